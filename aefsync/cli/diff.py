@@ -1,0 +1,39 @@
+"""`aefsync diff`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from aefsync.cli.options import Comparing, Locations, Output, at_least_two, option, request
+from aefsync.cli.playing import announced, play
+from aefsync.sync.events import Notice
+from aefsync.sync.request import DiffRequest
+
+Null = Annotated[bool, option("-0", "--null", says="CODE SP RAWPATH NUL: every path, nothing escaped.")]
+Quick = Annotated[bool, option("--quick", says="Size, mtime and mode only: contents are not read.")]
+Brief = Annotated[bool, option("--brief", says="Stop at the first difference.")]
+
+
+def diff(
+    ctx: typer.Context,
+    locations: Locations,
+    *,
+    null: Null = False,
+    quick: Quick = False,
+    brief: Brief = False,
+    comparing: Comparing,
+    output: Output,
+) -> int:
+    """Compare replicas; change nothing, create nothing.
+
+    A line a path: "<" only in A, ">" only in B, "*" content, "?" content under the same size and mtime (one copy may
+    be damaged), "m" mode or mtime, "k" kind, "!" unreadable. With more replicas a column each: equal letters, equal
+    versions; "-" missing.
+    """
+    asked = DiffRequest(request(at_least_two("diff", locations), comparing, ctx), quick=quick, brief=brief)
+    notices = [Notice("contents not read (--quick)")] if quick else []
+    from aefsync.sync.diff import diff as engine
+
+    return play(output, lambda monitor: announced(engine(asked, monitor), *notices), null=null and not output.json)

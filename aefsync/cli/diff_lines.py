@@ -1,0 +1,139 @@
+"""The lines of `diff`: a code and a path for each difference, in key order.
+
+A directory that only some replicas have is followed by everything beneath it, because that is key order: it is held
+back and its entries are counted until one comes that does not stand below it, or does not stand on the same side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aefsync.cli.escape import escape, escape_text
+from aefsync.cli.replica_names import label
+from aefsync.cli.units import count_text, seconds_text
+from aefsync.core.entry import Entry, Kind
+from aefsync.core.problem import Problem
+from aefsync.sync.events import Differs, State, Troubled
+
+Line = Callable[[str, str], None]
+"""Writes a code and what it is about."""
+
+_CODES = {State.ONLY_A: "<", State.ONLY_B: ">", State.CONTENT: "*", State.METADATA: "m", State.KIND: "k"}
+
+
+def code(event: Differs, unreadable: Callable[[int], bool] | None = None) -> str:
+    """The code of a difference: a letter for two replicas; for more a column each (equal letters, equal versions)."""
+    entries = event.difference.entries
+    if len(entries) == 2 and event.state in _CODES:
+        return "?" if event.same_stat else _CODES[event.state]
+    versions: list[Entry] = []
+    columns = ""
+    for replica, entry in enumerate(entries):
+        if entry is None:
+            columns += "!" if unreadable and unreadable(replica) else "-"
+            continue
+        alike = [i for i, version in enumerate(versions) if event.view.same([version, entry])]
+        if not alike:
+            versions.append(entry)
+        columns += chr(ord("a") + (alike[0] if alike else len(versions) - 1))
+    return columns
+
+
+def metadata_text(one: Entry, other: Entry) -> str:
+    """What differs beside the content: `mode 644 755, mtime +3600 s` (from the first to the second)."""
+    parts = [f"mode {one.mode:o} {other.mode:o}"] if one.mode != other.mode else []
+    if one.mtime_ns != other.mtime_ns and one.kind is not Kind.DIRECTORY:
+        parts.append(f"mtime {seconds_text(other.mtime_ns - one.mtime_ns)}")
+    return ", ".join(parts)
+
+
+class DiffLines:
+    """Shows differences for people; `expanded` shows every entry of a one-sided directory."""
+
+    def __init__(self, line: Line, *, expanded: bool) -> None:
+        self._line = line
+        self._expanded = expanded
+        self._replicas = 2
+        self._problems: list[tuple[int, Problem]] = []
+        self._directory = b""
+        self._code = ""
+        self._beneath = 0
+        self._held: list[tuple[str, str]] = []
+
+    def start(self, replicas: int) -> None:
+        """The number of replicas, before the first difference."""
+        self._replicas = replicas
+
+    def differs(self, event: Differs) -> None:
+        """One difference."""
+        path, entries = event.difference.path, event.difference.entries
+        its_code = code(event, lambda replica: self._is_unreadable(replica, path))
+        if self._directory and its_code == self._code and path.startswith(self._directory + b"/"):
+            self._beneath += 1
+            return
+        self.flush()
+        there = [entry for entry in entries if entry is not None]
+        one_sided = len(there) < len(entries) and all(entry.kind is Kind.DIRECTORY for entry in there)
+        if one_sided and not self._expanded:
+            self._directory, self._code = bytes(path), its_code
+            return
+        self._line(its_code, escape(path) + ("/" if one_sided else "") + _detail(event))
+
+    def troubled(self, event: Troubled) -> None:
+        """One path that could not be read."""
+        replica, problem = event
+        self._problems.append((replica, problem))
+        its_code = "!" if self._replicas == 2 else "".join("!" if i == replica else "." for i in range(self._replicas))
+        line = its_code, f"{escape(problem.path) or '.'}: {escape_text(problem.reason)} ({label(replica)})"
+        if self._directory and problem.path.startswith(self._directory + b"/"):
+            self._held.append(line)
+            return
+        self.flush()
+        self._line(*line)
+
+    def flush(self) -> None:
+        """Write the directory that is held back."""
+        if self._directory:
+            beneath = f" ({count_text(self._beneath, 'entry', 'entries')})" if self._beneath else ""
+            self._line(self._code, f"{escape(self._directory)}/{beneath}")
+        for held in self._held:
+            self._line(*held)
+        self._directory, self._beneath, self._held = b"", 0, []
+
+    def _is_unreadable(self, replica: int, path: bytes) -> bool:
+        return any(
+            replica == where and (path == problem.path or (problem.subtree and path.startswith(problem.path + b"/")))
+            for where, problem in self._problems
+        )
+
+
+class NullLines:
+    """Shows differences for programs: `CODE SP RAWPATH NUL`, never collapsed or escaped."""
+
+    def __init__(self, write: Callable[[bytes], None]) -> None:
+        self._write = write
+        self._replicas = 2
+
+    def start(self, replicas: int) -> None:
+        self._replicas = replicas
+
+    def differs(self, event: Differs) -> None:
+        self._put(code(event), event.difference.path)
+
+    def troubled(self, event: Troubled) -> None:
+        columns = "".join("!" if i == event.replica else "." for i in range(self._replicas))
+        self._put("!" if self._replicas == 2 else columns, event.problem.path)
+
+    def flush(self) -> None:
+        return None
+
+    def _put(self, its_code: str, path: bytes) -> None:
+        self._write(its_code.encode() + b" " + path + b"\0")
+
+
+def _detail(event: Differs) -> str:
+    one, *others = event.difference.entries
+    if event.state is not State.METADATA or len(others) != 1 or one is None or others[0] is None:
+        return ""
+    text = metadata_text(one, others[0])
+    return f" ({text})" if text else ""

@@ -1,0 +1,52 @@
+"""`aefsync digest`."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from aefsync.cli.options import Comparing, Output, option, request
+from aefsync.cli.playing import play
+from aefsync.core.path import PathError, RelPath
+from aefsync.errors import UsageError
+
+Root = Annotated[str, typer.Argument(metavar="ROOT", hidden=True)]
+Paths = Annotated[list[str] | None, typer.Argument(metavar="[PATH...]", hidden=True)]
+Tree = Annotated[int, option("--tree", says="Digests of N levels beneath, too.", metavar="N")]
+Content = Annotated[bool, option("--content", says="Leave out modes and times.")]
+
+
+def digest(
+    ctx: typer.Context,
+    root: Root,
+    *,
+    paths: Paths = None,
+    tree: Tree = 0,
+    content: Content = False,
+    comparing: Comparing,
+    output: Output,
+) -> int:
+    """Print the digest of a replica or of paths in it.
+
+    Equal digests, equal trees, wherever they are.
+    """
+    if tree < 0:
+        raise UsageError(f"--tree: {tree} is no number of levels")
+    common = request([root], comparing, ctx)
+    inside = tuple(relative(path) for path in paths or [])
+    from aefsync.sync.digest import digest as engine
+
+    return play(output, lambda monitor: engine(common, inside, tree, content, monitor))
+
+
+def relative(text: str) -> bytes:
+    """A path below a root as a user types it (`./docs/`), as bytes; the root itself is empty."""
+    path = os.path.normpath(os.fsencode(text)) if text else b"."
+    if path == b".":
+        return b""
+    try:
+        return RelPath(path)
+    except PathError as error:
+        raise UsageError(f"{text}: {error}", hint="paths are relative to the root") from error

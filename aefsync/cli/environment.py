@@ -1,0 +1,45 @@
+"""What the command line takes from the environment: cache directory, colours, terminals."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TextIO
+
+from aefsync.errors import UsageError
+
+COLORS = ("auto", "always", "never")
+
+
+def cache_dir(environ: Mapping[str, str]) -> str:
+    """Where indexes are kept by default; empty where there is no home (then none is kept)."""
+    base = environ.get("XDG_CACHE_HOME", "")
+    if os.path.isabs(base):
+        return os.path.join(base, "aefsync")
+    home = environ.get("HOME", "")
+    return os.path.join(home, ".cache", "aefsync") if os.path.isabs(home) else ""
+
+
+def is_terminal(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
+    """Whether somebody looks at `stream` on a terminal that can do more than print."""
+    return stream is not None and stream.isatty() and environ.get("TERM") != "dumb"
+
+
+def colors_on(choice: str, stream: TextIO | None, environ: Mapping[str, str]) -> bool:
+    """Whether to colour: as asked, else on terminals unless `NO_COLOR` is set."""
+    if choice not in COLORS:
+        raise UsageError(f"--color: {choice!r} is none of {', '.join(COLORS)}")
+    if choice == "auto":
+        return is_terminal(stream, environ) and not environ.get("NO_COLOR")
+    return choice == "always"
+
+
+def wants_json(argv: list[str], environ: Mapping[str, str]) -> bool:
+    """Whether `--json` is asked for; looked up by hand, for errors found before the options are known."""
+    options = argv[: argv.index("--")] if "--" in argv else argv
+    return "--json" in options or environ.get("AEFSYNC_JSON", "").lower() in ("1", "true", "t", "yes", "y", "on")
+
+
+def variable(option: str) -> str:
+    """The environment variable that a long option is also read from."""
+    return "AEFSYNC_" + option.lstrip("-").replace("-", "_").upper()

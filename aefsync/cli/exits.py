@@ -1,0 +1,53 @@
+"""Exit codes: the table printed in every help, and the code and word for an error."""
+
+from __future__ import annotations
+
+from aefsync.errors import AefsyncError
+
+TROUBLE = 2
+"""What `diff` answers for any error: 1 is taken for "different"."""
+
+_SIGNALS = """\
+  129 130 141 143  ended by SIGHUP, SIGINT, closed stdout, SIGTERM"""
+
+_COMPARING = f"""\b
+Exit codes:
+  0  same
+  1  different
+  2  trouble: nothing can be said for sure
+{_SIGNALS}"""
+
+_WORKING = f"""\b
+Exit codes:
+  0  all replicas agree, or the job is done
+  1  done, but something needs a person: conflicts, suspects, skipped entries
+  2  usage error
+  3  nothing could be done
+  4  partly done: problems on some paths
+  5  a guard stopped it, nothing was changed
+  6  another run holds the lock
+  7  a replica could not be reached, or was lost
+  8  no agent there, or versions do not fit
+{_SIGNALS}"""
+
+_ENVIRONMENT = """
+Long options are also read from the environment: AEFSYNC_CACHE_DIR for
+--cache-dir, and so on; never --allow-* and --mirror."""
+
+
+def epilog(command: str) -> str:
+    """What the help of a command ends with."""
+    return (_COMPARING if command == "diff" else _WORKING) + "\n\n\b" + _ENVIRONMENT
+
+
+def exit_code(error: AefsyncError, command: str) -> int:
+    """The exit code for an error that ended a command."""
+    return TROUBLE if command == "diff" else error.exit_code
+
+
+def cause(error: AefsyncError) -> str:
+    """One word for what went wrong: usage, root, guard, locked, unreachable, incompatible, protocol, fatal."""
+    for kind in type(error).__mro__:
+        if kind.__module__ == "aefsync.errors" and kind is not AefsyncError:
+            return kind.__name__.removesuffix("Error").lower()
+    return "fatal"

@@ -1,0 +1,122 @@
+"""The renderer for people: results on stdout, everything else on stderr; nothing to say, nothing printed."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from aefsync.cli.diff_lines import DiffLines, NullLines
+from aefsync.cli.escape import escape, escape_text
+from aefsync.cli.replica_names import label, labels
+from aefsync.cli.sentences import Tally, compared, figures, repaired
+from aefsync.cli.shown import Shown
+from aefsync.cli.units import size_text
+from aefsync.cli.writer import Writer
+from aefsync.sync.events import Acted, Conflicted, Differs, Digested, Notice, Started, Summary, Trashed, Troubled
+
+_STYLES = {"<": "31", ">": "32", "*": "33", "?": "1;35", "m": "34", "k": "35", "!": "1;31"}
+
+
+class Style(NamedTuple):
+    """How much to say."""
+
+    verbose: int = 0
+    quiet: bool = False
+    stats: bool = False
+    itemize: bool = False
+    null: bool = False
+
+
+class Human:
+    """Shows events as text (CLI.md, Output)."""
+
+    def __init__(self, out: Writer, err: Writer, style: Style) -> None:
+        self._out = out
+        self._err = err
+        self._style = style
+        self._started = Started("", ())
+        self._tally = Tally()
+        self._differences = NullLines(out.raw) if style.null else DiffLines(self._coded, expanded=style.verbose > 0)
+
+    def show(self, event: Shown) -> None:
+        match event:
+            case Differs():
+                if self._compares and not self._style.quiet:
+                    self._differences.differs(event)
+            case Acted():
+                self._acted(event)
+            case Troubled():
+                self._troubled(event)
+            case Conflicted():
+                self._conflicted(event)
+            case Notice():
+                if event.warning or not self._style.quiet:
+                    self._say(escape_text(event.text))
+            case Digested():
+                self._digested(event)
+            case Trashed():
+                self._trashed(event)
+            case Started():
+                self._started = event
+                self._differences.start(len(event.locations))
+            case Summary():
+                self._summed_up(event)
+
+    def finish(self) -> None:
+        self._differences.flush()
+        self._out.flush()
+
+    @property
+    def _compares(self) -> bool:
+        return self._started.command == "diff"
+
+    def _coded(self, code: str, text: str) -> None:
+        self._out.line(f" {text}", marked=code, style=_STYLES.get(code, "33"))
+
+    def _say(self, text: str) -> None:
+        self._err.line(f" {text}", marked="aefsync:", style="1")
+
+    def _acted(self, event: Acted) -> None:
+        self._tally = self._tally.add(event)
+        if self._style.itemize:
+            source = "" if event.source is None else label(event.source)
+            slash = "/" if event.is_directory else ""
+            old = "" if event.old is None else f"{escape(event.old)}{slash} -> "
+            text = f"{event.action} {old}{escape(event.path)}{slash}"
+            self._out.line(f" {text}", marked=f"{source}>{labels(event.to)}", style="36")
+
+    def _troubled(self, event: Troubled) -> None:
+        if self._compares:
+            if not self._style.quiet:
+                self._differences.troubled(event)
+                return
+        path, reason = escape(event.problem.path) or ".", escape_text(event.problem.reason)
+        self._err.line(f" {label(event.replica)} {path}: {reason}", marked="!", style=_STYLES["!"])
+
+    def _conflicted(self, event: Conflicted) -> None:
+        if event.kept_as is None:
+            self._say(f"conflict: {escape(event.path)}: left standing: {escape_text(event.reason)}")
+        else:
+            winner = "" if event.winner is None else f" is {label(event.winner)}'s"
+            self._say(f"conflict: {escape(event.path)}{winner}, the other version is kept as {escape(event.kept_as)}")
+
+    def _digested(self, event: Digested) -> None:
+        name = escape(event.path) + ("/" if event.is_directory and event.path else "") or "."
+        entries = f" ({event.entries})" if self._style.verbose and event.is_directory else ""
+        self._out.line(f"{event.digest.hex()}  {name}{entries}")
+
+    def _trashed(self, event: Trashed) -> None:
+        item = event.item
+        name = escape(item.path) + ("/" if item.is_directory else "")
+        size = "-" if item.is_directory else size_text(item.size)
+        self._out.line(f"{escape_text(item.run)}  {label(event.replica)}  {item.why:<8}  {size:>8}  {name}")
+
+    def _summed_up(self, summary: Summary) -> None:
+        self._differences.flush()
+        if self._compares and self._style.verbose and not self._style.quiet:
+            self._say(compared(self._started, summary))
+        if self._started.command == "repair" and not self._style.quiet:
+            line = repaired(self._started, summary, self._tally)
+            if line:
+                self._out.line(line)
+        if self._style.stats:
+            self._say(figures(summary))

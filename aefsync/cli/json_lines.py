@@ -1,0 +1,174 @@
+"""The renderer for programs: JSON Lines, field names as in CLI.md; the last line is always the summary.
+
+A name that is UTF-8 stands in JSON as it is (what a terminal would act on as `\\uXXXX`); any other has its escaped form
+and beside it, with `_b64` at the end of the field's name, its bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from os import fsencode
+from typing import Any
+
+from aefsync import __version__
+from aefsync.cli.escape import escape, escape_json, escape_text
+from aefsync.cli.replica_names import label
+from aefsync.cli.shown import Shown
+from aefsync.cli.writer import Writer
+from aefsync.core.entry import Entry, Kind
+from aefsync.core.view import View
+from aefsync.sync.events import (
+    Acted,
+    Conflicted,
+    Differs,
+    Digested,
+    Notice,
+    Started,
+    State,
+    Summary,
+    Trashed,
+    Troubled,
+)
+
+SCHEMA = 1
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+Record = dict[str, Any]
+
+
+class JsonLines:
+    """Writes each event as one line of JSON."""
+
+    def __init__(self, out: Writer) -> None:
+        self._out = out
+
+    def show(self, event: Shown) -> None:
+        self._out.raw(encoded(record(event)))
+
+    def finish(self) -> None:
+        self._out.flush()
+
+
+def encoded(line: Mapping[str, Any]) -> bytes:
+    """A record as a line of JSON in UTF-8."""
+    return escape_json(_encode(line)).encode() + b"\n"
+
+
+def record(event: Shown) -> Record:
+    """An event as a record."""
+    match event:
+        case Differs():
+            return _difference(event)
+        case Acted():
+            return _action(event)
+        case Troubled():
+            reason = _text(event.problem.reason)
+            return {"event": "problem", **_name("path", event.problem.path), "replica": event.replica, "reason": reason}
+        case Conflicted():
+            return _conflict(event)
+        case Notice():
+            return {"event": "notice", "text": _text(event.text), "warning": event.warning}
+        case Digested():
+            return _digest(event)
+        case Trashed():
+            return _trash(event)
+        case Started():
+            return _start(event)
+        case Summary():
+            return _summary(event)
+
+
+def failure(exit_code: int, cause: str, message: str, hint: str | None) -> Record:
+    """The summary of a run that an error ended: what is not known is null."""
+    nothing = Summary(exit_code, (cause,), "", dry_run=False, equal=False, roots=(), entries=())
+    unknown: Record = dict.fromkeys(_summary(nothing))
+    known = {"event": "summary", "exit_code": exit_code, "causes": [cause], "message": _text(message)}
+    return unknown | known | {"hint": _text(hint) if hint else None}
+
+
+def _name(field: str, name: bytes) -> Record:
+    try:
+        return {field: name.decode()}
+    except UnicodeDecodeError:
+        return {field: escape(name), f"{field}_b64": b64encode(name).decode()}
+
+
+def _text(text: str) -> str:
+    return text if _is_unicode(text) else escape_text(text)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _start(event: Started) -> Record:
+    replicas = [
+        {"label": label(i), **_name("location", fsencode(location)), "name": None}
+        for i, location in enumerate(event.locations)
+    ]
+    opening = {"event": "start", "schema": SCHEMA, "command": event.command, "version": __version__}
+    return {**opening, "replicas": replicas}
+
+
+def _difference(event: Differs) -> Record:
+    path, entries = event.difference
+    line: Record = {"event": "difference", **_name("path", path), "state": event.state.value}
+    if event.state is State.MISSING:
+        line["in"] = [i for i, entry in enumerate(entries) if entry is not None]
+    line["same_stat"] = event.same_stat
+    line["entries"] = [None if entry is None else _entry(entry, event.view) for entry in entries]
+    return line
+
+
+def _entry(entry: Entry, view: View) -> Record:
+    has_digest = view.reads and entry.is_read and entry.kind is not Kind.DIRECTORY
+    line: Record = {
+        "kind": entry.kind.label,
+        "size": entry.size,
+        "mtime_ns": str(entry.mtime_ns),
+        "mode": entry.mode,
+        "digest": entry.content.hex() if has_digest else None,
+    }
+    return line | _name("target", entry.target) if entry.target else line
+
+
+def _action(event: Acted) -> Record:
+    line: Record = {"event": "action", "action": event.action, **_name("path", event.path)}
+    if event.old is not None:
+        line |= _name("old", event.old)
+    kind = {"directory": True} if event.is_directory else {}
+    ends = {"from": event.source, "to": list(event.to), "bytes": event.size, "reason": _text(event.reason)}
+    return {**line, **ends, **kind}
+
+
+def _conflict(event: Conflicted) -> Record:
+    kept = {"kept_as": None} if event.kept_as is None else _name("kept_as", event.kept_as)
+    line = {"event": "conflict", **_name("path", event.path), "policy": event.policy, "winner": event.winner}
+    return {**line, **kept, "reason": _text(event.reason)}
+
+
+def _digest(event: Digested) -> Record:
+    line = {"event": "digest", **_name("path", event.path), "digest": event.digest.hex(), "entries": event.entries}
+    return {**line, "depth": event.depth, "directory": event.is_directory}
+
+
+def _trash(event: Trashed) -> Record:
+    item = event.item
+    line = {"event": "trash", "replica": event.replica, "run": item.run, "why": item.why}
+    return {**line, **_name("path", item.path), "directory": item.is_directory, "size": item.size}
+
+
+def _summary(event: Summary) -> Record:
+    line: Record = {"event": "summary", **event._asdict()}
+    line["root"] = _hex(line.pop("roots"))
+    return line
+
+
+def _hex(digests: Sequence[bytes]) -> list[str | None]:
+    return [digest.hex() if digest else None for digest in digests]

@@ -1,0 +1,81 @@
+"""The options that commands share, declared once, with the environment variable that each is also read from."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any, NamedTuple
+
+import typer
+
+from aefsync.cli import environment, filters
+from aefsync.cli.command import option_order
+from aefsync.errors import UsageError
+from aefsync.sync.request import Request
+
+
+def option(*names: str, says: str, metavar: str | None = None, environment_too: bool = True, **more: Any) -> Any:
+    """A typer option, read from `AEFSYNC_<OPTION>` as well."""
+    long = next(name for name in names if name.startswith("--")).split("/")[0]
+    envvar = environment.variable(long) if environment_too else None
+    return typer.Option(
+        *names, help=says, metavar=metavar, envvar=envvar, show_envvar=False, show_default=False, **more
+    )
+
+
+Locations = Annotated[list[str], typer.Argument(metavar="A B [C...]", hidden=True)]
+
+
+class Output(NamedTuple):
+    """What is shown, and how."""
+
+    json: Annotated[bool, option("--json", says="JSON Lines, on stdout; the last line is the summary.")] = False
+    verbose: Annotated[int, option("-v", "--verbose", says="Say more.", count=True)] = 0
+    quiet: Annotated[bool, option("-q", "--quiet", says="Say only what went wrong.")] = False
+    progress: Annotated[
+        bool | None, option("--progress/--no-progress", says="Show progress on stderr (on for a terminal).")
+    ] = None
+    color: Annotated[str, option("--color", says="Colours: auto is for terminals.", metavar="auto|always|never")] = (
+        "auto"
+    )
+    stats: Annotated[bool, option("--stats", says="End with the figures of the run, on stderr.")] = False
+
+
+class Comparing(NamedTuple):
+    """What is compared."""
+
+    exclude: Annotated[
+        list[str] | None, option("--exclude", says="Leave out paths like this (gitignore syntax).", metavar="PAT")
+    ] = None
+    include: Annotated[
+        list[str] | None, option("--include", says="Take them in again; the last match wins.", metavar="PAT")
+    ] = None
+    exclude_from: Annotated[
+        list[str] | None, option("--exclude-from", says="Patterns from a file, one a line.", metavar="FILE")
+    ] = None
+    checksum: Annotated[bool, option("-c", "--checksum", says="Read every file, whatever the index says.")] = False
+    one_file_system: Annotated[
+        bool, option("-x", "--one-file-system", says="Do not cross into other file systems.")
+    ] = False
+    cache_dir: Annotated[
+        str | None, option("--cache-dir", says="Where indexes are kept ('': nowhere).", metavar="DIR")
+    ] = None
+
+
+def request(locations: list[str], comparing: Comparing, ctx: typer.Context) -> Request:
+    """The part of a request that all comparing commands share."""
+    given = {name: getattr(comparing, name) or [] for name in filters.FILTERS}
+    cache_dir = comparing.cache_dir
+    return Request(
+        tuple(locations),
+        rules=filters.rules(option_order(ctx), given),
+        one_file_system=comparing.one_file_system,
+        checksum=comparing.checksum,
+        cache_dir=environment.cache_dir(os.environ) if cache_dir is None else cache_dir,
+    )
+
+
+def at_least_two(command: str, locations: list[str]) -> list[str]:
+    """The locations, if there are enough to compare."""
+    if len(locations) < 2:
+        raise UsageError(f"{command} needs at least two replicas", hint=f"aefsync {command} A B")
+    return locations

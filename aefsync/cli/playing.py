@@ -1,0 +1,85 @@
+"""Plays a run to the end: the engine's events go to a renderer, progress to stderr; comes back with the exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import BinaryIO, Protocol, TextIO, cast
+
+from aefsync.cli import environment
+from aefsync.cli.human import Human, Style
+from aefsync.cli.json_lines import JsonLines
+from aefsync.cli.options import Output
+from aefsync.cli.progress import Progress
+from aefsync.cli.shown import Renderer, Shown
+from aefsync.cli.writer import Writer
+from aefsync.core.ports import Monitor, Silent
+from aefsync.errors import UnreachableError
+from aefsync.sync.events import Notice, Summary
+
+Begin = Callable[[Monitor], Iterator[Shown]]
+"""Starts a run that reports its progress to a monitor."""
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+def play(output: Output, begin: Begin, *, itemize: bool = False, null: bool = False) -> int:
+    """Run to the end, and return the exit code of the summary; raises what the run raises."""
+    style = Style(output.verbose, output.quiet, output.stats, itemize, null)
+    colored = environment.colors_on(output.color, sys.stdout, os.environ)
+    styled_err = environment.colors_on(output.color, sys.stderr, os.environ)
+    progress = Progress(sys.stdout) if shows_progress(output, sys.stderr) else None
+    before = progress.pause if progress else None
+    is_seen = environment.is_terminal(sys.stdout, os.environ)
+    out = Writer(binary(sys.stdout), encoding=encoding(sys.stdout), colored=colored, prompt=is_seen, before=before)
+    err = Writer(binary(sys.stderr), encoding=encoding(sys.stderr), colored=styled_err, prompt=True, before=before)
+    renderer: Renderer = JsonLines(out) if output.json else Human(out, err, style)
+    try:
+        return _show(begin(progress or Silent()), renderer)
+    except BrokenPipeError as error:
+        raise UnreachableError("the process of a replica has gone away") from error
+    finally:
+        if progress:
+            progress.pause()
+        renderer.finish()
+        err.flush()
+
+
+def _show(events: Iterator[Shown], renderer: Renderer) -> int:
+    exit_code = 0
+    with closing(cast("_Closable", events)):
+        for event in events:
+            renderer.show(event)
+            if isinstance(event, Summary):
+                exit_code = event.exit_code
+    return exit_code
+
+
+def announced(events: Iterator[Shown], *notices: Notice) -> Iterator[Shown]:
+    """The events of a run with notices of the command line after the first."""
+    with closing(cast("_Closable", events)):
+        for number, event in enumerate(events):
+            yield event
+            if number == 0:
+                yield from notices
+
+
+def shows_progress(output: Output, stream: TextIO | None) -> bool:
+    """Whether to draw progress: as asked, else on terminals."""
+    if stream is None or output.progress is not None:
+        return bool(output.progress) and stream is not None
+    return not output.quiet and environment.is_terminal(stream, os.environ)
+
+
+def binary(stream: TextIO | None) -> BinaryIO:
+    """Where to write bytes (nowhere, if the stream is closed)."""
+    return open(os.devnull, "wb") if stream is None else stream.buffer
+
+
+def encoding(stream: TextIO | None) -> str:
+    """What the stream's reader expects text to be in."""
+    return (stream and stream.encoding) or "utf-8"

@@ -1,0 +1,84 @@
+"""`aefsync repair`, also called `sync`."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, NamedTuple
+
+import typer
+
+from aefsync.cli.command import is_on_the_line
+from aefsync.cli.options import Comparing, Locations, Output, at_least_two, option, request
+from aefsync.cli.playing import announced, play
+from aefsync.cli.replica_names import label, spoken
+from aefsync.errors import UsageError
+from aefsync.sync.events import Notice
+from aefsync.sync.request import RepairRequest
+
+
+class Repairing(NamedTuple):
+    """What a repair may do."""
+
+    dry_run: Annotated[bool, option("-n", "--dry-run", says="Only say what would be done (implies -i).")] = False
+    itemize: Annotated[bool, option("-i", "--itemize-changes", says="A line for each action.")] = False
+    resolve: Annotated[
+        str | None, option("--resolve", says="Which version wins: lww, the one last written.", metavar="lww")
+    ] = None
+    mirror: Annotated[
+        bool,
+        option("--mirror", says="A is the truth: extras on the others go to their trash.", environment_too=False),
+    ] = False
+    max_delete: Annotated[
+        str,
+        option("--max-delete", says="Stop before deleting more (default: 50%, at least 10).", metavar="N|N%"),
+    ] = "50%"
+    no_create_root: Annotated[bool, option("--no-create-root", says="A root that is missing is an error.")] = False
+    allow_empty_root: Annotated[
+        bool,
+        option("--allow-empty-root", says="Take a root that became empty for what it is.", environment_too=False),
+    ] = False
+    allow_unrelated_roots: Annotated[
+        bool,
+        option("--allow-unrelated-roots", says="Join trees with hardly a path in common.", environment_too=False),
+    ] = False
+
+
+def repair(ctx: typer.Context, locations: Locations, repairing: Repairing, comparing: Comparing, output: Output) -> int:
+    """Make replicas agree (also: aefsync sync).
+
+    The newest version of each path wins, and what only one replica has is copied to the others; nothing is deleted.
+    With --mirror all others become like A. What is replaced or deleted goes to the trash of its replica: see aefsync
+    trash.
+    """
+    _check(ctx, repairing)
+    asked = RepairRequest(
+        request(at_least_two("repair", locations), comparing, ctx),
+        dry_run=repairing.dry_run,
+        mirror=repairing.mirror,
+        create_root=not repairing.no_create_root,
+        max_delete=repairing.max_delete,
+        allow_empty_root=repairing.allow_empty_root,
+        allow_unrelated_roots=repairing.allow_unrelated_roots,
+    )
+    notices = [_direction(locations)] if repairing.mirror else []
+    from aefsync.sync.repair import repair as engine
+
+    itemize = repairing.itemize or repairing.dry_run or output.verbose > 0
+    return play(output, lambda monitor: announced(engine(asked, monitor), *notices), itemize=itemize)
+
+
+def _check(ctx: typer.Context, repairing: Repairing) -> None:
+    if repairing.mirror and is_on_the_line(ctx, "resolve"):
+        raise UsageError("--mirror and --resolve exclude each other: with --mirror the first replica is the truth")
+    if repairing.resolve == "versions":
+        raise UsageError("--resolve versions is not there yet; --resolve lww is, and is the default")
+    if repairing.resolve not in (None, "lww"):
+        raise UsageError(f"--resolve: {repairing.resolve!r} is no way to resolve; lww is")
+    if not re.fullmatch(r"\d{1,18}|(\d{1,2}|100)%", repairing.max_delete):
+        raise UsageError(f"--max-delete: {repairing.max_delete!r} is neither a number nor a percentage")
+
+
+def _direction(locations: list[str]) -> Notice:
+    others = [f"{label(i)} ({location})" for i, location in enumerate(locations)][1:]
+    verb = "is" if len(others) == 1 else "are"
+    return Notice(f"mirror: A ({locations[0]}) is the truth; {spoken(others)} {verb} made like it", warning=True)

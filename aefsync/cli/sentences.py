@@ -1,0 +1,134 @@
+"""The line or two that a run ends with, in words."""
+
+from __future__ import annotations
+
+import shlex
+from typing import NamedTuple
+
+from aefsync.cli.escape import escape_text
+from aefsync.cli.replica_names import label, spoken
+from aefsync.cli.units import count_text, size_text
+from aefsync.sync.events import Acted, Started, Summary
+
+_PLACES_CONTENT = {"create", "copy", "conflict_copy", "merge", "repair_rot"}
+_FILLS_TRASH = {"copy", "delete", "merge", "repair_rot"}
+
+
+class Tally(NamedTuple):
+    """What the actions of a run came to that its summary does not tell."""
+
+    actions: int = 0
+    size: int = 0
+    directories: int = 0
+    links: int = 0
+    trashed: frozenset[int] = frozenset()
+
+    def add(self, event: Acted) -> Tally:
+        """The tally with one more action."""
+        word, times = event.action, len(event.to)
+        return Tally(
+            self.actions + times,
+            self.size + (event.size * times if word in _PLACES_CONTENT else 0),
+            self.directories + (times if word == "mkdir" else 0),
+            self.links + (times if word == "link" else 0),
+            self.trashed | frozenset(event.to if word in _FILLS_TRASH else ()),
+        )
+
+
+def repaired(started: Started, summary: Summary, tally: Tally) -> str:
+    """The last line of `repair`; empty where nothing was done and all is well."""
+    if summary.dry_run:
+        what = ", ".join(_would(summary, tally))
+        return f"would {what}; nothing was changed" if what else ""
+    what = ", ".join(_done(summary, tally))
+    standing = _standing(summary)
+    if not what and (summary.equal or not standing):
+        return ""
+    names = spoken([label(i) for i in range(len(started.locations))])
+    agreement = "agree" if summary.equal else "still differ"
+    line = f"{names} {agreement}: " + ", ".join(part for part in (what, standing) if part)
+    return line + _trash(started, summary, tally)
+
+
+def _done(summary: Summary, tally: Tally) -> list[str]:
+    copied, replaced = summary.copied_files - summary.replaced_files, summary.replaced_files
+    size = f" ({size_text(tally.size)})"
+    parts = []
+    if copied:
+        parts.append(f"{count_text(copied, 'file')} copied{size}")
+    if replaced:
+        parts.append(f"{replaced} replaced" if copied else f"{count_text(replaced, 'file')} replaced{size}")
+    if summary.moved:
+        parts.append(f"{summary.moved} moved")
+    if tally.directories:
+        parts.append(f"{count_text(tally.directories, 'directory', 'directories')} made")
+    if tally.links:
+        parts.append(f"{count_text(tally.links, 'link')} made")
+    if summary.metadata:
+        parts.append(f"mode or time set on {summary.metadata}")
+    if summary.deleted:
+        parts.append(f"{summary.deleted} deleted")
+    return parts
+
+
+def _would(summary: Summary, tally: Tally) -> list[str]:
+    copied, replaced = summary.copied_files - summary.replaced_files, summary.replaced_files
+    size = f" ({size_text(tally.size)})"
+    parts = []
+    if copied:
+        parts.append(f"copy {count_text(copied, 'file')}{size}")
+    if replaced:
+        parts.append(f"replace {replaced}" if copied else f"replace {count_text(replaced, 'file')}{size}")
+    if summary.moved:
+        parts.append(f"move {summary.moved}")
+    if tally.directories:
+        parts.append(f"make {count_text(tally.directories, 'directory', 'directories')}")
+    if tally.links:
+        parts.append(f"make {count_text(tally.links, 'link')}")
+    if summary.metadata:
+        parts.append(f"set mode or time on {summary.metadata}")
+    if summary.deleted:
+        parts.append(f"delete {summary.deleted}")
+    return parts
+
+
+def _standing(summary: Summary) -> str:
+    counts = (
+        (summary.conflicts, "conflict", "conflicts"),
+        (summary.suspects, "suspect", "suspects"),
+        (summary.problems, "problem", "problems"),
+        (summary.skipped, "entry skipped", "entries skipped"),
+    )
+    return ", ".join(count_text(number, one, many) for number, one, many in counts if number)
+
+
+def _trash(started: Started, summary: Summary, tally: Tally) -> str:
+    if not (summary.replaced_files or summary.deleted):
+        return ""
+    trashed = sorted(tally.trashed) or range(len(started.locations))
+    return "; trash: aefsync trash " + " ".join(quoted(started.locations[i]) for i in trashed)
+
+
+def quoted(location: str) -> str:
+    """A location as one would type it, safe to print."""
+    return escape_text(shlex.quote(location))
+
+
+def compared(started: Started, summary: Summary) -> str:
+    """What `diff -v` says at the end."""
+    names = spoken([label(i) for i in range(len(started.locations))])
+    entries = " and ".join(map(str, dict.fromkeys(summary.entries)))
+    if summary.equal:
+        return f"{names} are equal: {entries} entries, {summary.elapsed_s:.2f} s"
+    return f"{names} differ: {count_text(summary.differences, 'difference')}, {summary.elapsed_s:.2f} s"
+
+
+def figures(summary: Summary) -> str:
+    """What `--stats` says."""
+    entries = ", ".join(f"{number} in {label(i)}" for i, number in enumerate(summary.entries))
+    return (
+        f"entries: {entries or 0}; differences: {summary.differences}; "
+        f"content: {size_text(summary.literal_bytes)} travelled, {size_text(summary.reused_bytes)} reused; "
+        f"protocol: {size_text(summary.sent_bytes)} sent, {size_text(summary.received_bytes)} received, "
+        f"{count_text(summary.round_trips, 'round trip')}; {summary.elapsed_s:.2f} s"
+    )

@@ -1,0 +1,123 @@
+"""`aefsync trash`: roots first, then `list`, `restore` or `purge`."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from typing import Annotated, NamedTuple
+
+import typer
+
+from aefsync.cli.digest import relative
+from aefsync.cli.options import Output, option
+from aefsync.cli.playing import play
+from aefsync.cli.shown import Shown
+from aefsync.cli.units import duration_s, is_run, moment_s, run_time_s
+from aefsync.core.ports import TrashItem
+from aefsync.errors import UsageError
+from aefsync.sync.events import Trashed
+
+Words = Annotated[
+    list[str], typer.Argument(metavar="ROOT... [list [PATH] | restore PATH | purge]", hidden=True)
+]  # fmt: skip
+
+
+class Choosing(NamedTuple):
+    """Which things in the trash are meant."""
+
+    since: Annotated[
+        str | None, option("--since", says="list: what was put there in this time, such as 2d.", metavar="DURATION")
+    ] = None
+    run: Annotated[str | None, option("--run", says="list, restore: what this run put there.", metavar="ID")] = None
+    at: Annotated[
+        str | None, option("--at", says="restore: as it was at that time (2026-11-22T10:00).", metavar="TIME")
+    ] = None
+    to: Annotated[str | None, option("--to", says="restore: into this directory, not in place.", metavar="DIR")] = None
+    older_than: Annotated[
+        str | None,
+        option("--older-than", says="purge: what has been there this long, such as 30d.", metavar="DURATION"),
+    ] = None
+
+
+_ALLOWED = {"list": {"since", "run"}, "restore": {"run", "at", "to"}, "purge": {"older_than"}}
+
+
+class Wanted(NamedTuple):
+    """The words of the command line, sorted out."""
+
+    roots: tuple[str, ...]
+    verb: str
+    path: bytes
+
+
+def trash(words: Words, choosing: Choosing, output: Output) -> int:
+    """List, restore or purge what repairs replaced or deleted.
+
+    list: run (its time), replica, why, size and path of each thing, newest first; of PATH and what is below it.
+    restore: puts PATH back; what is there now takes its place in the trash. purge: deletes for good.
+    """
+    wanted = sorted_out(words)
+    _check(wanted, choosing)
+    return play(output, lambda _: _run(wanted, choosing))
+
+
+def sorted_out(words: list[str]) -> Wanted:
+    """Tell roots, verb and path apart; raises `UsageError`."""
+    place = next((i for i, word in enumerate(words) if i > 0 and word in _ALLOWED), len(words))
+    roots, verb, operands = words[:place], (words[place:] or ["list"])[0], words[place + 1 :]
+    if len(operands) > 1 or (verb == "purge" and operands):
+        raise UsageError(f"trash {verb}: too many words: {' '.join(operands)}")
+    if verb == "restore" and not operands:
+        raise UsageError("trash restore needs a path")
+    path = relative(operands[0]) if operands else b""
+    if verb == "restore" and not path:
+        raise UsageError("trash restore needs a path below the root")
+    return Wanted(tuple(roots), verb, path)
+
+
+def _check(wanted: Wanted, choosing: Choosing) -> None:
+    for name, value in choosing._asdict().items():
+        if value is not None and name not in _ALLOWED[wanted.verb]:
+            raise UsageError(f"trash {wanted.verb}: --{name.replace('_', '-')} has no meaning here")
+    if wanted.verb == "purge" and choosing.older_than is None:
+        raise UsageError("trash purge needs --older-than", hint="such as --older-than 30d; 0s means everything")
+    if choosing.run is not None and choosing.at is not None:
+        raise UsageError("trash restore: --run and --at exclude each other")
+
+
+def _run(wanted: Wanted, choosing: Choosing) -> Iterator[Shown]:
+    from aefsync.sync.trash import list_trash, purge_trash, restore_trash
+
+    if wanted.verb == "purge":
+        yield from purge_trash(wanted.roots, duration_s(choosing.older_than or "", "--older-than"))
+    elif wanted.verb == "restore":
+        run = choosing.run
+        if choosing.at is not None:
+            items = [event.item for event in list_trash(wanted.roots) if isinstance(event, Trashed)]
+            run = run_at(items, wanted.path, choosing.at)
+        to = None if choosing.to is None else os.fsencode(choosing.to)
+        yield from restore_trash(wanted.roots, wanted.path, run, to)
+    else:
+        since = None if choosing.since is None else time.time() - duration_s(choosing.since, "--since")
+        for event in list_trash(wanted.roots):
+            if not isinstance(event, Trashed) or is_wanted(event.item, wanted.path, choosing.run, since):
+                yield event
+
+
+def is_wanted(item: TrashItem, path: bytes, run: str | None, since_s: float | None) -> bool:
+    """Whether a thing in the trash is asked for: at or below a path, of a run, put there since a time."""
+    if path and item.path != path and not item.path.is_below(path):
+        return False
+    return (run is None or item.run == run) and (since_s is None or run_time_s(item.run) >= since_s)
+
+
+def run_at(items: list[TrashItem], path: bytes, text: str) -> str:
+    """The run that put away what stood at `path` at a time: the first one after it that put `path` into the trash."""
+    if is_run(text):
+        return text
+    moment = moment_s(text, "--at")
+    runs = sorted({item.run for item in items if is_wanted(item, path, None, moment)})
+    if not runs:
+        raise UsageError(f"--at: the trash holds no version of this path that was replaced after {text}")
+    return runs[0]

@@ -1,0 +1,73 @@
+"""Actions: what a plan asks one replica to do, with what it expects to find there."""
+
+from __future__ import annotations
+
+import enum
+from typing import NamedTuple
+
+from aefsync.core.entry import Entry
+from aefsync.core.path import RelPath
+from aefsync.core.problem import Problem
+
+
+class Act(enum.StrEnum):
+    """The kinds of action, named as users see them."""
+
+    CREATE = "create"
+    """put a staged file where nothing is"""
+    COPY = "copy"
+    """put a staged file in the place of what is there"""
+    LINK = "link"
+    """make a symlink, also in the place of a file or symlink"""
+    MKDIR = "mkdir"
+    METADATA = "metadata"
+    """set permission bits and mtime, content untouched"""
+    MOVE = "move"
+    """rename `source` to `path` within the replica, where nothing is"""
+    DELETE = "delete"
+    """move to the trash; a directory only when it is empty"""
+
+
+class Action(NamedTuple):
+    """One step on one replica.
+
+    `wanted` is the entry that stands at `path` afterwards (`None` after a delete), `found` the entry that the snapshot
+    had there (at `source`, for a move): where the disk no longer shows it, nothing is done and a problem reported.
+    """
+
+    act: Act
+    path: RelPath
+    wanted: Entry | None
+    found: Entry | None
+    source: RelPath | None = None
+
+
+class StageFile(NamedTuple):
+    """A file to bring to a replica's staging: the entry as another replica has it, and the path it is meant for."""
+
+    source: Entry
+    path: RelPath
+
+
+class Staged(NamedTuple):
+    """What staging came to: content digests in the order asked (empty where it failed), and the problems, by path of
+    the source."""
+
+    contents: tuple[bytes, ...]
+    problems: tuple[Problem, ...]
+    literal_bytes: int
+
+
+class KeptCopy(NamedTuple):
+    """A local edit that raced the run: what was at `path` is now at `kept_as`."""
+
+    path: RelPath
+    kept_as: RelPath
+
+
+class Applied(NamedTuple):
+    """Outcome of a batch of actions: `done` holds, in order, whether each was carried out."""
+
+    done: tuple[bool, ...]
+    problems: tuple[Problem, ...]
+    kept: tuple[KeptCopy, ...]

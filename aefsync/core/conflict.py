@@ -1,0 +1,67 @@
+"""Names of conflict copies: what the loser of a conflict is called when both versions are kept (see `reconcile`).
+
+The name depends on nothing but the loser itself, so replicas that settle the same conflict apart choose the same one.
+"""
+
+from __future__ import annotations
+
+import os.path
+import re
+from datetime import UTC, datetime, timedelta
+
+from aefsync.core.digest import framed_digest
+from aefsync.core.path import MAX_NAME
+
+LONGEST_EXTENSION = 32
+"""What follows the last dot counts as an extension up to this many bytes, dot included."""
+
+_COPY = re.compile(rb"(.+)\.conflict-(?:-\d+|\d{8,})T\d{6}Z-[0-9a-f]{8}(\.[^.]*)?", re.DOTALL)
+_DAYS_IN_400_YEARS = 146_097
+
+
+def conflict_name(name: bytes, author: bytes, mtime_ns: int, content: bytes) -> bytes:
+    """The name under which a losing version of `name` is kept.
+
+    `author` is the replica that wrote it (empty where nobody keeps that), `content` its content digest.
+
+    >>> conflict_name(b"a.txt", b"", 0, bytes(32))
+    b'a.conflict-19700101T000000Z-de8bfa80.txt'
+    """
+    original = original_name(name)
+    stem, extension = _split(original)
+    tag = framed_digest([author, content, original], 4).hex()
+    suffix = f".conflict-{_utc(mtime_ns)}-{tag}".encode() + extension
+    return _cut(stem, MAX_NAME - len(suffix)) + suffix
+
+
+def original_name(name: bytes) -> bytes:
+    """The name that a conflict copy is a copy of; any other name is returned as it is.
+
+    Where the copy's name had to be cut, so is the result.
+    """
+    while match := _COPY.fullmatch(name):
+        name = match[1] + (match[2] or b"")
+    return name
+
+
+def _split(name: bytes) -> tuple[bytes, bytes]:
+    """Stem and extension; leading dots belong to the stem."""
+    stem, extension = os.path.splitext(name)
+    return (stem, extension) if len(extension) <= LONGEST_EXTENSION else (name, b"")
+
+
+def _utc(mtime_ns: int) -> str:
+    """Like 20261122T101112Z, for any year: the calendar repeats every 400."""
+    cycles, seconds = divmod(mtime_ns // 10**9, _DAYS_IN_400_YEARS * 86_400)
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    return f"{moment.year + 400 * cycles:04d}{moment:%m%dT%H%M%SZ}"
+
+
+def _cut(stem: bytes, room: int) -> bytes:
+    """At most `room` bytes of `stem`, no UTF-8 character cut in two (names in other encodings are cut anywhere near)."""
+    if len(stem) <= room:
+        return stem
+    for end in range(room, room - 4, -1):
+        if stem[end] & 0xC0 != 0x80:
+            return stem[:end]
+    return stem[:room]

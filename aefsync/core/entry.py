@@ -1,0 +1,74 @@
+"""The entry: what one path in a replica is, as far as replicas must agree on it, and the stat it was seen with."""
+
+from __future__ import annotations
+
+import enum
+import stat
+from typing import NamedTuple
+
+from aefsync.core.path import RelPath
+
+UNKNOWN = bytes(32)
+"""The content digest of a file whose bytes were not read; no file has this digest."""
+
+
+class Kind(enum.IntEnum):
+    FILE = 1
+    DIRECTORY = 2
+    SYMLINK = 3
+
+    @property
+    def label(self) -> str:
+        return self.name.lower()
+
+
+_KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.SYMLINK}
+
+
+def kind_of(st_mode: int) -> Kind | None:
+    """The kind an `st_mode` stands for; `None` for devices, FIFOs and sockets, which are never replicated."""
+    return _KINDS.get(stat.S_IFMT(st_mode))
+
+
+class Entry(NamedTuple):
+    """One path of a snapshot.
+
+    `mode` holds the permission bits (0o777; 0 for symlinks), `content` the BLAKE3 digest of a file's bytes or of a
+    symlink's target (`UNKNOWN` where it was not read; zeros for directories), `target` the symlink's target where the
+    replica was asked for it.  `ctime_ns` and `inode` are 0 where the file system does not keep them stable; they
+    serve the check before overwriting and are no part of what replicas must agree on.
+    """
+
+    path: RelPath
+    kind: Kind
+    mode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    content: bytes
+    target: bytes = b""
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the content is known (always so for directories)."""
+        return self.kind is Kind.DIRECTORY or self.content != UNKNOWN
+
+    @property
+    def stat_key(self) -> tuple[int, int, int, int, int]:
+        """What must be unchanged on disk before this entry is overwritten."""
+        if self.kind is Kind.DIRECTORY:
+            return (self.kind, 0, 0, 0, self.inode)
+        return (self.kind, self.size, self.mtime_ns, self.ctime_ns, self.inode)
+
+    def same_content(self, other: Entry) -> bool:
+        """Whether both are of one kind and known to hold the same bytes (or target)."""
+        return self.kind is other.kind and self.is_read and self.content == other.content
+
+    def same_metadata(self, other: Entry) -> bool:
+        """Whether permission bits agree, and mtimes too (those of directories are not compared)."""
+        return self.mode == other.mode and (self.kind is Kind.DIRECTORY or self.mtime_ns == other.mtime_ns)
+
+    def agrees(self, other: Entry) -> bool:
+        """Whether replicas holding these two are in agreement on the path."""
+        return self.path == other.path and self.same_content(other) and self.same_metadata(other)

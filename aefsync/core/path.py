@@ -1,0 +1,111 @@
+"""The relative path: the one place where a name from a peer or a disk is accepted or refused.
+
+A `RelPath` is the bytes of a path below a root, `/` between components.  Its **key** has NUL in place of `/`: sorted
+by key, every subtree is one contiguous range, which plain path order does not give (`a-b` < `a/b` < `ab`).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+
+RESERVED = b".aefsync"
+MAX_NAME = 255
+MAX_PATH = 1 << 16
+
+# Code points that HFS+ drops when it compares names (git's list, CVE-2014-9390).
+_IGNORED = dict.fromkeys([*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF])
+
+
+class PathError(ValueError):
+    """A path that aefsync neither sends nor accepts."""
+
+
+@lru_cache(maxsize=1024)
+def is_reserved(name: bytes) -> bool:
+    """Whether a file system could take `name` for `.aefsync`: case, normal form, ignorables, trailing dots, 8.3."""
+    text = name.decode("utf-8", "surrogateescape").translate(_IGNORED)
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold()).rstrip(". ")
+    return folded.split(":")[0] == ".aefsync" or (folded[:7] == "aefsyn~" and folded[7:].isdigit())
+
+
+def check_name(name: bytes) -> None:
+    """Raise `PathError` unless `name` may be one component of a path."""
+    if not name:
+        raise PathError("empty name")
+    if name in (b".", b".."):
+        raise PathError("name is . or ..")
+    if b"/" in name or b"\0" in name:
+        raise PathError("name with / or NUL")
+    if len(name) > MAX_NAME:
+        raise PathError(f"name of {len(name)} bytes (at most {MAX_NAME})")
+    if b"aef" in name.lower() or not name.isascii():
+        if is_reserved(name):
+            raise PathError("name is reserved for aefsync")
+
+
+class RelPath(bytes):
+    """A path below a root; constructing one checks every component.
+
+    >>> RelPath(b"docs/a.txt").key
+    b'docs\\x00a.txt'
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, path: bytes) -> RelPath:
+        if len(path) > MAX_PATH:
+            raise PathError(f"path of {len(path)} bytes (at most {MAX_PATH})")
+        if path[:1] == b"/":
+            raise PathError("absolute path")
+        for name in path.split(b"/"):
+            check_name(name)
+        return super().__new__(cls, path)
+
+    @classmethod
+    def from_key(cls, key: bytes) -> RelPath:
+        """The path of a key; raises `PathError` as the constructor does."""
+        if b"/" in key:
+            raise PathError("key with /")
+        return cls(key.replace(b"\0", b"/"))
+
+    @property
+    def key(self) -> bytes:
+        """The sort key: subtrees are contiguous in it."""
+        return self.replace(b"/", b"\0")
+
+    @property
+    def name(self) -> bytes:
+        return self.rpartition(b"/")[2]
+
+    @property
+    def parent(self) -> bytes:
+        """The path of the directory that holds this entry; empty for the root itself."""
+        return self.rpartition(b"/")[0]
+
+    @property
+    def ancestors(self) -> list[RelPath]:
+        """The directories above, outermost first, the root left out."""
+        parts = self.split(b"/")
+        return [RelPath(b"/".join(parts[:i])) for i in range(1, len(parts))]
+
+    def is_below(self, directory: bytes) -> bool:
+        """Whether this path lies strictly below `directory` (empty: the root)."""
+        return not directory or self.startswith(directory + b"/")
+
+    def sibling(self, name: bytes) -> RelPath:
+        """The path of another name in the same directory."""
+        parent = self.parent
+        return RelPath(parent + b"/" + name if parent else name)
+
+    def __str__(self) -> str:
+        return self.decode("utf-8", "surrogateescape")
+
+
+def subtree_range(key: bytes) -> tuple[bytes, bytes]:
+    """The half-open key range of an entry and everything below it (an empty key: everything)."""
+    return (key, key + b"\x01") if key else (b"", END)
+
+
+# Above every key: no name begins with 0xFF bytes throughout, and none is longer than MAX_NAME.
+END = b"\xff" * (MAX_NAME + 1)

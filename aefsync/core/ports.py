@@ -1,0 +1,189 @@
+"""The two ports of the engine: `Replica`, filled in by disk, wire and tests, and `Monitor`, by the renderers.
+
+`Replica` is shaped by a slow link: coarse, batched, and no method takes one path at a time.  The order of a session is
+that of the methods.  Every method may raise `AefsyncError` (root lost, peer lost); trouble with one path comes back
+as a `Problem`.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from aefsync.core.action import Action, Applied, Staged, StageFile
+from aefsync.core.compare import Span
+from aefsync.core.entry import Entry
+from aefsync.core.path import RelPath
+from aefsync.core.problem import Problem
+from aefsync.core.tree import Answer, Question
+
+
+class Access(enum.IntEnum):
+    READ = 0
+    """nothing is created or changed below the root"""
+    WRITE = 1
+
+
+class Missing(enum.IntEnum):
+    """What to do where the root does not exist."""
+
+    REFUSE = 0
+    EMPTY = 1
+    """treat it as empty, create nothing"""
+    CREATE = 2
+    """create its last component"""
+
+
+class Open(NamedTuple):
+    """What a session begins with."""
+
+    root: bytes
+    run: str
+    nonce: bytes
+    access: Access
+    missing: Missing
+    cache_dir: bytes
+    """where the index of a root without `.aefsync/` lives; empty: nowhere, keep none"""
+    parallel: int = 1
+    """processes that may read at the same time"""
+
+
+class Opened(NamedTuple):
+    """What a replica says of itself.
+
+    `ancestors` are (device, inode) of the root and of each directory above it, on the host named by `host`; they tell
+    equal and nested roots.  `ignore_rules` are the lines of its `.aefsyncignore`.  `seen_before` says that the root
+    has an `.aefsync/`.
+    """
+
+    root: bytes
+    host: bytes
+    ancestors: tuple[tuple[int, int], ...]
+    ignore_rules: tuple[str, ...]
+    clock_ns: int
+    created: bool
+    seen_before: bool
+
+
+class Scan(NamedTuple):
+    """How to take a snapshot."""
+
+    rules: tuple[str, ...] = ()
+    one_file_system: bool = False
+    ignore_index: bool = False
+    """read every file, whatever the index says (`--checksum`)"""
+
+
+class Scanned(NamedTuple):
+    """A snapshot, summed up.
+
+    `root` is the public root digest in the full view; a scan that leaves files unread gives none.  Nothing is known
+    of what lies below the paths in `unexamined` (other file systems), and that is as the user wished.
+    """
+
+    root: bytes
+    entries: int
+    unread_files: int
+    unread_bytes: int
+    excluded: int
+    special: int
+    problems: tuple[Problem, ...]
+    unexamined: tuple[bytes, ...] = ()
+
+
+class Learned(NamedTuple):
+    """The content digest that another replica found while it copied this file."""
+
+    path: RelPath
+    content: bytes
+
+
+class Piece(NamedTuple):
+    """A run of a file's bytes; `data` is empty in a request."""
+
+    path: RelPath
+    offset: int
+    length: int
+    data: bytes = b""
+
+
+class TrashItem(NamedTuple):
+    """One thing in a replica's trash: what run put it there, why (`replaced`, `deleted`), and what it is."""
+
+    run: str
+    why: str
+    path: RelPath
+    is_directory: bool
+    size: int
+
+
+class Replica(Protocol):
+    """One copy of the tree, wherever it is."""
+
+    def hello(self, request: Open) -> Opened:
+        """Open the root; raises `RootError` where it is missing (`Missing.REFUSE`), unreadable or no directory."""
+
+    def scan(self, request: Scan) -> Scanned:
+        """Take a snapshot: names and stats, content digests as far as the index knows them."""
+
+    def read_unread(self, skip: Sequence[Span], only: Sequence[Span] | None) -> Scanned:
+        """Hash the files whose content is not known: all but those at the positions `skip`, or just those in `only`."""
+
+    def fingerprints(self, question: Question) -> Answer:
+        """Answer a question about the snapshot (`tree.answer`)."""
+
+    def entries(self, spans: Sequence[Span]) -> Sequence[Entry]:
+        """The entries at these positions of the snapshot, symlink targets filled in."""
+
+    def read(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
+        """Bytes of files, for replicas that cannot copy directly; shorter than asked where a file has shrunk."""
+
+    def write(self, pieces: Sequence[Piece]) -> None:
+        """Bytes for files in staging, by the path they are meant for; a file's pieces come in order."""
+
+    def stage(self, files: Sequence[StageFile], peer: int | None) -> Staged:
+        """Complete files in staging: copied from replica number `peer` directly, or as written; verified, durable."""
+
+    def learn(self, learned: Sequence[Learned]) -> None:
+        """Take over the digests of files that the others hashed as they copied them, so that none is read twice."""
+
+    def apply(self, actions: Sequence[Action]) -> Applied:
+        """Carry out actions in order, looking before and after each."""
+
+    def record(self) -> Scanned:
+        """Make it durable, look again at what was touched, update snapshot and index, empty the staging."""
+
+    def trash(self) -> Sequence[TrashItem]:
+        """What the trash holds, newest run first."""
+
+    def restore(self, items: Sequence[TrashItem]) -> Applied:
+        """Put things from the trash back, what is there now taking their place in the trash."""
+
+    def purge(self, runs: Sequence[str]) -> Applied:
+        """Delete the trash of these runs for good."""
+
+    def close(self) -> None:
+        """End the session; further calls fail."""
+
+
+class Phase(enum.StrEnum):
+    SCAN = "scan"
+    READ = "read"
+    COMPARE = "compare"
+    COPY = "copy"
+    APPLY = "apply"
+
+
+class Monitor(Protocol):
+    """Watches a run; called from several threads."""
+
+    def progress(self, replica: int, phase: Phase, done: int, total: int) -> None:
+        """`done` of `total` (0: not known): entries in SCAN, COMPARE and APPLY, bytes in READ and COPY."""
+
+
+class Silent:
+    """The monitor that shows nothing."""
+
+    def progress(self, replica: int, phase: Phase, done: int, total: int) -> None:
+        return None

@@ -1,0 +1,16 @@
+"""Trouble with one path, as a value: collected and reported, never raised."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Problem(NamedTuple):
+    """Trouble with `path` (bytes, as found; it may be a name that aefsync refuses) on one replica.
+
+    `subtree` says that nothing below the path is known either: it must not be taken for absent.
+    """
+
+    path: bytes
+    reason: str
+    subtree: bool = False

@@ -1,0 +1,141 @@
+"""The snapshot: all entries of a replica at one time, in key order, packed.
+
+A million entries fit in memory because there is no object per entry.  Entries stand in **blocks**: consecutive entries
+of one directory with nothing of a sub-directory between them.  A block keeps its columns packed: names joined by NUL,
+40 bytes of stat each, 32 bytes of content digest each.  The 16-byte entry digests of the whole snapshot are one flat
+array; the hash tree (`tree`) works on slices of it.
+"""
+
+from __future__ import annotations
+
+import stat
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from aefsync.core.digest import entry_digests
+from aefsync.core.entry import Entry, Kind, kind_of
+from aefsync.core.path import RelPath
+from aefsync.core.view import STAT, View, reduce_stats
+
+CONTENT = 32
+STAT_COLUMNS = 5
+
+
+class Block(NamedTuple):
+    """Consecutive entries of one directory; `prefix` is the directory's key with its closing NUL (root: empty).
+
+    `digests` are the entry digests in the full view, where they are known already.
+    """
+
+    prefix: bytes
+    names: bytes
+    stats: bytes
+    contents: bytes
+    length: int
+    digests: bytes | None = None
+
+    def name_list(self) -> list[bytes]:
+        return self.names.split(b"\0")
+
+    def entry(self, index: int) -> Entry:
+        """Decode one entry."""
+        return self._entry(self.name_list()[index], index)
+
+    def entries(self, low: int, high: int) -> Iterator[Entry]:
+        """Decode the entries at `low` … `high - 1`."""
+        for index, name in enumerate(self.name_list()[low:high], low):
+            yield self._entry(name, index)
+
+    def _entry(self, name: bytes, index: int) -> Entry:
+        mode, size, mtime_ns, ctime_ns, inode = STAT.unpack_from(self.stats, index * STAT.size)
+        kind = kind_of(mode)
+        assert kind is not None
+        content = self.contents[index * CONTENT : (index + 1) * CONTENT]
+        path = RelPath.from_key(self.prefix + name)
+        permissions = 0 if kind is Kind.SYMLINK else stat.S_IMODE(mode) & 0o777
+        return Entry(path, kind, permissions, size, mtime_ns, ctime_ns, inode, content)
+
+
+class Snapshot:
+    """All entries in key order."""
+
+    __slots__ = ("_cached", "_firsts", "_starts", "blocks", "count")
+
+    def __init__(self, blocks: list[Block], digests: bytes | None = None) -> None:
+        self.blocks = blocks
+        self._cached: dict[View, bytes] = {} if digests is None else {View.FULL: digests}
+        self._starts: list[int] = []
+        self._firsts: list[bytes] = []
+        position = 0
+        for block in blocks:
+            self._starts.append(position)
+            self._firsts.append(block.prefix + block.names.partition(b"\0")[0])
+            position += block.length
+        self.count = position
+
+    def position(self, key: bytes) -> int:
+        """How many entries have a smaller key."""
+        number = bisect_right(self._firsts, key) - 1
+        if number < 0:
+            return 0
+        block = self.blocks[number]
+        if key.startswith(block.prefix):
+            inside = bisect_left(block.name_list(), key[len(block.prefix) :])
+        else:
+            inside = block.length
+        return self._starts[number] + inside
+
+    def key(self, position: int) -> bytes:
+        """The key of the entry at `position`."""
+        number = bisect_right(self._starts, position) - 1
+        block = self.blocks[number]
+        return block.prefix + block.name_list()[position - self._starts[number]]
+
+    def find(self, path: RelPath) -> Entry | None:
+        """The entry of a path, if there is one."""
+        key = path.key
+        position = self.position(key)
+        if position < self.count and self.key(position) == key:
+            return next(self.entries(position, position + 1))
+        return None
+
+    def entries(self, low: int = 0, high: int | None = None) -> Iterator[Entry]:
+        """Decode the entries at positions `low` … `high - 1` in key order."""
+        for block, start, stop in self.runs(low, self.count if high is None else high):
+            yield from block.entries(start, stop)
+
+    def runs(self, low: int, high: int) -> Iterator[tuple[Block, int, int]]:
+        """The blocks that cover positions `low` … `high - 1`, each with the part of it that is covered."""
+        high = min(high, self.count)
+        number = bisect_right(self._starts, low) - 1
+        while low < high:
+            block, start = self.blocks[number], self._starts[number]
+            stop = min(high, start + block.length)
+            yield block, low - start, stop - start
+            low, number = stop, number + 1
+
+    def digests_in(self, view: View) -> bytes:
+        """The flat array of entry digests as `view` sees the entries."""
+        if view not in self._cached:
+            self._cached[view] = b"".join([block_digests(block, view) for block in self.blocks])
+        return self._cached[view]
+
+    @property
+    def digests(self) -> bytes:
+        """The flat array of entry digests in the full view."""
+        return self.digests_in(View.FULL)
+
+
+def block_digests(block: Block, view: View) -> bytes:
+    """Entry digests of one block, 16 bytes each."""
+    if view is View.FULL and block.digests is not None:
+        return block.digests
+    names = block.name_list() if block.length else []
+    return entry_digests(block.prefix, names, reduce_stats(block.stats, view), reduce_contents(block, view))
+
+
+def reduce_contents(block: Block, view: View) -> Iterator[bytes]:
+    """The content digests as `view` sees them (zeros where it looks at no content)."""
+    contents = block.contents if view.reads else bytes(len(block.contents))
+    return (contents[i : i + CONTENT] for i in range(0, len(contents), CONTENT))

@@ -1,0 +1,180 @@
+"""Verdicts: what may be decided about one differing path, and the rules that decide it (theory: `reconcile`)."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from aefsync.core.entry import Entry, Kind
+from aefsync.core.path import RelPath
+
+Versions = tuple[Entry | None, ...]
+
+_MAJORITY_OF = 3
+
+
+class Rules(NamedTuple):
+    """`now_ns`: the latest plausible time, all hosts' clocks and a tolerance considered; later mtimes are "future"."""
+
+    now_ns: int
+    mirror: bool = False
+
+
+class Why(enum.StrEnum):
+    """Why a path is left standing, in the user's words."""
+
+    SUSPECT = "same size and mtime, different content"
+    FUTURE = "dated in the future"
+    UNREAD = "content could not be read"
+    UNKNOWN = "not known on every replica"
+    NAME_TAKEN = "no name for a conflict copy"
+    BELOW = "below a path left standing"
+
+
+class Take(NamedTuple):
+    """Replica `winner` has the version that all get."""
+
+    winner: int
+    reason: str
+
+
+class Remove(NamedTuple):
+    """The path goes away wherever it is (mirror only)."""
+
+    reason: str = "mirror"
+
+
+class KeepBoth(NamedTuple):
+    """The directory of replica `winner` stays; `kept_as` gives, by replica, where a clashing version is renamed to.
+
+    `None` for a replica without one, or whose conflict copy exists already: there the version goes to the trash.
+    """
+
+    winner: int
+    kept_as: tuple[RelPath | None, ...]
+
+
+class Stand(NamedTuple):
+    """Nothing is done; the user has to look."""
+
+    why: Why
+
+
+Verdict = Take | Remove | KeepBoth | Stand
+
+
+class Decision(NamedTuple):
+    """A verdict on one path.
+
+    On a conflict copy, `entries` are as if the rename had been done; an entry's own path tells where it is now.
+    """
+
+    path: RelPath
+    entries: Versions
+    verdict: Verdict
+
+
+def is_clash(entries: Versions) -> bool:
+    """Whether a directory stands against something else."""
+    kinds = {entry.kind for entry in entries if entry is not None}
+    return Kind.DIRECTORY in kinds and len(kinds) > 1
+
+
+def unread(entries: Versions) -> list[int]:
+    """The replicas whose version was not read."""
+    return [i for i, entry in enumerate(entries) if entry is not None and not entry.is_read]
+
+
+def undecided(entries: Versions, rules: Rules) -> list[int]:
+    """The replicas whose version was not read though the verdict hangs on it."""
+    candidates = unread(entries)
+    if not candidates or (is_clash(entries) and not rules.mirror):
+        return candidates
+    decisive = {0} if rules.mirror else set(_newest(entries))
+    tied = decisive if len(decisive) > 1 else set()
+    return [i for i in candidates if i in tied or _must_compare(entries, i, decisive)]
+
+
+def _must_compare(entries: Versions, own: int, decisive: set[int]) -> bool:
+    """Whether `own` is decisive, or stands against one that is, and only their contents can tell them apart."""
+    entry = at(entries, own)
+    return any(
+        other is not None and other.kind is entry.kind and other.size == entry.size
+        for i, other in enumerate(entries)
+        if i != own and (i in decisive or own in decisive)
+    )
+
+
+def at(entries: Versions, replica: int) -> Entry:
+    """The version of a replica that is known to have one."""
+    entry = entries[replica]
+    assert entry is not None
+    return entry
+
+
+def mirror(entries: Versions, rules: Rules) -> Take | Remove | Stand:
+    """Replica 0 is right."""
+    if entries[0] is None:
+        return Remove()
+    return Stand(Why.UNREAD) if undecided(entries, rules) else Take(0, "mirror")
+
+
+def last_write(entries: Versions, rules: Rules) -> Take | Stand:
+    """Rules 1, 2 and 4 to 8, for a path without a clash."""
+    holders = [i for i, entry in enumerate(entries) if entry is not None]
+    if len(holders) == 1:
+        return Take(holders[0], "missing")
+    if undecided(entries, rules):
+        return Stand(Why.UNREAD)
+    first = at(entries, holders[0])
+    if all(first.same_content(at(entries, i)) and first.same_metadata(at(entries, i)) for i in holders):
+        return Take(holders[0], "missing")
+    if first.kind is Kind.DIRECTORY:
+        return Take(freshest(entries, holders), "mode")
+    return _newest_content(entries, holders, rules)
+
+
+def freshest(entries: Versions, replicas: Iterable[int]) -> int:
+    """Among versions of equal content, the newest; of equal mtime (or directories), the last whose metadata was set."""
+    return max(replicas, key=lambda i: _freshness(at(entries, i)))
+
+
+def _freshness(entry: Entry) -> tuple[int, int, int]:
+    return (0 if entry.kind is Kind.DIRECTORY else entry.mtime_ns, entry.ctime_ns, entry.mode)
+
+
+def _newest(entries: Versions) -> list[int]:
+    """The replicas that have the newest mtime."""
+    latest = max(entry.mtime_ns for entry in entries if entry is not None)
+    return [i for i, entry in enumerate(entries) if entry is not None and entry.mtime_ns == latest]
+
+
+def by_content(entries: Versions, replicas: Iterable[int]) -> dict[tuple[bytes, Kind], list[int]]:
+    """The replicas, grouped by what they hold."""
+    groups: dict[tuple[bytes, Kind], list[int]] = {}
+    for i in replicas:
+        groups.setdefault((at(entries, i).content, at(entries, i).kind), []).append(i)
+    return groups
+
+
+def _newest_content(entries: Versions, holders: list[int], rules: Rules) -> Take | Stand:
+    """Rules 5 to 8."""
+    newest = _newest(entries)
+    groups = by_content(entries, newest)
+    best, reason = groups[max(groups)], "larger digest"
+    if _is_suspect(entries, list(groups.values())):
+        best, reason = max(groups.values(), key=len), "majority"
+        if len(holders) < _MAJORITY_OF or len(best) * 2 <= len(holders):
+            return Stand(Why.SUSPECT)
+    elif len(groups) == 1:
+        reason = "newer" if len(newest) < len(holders) else "mode"
+    if at(entries, best[0]).mtime_ns > rules.now_ns and reason != "mode":
+        return Stand(Why.FUTURE)
+    return Take(freshest(entries, best), reason)
+
+
+def _is_suspect(entries: Versions, groups: list[list[int]]) -> bool:
+    """Whether two contents of one mtime have one size as well."""
+    sizes = [at(entries, group[0]).size for group in groups if at(entries, group[0]).kind is Kind.FILE]
+    return len(set(sizes)) < len(sizes)

@@ -1,0 +1,69 @@
+"""Views: what of an entry must agree for the question at hand.
+
+Entry digests, and so all digests above them, are taken of the entry as a view sees it.
+"""
+
+from __future__ import annotations
+
+import enum
+import stat
+import struct
+from collections.abc import Iterable, Iterator
+
+from aefsync.core.entry import Entry, Kind
+
+STAT = struct.Struct("=5q")
+"""A packed stat: mode with kind bits, size (0 for directories), mtime_ns, ctime_ns, inode modulo 2**63."""
+
+_KIND = 0o170000
+
+
+class View(enum.IntEnum):
+    FULL = 0
+    """kind, permission bits, size, mtime, content: what replicas must agree on"""
+    CONTENT = 1
+    """kind, size, content"""
+    QUICK = 2
+    """kind, permission bits, size, mtime: contents not read"""
+    SHAPE = 3
+    """kind and size: what tells which contents need not be read at all"""
+
+    @property
+    def reads(self) -> bool:
+        """Whether contents count."""
+        return self in (View.FULL, View.CONTENT)
+
+    @property
+    def metadata(self) -> bool:
+        """Whether permission bits and mtimes count."""
+        return self in (View.FULL, View.QUICK)
+
+    def same(self, entries: Iterable[Entry | None]) -> bool:
+        """Whether entries of one path look equal in this view."""
+        seen = {self._look(entry) for entry in entries}
+        return len(seen) == 1
+
+    def _look(self, entry: Entry | None) -> tuple[object, ...] | None:
+        if entry is None:
+            return None
+        content = entry.content if self.reads else b""
+        size = entry.size if entry.kind is Kind.FILE else 0
+        mtime_ns = entry.mtime_ns if self.metadata and entry.kind is not Kind.DIRECTORY else 0
+        return (entry.kind, size, content, entry.mode if self.metadata else 0, mtime_ns)
+
+
+def reduce_stats(stats: bytes, view: View) -> Iterator[tuple[int, int, int]]:
+    """(mode, size, mtime_ns) of each packed stat, what the view does not look at set to zero.
+
+    Sizes count for files only, mtimes not for directories, permission bits not for symlinks.
+    """
+    mask = _KIND | 0o777 if view.metadata else _KIND
+    timed, regular, directory, link = view.metadata, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK
+    for mode, size, mtime_ns, _, _ in STAT.iter_unpack(stats):
+        kind = mode & _KIND
+        if kind == regular:
+            yield mode & mask, size, mtime_ns if timed else 0
+        elif kind == directory:
+            yield mode & mask, 0, 0
+        else:
+            yield link, 0, mtime_ns if timed else 0

@@ -1,0 +1,1 @@
+"""This machine's file system: confined operations, scan, hashing, index, staging, apply, trash, `LocalReplica`."""

@@ -1,0 +1,153 @@
+"""Build the page of a directory from its listing and from what was known of it before.
+
+The first look at a directory is all C loops; entries are taken one by one only where a page was known and something in
+it has changed, or where filters leave names out.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import NamedTuple
+
+from aefsync.core.digest import ENTRY_DIGEST, content_digest
+from aefsync.core.entry import UNKNOWN
+from aefsync.core.path import PathError, check_name
+from aefsync.core.snapshot import CONTENT, STAT_COLUMNS
+from aefsync.core.view import STAT
+from aefsync.disk.filesystem import FileSystem
+from aefsync.disk.filter import Filter
+from aefsync.disk.listing import Listing, without_sizes
+from aefsync.disk.page import NOT_TAKEN, RACY, UNREAD, Page
+
+KINDS = frozenset({stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK})
+"""The kinds that are replicated; others are left out with a notice."""
+
+_KIND = 0o170000
+_MTIME, _CTIME = 2, 3
+
+
+class Limits(NamedTuple):
+    """What a scan leaves out or does not believe.  `own`: paths of our own files below the root."""
+
+    filter: Filter
+    own: frozenset[bytes] = frozenset()
+    one_file_system: bool = False
+    ignore_index: bool = False
+
+
+class PageBuilder:
+    """Builds the page of the directory `prefix`, open at `fd`, listed after `seen_at` (ns)."""
+
+    def __init__(self, prefix: bytes, fd: int, limits: Limits, file_system: FileSystem, seen_at: int) -> None:
+        self._prefix = prefix
+        self._fd = fd
+        self._limits = limits
+        # Where ctime can be trusted it alone counts, so that a file dated in the future is not racy for ever.
+        self._clock_column = _CTIME if file_system.stable else _MTIME
+        self._racy_from = seen_at - file_system.step_ns
+
+    def build(self, listing: Listing, known: Page | None, rules: bytes) -> Page:
+        """The page; `known` is the one from before, its contents reused where the stat is the same and not racy."""
+        listed_kinds = _kinds(listing.stats)
+        listed_stats = without_sizes(listing.stats, _where(listed_kinds, stat.S_IFDIR))
+        names, stats, kinds = listing.names, listed_stats, listed_kinds
+        kept = self._kept(listing.names, listed_kinds)
+        if kept is not None:
+            all_names = listing.names.split(b"\0")
+            names = b"\0".join([all_names[index] for index in kept])
+            stats = b"".join([listed_stats[index * STAT.size : (index + 1) * STAT.size] for index in kept])
+            kinds = [listed_kinds[index] for index in kept]
+        page = Page(
+            names=names,
+            stats=stats,
+            contents=UNKNOWN * len(kinds),
+            flags=self._fresh_flags(stats, kinds),
+            digests=NOT_TAKEN * len(kinds),
+            directories=tuple(_where(kinds, stat.S_IFDIR)),
+            listed=listing.names if kept is not None else names,
+            listed_stats=listed_stats if kept is not None else stats,
+            rules=rules,
+        )
+        if known is not None:
+            page = _reuse(page, known)
+        return self._with_links(page, kinds)
+
+    def _kept(self, names: bytes, kinds: list[int]) -> list[int] | None:
+        """Positions of the names that belong to the tree; `None` where all do."""
+        if not kinds:
+            return None
+        limits = self._limits
+        plain = names.isascii() and b"aef" not in names.lower() and not limits.own and not limits.filter.digest
+        if plain and KINDS.issuperset(kinds):
+            return None
+        kept = [i for i, name in enumerate(names.split(b"\0")) if kinds[i] in KINDS and self._keeps(name, kinds[i])]
+        return None if len(kept) == len(kinds) else kept
+
+    def _keeps(self, name: bytes, kind: int) -> bool:
+        try:
+            check_name(name)
+        except PathError:
+            return False
+        path = directory_path(self._prefix + name + b"\0")
+        excluded = self._limits.filter.excludes(path, is_directory=kind == stat.S_IFDIR)
+        return not excluded and path not in self._limits.own
+
+    def _fresh_flags(self, stats: bytes, kinds: list[int]) -> bytes:
+        if not kinds:
+            return b""
+        clock = memoryview(stats).cast("q")[self._clock_column :: STAT_COLUMNS].tolist()
+        regular, directory, racy_from = stat.S_IFREG, stat.S_IFDIR, self._racy_from
+        return bytes(
+            [
+                0 if kind == directory else (UNREAD if kind == regular else 0) | (RACY if time >= racy_from else 0)
+                for kind, time in zip(kinds, clock, strict=True)
+            ]
+        )
+
+    def _with_links(self, page: Page, kinds: list[int]) -> Page:
+        links = _where(kinds, stat.S_IFLNK)
+        if not links:
+            return page
+        names = page.name_list()
+        missing = [i for i in links if page.contents[i * CONTENT : (i + 1) * CONTENT] == UNKNOWN]
+        flags = page.flags
+        read = page.with_contents({index: self._link_content(names[index]) for index in missing})
+        return read._replace(flags=flags)
+
+    def _link_content(self, name: bytes) -> bytes:
+        try:
+            return content_digest(os.readlink(name, dir_fd=self._fd))
+        except OSError:
+            return UNKNOWN
+
+
+def _reuse(page: Page, known: Page) -> Page:
+    """The page with contents, flags and digests of the entries that did not change since `known`."""
+    positions = {name: index for index, name in enumerate(known.name_list())}
+    contents, flags, digests = bytearray(page.contents), bytearray(page.flags), bytearray(page.digests)
+    size = STAT.size
+    for index, name in enumerate(page.name_list()):
+        old = positions.get(name, -1)
+        if old < 0 or known.flags[old] & RACY:
+            continue
+        if known.stats[old * size : (old + 1) * size] != page.stats[index * size : (index + 1) * size]:
+            continue
+        contents[index * CONTENT : (index + 1) * CONTENT] = known.contents[old * CONTENT : (old + 1) * CONTENT]
+        flags[index] = known.flags[old]
+        digest = known.digests[old * ENTRY_DIGEST : (old + 1) * ENTRY_DIGEST]
+        digests[index * ENTRY_DIGEST : (index + 1) * ENTRY_DIGEST] = digest
+    return page._replace(contents=bytes(contents), flags=bytes(flags), digests=bytes(digests))
+
+
+def _kinds(stats: bytes) -> list[int]:
+    return [mode & _KIND for mode in memoryview(stats).cast("q")[0::STAT_COLUMNS].tolist()] if stats else []
+
+
+def _where(kinds: list[int], kind: int) -> list[int]:
+    return [index for index, each in enumerate(kinds) if each == kind] if kind in set(kinds) else []
+
+
+def directory_path(prefix: bytes) -> bytes:
+    """The path of a key with a closing NUL."""
+    return prefix[:-1].replace(b"\0", b"/")

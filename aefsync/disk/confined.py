@@ -1,0 +1,115 @@
+"""Confined file operations: everything that touches a replica goes through a `ConfinedRoot`.
+
+Every path is resolved from the root's descriptor, component by component, and no symlink is ever followed, so that a
+link planted in the tree, even while a run is going on, leads nowhere.  `openat2` does the walk in one call; where the
+kernel lacks it (or a sandbox forbids it) each component is opened with `O_NOFOLLOW`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+
+from aefsync.disk import syscalls
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+_LONGEST = 4000
+"""Bytes of path in one call; the kernel takes 4095."""
+
+
+def split(path: bytes) -> tuple[bytes, bytes]:
+    """The directory part (empty for the root) and the name of a relative path."""
+    directory, _, name = path.rpartition(b"/")
+    return directory, name
+
+
+class ConfinedRoot:
+    """A root directory by descriptor, and the operations below it.  Paths are relative bytes; empty is the root."""
+
+    def __init__(self, fd: int, *, openat2: bool = True) -> None:
+        self.fd = fd
+        self._openat2 = openat2
+
+    def open(self, path: bytes, flags: int, mode: int = 0) -> int:
+        """Open below the root; raises `OSError` (ELOOP or ENOTDIR where a component is a symlink)."""
+        if not path:
+            return os.open(b".", flags | os.O_CLOEXEC, dir_fd=self.fd)
+        with self._near(path) as (fd, rest):
+            return self._open_at(fd, rest, flags, mode)
+
+    def open_directory(self, path: bytes) -> int:
+        return self.open(path, _DIRECTORY)
+
+    def open_file(self, path: bytes) -> int:
+        """Open a regular file for reading; anything else there raises `OSError`, without blocking on a FIFO."""
+        fd = self.open(path, os.O_RDONLY | _FILE)
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise OSError(errno.EINVAL, "no longer a regular file")
+        return fd
+
+    @contextlib.contextmanager
+    def directory(self, path: bytes) -> Iterator[int]:
+        """The descriptor of a directory, for as long as the block lasts."""
+        fd = self.open_directory(path)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+    def lstat(self, path: bytes) -> os.stat_result:
+        directory, name = split(path)
+        with self.directory(directory) as fd:
+            return os.stat(name, dir_fd=fd, follow_symlinks=False)
+
+    def make_directories(self, path: bytes, mode: int = 0o700) -> None:
+        """Create a directory and those above it; what is there already stays."""
+        made = b""
+        for name in path.split(b"/"):
+            with self.directory(made) as fd, contextlib.suppress(FileExistsError):
+                os.mkdir(name, mode, dir_fd=fd)
+            made = made + b"/" + name if made else name
+
+    @contextlib.contextmanager
+    def _near(self, path: bytes) -> Iterator[tuple[int, bytes]]:
+        """A descriptor above `path` and the rest of it, short enough for one call."""
+        if len(path) <= _LONGEST:
+            yield self.fd, path
+            return
+        fd, rest = os.dup(self.fd), path
+        try:
+            while len(rest) > _LONGEST:
+                cut = rest.rindex(b"/", 0, _LONGEST)
+                deeper = self._open_at(fd, rest[:cut], _DIRECTORY, 0)
+                os.close(fd)
+                fd, rest = deeper, rest[cut + 1 :]
+            yield fd, rest
+        finally:
+            os.close(fd)
+
+    def _open_at(self, dir_fd: int, path: bytes, flags: int, mode: int) -> int:
+        if self._openat2:
+            try:
+                return syscalls.openat2_beneath(dir_fd, path, flags, mode)
+            except OSError as error:
+                if error.errno not in (errno.ENOSYS, errno.EPERM):
+                    raise
+                self._openat2 = False
+        return self._walk(dir_fd, path, flags, mode)
+
+    @staticmethod
+    def _walk(dir_fd: int, path: bytes, flags: int, mode: int) -> int:
+        *above, name = path.split(b"/")
+        fd = os.dup(dir_fd)
+        try:
+            for part in above:
+                deeper = os.open(part, _DIRECTORY, dir_fd=fd)
+                os.close(fd)
+                fd = deeper
+            return os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=fd)
+        finally:
+            os.close(fd)

@@ -1,0 +1,56 @@
+"""A directory kept open across the many small operations in it, made writable for as long where it must be."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from types import TracebackType
+
+from aefsync.disk.confined import ConfinedRoot
+
+_OWNER_WRITES = 0o300
+
+
+class OpenDirectories:
+    """The last directory used, by descriptor.  Paths come in key order, so one is enough."""
+
+    def __init__(self, root: ConfinedRoot, *, writable: bool) -> None:
+        self._root = root
+        self._writable = writable
+        self._path: bytes | None = None
+        self._fd = -1
+        self._mode: int | None = None
+
+    def get(self, path: bytes) -> int:
+        """The descriptor of a directory, valid until the next call; raises `OSError`."""
+        if path != self._path:
+            self.close()
+            self._fd = self._root.open_directory(path)
+            self._path = path
+            if self._writable:
+                self._make_writable()
+        return self._fd
+
+    def _make_writable(self) -> None:
+        seen = os.fstat(self._fd)
+        if seen.st_mode & _OWNER_WRITES != _OWNER_WRITES and seen.st_uid == os.geteuid() != 0:
+            os.fchmod(self._fd, seen.st_mode & 0o7777 | _OWNER_WRITES)
+            self._mode = seen.st_mode & 0o7777
+
+    def close(self) -> None:
+        """Put the directory's mode back and let go of it."""
+        if self._path is None:
+            return
+        if self._mode is not None:
+            with contextlib.suppress(OSError):
+                os.fchmod(self._fd, self._mode)
+        os.close(self._fd)
+        self._path, self._mode = None, None
+
+    def __enter__(self) -> OpenDirectories:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,36 @@
+"""What the file system under a root can be trusted with: stable inodes and ctimes, and its time step."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from aefsync.disk import syscalls
+
+_UNSTABLE = {
+    0x4D44: "vfat",
+    0x2011BAB0: "exfat",
+    0x65735546: "fuse",
+    0x01021997: "9p",
+    0x6969: "nfs",
+    0x517B: "smb",
+    0xFF534D42: "cifs",
+    0xFE534D42: "smb2",
+}
+
+
+class FileSystem(NamedTuple):
+    """`stable`: inode and ctime stay as they are while a file is untouched, so they count as evidence that it is.
+    `step_ns`: two changes closer than this may carry the same time."""
+
+    stable: bool
+    step_ns: int
+
+
+LOCAL = FileSystem(stable=True, step_ns=20_000_000)
+"""Kernel timestamps are taken from a clock that ticks each 1–10 ms."""
+REMOTE = FileSystem(stable=False, step_ns=2_000_000_000)
+
+
+def file_system_of(fd: int) -> FileSystem:
+    """Judge the file system of an open descriptor by its kind."""
+    return REMOTE if syscalls.file_system_magic(fd) in _UNSTABLE else LOCAL

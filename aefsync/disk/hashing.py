@@ -1,0 +1,84 @@
+"""Content digests of files on disk: packed work for small files, blocks and threads for large ones.
+
+Large files are read in blocks rather than mapped: a mapped file that somebody truncates kills the process.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+from aefsync.core.digest import content_digest, content_hasher
+
+SMALL = 1 << 17
+"""Files up to this size are read in one call."""
+BLOCK = 8 << 20
+
+READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+
+
+class Seen(NamedTuple):
+    """The stat that a file must still have once it was read: size, mtime_ns, and ctime_ns and inode where stable."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+
+class HashFailure(NamedTuple):
+    """Why a file could not be read; `vanished` where it is simply no longer there."""
+
+    reason: str
+    vanished: bool = False
+
+
+CHANGED = HashFailure("changed while it was read")
+
+
+def unchanged(fd: int, seen: Seen) -> bool:
+    """Whether an open file still shows the stat that the scan saw."""
+    now = os.fstat(fd)
+    same = now.st_size == seen.size and now.st_mtime_ns == seen.mtime_ns
+    if seen.inode:
+        same = same and now.st_ctime_ns == seen.ctime_ns and now.st_ino == seen.inode
+    return same
+
+
+def hash_file(dir_fd: int, name: bytes, seen: Seen) -> bytes | HashFailure:
+    """The content digest of a file of the directory `dir_fd`."""
+    try:
+        fd = os.open(name, READ_FLAGS, dir_fd=dir_fd)
+    except FileNotFoundError:
+        return HashFailure("vanished", vanished=True)
+    except OSError as error:
+        return HashFailure((error.strerror or str(error)).lower())
+    try:
+        if seen.size <= SMALL:
+            data = os.read(fd, seen.size + 1)
+            digest = content_digest(data) if len(data) == seen.size else b""
+        else:
+            digest = _hash_blocks(fd)
+        return digest if digest and unchanged(fd, seen) else CHANGED
+    except OSError as error:
+        return HashFailure((error.strerror or str(error)).lower())
+    finally:
+        os.close(fd)
+
+
+def _hash_blocks(fd: int) -> bytes:
+    hasher = content_hasher(threads=True)
+    with suppress(AttributeError, OSError):
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+    buffer = bytearray(BLOCK)
+    view = memoryview(buffer)
+    while count := os.readv(fd, [buffer]):
+        hasher.update(view[:count])
+    return hasher.digest()
+
+
+def hash_files(dir_fd: int, names: Sequence[bytes], seen: Sequence[Seen]) -> list[bytes | HashFailure]:
+    """Content digests of some files of one directory, in order."""
+    return [hash_file(dir_fd, name, stat) for name, stat in zip(names, seen, strict=True)]

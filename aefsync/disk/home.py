@@ -1,0 +1,101 @@
+"""The `.aefsync` directory of a root: what aefsync keeps beside the tree, and the lock of whoever writes.
+
+    id  lock  index.db  tmp/RUN/  trash/RUN/replaced|deleted/PATH
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+
+from aefsync.core.path import RESERVED
+from aefsync.disk.confined import ConfinedRoot
+from aefsync.errors import LockedError, RootError
+
+TMP = b"tmp"
+TRASH = b"trash"
+
+
+class Home(ConfinedRoot):
+    """The directory itself, as a root for confined operations."""
+
+    _lock_fd = -1
+
+    @property
+    def index_path(self) -> str:
+        """A path to the index that leads to this very directory, whatever its name is now."""
+        return os.path.join(_path_of(self.fd), "index.db")
+
+    def lock(self, run: str) -> None:
+        """Take the root's lock; raises `LockedError`, naming the holder."""
+        fd = self.open(b"lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.read(fd, 200).decode("ascii", "replace").strip()
+            os.close(fd)
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                raise LockedError(f"another run is at work on this root ({holder or 'unknown'})") from None
+            raise
+        os.ftruncate(fd, 0)
+        os.write(fd, f"pid {os.getpid()}, run {run}\n".encode())
+        self._lock_fd = fd
+
+    def clear_tmp(self) -> None:
+        """Remove what this and any interrupted run left in staging; only with the lock held."""
+        with contextlib.suppress(FileNotFoundError), self.directory(TMP) as fd:
+            leftovers = os.listdir(fd)
+            if leftovers:
+                import shutil
+
+                for name in leftovers:
+                    shutil.rmtree(name, dir_fd=fd)
+
+    def close(self) -> None:
+        if self._lock_fd >= 0:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._lock_fd, 0)
+            os.close(self._lock_fd)
+            self._lock_fd = -1
+        os.close(self.fd)
+
+
+def open_home(root: ConfinedRoot, *, create: bool) -> Home | None:
+    """The root's `.aefsync`; `None` where there is none and none is wanted."""
+    if create:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(RESERVED, 0o700, dir_fd=root.fd)
+    try:
+        fd = os.open(RESERVED, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=root.fd)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RootError(f".aefsync cannot be opened: {(error.strerror or str(error)).lower()}") from None
+    home = Home(fd)
+    if create:
+        _furnish(home)
+    return home
+
+
+def _furnish(home: Home) -> None:
+    for name, text in ((b".gitignore", b"*\n"), (b"id", secrets.token_hex(16).encode() + b"\n")):
+        with contextlib.suppress(FileExistsError):
+            fd = home.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            try:
+                os.write(fd, text)
+            finally:
+                os.close(fd)
+    for name in (TMP, TRASH):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(name, 0o700, dir_fd=home.fd)
+
+
+def _path_of(fd: int) -> str:
+    link = f"/proc/self/fd/{fd}"
+    if os.path.exists(link):
+        return link
+    path = fcntl.fcntl(fd, 50, bytes(1024)).rstrip(b"\0")  # F_GETPATH of macOS
+    return os.fsdecode(path)

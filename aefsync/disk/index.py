@@ -1,0 +1,159 @@
+"""The index: a cache of pages, a row for up to 1024 entries of a directory, that may be deleted at any time.
+
+It lives in `.aefsync/` where a run may write there, else in the user's cache directory.  SQLite lets concurrent runs
+share it and makes a kill harmless; a checksum in each row makes damage harmless, and a file that SQLite refuses is
+made anew.  A page is only ever a claim that is checked against the directory, so a lost row costs time and nothing
+else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Collection, Iterator
+
+from aefsync.core.digest import framed_digest
+from aefsync.disk.page import Page, pack, unpack
+
+_VERSION = 1
+_SELECT = "SELECT number, checksum, body FROM page WHERE directory = ? ORDER BY number"
+_FLUSH = 32 << 20
+"""Bytes of pages kept in memory before they are written."""
+
+
+class Index:
+    """Pages by directory key; `path` `None` keeps nothing.  `fallback` is read where `path` has no page."""
+
+    def __init__(self, path: str | None, *, fallback: str | None = None, shared_memory: bool = True) -> None:
+        self._shared_memory = shared_memory
+        self._database = self._open(path) if path else None
+        self._fallback = _open_read_only(fallback) if fallback and os.path.exists(fallback) else None
+        self._pending: dict[bytes, list[bytes]] = {}
+        self._pending_bytes = 0
+
+    def load(self, directory: bytes) -> Page | None:
+        """The page of a directory (its key with closing NUL), if there is an undamaged one."""
+        for database in (self._database, self._fallback):
+            if database is None:
+                continue
+            try:
+                rows = database.execute(_SELECT, (directory,)).fetchall()
+            except sqlite3.Error:
+                continue
+            page = _decode(directory, rows) if rows else None
+            if page is not None:
+                return page
+        return None
+
+    def store(self, directory: bytes, page: Page) -> None:
+        """Keep a page; it is written at `flush` or when many are waiting."""
+        if self._database is None:
+            return
+        rows = pack(page)
+        self._pending[directory] = rows
+        self._pending_bytes += sum(map(len, rows))
+        if self._pending_bytes > _FLUSH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is waiting; an index that cannot be written is given up without a word: it is a cache."""
+        if self._database is None or not self._pending:
+            return
+        with contextlib.suppress(sqlite3.Error), self._transaction(self._database) as database:
+            for directory, rows in self._pending.items():
+                database.execute("DELETE FROM page WHERE directory = ? AND number >= ?", (directory, len(rows)))
+            database.executemany("INSERT OR REPLACE INTO page VALUES (?, ?, ?, ?)", self._rows())
+        self._pending.clear()
+        self._pending_bytes = 0
+
+    def _rows(self) -> Iterator[tuple[bytes, int, bytes, bytes]]:
+        for directory, rows in self._pending.items():
+            for number, body in enumerate(rows):
+                yield directory, number, _checksum(directory, number, body), body
+
+    def prune(self, kept: Collection[bytes]) -> None:
+        """Forget the directories that are no longer there."""
+        if self._database is None:
+            return
+        with contextlib.suppress(sqlite3.Error):
+            known = self._database.execute("SELECT directory FROM page WHERE number = 0").fetchall()
+            if len(known) > len(kept):
+                gone = [row for row in known if row[0] not in kept]
+                with self._transaction(self._database) as database:
+                    database.executemany("DELETE FROM page WHERE directory = ?", gone)
+
+    def close(self) -> None:
+        self.flush()
+        for database in (self._database, self._fallback):
+            if database is not None:
+                with contextlib.suppress(sqlite3.Error):
+                    database.close()
+        self._database = self._fallback = None
+
+    @staticmethod
+    @contextlib.contextmanager
+    def _transaction(database: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            yield database
+            database.execute("COMMIT")
+        except sqlite3.Error:
+            with contextlib.suppress(sqlite3.Error):
+                database.execute("ROLLBACK")
+            raise
+
+    def _open(self, path: str) -> sqlite3.Connection | None:
+        for _ in range(2):
+            try:
+                return self._connect(path)
+            except sqlite3.OperationalError:
+                return None
+            except (sqlite3.DatabaseError, _OtherVersion):
+                for suffix in ("", "-wal", "-shm", "-journal"):
+                    with contextlib.suppress(OSError):
+                        os.unlink(path + suffix)
+        return None
+
+    def _connect(self, path: str) -> sqlite3.Connection:
+        database = sqlite3.connect(path, isolation_level=None, timeout=10)
+        try:
+            database.execute(f"PRAGMA journal_mode = {'WAL' if self._shared_memory else 'TRUNCATE'}")
+            database.execute("PRAGMA synchronous = NORMAL")
+            version = database.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, _VERSION):
+                raise _OtherVersion
+            database.execute(
+                "CREATE TABLE IF NOT EXISTS page (directory BLOB, number INTEGER, checksum BLOB, body BLOB,"
+                " PRIMARY KEY (directory, number)) WITHOUT ROWID"
+            )
+            database.execute(f"PRAGMA user_version = {_VERSION}")
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+
+class _OtherVersion(Exception):
+    pass
+
+
+def _open_read_only(path: str) -> sqlite3.Connection | None:
+    """Open without creating anything beside the file: as if nobody wrote to it, which its checksums make safe."""
+    try:
+        return sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True, isolation_level=None)
+    except sqlite3.Error:
+        return None
+
+
+def _decode(directory: bytes, rows: list[tuple[int, bytes, bytes]]) -> Page | None:
+    if any(_checksum(directory, number, body) != checksum for number, checksum, body in rows):
+        return None
+    try:
+        return unpack([body for _, _, body in rows])
+    except ValueError:
+        return None
+
+
+def _checksum(directory: bytes, number: int, body: bytes) -> bytes:
+    return framed_digest((directory, number.to_bytes(8), body), 8)

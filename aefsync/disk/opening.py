@@ -1,0 +1,142 @@
+"""Open a root: its descriptor, what it is known by, its home and its index."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from typing import NamedTuple
+
+from aefsync.core.digest import framed_digest
+from aefsync.core.ports import Access, Missing, Open, Opened
+from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.filesystem import FileSystem
+from aefsync.disk.filter import IGNORE_FILE, MAX_RULES
+from aefsync.disk.home import Home, open_home
+from aefsync.disk.index import Index
+from aefsync.errors import RootError
+
+
+class OpenRoot(NamedTuple):
+    """`fd` is -1 where the root is missing and counts as empty."""
+
+    fd: int
+    path: bytes
+    created: bool
+
+
+def open_root(request: Open) -> OpenRoot:
+    """Open the root of a session; a symlink is resolved once, here."""
+    path = os.path.realpath(request.root)
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    try:
+        return OpenRoot(os.open(path, flags), path, created=False)
+    except FileNotFoundError:
+        if request.missing is Missing.REFUSE:
+            raise RootError("no such directory") from None
+    except NotADirectoryError:
+        raise RootError("is not a directory") from None
+    except OSError as error:
+        raise RootError((error.strerror or str(error)).lower()) from None
+    if request.missing is Missing.EMPTY:
+        return OpenRoot(-1, path, created=False)
+    try:
+        os.mkdir(path)
+        return OpenRoot(os.open(path, flags), path, created=True)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise RootError(f"cannot be created: {reason}", hint="only the last component of a root is created") from None
+
+
+def describe(opened: OpenRoot, clock_ns: int, *, seen_before: bool) -> Opened:
+    """What the replica says of its root."""
+    rules = _ignore_rules(ConfinedRoot(opened.fd)) if opened.fd >= 0 else ()
+    ancestors = tuple(_ancestors(opened))
+    return Opened(opened.path, _host(), ancestors, rules, clock_ns, opened.created, seen_before)
+
+
+def _ancestors(opened: OpenRoot) -> list[tuple[int, int]]:
+    path, found = opened.path, []
+    if opened.fd < 0:
+        found.append((0, 0))
+        path = os.path.dirname(path)
+    while True:
+        with contextlib.suppress(OSError):
+            seen = os.stat(path)
+            found.append((seen.st_dev, seen.st_ino))
+        above = os.path.dirname(path)
+        if above == path:
+            return found
+        path = above
+
+
+def _host() -> bytes:
+    """What two processes on one running kernel agree on."""
+    with contextlib.suppress(OSError), open("/proc/sys/kernel/random/boot_id", "rb") as file:
+        return file.read(64).strip()
+    return socket.gethostname().encode("utf-8", "replace")
+
+
+def _ignore_rules(root: ConfinedRoot) -> tuple[str, ...]:
+    try:
+        fd = root.open_file(IGNORE_FILE)
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise RootError(f"{IGNORE_FILE.decode()}: {(error.strerror or str(error)).lower()}") from None
+    with os.fdopen(fd, "rb") as file:
+        text = file.read(MAX_RULES + 1)
+    if len(text) > MAX_RULES:
+        raise RootError(f"{IGNORE_FILE.decode()}: larger than {MAX_RULES} bytes")
+    lines = text.decode("utf-8", "surrogateescape").splitlines()
+    return tuple(line for line in lines if line.strip() and not line.startswith("#"))
+
+
+def open_home_of(opened: OpenRoot, request: Open) -> tuple[Home | None, bool]:
+    """The root's `.aefsync`, locked where the run writes, and whether it was there before."""
+    if opened.fd < 0:
+        return None, False
+    root = ConfinedRoot(opened.fd)
+    writes = request.access is Access.WRITE
+    home = open_home(root, create=False)
+    seen_before = home is not None
+    if writes:
+        if home is not None:
+            os.close(home.fd)
+        try:
+            home = open_home(root, create=True)
+        except OSError as error:
+            raise RootError(f"cannot be written: {(error.strerror or str(error)).lower()}") from None
+        assert home is not None
+        home.lock(request.run)
+    return home, seen_before
+
+
+def open_index(opened: OpenRoot, request: Open, home: Home | None, file_system: FileSystem) -> Index:
+    """The index: in the home where the run writes, else in the cache directory; the other one is read as well."""
+    cached = _cache_path(opened, request.cache_dir)
+    local = home.index_path if home is not None else None
+    if request.access is Access.WRITE:
+        return Index(local, fallback=cached, shared_memory=file_system.stable)
+    if cached is not None:
+        with contextlib.suppress(OSError):
+            os.makedirs(os.path.dirname(cached), mode=0o700, exist_ok=True)
+    return Index(cached, fallback=local)
+
+
+def _cache_path(opened: OpenRoot, cache_dir: bytes) -> str | None:
+    """The name says which root it is: its path, inode and file system, so that another disk there is another root."""
+    if not cache_dir or opened.fd < 0:
+        return None
+    identity = (opened.path, str(os.fstat(opened.fd).st_ino).encode(), str(os.fstatvfs(opened.fd).f_fsid).encode())
+    name = framed_digest(identity, 16).hex() + ".db"
+    return os.path.join(os.fsdecode(cache_dir), "index", name)
+
+
+def own_paths(opened: OpenRoot, cache_dir: bytes) -> frozenset[bytes]:
+    """Our own files below the root (a home directory may be one), as relative paths."""
+    if not cache_dir:
+        return frozenset()
+    cache = os.path.realpath(cache_dir)
+    base = opened.path.rstrip(b"/") + b"/"
+    return frozenset({cache[len(base) :]}) if cache.startswith(base) else frozenset()

@@ -1,0 +1,286 @@
+"""`LocalReplica`: the `Replica` port over a directory of this machine.  It runs in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+
+from aefsync.core.action import Act, Action, Applied, Staged, StageFile
+from aefsync.core.compare import Span
+from aefsync.core.digest import PUBLIC_KEY, ROOT_DIGEST, content_digest
+from aefsync.core.entry import UNKNOWN, Entry, Kind
+from aefsync.core.ports import Access, Learned, Open, Opened, Phase, Piece, Scan, Scanned, TrashItem
+from aefsync.core.problem import Problem
+from aefsync.core.snapshot import Snapshot
+from aefsync.core.tree import Answer, Question, answer, range_digest
+from aefsync.core.view import View
+from aefsync.disk.apply import Applier
+from aefsync.disk.building import KINDS, Limits
+from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.filesystem import LOCAL, file_system_of
+from aefsync.disk.filter import Filter
+from aefsync.disk.home import Home
+from aefsync.disk.index import Index
+from aefsync.disk.opening import OpenRoot, describe, open_home_of, open_index, open_root, own_paths
+from aefsync.disk.page import Page
+from aefsync.disk.reading import read_pages, unread, within
+from aefsync.disk.recording import Placed, complete_placed, make_directories_durable
+from aefsync.disk.restoring import restore
+from aefsync.disk.scan import Scanner, assemble, left_out
+from aefsync.disk.staging import Staging
+from aefsync.disk.trash import Trash, list_trash, purge_runs
+from aefsync.errors import AefsyncError, RootError
+
+PeerRoot = Callable[[int], int]
+
+
+class LocalReplica:
+    """One root of this machine.
+
+    `peer_root` gives the root descriptor of another replica of the same coordinator, by its number; `on_root` hears of
+    this one's.
+    """
+
+    def __init__(
+        self,
+        peer_root: PeerRoot | None = None,
+        on_root: Callable[[int], None] = lambda fd: None,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.on_progress: Callable[[Phase, int, int], None] = lambda phase, done, total: None
+        self._peer_root = peer_root
+        self._on_root = on_root
+        self._clock_ns = clock_ns
+        self._opened: OpenRoot | None = None
+        self._root: ConfinedRoot | None = None
+        self._file_system = LOCAL
+        self._home: Home | None = None
+        self._index: Index | None = None
+        self._scanner: Scanner | None = None
+        self._snapshot = Snapshot([])
+        self._staging: Staging | None = None
+        self._applier: Applier | None = None
+        self._placed: Placed = {}
+        self._closed = False
+
+    def hello(self, request: Open) -> Opened:
+        """Open the root.  A second hello may ask for more: to create the root, or to write."""
+        self._check_open()
+        opened = self._opened
+        if opened is None or opened.fd < 0:
+            opened = self._opened = open_root(request)
+            if opened.fd >= 0:
+                self._root = ConfinedRoot(opened.fd)
+                self._file_system = file_system_of(opened.fd)
+                self._on_root(opened.fd)
+        self._request = request
+        if self._home is not None:
+            self._home.close()
+        self._home, seen_before = open_home_of(opened, request)
+        return describe(opened, self._clock_ns(), seen_before=seen_before)
+
+    def scan(self, request: Scan) -> Scanned:
+        self._check_open()
+        if self._root is None:
+            return self._scanned()
+        assert self._opened is not None
+        if self._index is None:
+            self._index = open_index(self._opened, self._request, self._home, self._file_system)
+        own = own_paths(self._opened, self._request.cache_dir)
+        limits = Limits(Filter(request.rules), own, request.one_file_system, request.ignore_index)
+        self._scanner = Scanner(
+            self._root,
+            self._index,
+            self._file_system,
+            limits,
+            clock_ns=self._clock_ns,
+            on_progress=lambda entries: self.on_progress(Phase.SCAN, entries, 0),
+        )
+        self._scanner.scan()
+        self._index.flush()
+        if b"" not in self._scanner.pages:
+            problems = self._scanner.problems.get(b"", [])
+            raise RootError(problems[0].reason if problems else "vanished")
+        self._snapshot = Snapshot(assemble(self._scanner.pages))
+        return self._scanned()
+
+    def read_unread(self, skip: Sequence[Span], only: Sequence[Span] | None) -> Scanned:
+        self._check_open()
+        if self._scanner is None:
+            return self._scanned(complete=True)
+        wanted = unread(self._scanner.pages)
+        if only is not None:
+            wanted = within(wanted, self._snapshot.blocks, only, inside=True)
+        elif skip:
+            wanted = within(wanted, self._snapshot.blocks, skip, inside=False)
+        self._read(self._scanner, wanted)
+        return self._scanned(complete=True)
+
+    def _read(self, scanner: Scanner, wanted: dict[bytes, list[int]]) -> None:
+        total = sum(scanner.size(prefix, index) for prefix, indices in wanted.items() for index in indices)
+        read_pages(scanner, wanted, lambda done: self.on_progress(Phase.READ, done, total))
+        scanner.index.flush()
+        self._snapshot = Snapshot(assemble(scanner.pages))
+
+    def fingerprints(self, question: Question) -> Answer:
+        self._check_open()
+        return answer(self._snapshot, question, self._request.nonce)
+
+    def entries(self, spans: Sequence[Span]) -> Sequence[Entry]:
+        self._check_open()
+        return [self._with_target(entry) for low, high in spans for entry in self._snapshot.entries(low, high)]
+
+    def _with_target(self, entry: Entry) -> Entry:
+        if entry.kind is not Kind.SYMLINK or self._root is None:
+            return entry
+        try:
+            with self._root.directory(entry.path.parent) as fd:
+                target = os.readlink(entry.path.name, dir_fd=fd)
+        except OSError:
+            return entry
+        return entry._replace(target=target) if content_digest(target) == entry.content else entry
+
+    def read(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
+        self._check_open()
+        return [piece._replace(data=self._read_piece(piece)) for piece in pieces]
+
+    def _read_piece(self, piece: Piece) -> bytes:
+        if self._root is None:
+            return b""
+        try:
+            fd = self._root.open_file(piece.path)
+        except OSError:
+            return b""
+        try:
+            return os.pread(fd, piece.length, piece.offset)
+        except OSError:
+            return b""
+        finally:
+            os.close(fd)
+
+    def write(self, pieces: Sequence[Piece]) -> None:
+        self._writing().write(pieces)
+
+    def stage(self, files: Sequence[StageFile], peer: int | None) -> Staged:
+        staging = self._writing()
+        source = None
+        if peer is not None:
+            if self._peer_root is None:
+                raise AefsyncError("no replica to copy from directly")
+            source = ConfinedRoot(self._peer_root(peer))
+        return staging.stage(files, source)
+
+    def _writing(self) -> Staging:
+        self._check_open()
+        if self._request.access is not Access.WRITE or self._home is None:
+            raise AefsyncError("this replica was opened for reading")
+        if self._staging is None:
+            self._staging = Staging(self._home, self._request.run, lambda done: self.on_progress(Phase.COPY, done, 0))
+        return self._staging
+
+    def learn(self, learned: Sequence[Learned]) -> None:
+        self._check_open()
+        if self._scanner is not None:
+            self._scanner.learn({item.path: item.content for item in learned})
+
+    def apply(self, actions: Sequence[Action]) -> Applied:
+        staging = self._writing()
+        assert self._root is not None and self._home is not None
+        if self._applier is None:
+            self._applier = Applier(self._root, staging, Trash(self._home, self._request.run))
+        applied = self._applier.apply(actions)
+        for action, done in zip(actions, applied.done, strict=True):
+            if done and action.wanted is not None and action.wanted.kind is Kind.FILE:
+                fresh = staging.contents.get(action.path, UNKNOWN) if action.act in (Act.CREATE, Act.COPY) else UNKNOWN
+                content = fresh if fresh != UNKNOWN else action.wanted.content
+                self._placed[action.path] = action.wanted._replace(content=content)
+        return applied
+
+    def record(self) -> Scanned:
+        self._check_open()
+        if self._scanner is not None:
+            self._record_touched(self._scanner)
+            self._read(self._scanner, unread(self._scanner.pages))
+        if self._home is not None and self._request.access is Access.WRITE:
+            self._home.clear_tmp()
+        return self._scanned(complete=True)
+
+    def _record_touched(self, scanner: Scanner) -> None:
+        touched = self._applier.touched if self._applier is not None else set()
+        prefixes = {path.key[: -len(path.name)] for path in touched}
+        if touched:
+            make_directories_durable(scanner.root, prefixes)
+            # One step later nothing that was just placed is racy any more.
+            time.sleep(self._file_system.step_ns / 1e9)
+            complete_placed(scanner, scanner.rescan(prefixes), self._placed)
+        scanner.seal()
+
+    def trash(self) -> Sequence[TrashItem]:
+        self._check_open()
+        return list_trash(self._home) if self._home is not None else []
+
+    def restore(self, items: Sequence[TrashItem]) -> Applied:
+        self._writing()
+        assert self._root is not None and self._home is not None
+        return restore(self._root, self._home, Trash(self._home, self._request.run), items)
+
+    def purge(self, runs: Sequence[str]) -> Applied:
+        self._writing()
+        assert self._home is not None
+        purge_runs(self._home, list(runs))
+        return Applied((True,) * len(runs), (), ())
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        if self._staging is not None:
+            self._staging.close()
+        if self._index is not None:
+            self._index.close()
+        if self._home is not None:
+            self._home.close()
+        if self._root is not None:
+            os.close(self._root.fd)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise AefsyncError("the session is closed")
+
+    def _scanned(self, *, complete: bool = False) -> Scanned:
+        """Sum the snapshot up; the root digest only where everything that will be read was read."""
+        snapshot, scanner = self._snapshot, self._scanner
+        pages = scanner.pages if scanner is not None else {}
+        missing = unread(pages)
+        unread_bytes = sum(scanner.size(p, i) for p, found in missing.items() for i in found) if scanner else 0
+        excluded, special = _count_left_out(pages)
+        problems: list[Problem] = []
+        if scanner is not None:
+            problems = [problem for found in scanner.problems.values() for problem in found]
+        return Scanned(
+            root=b"" if missing and not complete else self._root_digest(snapshot),
+            entries=snapshot.count,
+            unread_files=sum(map(len, missing.values())),
+            unread_bytes=unread_bytes,
+            excluded=excluded,
+            special=special,
+            problems=tuple(sorted(problems)),
+            unexamined=tuple(sorted(scanner.unexamined)) if scanner is not None else (),
+        )
+
+    @staticmethod
+    def _root_digest(snapshot: Snapshot) -> bytes:
+        return range_digest(snapshot, View.FULL, 0, snapshot.count, PUBLIC_KEY, ROOT_DIGEST)
+
+
+def _count_left_out(pages: dict[bytes, Page]) -> tuple[int, int]:
+    """How many entries filters leave out, and how many are of a kind that is never replicated."""
+    excluded = special = 0
+    for page in pages.values():
+        for _, mode in left_out(page):
+            if mode & 0o170000 in KINDS:
+                excluded += 1
+            else:
+                special += 1
+    return excluded, special

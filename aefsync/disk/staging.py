@@ -1,0 +1,205 @@
+"""Staging: files complete and verified in `.aefsync/tmp/RUN/`, on the root's own file system, but not yet in place.
+
+A file is copied directly from another replica's root on this machine, or written piece by piece; either way its
+bytes are hashed as they pass, and it counts as staged only when they are what the plan was made for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Callable, Sequence
+
+from aefsync.core.action import Staged, StageFile
+from aefsync.core.digest import content_digest, content_hasher
+from aefsync.core.entry import Entry
+from aefsync.core.path import RelPath
+from aefsync.core.ports import Piece
+from aefsync.core.problem import Problem
+from aefsync.disk import syscalls
+from aefsync.disk.confined import ConfinedRoot, split
+from aefsync.disk.directories import OpenDirectories
+from aefsync.disk.hashing import BLOCK, READ_FLAGS, SMALL, Seen, unchanged
+from aefsync.disk.home import TMP, Home
+
+FEW = 64
+"""Up to so many files are made durable one by one; more by one call for the whole file system."""
+
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_FICLONE = 0x40049409
+_REFLINK_FROM = 1 << 20
+
+
+class _Refused(Exception):
+    """A file that cannot be staged, with the reason."""
+
+
+class Staging:
+    """The staging of one run."""
+
+    def __init__(self, home: Home, run: str, on_bytes: Callable[[int], None] = lambda count: None) -> None:
+        home.make_directories(TMP + b"/" + run.encode())
+        self.fd = home.open_directory(TMP + b"/" + run.encode())
+        self._on_bytes = on_bytes
+        self._names: dict[RelPath, bytes] = {}
+        self.contents: dict[RelPath, bytes] = {}
+        """Digests of all that was staged in this run."""
+        self._number = 0
+        self._sync_each = True
+        self._bytes = 0
+
+    def name(self, path: RelPath) -> bytes | None:
+        """The name in staging of what is meant for `path`."""
+        return self._names.get(path)
+
+    def take(self, path: RelPath) -> None:
+        """Forget what was staged for `path`: it is in place."""
+        self._names.pop(path, None)
+
+    def new_name(self) -> bytes:
+        self._number += 1
+        return b"%08d" % self._number
+
+    def write(self, pieces: Sequence[Piece]) -> None:
+        """Append pieces to the files they are meant for."""
+        for piece in pieces:
+            if piece.path not in self._names:
+                self._names[piece.path] = self.new_name()
+            name = self._names[piece.path]
+            fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self.fd)
+            try:
+                _write_all(fd, piece.data, piece.offset)
+            finally:
+                os.close(fd)
+
+    def stage(self, files: Sequence[StageFile], peer: ConfinedRoot | None) -> Staged:
+        """Complete files; a digest each, empty where it failed."""
+        contents: list[bytes] = []
+        problems: list[Problem] = []
+        literal = 0
+        self._sync_each = len(files) <= FEW
+        with OpenDirectories(peer, writable=False) if peer else contextlib.nullcontext() as directories:
+            for file in files:
+                try:
+                    content = self._copy(file, directories) if directories else self._verify(file)
+                except (_Refused, OSError) as error:
+                    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+                    problems.append(Problem(bytes(file.source.path), reason.lower()))
+                    contents.append(b"")
+                    self._discard(file.path)
+                else:
+                    contents.append(content)
+                    self.contents[file.path] = content
+                    literal += file.source.size
+        if not self._sync_each:
+            syscalls.syncfs(self.fd)
+        return Staged(tuple(contents), tuple(problems), literal)
+
+    def _copy(self, file: StageFile, directories: OpenDirectories) -> bytes:
+        directory, name = split(file.source.path)
+        source = os.open(name, READ_FLAGS, dir_fd=directories.get(directory))
+        try:
+            seen = _seen(file.source)
+            if not unchanged(source, seen):
+                raise _Refused("changed since the scan")
+            staged = self.new_name()
+            target = os.open(staged, _CREATE, 0o600, dir_fd=self.fd)
+            self._names[file.path] = staged
+            try:
+                content = self._copy_content(source, target, seen.size)
+                if not unchanged(source, seen):
+                    raise _Refused("changed while it was copied")
+                _check_content(content, file.source)
+                self._finish(target, file.source)
+            finally:
+                os.close(target)
+            return content
+        finally:
+            os.close(source)
+
+    def _copy_content(self, source: int, target: int, size: int) -> bytes:
+        if size <= SMALL:
+            data = os.read(source, size + 1)
+            _write_all(target, data, 0)
+            self._count(len(data))
+            return content_digest(data)
+        hasher = content_hasher(threads=True)
+        cloned = size >= _REFLINK_FROM and _reflink(source, target)
+        view = memoryview(bytearray(BLOCK))
+        offset = 0
+        while count := os.readv(source, [view]):
+            hasher.update(view[:count])
+            if not cloned:
+                _write_all(target, view[:count], offset)
+            offset += count
+            self._count(count)
+        return hasher.digest()
+
+    def _verify(self, file: StageFile) -> bytes:
+        """Check what was written piece by piece."""
+        name = self._names.get(file.path)
+        if name is None:
+            if file.source.size:
+                raise _Refused("did not arrive")
+            name = self._names[file.path] = self.new_name()
+        fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self.fd)
+        try:
+            hasher = content_hasher(threads=True)
+            size = 0
+            while data := os.read(fd, BLOCK):
+                hasher.update(data)
+                size += len(data)
+            if size != file.source.size:
+                raise _Refused("changed while it was copied")
+            content = hasher.digest()
+            _check_content(content, file.source)
+            self._finish(fd, file.source)
+            return content
+        finally:
+            os.close(fd)
+
+    def _finish(self, fd: int, entry: Entry) -> None:
+        os.fchmod(fd, entry.mode)
+        os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
+        if self._sync_each:
+            os.fsync(fd)
+
+    def _count(self, count: int) -> None:
+        self._bytes += count
+        self._on_bytes(self._bytes)
+
+    def _discard(self, path: RelPath) -> None:
+        name = self._names.pop(path, None)
+        if name is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(name, dir_fd=self.fd)
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+
+def _seen(entry: Entry) -> Seen:
+    return Seen(entry.size, entry.mtime_ns, entry.ctime_ns, entry.inode)
+
+
+def _check_content(content: bytes, wanted: Entry) -> None:
+    if wanted.is_read and content != wanted.content:
+        raise _Refused("its bytes are not those that were compared")
+
+
+def _write_all(fd: int, data: bytes | memoryview, offset: int) -> None:
+    view = memoryview(data)
+    while view:
+        count = os.pwrite(fd, view, offset)
+        view = view[count:]
+        offset += count
+
+
+def _reflink(source: int, target: int) -> bool:
+    """Share the source's blocks where the file system can."""
+    try:
+        fcntl.ioctl(target, _FICLONE, source)
+    except OSError:
+        return False
+    return True

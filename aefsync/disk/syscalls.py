@@ -1,0 +1,80 @@
+"""System calls that Python does not offer, through ctypes; each raises `OSError`, with ENOSYS where there is none."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import sys
+from functools import cache
+from typing import Any
+
+RENAME_NOREPLACE = 1
+RENAME_EXCHANGE = 2
+
+_SYS_OPENAT2 = 437
+_RESOLVE_NO_SYMLINKS = 0x04
+_RESOLVE_BENEATH = 0x08
+_LINUX = sys.platform == "linux"
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+@cache
+def _libc() -> Any:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _function(name: str, *argtypes: Any) -> Any:
+    try:
+        function = getattr(_libc(), name)
+    except AttributeError:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS)) from None
+    function.argtypes = argtypes
+    return function
+
+
+def _check(result: int) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result
+
+
+def openat2_beneath(dir_fd: int, path: bytes, flags: int, mode: int = 0) -> int:
+    """Open `path` below `dir_fd`, refusing any symlink and any way out of it (Linux 5.6)."""
+    if not _LINUX:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    how = _OpenHow(flags | os.O_CLOEXEC, mode, _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS)
+    while True:
+        result = _libc().syscall(_SYS_OPENAT2, dir_fd, path, ctypes.byref(how), ctypes.sizeof(how))
+        # EAGAIN: a rename elsewhere raced the walk, and the kernel could not tell whether it stayed below.
+        if result >= 0 or ctypes.get_errno() not in (errno.EAGAIN, errno.EINTR):
+            return _check(result)
+
+
+def renameat2(old_fd: int, old: bytes, new_fd: int, new: bytes, flags: int) -> None:
+    """Rename with `RENAME_NOREPLACE` or `RENAME_EXCHANGE`; EINVAL where the file system does not know the flag."""
+    types = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
+    _check(_function("renameat2", *types)(old_fd, old, new_fd, new, flags))
+
+
+def syncfs(fd: int) -> None:
+    """Make everything written to the file system of `fd` durable; without the call, everything on the machine."""
+    try:
+        call = _function("syncfs", ctypes.c_int)
+    except OSError:
+        os.sync()
+        return
+    _check(call(fd))
+
+
+def file_system_magic(fd: int) -> int:
+    """The `f_type` of Linux's statfs; 0 elsewhere."""
+    if not _LINUX:
+        return 0
+    buffer = (ctypes.c_long * 32)()
+    _check(_function("fstatfs", ctypes.c_int, ctypes.c_void_p)(fd, ctypes.byref(buffer)))
+    return int(buffer[0]) & 0xFFFFFFFF

@@ -1,0 +1,54 @@
+"""The exceptions that end a run, each with the exit code that scripts see; trouble with one path is a `Problem`."""
+
+from __future__ import annotations
+
+
+class AefsyncError(Exception):
+    """Trouble that ends the run: one clear line for the user, and an exit code."""
+
+    exit_code = 3
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(AefsyncError):
+    """The command line asks for something that makes no sense."""
+
+    exit_code = 2
+
+
+class RootError(AefsyncError):
+    """A root that is missing, unreadable or no directory: nothing could be done."""
+
+
+class GuardError(AefsyncError):
+    """A guard stopped the run before anything was changed."""
+
+    exit_code = 5
+
+
+class LockedError(AefsyncError):
+    """Another run holds the root's lock."""
+
+    exit_code = 6
+
+
+class UnreachableError(AefsyncError):
+    """A replica could not be reached, or was lost midway."""
+
+    exit_code = 7
+
+
+class IncompatibleError(AefsyncError):
+    """No agent there, or one whose version does not fit."""
+
+    exit_code = 8
+
+
+class ProtocolError(AefsyncError):
+    """A peer sent something that no honest peer sends."""
+
+    exit_code = 7

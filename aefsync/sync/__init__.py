@@ -1,0 +1,1 @@
+"""The engine: opens replicas, surveys them, repairs them.  Everything it has to say are events (`events`)."""

@@ -1,0 +1,70 @@
+"""Spawn the process that serves a replica of this machine, and the sockets over which replicas share their roots."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import socket
+import subprocess
+import sys
+from typing import NamedTuple
+
+_END_S = 5.0
+
+
+class Child(NamedTuple):
+    """A running replica process and the coordinator's end of its stream."""
+
+    process: subprocess.Popen[bytes]
+    socket: socket.socket
+
+    def end(self) -> None:
+        """Close the stream, which ends the process, and wait for it; one that does not end is killed."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        try:
+            self.process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def spawn(number: int) -> list[Child]:
+    """So many replica processes, each pair of them joined by a socket of their own for handing over descriptors."""
+    pairs = {pair: socket.socketpair() for pair in itertools.combinations(range(number), 2)}
+    children: list[Child] = []
+    try:
+        for own in range(number):
+            peers = {b if a == own else a: ends[own == b] for (a, b), ends in pairs.items() if own in (a, b)}
+            children.append(_spawn_one(peers))
+    except BaseException:
+        for child in children:
+            child.end()
+        raise
+    finally:
+        for ends in pairs.values():
+            for end in ends:
+                end.close()
+    return children
+
+
+def _spawn_one(peers: dict[int, socket.socket]) -> Child:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        words = [f"{peer}:{end.fileno()}" for peer, end in sorted(peers.items())]
+        passed = [theirs.fileno(), *(end.fileno() for end in peers.values())]
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _code(), str(theirs.fileno()), *words],
+            pass_fds=passed,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+    return Child(process, ours)
+
+
+def _code() -> str:
+    """The small entry point of a child: the same modules as ours, none of the site start-up."""
+    path = [os.path.abspath(entry) for entry in sys.path]
+    return f"import sys; sys.path[:] = {path!r}; from aefsync.sync.agent import main; main()"

@@ -1,0 +1,109 @@
+"""`diff`: survey and say what differs; nothing is changed, and nothing created in a replica."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator
+
+from aefsync.core.compare import Difference
+from aefsync.core.entry import Entry, Kind
+from aefsync.core.ports import Access, Missing, Monitor
+from aefsync.core.view import View
+from aefsync.sync.events import Differs, Event, Notice, Started, State, Summary
+from aefsync.sync.request import DiffRequest
+from aefsync.sync.session import Session, Terms, open_session
+from aefsync.sync.survey import Survey, observations, survey
+
+
+def diff(request: DiffRequest, monitor: Monitor) -> Iterator[Event]:
+    """Compare replicas; exit code 0 same, 1 different, 2 trouble with some path."""
+    begun = time.monotonic()
+    common = request.common
+    yield Started("diff", common.locations)
+    terms = [Terms(Access.READ, Missing.REFUSE)] * len(common.locations)
+    view = View.QUICK if request.quick else View.FULL
+    if request.quick:
+        yield Notice("contents not read (--quick)")
+    with open_session(common.locations, terms, common.cache_dir, monitor) as session:
+        found = survey(session, common, view)
+        yield from observations(session, found)
+        count = suspects = 0
+        for event in differing(session, found):
+            yield event
+            count += 1
+            suspects += event.same_stat
+            if request.brief:
+                break
+        yield _summary(session, found, count, suspects, time.monotonic() - begun)
+
+
+def differing(session: Session, found: Survey) -> Iterator[Differs]:
+    """The differences that are known to be such: not those that only trouble with a path makes appear."""
+    unknown = frozenset(path for own in found.unknown for path in own)
+    failed = frozenset(problem.path for scanned in found.scans for problem in scanned.problems)
+    for difference in found.differences(session):
+        if unknown and hidden(difference.path, unknown):
+            continue
+        if difference.path in failed and not all(entry is None or entry.is_read for entry in difference.entries):
+            continue
+        state = state_of(difference)
+        yield Differs(difference, state, state is State.CONTENT and _same_stat(difference), found.view)
+
+
+def hidden(path: bytes, unknown: Collection[bytes]) -> bool:
+    """Whether a path is, or lies below, one of which nothing is known."""
+    while path:
+        if path in unknown:
+            return True
+        path = path.rpartition(b"/")[0]
+    return False
+
+
+def state_of(difference: Difference) -> State:
+    """In what the versions of a path differ."""
+    entries = difference.entries
+    present = [entry for entry in entries if entry is not None]
+    if len(present) < len(entries):
+        if len(entries) > 2:
+            return State.MISSING
+        return State.ONLY_A if entries[0] is not None else State.ONLY_B
+    if len({entry.kind for entry in present}) > 1:
+        return State.KIND
+    if any(not entry.same_content(present[0]) for entry in present):
+        return State.CONTENT
+    return State.METADATA
+
+
+def _same_stat(difference: Difference) -> bool:
+    """Whether versions of different content have one size and mtime: one copy may be damaged."""
+    files = [entry for entry in difference.entries if entry is not None and entry.kind is Kind.FILE]
+    return any(_suspect(one, other) for i, one in enumerate(files) for other in files[:i])
+
+
+def _suspect(one: Entry, other: Entry) -> bool:
+    return one.size == other.size and one.mtime_ns == other.mtime_ns and one.content != other.content
+
+
+def _summary(session: Session, found: Survey, count: int, suspects: int, elapsed_s: float) -> Summary:
+    problems = sum(len(scanned.problems) for scanned in found.scans)
+    causes: list[str] = ["differences"] if count else []
+    if problems:
+        causes.append("problems")
+    reads = found.view.reads
+    return Summary(
+        exit_code=2 if problems else 1 if count else 0,
+        causes=tuple(causes),
+        run=session.run,
+        dry_run=False,
+        equal=not count and not problems,
+        roots=found.roots if reads else (),
+        entries=found.entries,
+        differences=count,
+        suspects=suspects,
+        problems=problems,
+        sent_bytes=session.sent_bytes,
+        received_bytes=session.received_bytes,
+        round_trips=session.round_trips,
+        verified=reads and not problems,
+        elapsed_s=elapsed_s,
+    )

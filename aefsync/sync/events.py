@@ -1,0 +1,133 @@
+"""What a run has to say, as values: the functions of this floor yield them, the renderers of `cli` show them."""
+
+from __future__ import annotations
+
+import enum
+from typing import NamedTuple
+
+from aefsync.core.compare import Difference
+from aefsync.core.path import RelPath
+from aefsync.core.ports import TrashItem
+from aefsync.core.problem import Problem
+from aefsync.core.view import View
+
+
+class State(enum.StrEnum):
+    """In what the replicas differ on a path, as users see it."""
+
+    ONLY_A = "only_a"
+    ONLY_B = "only_b"
+    MISSING = "missing"
+    CONTENT = "content"
+    METADATA = "metadata"
+    KIND = "kind"
+
+
+class Started(NamedTuple):
+    """The first event of every run."""
+
+    command: str
+    locations: tuple[str, ...]
+
+
+class Notice(NamedTuple):
+    """One line worth knowing, on stderr."""
+
+    text: str
+    warning: bool = False
+
+
+class Differs(NamedTuple):
+    """A difference found.  `same_stat`: contents differ under the same size and mtime (one copy may be damaged)."""
+
+    difference: Difference
+    state: State
+    same_stat: bool
+    view: View = View.FULL
+
+
+class Acted(NamedTuple):
+    """One action as users see it, over all replicas it goes to; with `-n`, one that would be done.
+
+    `action` is a word of CLI.md; `source` the replica it comes from; `old` the former path of a move; `size` the
+    file's size in bytes.
+    """
+
+    action: str
+    path: RelPath
+    source: int | None
+    to: tuple[int, ...]
+    size: int
+    reason: str
+    old: RelPath | None = None
+    is_directory: bool = False
+
+
+class Conflicted(NamedTuple):
+    """A conflict settled by keeping both (`kept_as`), or left standing (`winner` and `kept_as` are `None`)."""
+
+    path: RelPath
+    policy: str
+    winner: int | None
+    kept_as: RelPath | None
+    reason: str
+
+
+class Troubled(NamedTuple):
+    """Trouble with one path on one replica."""
+
+    replica: int
+    problem: Problem
+
+
+class Digested(NamedTuple):
+    """The digest (16 bytes) of a sub-tree; the root's path is empty, `depth` counts from what was asked for."""
+
+    path: bytes
+    digest: bytes
+    entries: int
+    depth: int
+    is_directory: bool
+
+
+class Trashed(NamedTuple):
+    """One thing in a replica's trash."""
+
+    replica: int
+    item: TrashItem
+
+
+class Summary(NamedTuple):
+    """The last event of every run.
+
+    `roots` are public root digests (empty where not all was read), `suspects` paths left standing because equal stat
+    hides different bytes, `causes` words for each reason why `exit_code` is not 0.
+    """
+
+    exit_code: int
+    causes: tuple[str, ...]
+    run: str
+    dry_run: bool
+    equal: bool
+    roots: tuple[bytes, ...]
+    entries: tuple[int, ...]
+    differences: int = 0
+    conflicts: int = 0
+    suspects: int = 0
+    problems: int = 0
+    copied_files: int = 0
+    replaced_files: int = 0
+    deleted: int = 0
+    moved: int = 0
+    metadata: int = 0
+    skipped: int = 0
+    sent_bytes: int = 0
+    received_bytes: int = 0
+    literal_bytes: int = 0
+    reused_bytes: int = 0
+    round_trips: int = 0
+    verified: bool = True
+    elapsed_s: float = 0.0
+
+
+Event = Started | Notice | Differs | Acted | Conflicted | Troubled | Digested | Trashed | Summary

@@ -1,0 +1,34 @@
+"""What a run is asked to do: the options of the command line, as values with their defaults."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Request(NamedTuple):
+    """What `diff` and `repair` share.  `locations` as the user wrote them, A first."""
+
+    locations: tuple[str, ...]
+    rules: tuple[str, ...] = ()
+    """gitignore lines in order, an include as `!pattern`"""
+    one_file_system: bool = False
+    checksum: bool = False
+    cache_dir: str = ""
+    """empty: keep no index for roots without `.aefsync/`"""
+
+
+class DiffRequest(NamedTuple):
+    common: Request
+    quick: bool = False
+    brief: bool = False
+
+
+class RepairRequest(NamedTuple):
+    common: Request
+    dry_run: bool = False
+    mirror: bool = False
+    create_root: bool = True
+    max_delete: str = "50%"
+    """N or N%"""
+    allow_empty_root: bool = False
+    allow_unrelated_roots: bool = False

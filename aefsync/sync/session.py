@@ -1,0 +1,162 @@
+"""A session: the replicas of one run, opened, told apart, and asked together."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import NamedTuple, TypeVar
+
+from aefsync.core.compare import Span
+from aefsync.core.digest import KEY_SIZE
+from aefsync.core.entry import Entry
+from aefsync.core.ports import Access, Missing, Monitor, Open, Opened
+from aefsync.core.tree import Answer, Question
+from aefsync.errors import AefsyncError, UsageError
+from aefsync.sync.child import spawn
+from aefsync.sync.location import Location, parse
+from aefsync.sync.together import together
+from aefsync.wire.remote import RemoteReplica
+from aefsync.wire.stream import SocketStream
+
+T = TypeVar("T")
+
+
+class Session(NamedTuple):
+    """Open replicas, in the order A, B, C …, and what each said of itself."""
+
+    locations: tuple[Location, ...]
+    replicas: tuple[RemoteReplica, ...]
+    opened: tuple[Opened, ...]
+    run: str
+
+    def each(self, call: Callable[[int, RemoteReplica], T]) -> list[T]:
+        """Call something on every replica at once; an error names the replica's location."""
+        return together([partial(self.call, number, call) for number in range(len(self.replicas))])
+
+    def call(self, number: int, call: Callable[[int, RemoteReplica], T]) -> T:
+        """Call something on one replica; an error names its location."""
+        text = self.locations[number].text
+        try:
+            return call(number, self.replicas[number])
+        except AefsyncError as error:
+            if error.message.startswith(text):
+                raise
+            raise type(error)(f"{text}: {error.message}", hint=error.hint) from error
+
+    def ask(self, questions: Sequence[Question | None]) -> Sequence[Answer | None]:
+        """One question to each replica at once (`compare.Ask`)."""
+
+        def put(number: int, replica: RemoteReplica) -> Answer | None:
+            question = questions[number]
+            return None if question is None else replica.fingerprints(question)
+
+        return self.each(put)
+
+    def fetch(self, replica: int, spans: Sequence[Span]) -> Sequence[Entry]:
+        """Entries of one replica (`compare.Fetch`)."""
+        return self.replicas[replica].entries(spans)
+
+    @property
+    def sent_bytes(self) -> int:
+        return sum(replica.sent_bytes for replica in self.replicas)
+
+    @property
+    def received_bytes(self) -> int:
+        return sum(replica.received_bytes for replica in self.replicas)
+
+    @property
+    def round_trips(self) -> int:
+        """Round trips one after the other: those of the replica that had most."""
+        return max(replica.round_trips for replica in self.replicas)
+
+
+class Terms(NamedTuple):
+    """How each replica of a session is to be opened."""
+
+    access: Access
+    missing: Missing
+
+
+def new_run(now: datetime | None = None) -> str:
+    """A name for a run, which sorts by time."""
+    return f"{now or datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+
+
+@contextlib.contextmanager
+def open_session(
+    texts: Sequence[str], terms: Sequence[Terms], cache_dir: str, monitor: Monitor, *, nonce: bytes | None = None
+) -> Iterator[Session]:
+    """Start a process for each replica and open them together; raises `AefsyncError`."""
+    locations = tuple(parse(text) for text in texts)
+    run = new_run()
+    children = spawn(len(locations))
+    try:
+        replicas = tuple(
+            RemoteReplica(SocketStream(child.socket), _progress(monitor, number), label=locations[number].text)
+            for number, child in enumerate(children)
+        )
+        session = Session(locations, replicas, (), run)
+        # Roots are looked at before anything is created or locked in any of them.
+        opened = session.each(_Hello(session, terms, nonce or secrets.token_bytes(KEY_SIZE), cache_dir).look)
+        _check_apart(locations, opened)
+        if any(term.access is Access.WRITE for term in terms):
+            hello = _Hello(session, terms, nonce or secrets.token_bytes(KEY_SIZE), cache_dir)
+            # One after the other in the same order everywhere, so that of two runs on one pair one gets both locks.
+            order = sorted(range(len(opened)), key=lambda i: (opened[i].host, opened[i].root))
+            again = {i: session.call(i, hello.enter) for i in order}
+            opened = [again[i] for i in range(len(opened))]
+        yield session._replace(opened=tuple(opened))
+    finally:
+        for child in children:
+            child.end()
+
+
+class _Hello(NamedTuple):
+    """Opens each replica: first only to look, then on its terms."""
+
+    session: Session
+    terms: Sequence[Terms]
+    nonce: bytes
+    cache_dir: str
+
+    def look(self, number: int, replica: RemoteReplica) -> Opened:
+        missing = self.terms[number].missing
+        missing = Missing.EMPTY if missing is Missing.CREATE else missing
+        return replica.hello(self._open(number, Terms(Access.READ, missing)))
+
+    def enter(self, number: int, replica: RemoteReplica) -> Opened:
+        return replica.hello(self._open(number, self.terms[number]))
+
+    def _open(self, number: int, terms: Terms) -> Open:
+        location = self.session.locations[number]
+        parallel = max(1, (os.cpu_count() or 1) // len(self.terms))
+        cache = os.fsencode(self.cache_dir)
+        return Open(location.path, self.session.run, self.nonce, terms.access, terms.missing, cache, parallel)
+
+
+def _progress(monitor: Monitor, number: int) -> Callable[..., None]:
+    return lambda phase, done, total: monitor.progress(number, phase, done, total)
+
+
+def _check_apart(locations: Sequence[Location], opened: Sequence[Opened]) -> None:
+    """Equal roots, or one inside the other, would be compared with themselves."""
+    for i, one in enumerate(opened):
+        for j, other in enumerate(opened):
+            if i == j or one.host != other.host:
+                continue
+            if _same(one, other):
+                raise UsageError(f"{locations[i].text} and {locations[j].text} are the same directory")
+            if _inside(one, other):
+                raise UsageError(f"{locations[i].text} lies inside {locations[j].text}")
+
+
+def _same(one: Opened, other: Opened) -> bool:
+    return one.root == other.root or (one.ancestors[0] == other.ancestors[0] and one.ancestors[0] != (0, 0))
+
+
+def _inside(one: Opened, other: Opened) -> bool:
+    return other.ancestors[0] != (0, 0) and other.ancestors[0] in one.ancestors[1:]

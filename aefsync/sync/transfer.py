@@ -1,0 +1,105 @@
+"""Transfer: bring the bytes of files to the staging of those who lack them, before anything is applied.
+
+Replicas on this machine copy directly from root to root; otherwise the bytes pass through the coordinator.  Either
+way the receiver hashes what it gets, and what it finds is told to the origin too, so that nobody reads a file twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from aefsync.core.action import Staged, StageFile
+from aefsync.core.path import RelPath
+from aefsync.core.plan import Transfer
+from aefsync.core.ports import Learned, Piece
+from aefsync.core.problem import Problem
+from aefsync.sync.session import Session
+
+FILES = 512
+BYTES = 64 << 20
+"""What one request brings at most, unless a single file is larger."""
+PIECE = 1 << 20
+
+
+class Transferred(NamedTuple):
+    """What of a plan's transfers failed, by receiver, and whose trouble it was."""
+
+    failed: tuple[frozenset[RelPath], ...]
+    problems: tuple[tuple[int, Problem], ...]
+    literal_bytes: int
+
+
+def transfer(session: Session, transfers: Sequence[Transfer], *, direct: bool = True) -> Transferred:
+    """Carry out all transfers, the receivers at the same time."""
+
+    def receive(receiver: int, _: object) -> list[tuple[int, list[StageFile], Staged]]:
+        wanted = [each for each in transfers if each.receiver == receiver]
+        done = []
+        for origin in sorted({each.origin for each in wanted}):
+            for batch in batches(each.file for each in wanted if each.origin == origin):
+                staged = _stage(session, origin, receiver, batch, direct=direct)
+                _teach(session, origin, batch, staged)
+                done.append((origin, batch, staged))
+        return done
+
+    results = session.each(receive)
+    failed = [frozenset(path for _, batch, staged in own for path in _failed(batch, staged)) for own in results]
+    problems = [(origin, problem) for own in results for origin, _, staged in own for problem in staged.problems]
+    literal = sum(staged.literal_bytes for own in results for _, _, staged in own)
+    return Transferred(tuple(failed), tuple(dict.fromkeys(problems)), literal)
+
+
+def _failed(batch: Sequence[StageFile], staged: Staged) -> Iterator[RelPath]:
+    return (file.path for file, content in zip(batch, staged.contents, strict=True) if not content)
+
+
+def batches(files: Iterable[StageFile]) -> Iterator[list[StageFile]]:
+    """Files in requests of bounded number and size."""
+    batch: list[StageFile] = []
+    size = 0
+    for file in files:
+        if batch and (len(batch) == FILES or size + file.source.size > BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(file)
+        size += file.source.size
+    if batch:
+        yield batch
+
+
+def _stage(session: Session, origin: int, receiver: int, batch: list[StageFile], *, direct: bool) -> Staged:
+    if direct:
+        return session.replicas[receiver].stage(batch, origin)
+    for requests in _pieces(batch):
+        asked = [piece for piece, _ in requests]
+        got = session.replicas[origin].read(asked)
+        sent = [piece._replace(path=path) for piece, (_, path) in zip(got, requests, strict=True)]
+        session.replicas[receiver].write([piece for piece in sent if piece.data])
+    return session.replicas[receiver].stage(batch, None)
+
+
+def _pieces(batch: list[StageFile]) -> Iterator[list[tuple[Piece, RelPath]]]:
+    """Requests for the bytes of a batch, each with the path that a piece is meant for."""
+    request: list[tuple[Piece, RelPath]] = []
+    size = 0
+    for file in batch:
+        for offset in range(0, file.source.size, PIECE):
+            length = min(PIECE, file.source.size - offset)
+            if size + length > PIECE * 4:
+                yield request
+                request, size = [], 0
+            request.append((Piece(file.source.path, offset, length), file.path))
+            size += length
+    if request:
+        yield request
+
+
+def _teach(session: Session, origin: int, batch: list[StageFile], staged: Staged) -> None:
+    news = [
+        Learned(file.source.path, content)
+        for file, content in zip(batch, staged.contents, strict=True)
+        if content and not file.source.is_read
+    ]
+    if news:
+        session.replicas[origin].learn(news)

@@ -1,0 +1,116 @@
+"""`trash`: what repairs replaced or deleted, over all replicas given: list it, put it back, delete it for good."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+
+from aefsync.core.path import PathError, RelPath
+from aefsync.core.ports import Access, Missing, Silent, TrashItem
+from aefsync.errors import UsageError
+from aefsync.sync.events import Event, Notice, Started, Summary, Trashed, Troubled
+from aefsync.sync.session import Session, Terms, open_session
+
+
+def list_trash(locations: tuple[str, ...]) -> Iterator[Event]:
+    """Everything in the trash of each replica, newest run first."""
+    begun = time.monotonic()
+    yield Started("trash", locations)
+    with _open(locations, Access.READ) as session:
+        for number, items in enumerate(_items(session)):
+            for item in items:
+                yield Trashed(number, item)
+        yield _summary(session, 0, 0, begun)
+
+
+def restore_trash(locations: tuple[str, ...], path: bytes, run: str | None, to: bytes | None) -> Iterator[Event]:
+    """Put the newest version of a path (and of what was below it) back, or that of one run."""
+    begun = time.monotonic()
+    yield Started("trash", locations)
+    wanted = _parse(path)
+    if to is not None:
+        raise UsageError("--to is not supported yet")
+    with _open(locations, Access.WRITE) as session:
+        restored = problems = 0
+        for number, items in enumerate(_items(session)):
+            chosen = _newest([item for item in items if _matches(item, wanted) and run in (None, item.run)])
+            if not chosen:
+                continue
+            applied = session.replicas[number].restore(chosen)
+            for item, done in zip(chosen, applied.done, strict=True):
+                if done:
+                    restored += 1
+                    yield Trashed(number, item)
+            for problem in applied.problems:
+                problems += 1
+                yield Troubled(number, problem)
+        if not restored and not problems:
+            raise UsageError(f"{path.decode('utf-8', 'replace')}: not in the trash")
+        yield _summary(session, restored, problems, begun)
+
+
+def purge_trash(locations: tuple[str, ...], older_than_s: int) -> Iterator[Event]:
+    """Delete for good what runs older than this put in the trash."""
+    begun = time.monotonic()
+    yield Started("trash", locations)
+    limit = datetime.now(UTC) - timedelta(seconds=older_than_s)
+    with _open(locations, Access.WRITE) as session:
+        for number, items in enumerate(_items(session)):
+            runs = sorted({item.run for item in items if _time_of(item.run) < limit})
+            if runs:
+                session.replicas[number].purge(runs)
+                count = sum(item.run in runs for item in items)
+                yield Notice(f"{session.locations[number].text}: {count} items of {len(runs)} runs purged")
+        yield _summary(session, 0, 0, begun)
+
+
+def _open(locations: tuple[str, ...], access: Access) -> AbstractContextManager[Session]:
+    return open_session(locations, [Terms(access, Missing.REFUSE)] * len(locations), "", Silent())
+
+
+def _items(session: Session) -> list[list[TrashItem]]:
+    return session.each(lambda number, replica: list(replica.trash()))
+
+
+def _parse(path: bytes) -> RelPath:
+    try:
+        return RelPath(path.removeprefix(b"./").rstrip(b"/"))
+    except PathError as error:
+        raise UsageError(f"{path!r}: {error}") from None
+
+
+def _matches(item: TrashItem, path: RelPath) -> bool:
+    return item.path == path or item.path.is_below(path)
+
+
+def _newest(items: list[TrashItem]) -> list[TrashItem]:
+    """One version of each path, the newest, in key order (items come newest run first)."""
+    chosen: dict[RelPath, TrashItem] = {}
+    for item in items:
+        chosen.setdefault(item.path, item)
+    return sorted(chosen.values(), key=lambda item: item.path.key)
+
+
+def _time_of(run: str) -> datetime:
+    try:
+        return datetime.strptime(run.partition("-")[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return datetime.max.replace(tzinfo=UTC)
+
+
+def _summary(session: Session, restored: int, problems: int, begun: float) -> Summary:
+    return Summary(
+        exit_code=4 if problems else 0,
+        causes=("problems",) if problems else (),
+        run=session.run,
+        dry_run=False,
+        equal=True,
+        roots=(),
+        entries=(),
+        problems=problems,
+        copied_files=restored,
+        verified=False,
+        elapsed_s=time.monotonic() - begun,
+    )

@@ -1,0 +1,73 @@
+"""Whether a reply fits what was asked: everything here raises `ProtocolError` where an honest peer would not."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from aefsync.core.action import Staged
+from aefsync.core.compare import Span
+from aefsync.core.digest import NODE_DIGEST, ROOT_DIGEST
+from aefsync.core.entry import Entry
+from aefsync.core.ports import Piece, Scanned
+from aefsync.core.tree import LEAVES, Answer, KeyRange, Question
+from aefsync.errors import ProtocolError
+
+
+def _insist(fits: bool, what: str) -> None:  # noqa: FBT001  reads as a sentence
+    if not fits:
+        raise ProtocolError(f"the peer's answer does not fit the question: {what}")
+
+
+def check_scanned(scanned: Scanned) -> None:
+    _insist(len(scanned.root) in (0, ROOT_DIGEST), "size of the root digest")
+    _insist(scanned.unread_files <= scanned.entries, "more files than entries")
+
+
+def check_answer(question: Question, answer: Answer) -> None:
+    if question.parts > LEAVES:
+        _check_split(question, answer)
+    else:
+        _insist(len(answer.counts) == len(question.ranges), "number of ranges")
+        _insist(not answer.children and not answer.bounds, "ranges split unasked")
+    if question.parts == LEAVES:
+        _insist(len(answer.digests) == NODE_DIGEST * sum(answer.counts), "number of short digests")
+    else:
+        _insist(len(answer.digests) == question.size * len(answer.counts), "number of digests")
+
+
+def _check_split(question: Question, answer: Answer) -> None:
+    _insist(len(answer.children) == len(question.ranges), "number of ranges")
+    _insist(all(1 <= number <= question.parts for number in answer.children), "number of parts")
+    _insist(sum(answer.children) == len(answer.counts), "number of counts")
+    _insist(sum(answer.children) - len(answer.children) == len(answer.bounds), "number of bounds")
+    bounds = iter(answer.bounds)
+    for keys, number in zip(question.ranges, answer.children, strict=True):
+        _check_bounds(keys, list(itertools.islice(bounds, number - 1)))
+
+
+def _check_bounds(keys: KeyRange, bounds: list[bytes]) -> None:
+    cuts = itertools.pairwise([keys.low, *bounds, keys.high])
+    _insist(not bounds or all(low < high for low, high in cuts), "order of bounds")
+
+
+def check_entries(spans: Sequence[Span], entries: Sequence[Entry]) -> None:
+    _insist(len(entries) == sum(stop - start for start, stop in spans), "number of entries")
+    keys = [entry.path.key for entry in entries]
+    _insist(all(low < high for low, high in itertools.pairwise(keys)), "order of entries")
+
+
+def check_pieces(asked: Sequence[Piece], given: Sequence[Piece]) -> None:
+    _insist(len(given) == len(asked), "number of pieces")
+    for want, piece in zip(asked, given, strict=True):
+        _insist((piece.path, piece.offset) == (want.path, want.offset), "place of a piece")
+        _insist(len(piece.data) <= want.length, "length of a piece")
+
+
+def check_staged(number: int, staged: Staged) -> None:
+    _insist(len(staged.contents) == number, "number of files")
+    _insist(all(len(content) in (0, 32) for content in staged.contents), "size of a content digest")
+
+
+def check_done(number: int, done: Sequence[bool]) -> None:
+    _insist(len(done) == number, "number of actions")

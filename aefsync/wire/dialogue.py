@@ -1,0 +1,94 @@
+"""What is said between a coordinator and an agent: calls of the port's methods, replies, progress, failures.
+
+How it is written as bytes is the business of `messages`.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, NamedTuple
+
+from aefsync.core.ports import Phase
+from aefsync.errors import (
+    AefsyncError,
+    GuardError,
+    IncompatibleError,
+    LockedError,
+    ProtocolError,
+    RootError,
+    UnreachableError,
+    UsageError,
+)
+
+
+class Method(enum.StrEnum):
+    """The methods of `core.ports.Replica`, by their names."""
+
+    HELLO = "hello"
+    SCAN = "scan"
+    READ_UNREAD = "read_unread"
+    FINGERPRINTS = "fingerprints"
+    ENTRIES = "entries"
+    READ = "read"
+    WRITE = "write"
+    STAGE = "stage"
+    LEARN = "learn"
+    APPLY = "apply"
+    RECORD = "record"
+    TRASH = "trash"
+    RESTORE = "restore"
+    PURGE = "purge"
+    CLOSE = "close"
+
+
+class Call(NamedTuple):
+    """Client to server: call this method."""
+
+    method: Method
+    arguments: tuple[Any, ...] = ()
+
+
+class Reply(NamedTuple):
+    """Server to client, the end of a call: what the method returned."""
+
+    method: Method
+    value: Any
+
+
+class Progress(NamedTuple):
+    """Server to client, any number of times during a call."""
+
+    phase: Phase
+    done: int
+    total: int
+
+
+class Failed(NamedTuple):
+    """Server to client, the end of a call: the method raised the error named `kind`."""
+
+    kind: str
+    message: str
+    hint: str | None = None
+
+
+Message = Call | Reply | Progress | Failed
+
+MAX_TEXT = 4096
+_KINDS = {
+    kind.__name__: kind
+    for kind in (
+        AefsyncError, UsageError, RootError, GuardError, LockedError, UnreachableError, IncompatibleError, ProtocolError,
+    )
+}  # fmt: skip
+
+
+def failure_of(error: AefsyncError) -> Failed:
+    """The failure that stands for an error: of its own class, or the nearest one above that both sides know."""
+    kind = next(each.__name__ for each in type(error).__mro__ if each.__name__ in _KINDS)
+    hint = error.hint[:MAX_TEXT] if error.hint is not None else None
+    return Failed(kind, error.message[:MAX_TEXT], hint)
+
+
+def error_of(failed: Failed) -> AefsyncError:
+    """The error that a failure stands for; a kind that is not known is an `AefsyncError`."""
+    return _KINDS.get(failed.kind, AefsyncError)(failed.message, hint=failed.hint)

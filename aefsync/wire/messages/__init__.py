@@ -1,0 +1,78 @@
+"""How messages are written: a form for each call and reply, typed and bounded MessagePack; the one door to msgspec.
+
+A form is an array that begins with its method's name.  What is bounded here (numbers to 64 bits, columns to `MANY`
+rows, digests to their size) is refused before anything is allocated for it; no form nests by more than a few levels,
+and none has a field of open type.  Paths travel front-coded, apart from the rows that they belong to, and become
+`RelPath`s here: one that leads out of the root never gets further.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar, Union, get_args
+
+import msgspec
+
+from aefsync.wire.dialogue import Call, Failed, Message, Method, Progress, Reply
+from aefsync.wire.messages import calls, replies
+from aefsync.wire.messages.replies import FailedForm, ProgressForm
+from aefsync.wire.messages.rows import Form
+
+_Forms = TypeVar("_Forms", bound=Form)
+
+
+class MessageError(ValueError):
+    """Bytes that are no message."""
+
+
+def _by_method(forms: Any) -> dict[Method, type[Form]]:
+    return {Method(str(form.__struct_config__.tag)): form for form in get_args(forms)}
+
+
+_CALLS = _by_method(calls.CallForm)
+_REPLIES = _by_method(replies.ReplyForm)
+_encode = msgspec.msgpack.Encoder(enc_hook=bytes).encode  # the hook is asked for what derives from bytes
+_call_decoder = msgspec.msgpack.Decoder(calls.CallForm)
+_reply_decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(
+    Union[replies.ReplyForm, ProgressForm, FailedForm]  # noqa: UP007
+)
+
+
+def encode(message: Message) -> bytes:
+    """The bytes of a message; raises `ValueError` where its values are not what the port promises."""
+    match message:
+        case Call(method, arguments):
+            return _encode(_CALLS[method].of(*arguments))
+        case Reply(method, value):
+            return _encode(_REPLIES[method].of(value))
+        case Progress():
+            return _encode(ProgressForm.of(*message))
+        case Failed():
+            return _encode(FailedForm.of(*message))
+
+
+def decode_call(payload: bytes | memoryview) -> Call:
+    """The call that a client sent; raises `MessageError`."""
+    form, values = _decode(_call_decoder, payload)
+    return Call(_method(form), values)
+
+
+def decode_answer(payload: bytes | memoryview) -> Reply | Progress | Failed:
+    """What a server sent; raises `MessageError`."""
+    form, values = _decode(_reply_decoder, payload)
+    if isinstance(form, ProgressForm):
+        return Progress(*values)
+    if isinstance(form, FailedForm):
+        return Failed(*values)
+    return Reply(_method(form), values[0])
+
+
+def _method(form: Form) -> Method:
+    return Method(str(form.__struct_config__.tag))
+
+
+def _decode(decoder: msgspec.msgpack.Decoder[_Forms], payload: bytes | memoryview) -> tuple[_Forms, tuple[Any, ...]]:
+    try:
+        form = decoder.decode(payload)
+        return form, form.values()
+    except (ValueError, RecursionError, OverflowError) as error:
+        raise MessageError(str(error)) from error

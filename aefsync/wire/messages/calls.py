@@ -1,0 +1,213 @@
+"""The forms of calls: what a server may be asked, and the bounds on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Self
+
+import msgspec
+from msgspec import Meta
+
+from aefsync.core.action import Act, Action, StageFile
+from aefsync.core.compare import Span
+from aefsync.core.digest import KEY_SIZE
+from aefsync.core.path import RelPath
+from aefsync.core.ports import Learned, Open, Scan
+from aefsync.core.tree import KeyRange, Question
+from aefsync.core.view import View
+from aefsync.wire.messages.rows import (
+    MAX_ENTRIES,
+    MAX_PARALLEL,
+    ActionRow,
+    ByteStrings,
+    Content,
+    Counts,
+    Empty,
+    EntryRow,
+    FileName,
+    Form,
+    Many,
+    PiecesForm,
+    Strings,
+    TrashForm,
+    unpack_text,
+)
+from aefsync.wire.packing import pack_spans, unpack_spans
+
+
+class HelloCall(Form, tag="hello"):
+    request: Open
+
+    def __post_init__(self) -> None:
+        if len(self.request.nonce) != KEY_SIZE:
+            raise ValueError(f"nonce of {len(self.request.nonce)} bytes")
+        if not 1 <= self.request.parallel <= MAX_PARALLEL:
+            raise ValueError(f"{self.request.parallel} processes")
+        if self.request.run:
+            msgspec.convert(self.request.run, FileName)
+
+
+class ScanCall(Form, tag="scan"):
+    rules: ByteStrings
+    one_file_system: bool
+    ignore_index: bool
+
+    @classmethod
+    def of(cls, *values: Scan) -> Self:
+        rules, *flags = values[0]
+        return cls(tuple(rule.encode("utf-8", "surrogateescape") for rule in rules), *flags)
+
+    def values(self) -> tuple[Scan]:
+        return (Scan(tuple(map(unpack_text, self.rules)), self.one_file_system, self.ignore_index),)
+
+
+class ReadUnreadCall(Form, tag="read_unread"):
+    skip: Counts
+    only: Counts | None
+
+    @classmethod
+    def of(cls, *values: Sequence[Span] | None) -> Self:
+        skip, only = values
+        return cls(pack_spans(skip or ()), None if only is None else pack_spans(only))
+
+    def values(self) -> tuple[Any, ...]:
+        return unpack_spans(self.skip), None if self.only is None else unpack_spans(self.only)
+
+
+class FingerprintsCall(Form, tag="fingerprints"):
+    view: View
+    parts: Annotated[int, Meta(ge=0, le=1 << 16)]
+    size: Annotated[int, Meta(ge=1, le=32)]
+    bounds: Strings
+
+    @classmethod
+    def of(cls, *values: Question) -> Self:
+        view, ranges, parts, size = values[0]
+        return cls(view, parts, size, Strings.of(bound for keys in ranges for bound in keys))
+
+    def values(self) -> tuple[Question]:
+        bounds = self.bounds.decode()
+        ranges = tuple(KeyRange(*pair) for pair in zip(bounds[0::2], bounds[1::2], strict=True))
+        ends = [bound for keys in sorted(ranges) for bound in keys]
+        if ends != sorted(ends):
+            raise ValueError("ranges overlap")
+        return (Question(self.view, ranges, self.parts, self.size),)
+
+
+class EntriesCall(Form, tag="entries"):
+    spans: Counts
+
+    def __post_init__(self) -> None:
+        if sum(self.spans[1::2]) > MAX_ENTRIES:
+            raise ValueError(f"more than {MAX_ENTRIES} entries asked for")
+
+    @classmethod
+    def of(cls, *values: Sequence[Span]) -> Self:
+        return cls(pack_spans(values[0]))
+
+    def values(self) -> tuple[Any, ...]:
+        return (unpack_spans(self.spans),)
+
+
+class ReadCall(PiecesForm, tag="read"): ...
+
+
+class WriteCall(PiecesForm, tag="write"):
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if any(row.length != len(row.data) for row in self.rows):
+            raise ValueError("piece of another length than it says")
+
+
+class StageCall(Form, tag="stage"):
+    """Two paths a row: that of the source, and the one it is meant for."""
+
+    paths: Strings
+    rows: Annotated[tuple[EntryRow, ...], Many]
+    peer: Annotated[int, Meta(ge=0, le=1 << 16)] | None
+
+    @classmethod
+    def of(cls, *values: Any) -> Self:
+        files, peer = values
+        paths = Strings.of(path for each in files for path in (each.source.path, each.path))
+        return cls(paths, tuple(EntryRow.of(each.source) for each in files), peer)
+
+    def values(self) -> tuple[Any, ...]:
+        paths = self.paths.paths()
+        columns = zip(paths[0::2], paths[1::2], self.rows, strict=True)
+        return tuple(StageFile(row.entry(source), path) for source, path, row in columns), self.peer
+
+
+class LearnCall(Form, tag="learn"):
+    paths: Strings
+    contents: Annotated[tuple[Content, ...], Many]
+
+    @classmethod
+    def of(cls, *values: Sequence[Learned]) -> Self:
+        return cls(Strings.of(each.path for each in values[0]), tuple(each.content for each in values[0]))
+
+    def values(self) -> tuple[Any, ...]:
+        return (tuple(Learned(*pair) for pair in zip(self.paths.paths(), self.contents, strict=True)),)
+
+
+class ApplyCall(Form, tag="apply"):
+    """A path a row, and behind it the source where the row is a move."""
+
+    paths: Strings
+    rows: Annotated[tuple[ActionRow, ...], Many]
+
+    @classmethod
+    def of(cls, *values: Sequence[Action]) -> Self:
+        paths: list[RelPath] = []
+        rows: list[ActionRow] = []
+        for act, path, wanted, found, source in values[0]:
+            if (source is None) == (act is Act.MOVE):
+                raise ValueError(f"{act} of {path} with source {source}")
+            if (wanted and wanted.path != path) or (found and found.path != (source or path)):
+                raise ValueError(f"{act} of {path} with an entry of another path")
+            paths += [path] if source is None else [path, source]
+            rows.append(ActionRow(act, wanted and EntryRow.of(wanted), found and EntryRow.of(found)))
+        return cls(Strings.of(paths), tuple(rows))
+
+    def values(self) -> tuple[tuple[Action, ...]]:
+        paths = self.paths.paths()
+        if len(paths) != len(self.rows) + sum(row.act is Act.MOVE for row in self.rows):
+            raise ValueError("paths and actions do not fit")
+        following = iter(paths)
+        return (tuple(r.action(next(following), next(following) if r.act is Act.MOVE else None) for r in self.rows),)
+
+
+class RecordCall(Empty, tag="record"): ...
+
+
+class TrashCall(Empty, tag="trash"): ...
+
+
+class RestoreCall(TrashForm, tag="restore"): ...
+
+
+class PurgeCall(Form, tag="purge"):
+    runs: Annotated[tuple[FileName, ...], Many]
+
+
+class CloseCall(Empty, tag="close"): ...
+
+
+# A union, so that the decoder finds the form by its tag.
+CallForm = (
+    HelloCall
+    | ScanCall
+    | ReadUnreadCall
+    | FingerprintsCall
+    | EntriesCall
+    | ReadCall
+    | WriteCall
+    | StageCall
+    | LearnCall
+    | ApplyCall
+    | RecordCall
+    | TrashCall
+    | RestoreCall
+    | PurgeCall
+    | CloseCall
+)

@@ -1,0 +1,205 @@
+"""The forms of replies: what a server may say; whether it fits the call is for `checks` to say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Self
+
+from msgspec import Meta
+
+from aefsync.core.action import Applied, KeptCopy, Staged
+from aefsync.core.entry import Entry
+from aefsync.core.path import MAX_PATH
+from aefsync.core.ports import Opened, Phase, Scanned
+from aefsync.core.tree import Answer
+from aefsync.wire.messages.rows import (
+    ByteStrings,
+    Count,
+    Counts,
+    EntryRow,
+    Form,
+    Int64,
+    Many,
+    Nothing,
+    PiecesForm,
+    Problems,
+    Strings,
+    Text,
+    TrashForm,
+    pack_problems,
+    pack_text,
+    unpack_problems,
+    unpack_text,
+)
+
+
+class ScannedForm(Form):
+    root: Annotated[bytes, Meta(max_length=32)]
+    entries: Count
+    unread_files: Count
+    unread_bytes: Count
+    excluded: Count
+    special: Count
+    problems: Problems
+    unexamined: Strings
+
+    @classmethod
+    def of(cls, *values: Scanned) -> Self:
+        scanned = values[0]
+        return cls(*scanned[:6], pack_problems(scanned.problems), Strings.of(scanned.unexamined))
+
+    def values(self) -> tuple[Scanned]:
+        counts = (self.entries, self.unread_files, self.unread_bytes, self.excluded, self.special)
+        return (Scanned(self.root, *counts, unpack_problems(self.problems), tuple(self.unexamined.decode())),)
+
+
+class AppliedForm(Form):
+    """`kept` has two paths a copy."""
+
+    done: Annotated[tuple[bool, ...], Many]
+    problems: Problems
+    kept: Strings
+
+    @classmethod
+    def of(cls, *values: Applied) -> Self:
+        done, problems, kept = values[0]
+        return cls(done, pack_problems(problems), Strings.of(path for copy in kept for path in copy))
+
+    def values(self) -> tuple[Applied]:
+        paths = self.kept.paths()
+        kept = tuple(KeptCopy(*pair) for pair in zip(paths[0::2], paths[1::2], strict=True))
+        return (Applied(self.done, unpack_problems(self.problems), kept),)
+
+
+class HelloReply(Form, tag="hello"):
+    root: bytes
+    host: bytes
+    ancestors: Annotated[tuple[tuple[int, int], ...], Meta(max_length=MAX_PATH)]
+    ignore_rules: ByteStrings
+    clock_ns: Int64
+    created: bool
+    seen_before: bool
+
+    @classmethod
+    def of(cls, *values: Opened) -> Self:
+        opened = values[0]
+        rules = tuple(rule.encode("utf-8", "surrogateescape") for rule in opened.ignore_rules)
+        return cls(*opened[:3], rules, *opened[4:])
+
+    def values(self) -> tuple[Opened]:
+        head = (self.root, self.host, self.ancestors, tuple(map(unpack_text, self.ignore_rules)))
+        return (Opened(*head, self.clock_ns, self.created, self.seen_before),)
+
+
+class ScanReply(ScannedForm, tag="scan"): ...
+
+
+class ReadUnreadReply(ScannedForm, tag="read_unread"): ...
+
+
+class FingerprintsReply(Form, tag="fingerprints"):
+    counts: Counts
+    digests: bytes
+    children: Counts
+    bounds: Strings
+
+    @classmethod
+    def of(cls, *values: Answer) -> Self:
+        counts, digests, children, bounds = values[0]
+        return cls(counts, digests, children, Strings.of(bounds))
+
+    def values(self) -> tuple[Answer]:
+        return (Answer(self.counts, self.digests, self.children, tuple(self.bounds.decode())),)
+
+
+class EntriesReply(Form, tag="entries"):
+    paths: Strings
+    rows: Annotated[tuple[EntryRow, ...], Many]
+
+    @classmethod
+    def of(cls, *values: Sequence[Entry]) -> Self:
+        entries = values[0]
+        return cls(Strings.of(entry.path for entry in entries), tuple(map(EntryRow.of, entries)))
+
+    def values(self) -> tuple[tuple[Entry, ...]]:
+        return (tuple(row.entry(path) for path, row in zip(self.paths.paths(), self.rows, strict=True)),)
+
+
+class ReadReply(PiecesForm, tag="read"): ...
+
+
+class WriteReply(Nothing, tag="write"): ...
+
+
+class StageReply(Form, tag="stage"):
+    contents: ByteStrings
+    problems: Problems
+    literal_bytes: Count
+
+    @classmethod
+    def of(cls, *values: Staged) -> Self:
+        contents, problems, literal_bytes = values[0]
+        return cls(contents, pack_problems(problems), literal_bytes)
+
+    def values(self) -> tuple[Staged]:
+        return (Staged(self.contents, unpack_problems(self.problems), self.literal_bytes),)
+
+
+class LearnReply(Nothing, tag="learn"): ...
+
+
+class ApplyReply(AppliedForm, tag="apply"): ...
+
+
+class RecordReply(ScannedForm, tag="record"): ...
+
+
+class TrashReply(TrashForm, tag="trash"): ...
+
+
+class RestoreReply(AppliedForm, tag="restore"): ...
+
+
+class PurgeReply(AppliedForm, tag="purge"): ...
+
+
+class CloseReply(Nothing, tag="close"): ...
+
+
+class ProgressForm(Form, tag="progress"):
+    phase: Phase
+    done: Count
+    total: Count
+
+
+class FailedForm(Form, tag="failed"):
+    kind: Annotated[str, Meta(max_length=64)]
+    message: Text
+    hint: Text | None
+
+    @classmethod
+    def of(cls, *values: str | None) -> Self:
+        kind, message, hint = values
+        return cls(kind or "", pack_text(message or ""), None if hint is None else pack_text(hint))
+
+    def values(self) -> tuple[str, str, str | None]:
+        return self.kind, unpack_text(self.message), None if self.hint is None else unpack_text(self.hint)
+
+
+ReplyForm = (
+    HelloReply
+    | ScanReply
+    | ReadUnreadReply
+    | FingerprintsReply
+    | EntriesReply
+    | ReadReply
+    | WriteReply
+    | StageReply
+    | LearnReply
+    | ApplyReply
+    | RecordReply
+    | TrashReply
+    | RestoreReply
+    | PurgeReply
+    | CloseReply
+)

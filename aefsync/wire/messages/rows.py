@@ -1,0 +1,193 @@
+"""Forms that calls and replies share: rows without their paths, columns of strings, numbers with their bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, Self
+
+import msgspec
+from msgspec import Meta, Struct
+
+from aefsync.core.action import Act, Action
+from aefsync.core.entry import Entry, Kind
+from aefsync.core.path import MAX_PATH, RelPath
+from aefsync.core.ports import Piece, TrashItem
+from aefsync.core.problem import Problem
+from aefsync.wire.dialogue import MAX_TEXT
+from aefsync.wire.packing import front_code, front_decode
+
+MANY = 1 << 21
+"""Rows in one column of a message."""
+MAX_READ = 8 << 20
+"""Bytes of content that one message asks for, or brings."""
+MAX_ENTRIES = 1 << 16
+"""Entries that one message asks for."""
+MAX_PARALLEL = 256
+
+Count = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+Int64 = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+Content = Annotated[bytes, Meta(min_length=32, max_length=32)]
+Text = Annotated[bytes, Meta(max_length=MAX_TEXT)]
+"""Text as the file system gives it: whatever is not UTF-8 comes through (`surrogateescape`)."""
+FileName = Annotated[str, Meta(max_length=255, pattern=r"\A(?!\.{1,2}\Z)[^/\x00]+\Z")]
+"""What becomes the name of a directory: a run, a reason for the trash."""
+Many = Meta(max_length=MANY)
+Counts = Annotated[tuple[Count, ...], Many]
+ByteStrings = Annotated[tuple[bytes, ...], Many]
+
+
+class Row(Struct, array_like=True, gc=False):
+    """A part of a form."""
+
+
+class Strings(Row):
+    """Byte strings, front-coded."""
+
+    shared: Annotated[tuple[Annotated[int, Meta(ge=0, le=MAX_PATH)], ...], Many]
+    suffixes: ByteStrings
+
+    @classmethod
+    def of(cls, strings: Iterable[bytes]) -> Self:
+        return cls(*front_code(strings))
+
+    def decode(self) -> list[bytes]:
+        return front_decode(self.shared, self.suffixes)
+
+    def paths(self) -> list[RelPath]:
+        return [RelPath(each) for each in self.decode()]
+
+
+class ProblemRow(Row):
+    path: Annotated[bytes, Meta(max_length=MAX_PATH)]
+    reason: Text
+    subtree: bool
+
+
+Problems = Annotated[tuple[ProblemRow, ...], Many]
+
+
+def pack_text(text: str) -> bytes:
+    """Text as bytes, cut to `MAX_TEXT`."""
+    return text.encode("utf-8", "surrogateescape")[:MAX_TEXT]
+
+
+def unpack_text(text: bytes) -> str:
+    return text.decode("utf-8", "surrogateescape")
+
+
+def pack_problems(problems: Iterable[Problem]) -> tuple[ProblemRow, ...]:
+    return tuple(ProblemRow(path, pack_text(reason), subtree) for path, reason, subtree in problems)
+
+
+def unpack_problems(rows: Iterable[ProblemRow]) -> tuple[Problem, ...]:
+    return tuple(Problem(row.path, unpack_text(row.reason), row.subtree) for row in rows)
+
+
+class EntryRow(Row):
+    """An entry without its path."""
+
+    kind: Kind
+    mode: Annotated[int, Meta(ge=0, le=0o777)]
+    size: Count
+    mtime_ns: Int64
+    ctime_ns: Int64
+    inode: Count
+    content: Content
+    target: Annotated[bytes, Meta(max_length=MAX_PATH)] = b""
+
+    @classmethod
+    def of(cls, entry: Entry) -> Self:
+        return cls(*entry[1:])
+
+    def entry(self, path: RelPath) -> Entry:
+        if b"\0" in self.target:
+            raise ValueError("symlink target with NUL")
+        row = (self.kind, self.mode, self.size, self.mtime_ns, self.ctime_ns, self.inode, self.content, self.target)
+        return Entry(path, *row)
+
+
+class PieceRow(Row):
+    offset: Count
+    length: Annotated[int, Meta(ge=0, le=MAX_READ)]
+    data: Annotated[bytes, Meta(max_length=MAX_READ)]
+
+
+class ActionRow(Row):
+    """An action without its paths: the entry wanted stands at its path, the one found at its path or source."""
+
+    act: Act
+    wanted: EntryRow | None
+    found: EntryRow | None
+
+    def action(self, path: RelPath, source: RelPath | None) -> Action:
+        if (self.wanted is None) != (self.act is Act.DELETE):
+            raise ValueError("action without the entry that it makes")
+        wanted = self.wanted.entry(path) if self.wanted else None
+        found = self.found.entry(source or path) if self.found else None
+        return Action(self.act, path, wanted, found, source)
+
+
+class TrashRow(Row):
+    run: FileName
+    why: FileName
+    is_directory: bool
+    size: Count
+
+
+class Form(Struct, array_like=True):
+    """What a call's arguments, or a reply's value, look like on the wire; as they are unless a form packs them."""
+
+    @classmethod
+    def of(cls, *values: Any) -> Self:
+        return cls(*values)
+
+    def values(self) -> tuple[Any, ...]:
+        return msgspec.structs.astuple(self)
+
+
+class Empty(Form):
+    @classmethod
+    def of(cls, *values: Any) -> Self:
+        assert values in ((), (None,))
+        return cls()
+
+    def values(self) -> tuple[Any, ...]:
+        return ()
+
+
+class Nothing(Empty):
+    def values(self) -> tuple[None]:
+        return (None,)
+
+
+class PiecesForm(Form):
+    paths: Strings
+    rows: Annotated[tuple[PieceRow, ...], Many]
+
+    def __post_init__(self) -> None:
+        if sum(row.length for row in self.rows) > MAX_READ:
+            raise ValueError(f"pieces of more than {MAX_READ} bytes")
+
+    @classmethod
+    def of(cls, *values: Sequence[Piece]) -> Self:
+        pieces = values[0]
+        return cls(Strings.of(piece.path for piece in pieces), tuple(PieceRow(*piece[1:]) for piece in pieces))
+
+    def values(self) -> tuple[Any, ...]:
+        pairs = zip(self.paths.paths(), self.rows, strict=True)
+        return (tuple(Piece(path, row.offset, row.length, row.data) for path, row in pairs),)
+
+
+class TrashForm(Form):
+    paths: Strings
+    rows: Annotated[tuple[TrashRow, ...], Many]
+
+    @classmethod
+    def of(cls, *values: Sequence[TrashItem]) -> Self:
+        items = values[0]
+        rows = tuple(TrashRow(item.run, item.why, item.is_directory, item.size) for item in items)
+        return cls(Strings.of(item.path for item in items), rows)
+
+    def values(self) -> tuple[tuple[TrashItem, ...]]:
+        pairs = zip(self.paths.paths(), self.rows, strict=True)
+        return (tuple(TrashItem(row.run, row.why, path, row.is_directory, row.size) for path, row in pairs),)

@@ -1,0 +1,135 @@
+"""`serve`: the agent's side of a session, a loop around a replica of this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from aefsync.core.ports import Phase, Replica
+from aefsync.errors import AefsyncError, IncompatibleError, ProtocolError, UnreachableError
+from aefsync.wire.codec import NEED_DATA, Connection, LocalProtocolError, Role, State
+from aefsync.wire.dialogue import Call, Failed, Message, Progress, Reply, failure_of
+from aefsync.wire.stream import READ_SIZE, Stream
+
+PROGRESS_INTERVAL = 0.05
+"""Seconds between two progress messages of one phase."""
+
+
+class Served(Replica, Protocol):
+    """A replica that says how far it is."""
+
+    on_progress: Callable[[Phase, int, int], None]
+
+
+def serve(replica: Served, stream: Stream, clock: Callable[[], float] = time.monotonic) -> None:
+    """Serve calls until the client closes, is lost, or breaks the protocol; the replica and the stream are closed."""
+    channel = _Channel(stream)
+    replica.on_progress = _Throttle(channel.report, clock)
+    try:
+        channel.greet()
+        while (call := channel.next_call()) is not None:
+            end, goes_on = _perform(replica, call)
+            if not (channel.answer(end) and goes_on):
+                break
+    except (OSError, _ClientGone):
+        pass  # nobody is left to be told
+    except (ProtocolError, IncompatibleError) as error:
+        with contextlib.suppress(OSError):
+            channel.answer(failure_of(error))
+    finally:
+        try:
+            replica.close()
+        finally:
+            stream.close()
+
+
+class _ClientGone(UnreachableError):
+    """Raised through the replica's method, so that work for nobody ends."""
+
+
+def _perform(replica: Replica, call: Call) -> tuple[Reply | Failed, bool]:
+    """The end of a call, and whether the session goes on after it."""
+    try:
+        value: Any = getattr(replica, call.method)(*call.arguments)
+    except _ClientGone:
+        raise
+    except AefsyncError as error:
+        return failure_of(error), True
+    except Exception as error:  # noqa: BLE001  whatever it is, the other side is told
+        return failure_of(AefsyncError(f"internal error: {_one_line(error)}")), False
+    return Reply(call.method, value), True
+
+
+def _one_line(error: Exception) -> str:
+    """The exception and where it was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
+    text = " ".join(str(error).split())[:400]
+    return f"{type(error).__name__}: {text}{place}"
+
+
+class _Channel:
+    """The connection over its stream; a lock keeps progress, which may come from any thread, apart from replies."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._connection = Connection(Role.SERVER)
+        self._lock = threading.Lock()
+
+    def greet(self) -> None:
+        self._stream.write(self._connection.greet())
+
+    def next_call(self) -> Call | None:
+        """The next call; `None` where the client has closed."""
+        if self._connection.state is State.CLOSED:
+            return None
+        while (event := self._connection.next_event()) is NEED_DATA:
+            data = self._stream.read(READ_SIZE)
+            if not data:
+                return None
+            self._connection.receive_data(data)
+        assert isinstance(event, Call)
+        return event
+
+    def answer(self, end: Reply | Failed) -> bool:
+        """Send the end of a call; whether it was what the replica gave, and not that it could not be sent."""
+        try:
+            self._send(end)
+        except LocalProtocolError as error:
+            self._send(failure_of(AefsyncError(f"internal error: {_one_line(error)}")))
+            return False
+        return True
+
+    def report(self, phase: Phase, done: int, total: int) -> None:
+        """Send progress, if a call is under way; raises `_ClientGone` where nobody listens."""
+        try:
+            with self._lock:
+                if self._connection.state is State.BUSY:
+                    self._stream.write(self._connection.send(Progress(phase, done, total)))
+        except OSError as error:
+            raise _ClientGone("the coordinator is gone") from error
+
+    def _send(self, message: Message) -> None:
+        with self._lock:
+            self._stream.write(self._connection.send(message))
+
+
+class _Throttle:
+    """Lets progress through when its phase changes, and otherwise every `PROGRESS_INTERVAL` seconds."""
+
+    def __init__(self, report: Callable[[Phase, int, int], None], clock: Callable[[], float]) -> None:
+        self._report = report
+        self._clock = clock
+        self._phase: Phase | None = None
+        self._due = 0.0
+
+    def __call__(self, phase: Phase, done: int, total: int) -> None:
+        now = self._clock()
+        if phase is not self._phase or now >= self._due:
+            self._phase, self._due = phase, now + PROGRESS_INTERVAL
+            self._report(phase, done, total)

@@ -1,0 +1,49 @@
+"""Streams: the bytes between a coordinator and an agent, whatever carries them."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import Protocol
+
+READ_SIZE = 256 << 10
+"""Bytes to ask a stream for at a time."""
+
+
+class Stream(Protocol):
+    """A connection in both directions; every method may raise `OSError` where it is lost."""
+
+    sent_bytes: int
+    received_bytes: int
+
+    def read(self, size: int) -> bytes:
+        """At least one byte and at most `size`, waiting for it; empty where the peer has closed."""
+
+    def write(self, data: bytes) -> None:
+        """Write all of `data`."""
+
+    def close(self) -> None:
+        """Close both directions; may be called again."""
+
+
+class SocketStream:
+    """A stream over a connected socket, which it owns."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self.sent_bytes = 0
+        self.received_bytes = 0
+
+    def read(self, size: int) -> bytes:
+        data = self._socket.recv(size)
+        self.received_bytes += len(data)
+        return data
+
+    def write(self, data: bytes) -> None:
+        self._socket.sendall(data)
+        self.sent_bytes += len(data)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()

@@ -1,0 +1,92 @@
+"""Where a benchmark happens: a temporary directory, the trees in it, and a home of its own for every program."""
+
+from __future__ import annotations
+
+import functools
+import os
+import random
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench.measure import Command, nothing
+
+CHECKOUT = Path(__file__).parents[2]
+PER_DIRECTORY = 100
+SMALLEST = 100
+
+
+@dataclass
+class Place:
+    """`root` is empty at first; `files`, `size` (bytes of the largest small file) and `seed` shape the trees."""
+
+    root: Path
+    files: int
+    size: int
+    seed: int
+
+    @functools.cached_property
+    def pair(self) -> tuple[Path, Path]:
+        """Two equal trees of small files, 100 to a directory, sizes log-uniform."""
+        a, b = self.root / "A", self.root / "B"
+        print(f"... writing {self.files} files, twice", file=sys.stderr, flush=True)
+        small_files(a, self.files, self.size, self.seed)
+        subprocess.run(["cp", "-a", a, b], check=True)
+        os.sync()
+        return a, b
+
+    @functools.cached_property
+    def tiny_pair(self) -> tuple[Path, Path]:
+        """Two equal trees of ten files."""
+        a, b = self.root / "tiny-A", self.root / "tiny-B"
+        small_files(a, 10, 1000, self.seed)
+        subprocess.run(["cp", "-a", a, b], check=True)
+        return a, b
+
+    @property
+    def cache(self) -> Path:
+        return self.root / "home" / "cache"
+
+    @property
+    def home(self) -> dict[str, str]:
+        """The environment that keeps every program's files in the benchmark's directory."""
+        home = self.root / "home"
+        home.mkdir(exist_ok=True)
+        names = {"XDG_CACHE_HOME": "cache", "XDG_STATE_HOME": "state", "XDG_CONFIG_HOME": "config", "UNISON": "unison"}
+        return {"HOME": str(home), **{name: str(home / part) for name, part in names.items()}}
+
+    def forget(self) -> None:
+        """Delete every index: the cache, and `.aefsync/` in the trees."""
+        shutil.rmtree(self.cache, ignore_errors=True)
+        for tree in self.root.iterdir():
+            shutil.rmtree(tree / ".aefsync", ignore_errors=True)
+
+    def aefsync(self, *args: str | Path, before: object = nothing, codes: tuple[int, ...] = (0,)) -> Command:
+        """Our program, started by the same interpreter, through the installed command where there is one."""
+        script = Path(sys.executable).with_name("aefsync")
+        argv: list[str | Path] = [script] if script.exists() else [sys.executable, "-m", "aefsync"]
+        assert callable(before)
+        return Command([*argv, *args], before, {**self.home, "PYTHONPATH": str(CHECKOUT)}, codes)
+
+    def peer(self, *args: str | Path, codes: tuple[int, ...] = (0,)) -> Command:
+        return Command(args, env=self.home, codes=codes)
+
+
+def small_files(root: Path, files: int, largest: int, seed: int) -> None:
+    """`files` files with sizes log-uniform between 100 bytes and `largest`, dated in the past."""
+    source = random.Random(seed)
+    noise = source.randbytes(4 << 20)
+    ratio = largest / SMALLEST
+    for number in range(files):
+        directory = root / f"d{number // PER_DIRECTORY:05}"
+        if number % PER_DIRECTORY == 0:
+            directory.mkdir(parents=True)
+        size = round(SMALLEST * ratio ** source.random())
+        start = source.randrange(len(noise) - size)
+        descriptor = os.open(directory / f"file-{number:07}.dat", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        os.write(descriptor, noise[start : start + size])
+        when = 1_600_000_000_000_000_000 + number * 1_000_001
+        os.utime(descriptor, ns=(when, when))
+        os.close(descriptor)

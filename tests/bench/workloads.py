@@ -1,0 +1,80 @@
+"""What is measured: a function for each workload, which prepares its trees and names the commands to compare.
+
+A workload yields its cases one at a time; what it does between two of them is not timed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+from tests.bench.measure import Case, Command
+from tests.bench.place import Place
+
+Workload = Callable[[Place], Iterator[Case]]
+SLOW_PEER = 3
+"""Runs of peers that take minutes."""
+
+
+def start_up(place: Place) -> Iterator[Case]:
+    """`--version`, and `diff` of two trees of ten files, against a bare Python."""
+    bare = Command([sys.executable, "-c", "pass"])
+    a, b = place.tiny_pair
+    yield Case("--version", place.aefsync("--version"), "python -c pass", bare, goal_s=0.060)
+    yield Case("diff of ten files", place.aefsync("diff", a, b), "python -c pass", bare, goal_s=0.300)
+
+
+def no_op(place: Place) -> Iterator[Case]:
+    """`repair` where there is nothing to do, index warm."""
+    a, b = place.pair
+    repair = place.aefsync("repair", a, b)
+    repair.run()
+    rsync = place.peer("rsync", "-a", "--exclude=.aefsync", f"{a}/", f"{b}/")
+    yield Case("repair, nothing to do", repair, "rsync -a", rsync, goal=0.8)
+    if shutil.which("unison"):
+        print("... unison's first run", file=sys.stderr, flush=True)
+        unison = place.peer("unison", a, b, "-batch", "-auto", "-silent", "-ignore", "Name .aefsync")
+        yield Case("repair, nothing to do", repair, "unison", unison, max_runs=SLOW_PEER)
+
+
+def first_diff(place: Place) -> Iterator[Case]:
+    """`diff` without any index."""
+    a, b = place.pair
+    place.forget()
+    diff = place.aefsync("diff", a, b, before=place.forget)
+    yield Case("diff, no index", diff, "diff -rq", place.peer("diff", "-rq", a, b), goal=0.5)
+    rsync = place.peer("rsync", "-acn", f"{a}/", f"{b}/")
+    yield Case("diff, no index", diff, "rsync -acn", rsync)
+    if shutil.which("rclone"):
+        rclone = place.peer("rclone", "check", "--download", "-q", a, b)
+        yield Case("diff, no index", diff, "rclone check --download", rclone, max_runs=SLOW_PEER)
+
+
+def second_diff(place: Place) -> Iterator[Case]:
+    """`diff` with a warm index, where nothing was read for it but stats."""
+    a, b = place.pair
+    place.forget()
+    diff = place.aefsync("diff", a, b)
+    diff.run()
+    yield Case("diff, index warm", diff, "rsync -an", place.peer("rsync", "-an", f"{a}/", f"{b}/"))
+
+
+def versions() -> list[str]:
+    """What was compared, for the head of the table."""
+    lines = [f"python {sys.version.split()[0]}"]
+    for program in ("rsync", "unison", "rclone", "diff"):
+        if path := shutil.which(program):
+            flag = "-version" if program == "unison" else "--version"
+            said = subprocess.run([path, flag], capture_output=True, text=True, check=False)
+            lines.append(" ".join((said.stdout.splitlines() or [program])[0].split()))
+    return lines
+
+
+WORKLOADS: dict[str, Workload] = {
+    "start-up": start_up,
+    "first-diff": first_diff,
+    "second-diff": second_diff,
+    "no-op": no_op,
+}

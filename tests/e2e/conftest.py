@@ -1,0 +1,36 @@
+"""Fixtures of the tests that run the real program."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.e2e.program import Program, wait_until
+
+
+class Pair(NamedTuple):
+    a: Path
+    b: Path
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Pair:
+    """Where two replicas are to be made."""
+    return Pair(tmp_path / "A", tmp_path / "B")
+
+
+@pytest.fixture
+def aefsync(home: Path) -> Iterator[Program]:
+    """The program; after the test none of its processes may be left."""
+    program = Program(home)
+    yield program
+    try:
+        wait_until(lambda: not program.processes(), "its processes to end", 5.0)
+    finally:
+        for process in program.processes():
+            os.kill(process, signal.SIGKILL)

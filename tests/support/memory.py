@@ -1,0 +1,347 @@
+"""A replica in memory: `MemoryTree` stands for the disk, `MemoryReplica` for a session with it.
+
+It keeps the port's promises and no more; the contract suite (tests/contract) holds it to the same tests as the others.
+"""
+
+from __future__ import annotations
+
+import itertools
+import stat
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from aefsync.core.action import Act, Action, Applied, Staged, StageFile
+from aefsync.core.compare import Span
+from aefsync.core.digest import PUBLIC_KEY, ROOT_DIGEST, content_digest
+from aefsync.core.entry import UNKNOWN, Entry, Kind
+from aefsync.core.path import RelPath
+from aefsync.core.ports import (
+    Access,
+    Learned,
+    Missing,
+    Open,
+    Opened,
+    Phase,
+    Piece,
+    Scan,
+    Scanned,
+    TrashItem,
+)
+from aefsync.core.problem import Problem
+from aefsync.core.snapshot import Block, Snapshot
+from aefsync.core.tree import Answer, Question, answer, range_digest
+from aefsync.core.view import STAT, View
+from aefsync.errors import AefsyncError, RootError
+
+_FORMAT = {Kind.FILE: stat.S_IFREG, Kind.DIRECTORY: stat.S_IFDIR, Kind.SYMLINK: stat.S_IFLNK}
+_numbers = itertools.count(1)
+
+
+class Node(NamedTuple):
+    """One thing in the tree; `data` are a file's bytes or a symlink's target."""
+
+    kind: Kind
+    mode: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    data: bytes = b""
+
+    def entry(self, path: RelPath, content: bytes = UNKNOWN) -> Entry:
+        if self.kind is not Kind.FILE:
+            content = content_digest(self.data) if self.kind is Kind.SYMLINK else bytes(32)
+        size = 0 if self.kind is Kind.DIRECTORY else len(self.data)
+        return Entry(path, self.kind, self.mode, size, self.mtime_ns, self.ctime_ns, self.inode, content)
+
+
+class Refused(Exception):
+    """An action that is not carried out, with the reason."""
+
+
+@dataclass
+class MemoryTree:
+    """What stands for a disk: it outlives sessions, and tests edit it behind their back."""
+
+    exists: bool = True
+    nodes: dict[RelPath, Node] = field(default_factory=dict)
+    trash: dict[tuple[str, str, RelPath], Node] = field(default_factory=dict)
+    known: dict[RelPath, Entry] = field(default_factory=dict)
+    """the index: entries as they were when their content was read"""
+    number: int = field(default_factory=lambda: next(_numbers))
+    had_session: bool = False
+
+    def put(self, path: bytes, kind: Kind, data: bytes, mode: int, mtime_ns: int) -> None:
+        """Put something in place, as an inode of its own."""
+        now = next(_numbers)
+        self.nodes[RelPath(path)] = Node(kind, mode, mtime_ns, now, now, data)
+
+    def write_file(self, path: bytes, data: bytes, mode: int = 0o644, mtime_ns: int = 1) -> None:
+        self.put(path, Kind.FILE, data, mode, mtime_ns)
+
+    def make_directory(self, path: bytes, mode: int = 0o755) -> None:
+        self.put(path, Kind.DIRECTORY, b"", mode, 0)
+
+    def make_link(self, path: bytes, target: bytes, mtime_ns: int = 1) -> None:
+        self.put(path, Kind.SYMLINK, target, 0, mtime_ns)
+
+    def remove(self, path: bytes) -> None:
+        del self.nodes[RelPath(path)]
+
+    def children(self, path: bytes) -> list[RelPath]:
+        return [each for each in self.nodes if each.is_below(path)]
+
+
+def snapshot_of(entries: Iterable[Entry]) -> Snapshot:
+    """A snapshot of entries in any order."""
+    ordered = sorted(entries, key=lambda entry: entry.path.key)
+    groups = itertools.groupby(ordered, key=lambda entry: entry.path.key[: -len(entry.path.name)])
+    return Snapshot([_block(prefix, list(group)) for prefix, group in groups])
+
+
+def _block(prefix: bytes, entries: list[Entry]) -> Block:
+    names = b"\0".join(entry.path.name for entry in entries)
+    stats = b"".join(STAT.pack(_FORMAT[e.kind] | e.mode, e.size, e.mtime_ns, e.ctime_ns, e.inode) for e in entries)
+    return Block(prefix, names, stats, b"".join(entry.content for entry in entries), len(entries))
+
+
+class MemoryReplica:
+    """A session with a tree in memory; `peers` are the trees that it can copy from directly."""
+
+    def __init__(self, tree: MemoryTree, peers: Mapping[int, MemoryTree] | None = None) -> None:
+        self.on_progress: Callable[[Phase, int, int], None] = lambda *_: None
+        self.tree = tree
+        self._peers = peers or {}
+        self._request: Open | None = None
+        self._closed = False
+        self._snapshot = snapshot_of([])
+        self._staged: dict[RelPath, bytes] = {}
+        self._written: dict[RelPath, bytearray] = {}
+        self._touched: set[RelPath] = set()
+
+    def hello(self, request: Open) -> Opened:
+        created = False
+        if not self.tree.exists:
+            if request.missing is Missing.REFUSE:
+                raise RootError("no such directory")
+            created = self.tree.exists = request.missing is Missing.CREATE
+        seen_before, self._request = self.tree.had_session, request
+        self.tree.had_session |= request.access is Access.WRITE
+        return Opened(request.root, b"memory", ((1, self.tree.number), (1, 0)), (), 1, created, seen_before)
+
+    def scan(self, request: Scan) -> Scanned:
+        self._session()
+        if request.ignore_index:
+            self.tree.known.clear()
+        self._snapshot = snapshot_of(map(self._look, self.tree.nodes))
+        self.on_progress(Phase.SCAN, self._snapshot.count, 0)
+        return self._scanned()
+
+    def read_unread(self, skip: Sequence[Span], only: Sequence[Span] | None) -> Scanned:
+        self._session()
+        entries = list(self._snapshot.entries())
+        wanted = set(range(len(entries))) if only is None else _positions(only)
+        for position in wanted - _positions(skip):
+            entry = entries[position]
+            node = self.tree.nodes.get(entry.path)
+            if not entry.is_read and node is not None and node.entry(entry.path).stat_key == entry.stat_key:
+                entries[position] = self._learn(entry, content_digest(node.data))
+        self._snapshot = snapshot_of(entries)
+        return self._scanned()
+
+    def fingerprints(self, question: Question) -> Answer:
+        return answer(self._snapshot, question, self._session().nonce)
+
+    def entries(self, spans: Sequence[Span]) -> Sequence[Entry]:
+        self._session()
+        return [self._with_target(entry) for low, high in spans for entry in self._snapshot.entries(low, high)]
+
+    def read(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
+        self._session()
+        return [piece._replace(data=self._bytes(piece.path)[piece.offset :][: piece.length]) for piece in pieces]
+
+    def write(self, pieces: Sequence[Piece]) -> None:
+        self._session(Access.WRITE)
+        for piece in pieces:
+            self._written.setdefault(piece.path, bytearray())[piece.offset :] = piece.data
+
+    def stage(self, files: Sequence[StageFile], peer: int | None) -> Staged:
+        self._session(Access.WRITE)
+        contents: list[bytes] = []
+        problems: list[Problem] = []
+        literal = 0
+        for file in files:
+            try:
+                contents.append(self._stage(file, peer))
+                literal += file.source.size
+            except Refused as error:
+                contents.append(b"")
+                problems.append(Problem(bytes(file.source.path), str(error)))
+        return Staged(tuple(contents), tuple(problems), literal)
+
+    def learn(self, learned: Sequence[Learned]) -> None:
+        self._session()
+        found = dict(learned)
+        entries = self._snapshot.entries()
+        self._snapshot = snapshot_of(
+            self._learn(each, found[each.path]) if each.path in found and not each.is_read else each for each in entries
+        )
+
+    def apply(self, actions: Sequence[Action]) -> Applied:
+        self._session(Access.WRITE)
+        done, problems = [], []
+        for action in actions:
+            try:
+                self._perform(action)
+                done.append(True)
+            except Refused as error:
+                done.append(False)
+                problems.append(Problem(bytes(action.source or action.path), str(error)))
+        return Applied(tuple(done), tuple(problems), ())
+
+    def record(self) -> Scanned:
+        self._session()
+        kept = [entry for entry in self._snapshot.entries() if entry.path not in self._touched]
+        self._snapshot = snapshot_of(kept + [self._look(path) for path in self._touched if path in self.tree.nodes])
+        self._staged.clear()
+        self._written.clear()
+        return self.read_unread((), None)
+
+    def trash(self) -> Sequence[TrashItem]:
+        self._session()
+        items = [
+            TrashItem(run, why, path, node.kind is Kind.DIRECTORY, len(node.data))
+            for (run, why, path), node in self.tree.trash.items()
+        ]
+        by_path = sorted(items, key=lambda item: item.path.key, reverse=True)
+        return sorted(by_path, key=lambda item: item.run)[::-1]
+
+    def restore(self, items: Sequence[TrashItem]) -> Applied:
+        self._session(Access.WRITE)
+        done, problems = [], []
+        for item in items:
+            node = self.tree.trash.pop((item.run, item.why, item.path), None)
+            done.append(node is not None)
+            if node is None:
+                problems.append(Problem(bytes(item.path), "no such file or directory"))
+                continue
+            if item.path in self.tree.nodes and node.kind is not Kind.DIRECTORY:
+                self._discard("replaced", item.path)
+            self.tree.nodes[item.path] = node
+        return Applied(tuple(done), tuple(problems), ())
+
+    def purge(self, runs: Sequence[str]) -> Applied:
+        self._session(Access.WRITE)
+        for key in [key for key in self.tree.trash if key[0] in runs]:
+            del self.tree.trash[key]
+        return Applied((True,) * len(runs), (), ())
+
+    def close(self) -> None:
+        self._closed = True
+
+    def _session(self, access: Access = Access.READ) -> Open:
+        if self._closed or self._request is None:
+            raise AefsyncError("the session is closed")
+        if self._request.access < access:
+            raise AefsyncError("this replica was opened for reading")
+        return self._request
+
+    def _look(self, path: RelPath) -> Entry:
+        entry = self.tree.nodes[path].entry(path)
+        known = self.tree.known.get(path)
+        return entry._replace(content=known.content) if known and known.stat_key == entry.stat_key else entry
+
+    def _learn(self, entry: Entry, content: bytes) -> Entry:
+        self.tree.known[entry.path] = entry._replace(content=content)
+        return self.tree.known[entry.path]
+
+    def _with_target(self, entry: Entry) -> Entry:
+        return entry._replace(target=self._bytes(entry.path)) if entry.kind is Kind.SYMLINK else entry
+
+    def _bytes(self, path: RelPath) -> bytes:
+        node = self.tree.nodes.get(path)
+        return node.data if node else b""
+
+    def _scanned(self) -> Scanned:
+        snapshot = self._snapshot
+        unread = [entry for entry in snapshot.entries() if not entry.is_read]
+        root = b"" if unread else range_digest(snapshot, View.FULL, 0, snapshot.count, PUBLIC_KEY, ROOT_DIGEST)
+        return Scanned(root, snapshot.count, len(unread), sum(entry.size for entry in unread), 0, 0, ())
+
+    def _stage(self, file: StageFile, peer: int | None) -> bytes:
+        source = file.source
+        if peer is None:
+            data = bytes(self._written.pop(file.path, b""))
+        else:
+            node = self._peers[peer].nodes.get(source.path)
+            if node is None or node.entry(source.path).stat_key != source.stat_key:
+                raise Refused("changed since the scan")
+            data = node.data
+        if len(data) != source.size or (source.is_read and content_digest(data) != source.content):
+            raise Refused("its bytes are not those that were compared")
+        self._staged[file.path] = data
+        return content_digest(data)
+
+    def _perform(self, action: Action) -> None:
+        act, path, wanted, found, source = action
+        self._touched |= {path, source or path}
+        self._check_found(source or path, found, absent=act in _PUTS)
+        if act is not Act.DELETE and path.parent and self._kind(RelPath(path.parent)) is not Kind.DIRECTORY:
+            raise Refused("no such directory")
+        if act is Act.DELETE:
+            self._delete(path)
+        elif act is Act.MOVE:
+            self._move(path, source or path)
+        else:
+            assert wanted is not None
+            self._put(act, path, wanted)
+
+    def _check_found(self, place: RelPath, found: Entry | None, *, absent: bool) -> None:
+        node = self.tree.nodes.get(place)
+        if found is None and absent and node is not None:
+            raise Refused("appeared since the scan")
+        if found is not None and (node is None or node.entry(place).stat_key != found.stat_key):
+            raise Refused("changed since the scan")
+
+    def _kind(self, path: RelPath) -> Kind | None:
+        node = self.tree.nodes.get(path)
+        return node.kind if node else None
+
+    def _put(self, act: Act, path: RelPath, wanted: Entry) -> None:
+        if act is Act.METADATA:
+            if path not in self.tree.nodes:
+                raise Refused("vanished since the scan")
+            mtime_ns = wanted.mtime_ns if wanted.kind is not Kind.DIRECTORY else 0
+            node = self.tree.nodes[path]
+            self.tree.nodes[path] = node._replace(mode=wanted.mode, mtime_ns=mtime_ns, ctime_ns=next(_numbers))
+            return
+        if act in (Act.CREATE, Act.COPY) and path not in self._staged:
+            raise Refused("was not staged")
+        data = wanted.target if act is Act.LINK else self._staged.pop(path, b"")
+        if path in self.tree.nodes and act is not Act.MKDIR:
+            self._discard("replaced", path)
+        self.tree.put(path, wanted.kind, data, wanted.mode, wanted.mtime_ns)
+
+    def _move(self, path: RelPath, source: RelPath) -> None:
+        if path in self.tree.nodes:
+            raise Refused("its new name appeared since the scan")
+        for old in [source, *self.tree.children(source)]:
+            self.tree.nodes[RelPath(path + old[len(source) :])] = self.tree.nodes.pop(old)
+
+    def _delete(self, path: RelPath) -> None:
+        if self.tree.children(path):
+            raise Refused("directory is not empty: kept")
+        if path not in self.tree.nodes:
+            raise Refused("vanished since the scan")
+        self._discard("deleted", path)
+
+    def _discard(self, why: str, path: RelPath) -> None:
+        assert self._request is not None
+        self.tree.trash[self._request.run, why, path] = self.tree.nodes.pop(path)
+
+
+_PUTS = (Act.CREATE, Act.COPY, Act.LINK, Act.MKDIR)
+
+
+def _positions(spans: Sequence[Span]) -> set[int]:
+    return {position for low, high in spans for position in range(low, high)}

@@ -1,0 +1,155 @@
+"""Hypothesis strategies for the values of the port."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from aefsync.core.action import Act, Action, Applied, KeptCopy, Staged, StageFile
+from aefsync.core.digest import KEY_SIZE
+from aefsync.core.entry import Entry, Kind
+from aefsync.core.path import PathError, RelPath
+from aefsync.core.ports import Access, Learned, Missing, Open, Opened, Phase, Piece, Scan, Scanned, TrashItem
+from aefsync.core.problem import Problem
+from aefsync.core.tree import Answer, KeyRange, Question
+from aefsync.core.view import View
+from aefsync.wire.dialogue import Call, Failed, Message, Method, Progress, Reply
+
+INT63 = (1 << 63) - 1
+
+
+def _is_path(path: bytes) -> bool:
+    try:
+        RelPath(path)
+    except PathError:
+        return False
+    return True
+
+
+counts = st.integers(0, INT63)
+int64s = st.integers(-INT63 - 1, INT63)
+names = st.sampled_from([b"a", b"b", b"a-b", b"docs", b"caf\xe9", b"n" * 255]) | st.binary(min_size=1, max_size=8)
+paths = st.lists(names, min_size=1, max_size=4).map(b"/".join).filter(_is_path).map(RelPath)
+digests = st.binary(min_size=32, max_size=32)
+texts = st.binary(max_size=40).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
+runs = st.sampled_from(["20261122T101112Z-1f3a", "r", "..."])
+
+
+def entries(path: st.SearchStrategy[RelPath] = paths) -> st.SearchStrategy[Entry]:
+    targets = st.binary(max_size=20).map(lambda raw: raw.replace(b"\0", b"0"))
+    modes = st.integers(0, 0o777)
+    return st.builds(Entry, path, st.sampled_from(Kind), modes, counts, int64s, int64s, counts, digests, targets)
+
+
+@st.composite
+def spans(draw: st.DrawFn, most: int = 1000) -> list[tuple[int, int]]:
+    ends = sorted(draw(st.sets(st.integers(0, most), max_size=12)))
+    return list(zip(ends[0::2], ends[1::2], strict=False))
+
+
+@st.composite
+def actions(draw: st.DrawFn) -> Action:
+    act, path = draw(st.sampled_from(Act)), draw(paths)
+    source = draw(paths) if act is Act.MOVE else None
+    wanted = None if act is Act.DELETE else draw(entries(st.just(path)))
+    found = draw(st.none() | entries(st.just(source or path)))
+    return Action(act, path, wanted, found, source)
+
+
+@st.composite
+def questions(draw: st.DrawFn) -> Question:
+    bounds = sorted(draw(st.sets(st.binary(max_size=12), max_size=12)))
+    ranges = [KeyRange(*pair) for pair in zip(bounds[0::2], bounds[1::2], strict=False)]
+    view, size = draw(st.sampled_from(View)), draw(st.integers(1, 32))
+    return Question(view, tuple(draw(st.permutations(ranges))), draw(st.integers(0, 1 << 16)), size)
+
+
+@st.composite
+def written(draw: st.DrawFn) -> Piece:
+    data = draw(st.binary(max_size=50))
+    return Piece(draw(paths), draw(counts), len(data), data)
+
+
+def rows(each: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
+    return st.lists(each, max_size=6).map(tuple)
+
+
+problems = st.builds(Problem, st.binary(max_size=30), texts, st.booleans())
+scanned = st.builds(
+    Scanned,
+    st.sampled_from([b"", bytes(16)]),
+    counts,
+    counts,
+    counts,
+    counts,
+    counts,
+    rows(problems),
+    rows(st.binary(max_size=30)),
+)
+applied = st.builds(Applied, rows(st.booleans()), rows(problems), rows(st.builds(KeptCopy, paths, paths)))
+items = rows(st.builds(TrashItem, runs, st.sampled_from(["replaced", "deleted.1"]), paths, st.booleans(), counts))
+nonces = st.binary(min_size=KEY_SIZE, max_size=KEY_SIZE)
+opens = st.builds(
+    Open,
+    st.binary(max_size=30),
+    st.just("") | runs,
+    nonces,
+    st.sampled_from(Access),
+    st.sampled_from(Missing),
+    st.binary(max_size=30),
+    st.integers(1, 256),
+)
+opened = st.builds(
+    Opened,
+    st.binary(max_size=30),
+    st.binary(max_size=30),
+    rows(st.tuples(int64s, int64s)),
+    rows(texts),
+    int64s,
+    st.booleans(),
+    st.booleans(),
+)
+answers = st.builds(Answer, rows(counts), st.binary(max_size=64), rows(counts), rows(st.binary(max_size=12)))
+staged = st.builds(Staged, rows(st.sampled_from([b"", bytes(32)])), rows(problems), counts)
+
+arguments: dict[Method, st.SearchStrategy[tuple[Any, ...]]] = {
+    Method.HELLO: st.tuples(opens),
+    Method.SCAN: st.tuples(st.builds(Scan, rows(texts), st.booleans(), st.booleans())),
+    Method.READ_UNREAD: st.tuples(spans().map(tuple), st.none() | spans().map(tuple)),
+    Method.FINGERPRINTS: st.tuples(questions()),
+    Method.ENTRIES: st.tuples(spans().map(tuple)),
+    Method.READ: st.tuples(rows(st.builds(Piece, paths, counts, st.integers(0, 1 << 20)))),
+    Method.WRITE: st.tuples(rows(written())),
+    Method.STAGE: st.tuples(rows(st.builds(StageFile, entries(), paths)), st.none() | st.integers(0, 9)),
+    Method.LEARN: st.tuples(rows(st.builds(Learned, paths, digests))),
+    Method.APPLY: st.tuples(rows(actions())),
+    Method.RECORD: st.just(()),
+    Method.TRASH: st.just(()),
+    Method.RESTORE: st.tuples(items),
+    Method.PURGE: st.tuples(rows(runs)),
+    Method.CLOSE: st.just(()),
+}
+results: dict[Method, st.SearchStrategy[Any]] = {
+    Method.HELLO: opened,
+    Method.SCAN: scanned,
+    Method.READ_UNREAD: scanned,
+    Method.FINGERPRINTS: answers,
+    Method.ENTRIES: rows(entries()),
+    Method.READ: rows(written()),
+    Method.WRITE: st.none(),
+    Method.STAGE: staged,
+    Method.LEARN: st.none(),
+    Method.APPLY: applied,
+    Method.RECORD: scanned,
+    Method.TRASH: items,
+    Method.RESTORE: applied,
+    Method.PURGE: applied,
+    Method.CLOSE: st.none(),
+}
+
+calls = st.sampled_from(Method).flatmap(lambda method: st.builds(Call, st.just(method), arguments[method]))
+replies = st.sampled_from(Method).flatmap(lambda method: st.builds(Reply, st.just(method), results[method]))
+progress = st.builds(Progress, st.sampled_from(Phase), counts, counts)
+failures = st.builds(Failed, st.sampled_from(["RootError", "AefsyncError"]), texts, st.none() | texts)
+server_messages: st.SearchStrategy[Message] = replies | progress | failures

@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+import tracemalloc
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aefsync.core.action import Act, Action, StageFile
+from aefsync.core.entry import UNKNOWN, Entry, Kind
+from aefsync.core.path import RelPath
+from aefsync.core.ports import Access, Learned, Missing, Open, Phase, Piece, Replica, Scan, Scanned, TrashItem
+from aefsync.core.problem import Problem
+from aefsync.core.tree import KeyRange, Question
+from aefsync.core.view import View
+from aefsync.wire.dialogue import Call, Failed, Message, Method, Progress, Reply
+from aefsync.wire.messages import MessageError, decode_answer, decode_call, encode
+from aefsync.wire.messages.rows import MAX_ENTRIES, MAX_READ
+from tests.support import values
+
+pack = msgspec.msgpack.encode
+ROW = [1, 0o644, 3, 1, 0, 0, UNKNOWN]
+
+
+def test_there_is_a_message_for_every_method_of_the_port() -> None:
+    methods = {name for name in vars(Replica) if not name.startswith("_")}
+    assert methods == set(Method) == {*values.arguments} == {*values.results}
+
+
+@given(values.calls)
+def test_calls_come_back(call: Call) -> None:
+    assert decode_call(encode(call)) == call
+
+
+@given(values.server_messages)
+def test_answers_come_back(message: Message) -> None:
+    assert decode_answer(encode(message)) == message
+
+
+@given(values.calls)
+def test_types_come_back(call: Call) -> None:
+    """Enumerations and paths compare equal to what they wrap; here the types are looked at."""
+    assert repr(decode_call(encode(call))) == repr(call)
+
+
+@given(values.calls, st.data())
+def test_cut_calls_are_refused(call: Call, data: st.DataObject) -> None:
+    payload = encode(call)
+    with pytest.raises(MessageError):
+        decode_call(payload[: data.draw(st.integers(0, len(payload) - 1))])
+
+
+@given(values.calls | values.server_messages, st.data())
+def test_damaged_messages_are_refused_or_are_messages(message: Message, data: st.DataObject) -> None:
+    payload = bytearray(encode(message))
+    position = data.draw(st.integers(0, len(payload) - 1))
+    payload[position] ^= data.draw(st.integers(1, 255))
+    for decode in (decode_call, decode_answer):
+        try:
+            decode(bytes(payload))
+        except MessageError:
+            pass
+
+
+@given(st.binary(max_size=200))
+def test_garbage_is_refused(garbage: bytes) -> None:
+    for decode in (decode_call, decode_answer):
+        with pytest.raises(MessageError):
+            decode(garbage)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [b"", b"..", b".", b"/etc/passwd", b"a/../b", b"a//b", b"a/", b"a\0b", b".aefsync", b"a/.AEFSYNC/id", b"x" * 256],
+)
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda path: ["read", [[0], [path]], [[0, 1, b""]]],
+        lambda path: ["write", [[0], [path]], [[0, 1, b"x"]]],
+        lambda path: ["stage", [[0, 0], [b"good", path]], [ROW], None],
+        lambda path: ["stage", [[0, 0], [path, b"good"]], [ROW], None],
+        lambda path: ["apply", [[0], [path]], [["create", ROW, None]]],
+        lambda path: ["apply", [[0, 0], [b"good", path]], [["move", ROW, ROW]]],
+        lambda path: ["learn", [[0], [path]], [UNKNOWN]],
+        lambda path: ["restore", [[0], [path]], [["run", "deleted", False, 0]]],
+    ],
+    ids=["read", "write", "stage", "stage source", "apply", "move source", "learn", "restore"],
+)
+def test_paths_that_lead_elsewhere_are_refused(form: Any, path: bytes) -> None:
+    decode_call(pack(form(b"good")))
+    with pytest.raises(MessageError):
+        decode_call(pack(form(path)))
+
+
+def test_paths_put_together_from_parts_are_checked_whole() -> None:
+    with pytest.raises(MessageError):
+        decode_call(pack(["read", [[0, 2], [b"a/b", b".."]], [[0, 1, b""], [0, 1, b""]]]))
+
+
+NONCE = bytes(32)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        ["hello", [b"/r", "run", b"short", 0, 0, b""]],
+        ["hello", [b"/r", "../run", NONCE, 0, 0, b""]],
+        ["hello", [b"/r", "..", NONCE, 0, 0, b""]],
+        ["hello", [b"/r", "run\n/", NONCE, 0, 0, b""]],
+        ["hello", [b"/r", "run", NONCE, 7, 0, b""]],
+        ["hello", [b"/r", "run", NONCE, 0, 0, b"", 10**6]],
+        ["fingerprints", 0, 0, 1 << 60, [[], []]],
+        ["fingerprints", 0, 1 << 60, 8, [[], []]],
+        ["fingerprints", 9, 0, 8, [[], []]],
+        ["fingerprints", 0, 0, 8, [[0], [b"a"]]],
+        ["fingerprints", 0, 1, 8, [[0, 0, 0, 0], [b"a", b"c", b"b", b"d"]]],
+        ["fingerprints", 0, 1, 8, [[0, 0, 0, 0], [b"a", b"c", b"a", b"c"]]],
+        ["fingerprints", 0, 1, 8, [[0, 0], [b"c", b"a"]]],
+        ["entries", [0, MAX_ENTRIES + 1]],
+        ["entries", [-1, 5]],
+        ["entries", [1 << 64, 5]],
+        ["read", [[0], [b"a"]], [[0, MAX_READ + 1, b""]]],
+        ["read", [[0, 0], [b"a", b"b"]], [[0, MAX_READ, b""], [0, 1, b""]]],
+        ["read", [[0], [b"a"]], [[-1, 1, b""]]],
+        ["read", [[0], [b"a"]], []],
+        ["write", [[0], [b"a"]], [[0, 2, b"x"]]],
+        ["stage", [[0], [b"a"]], [ROW], None],
+        ["stage", [[0, 0], [b"a", b"b"]], [[1, 0o4755, *ROW[2:]]], None],
+        ["stage", [[0, 0], [b"a", b"b"]], [[1, 0o644, -1, *ROW[3:]]], None],
+        ["stage", [[0, 0], [b"a", b"b"]], [[1, 0o644, 3, 1 << 63, *ROW[4:]]], None],
+        ["stage", [[0, 0], [b"a", b"b"]], [[*ROW[:6], b"short"]], None],
+        ["stage", [[0, 0], [b"a", b"b"]], [[4, *ROW[1:]]], None],
+        ["stage", [[0, 0], [b"a", b"b"]], [ROW], -1],
+        ["apply", [[0], [b"a"]], [["create", None, None]]],
+        ["apply", [[0], [b"a"]], [["delete", ROW, ROW]]],
+        ["apply", [[0], [b"a"]], [["move", ROW, ROW]]],
+        ["apply", [[0, 0], [b"a", b"b"]], [["create", ROW, None]]],
+        ["apply", [[0], [b"a"]], [["chown", ROW, None]]],
+        ["apply", [[0], [b"a"]], [["link", [3, *ROW[1:], b"a\0b"], None]]],
+        ["restore", [[0], [b"a"]], [["..", "deleted", False, 0]]],
+        ["restore", [[0], [b"a"]], [["run", "../../x", False, 0]]],
+        ["purge", ["a/b"]],
+        ["purge", [""]],
+        ["purge", [5]],
+        ["format"],
+        ["progress", "scan", 1, 1],
+        {"method": "scan"},
+        None,
+    ],
+)
+def test_calls_that_no_honest_client_makes_are_refused(form: Any) -> None:
+    with pytest.raises(MessageError):
+        decode_call(pack(form))
+
+
+def test_lengths_are_refused_before_anything_is_allocated() -> None:
+    huge = b"\x7f\xff\xff\xff"
+    payloads = [
+        pack(["purge"])[:-6] + b"\x92\xa5purge\xdd" + huge,
+        b"\x92\xa7entries\xdd" + huge,
+        b"\x93\xa5learn\x92\xdd" + huge,
+        b"\x92\xa5hello\x96\xc6" + huge,
+        b"\xdd" + huge,
+    ]
+    tracemalloc.start()
+    try:
+        for payload in payloads:
+            with pytest.raises(MessageError):
+                decode_call(payload)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("opener", [b"\x91", b"\x81\xa1a", b"\x81"], ids=["arrays", "maps", "keys"])
+def test_nesting_is_refused(opener: bytes) -> None:
+    for payload in (opener * 100_000, b"\x92\xa4scan" + opener * 100_000, b"\x9f\xa5close" + opener * 100_000):
+        with pytest.raises(MessageError):
+            decode_call(payload)
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        Action(Act.CREATE, RelPath(b"a"), Entry(RelPath(b"b"), Kind.FILE, 0, 0, 0, 0, 0, UNKNOWN), None),
+        Action(Act.MOVE, RelPath(b"a"), Entry(RelPath(b"a"), Kind.FILE, 0, 0, 0, 0, 0, UNKNOWN), None),
+        Action(Act.DELETE, RelPath(b"a"), None, None, RelPath(b"b")),
+    ],
+    ids=["entry of another path", "move without source", "delete with source"],
+)
+def test_actions_that_contradict_themselves_are_not_sent(action: Action) -> None:
+    with pytest.raises(ValueError, match="with"):
+        encode(Call(Method.APPLY, ([action],)))
+
+
+FILE = Entry(RelPath(b"docs/a.txt"), Kind.FILE, 0o644, 3, 1, 2, 3, UNKNOWN)
+SIZES = {
+    "scan": (Call(Method.SCAN, (Scan(),)), 20),
+    "scanned": (Reply(Method.SCAN, Scanned(bytes(16), 10**6, 0, 0, 12, 3, ())), 50),
+    "progress": (Progress(Phase.READ, 1 << 31, 1 << 40), 30),
+    "close": (Call(Method.CLOSE), 10),
+    "question": (Call(Method.FINGERPRINTS, (Question(View.FULL, (KeyRange(b"a" * 99, b"a" * 99 + b"b"),), 0),)), 130),
+}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_messages_are_small(name: str) -> None:
+    message, size = SIZES[name]
+    assert len(encode(message)) <= size
+
+
+def test_what_is_not_utf8_comes_through() -> None:
+    rule = b"caf\xe9".decode("utf-8", "surrogateescape")
+    scan = Call(Method.SCAN, (Scan((rule,)),))
+    assert decode_call(encode(scan)) == scan
+    for message in (Failed("RootError", rule, rule), Reply(Method.LEARN, None)):
+        assert decode_answer(encode(message)) == message
+
+
+def test_a_path_may_stand_where_bytes_are_due() -> None:
+    """`RelPath` is a subclass of bytes, which msgspec does not take for bytes by itself."""
+    path = RelPath(b"docs/a")
+    scanned = Scanned(b"", 0, 0, 0, 0, 0, (Problem(path, "odd"),), (path,))
+    assert decode_answer(encode(Reply(Method.SCAN, scanned))) == Reply(Method.SCAN, scanned)
+
+
+def test_examples_of_each_call_with_rows() -> None:
+    for arguments in (
+        (Method.HELLO, (Open(b"/r", "run", NONCE, Access.WRITE, Missing.CREATE, b"/c", 2),)),
+        (Method.WRITE, ((Piece(FILE.path, 5, 3, b"abc"),),)),
+        (Method.STAGE, ((StageFile(FILE, RelPath(b"docs/b.txt")),), 1)),
+        (Method.LEARN, ((Learned(FILE.path, bytes(32)),),)),
+        (Method.RESTORE, ((TrashItem("run", "replaced", FILE.path, False, 3),),)),
+    ):
+        call = Call(*arguments)
+        assert decode_call(encode(call)) == call
