@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from aefsync.cli.options import Comparing, Locations, Output, at_least_two, option, request
-from aefsync.cli.playing import announced, play
-from aefsync.sync.events import Notice
+from aefsync.cli.playing import play
 from aefsync.sync.request import DiffRequest
 
 Null = Annotated[bool, option("-0", "--null", says="CODE SP RAWPATH NUL: every path, nothing escaped.")]
@@ -33,7 +32,6 @@ def diff(
     versions; "-" missing.
     """
     asked = DiffRequest(request(at_least_two("diff", locations), comparing, ctx), quick=quick, brief=brief)
-    notices = [Notice("contents not read (--quick)")] if quick else []
     from aefsync.sync.diff import diff as engine
 
-    return play(output, lambda monitor: announced(engine(asked, monitor), *notices), null=null and not output.json)
+    return play(output, lambda monitor: engine(asked, monitor), null=null and not output.json)

@@ -6,12 +6,14 @@ back and its entries are counted until one comes that does not stand below it, o
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable
 
 from aefsync.cli.escape import escape, escape_text
 from aefsync.cli.replica_names import label
 from aefsync.cli.units import count_text, seconds_text
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.path import END
 from aefsync.core.problem import Problem
 from aefsync.sync.events import Differs, State, Troubled
 
@@ -55,10 +57,10 @@ class DiffLines:
         self._expanded = expanded
         self._replicas = 2
         self._problems: list[tuple[int, Problem]] = []
+        self._waiting: list[tuple[bytes, int, Problem]] = []
         self._directory = b""
         self._code = ""
         self._beneath = 0
-        self._held: list[tuple[str, str]] = []
 
     def start(self, replicas: int) -> None:
         """The number of replicas, before the first difference."""
@@ -71,7 +73,8 @@ class DiffLines:
         if self._directory and its_code == self._code and path.startswith(self._directory + b"/"):
             self._beneath += 1
             return
-        self.flush()
+        self._show_directory()
+        self._show_problems(path.key)
         there = [entry for entry in entries if entry is not None]
         one_sided = len(there) < len(entries) and all(entry.kind is Kind.DIRECTORY for entry in there)
         if one_sided and not self._expanded:
@@ -80,25 +83,27 @@ class DiffLines:
         self._line(its_code, escape(path) + ("/" if one_sided else "") + _detail(event))
 
     def troubled(self, event: Troubled) -> None:
-        """One path that could not be read."""
+        """One path that could not be read: shown in its place, whenever it is told."""
         replica, problem = event
         self._problems.append((replica, problem))
-        its_code = "!" if self._replicas == 2 else "".join("!" if i == replica else "." for i in range(self._replicas))
-        line = its_code, f"{escape(problem.path) or '.'}: {escape_text(problem.reason)} ({label(replica)})"
-        if self._directory and problem.path.startswith(self._directory + b"/"):
-            self._held.append(line)
-            return
-        self.flush()
-        self._line(*line)
+        heapq.heappush(self._waiting, (problem.path.replace(b"/", b"\0"), replica, problem))
 
     def flush(self) -> None:
-        """Write the directory that is held back."""
+        """Write all that is held back."""
+        self._show_directory()
+        self._show_problems(END)
+
+    def _show_directory(self) -> None:
         if self._directory:
             beneath = f" ({count_text(self._beneath, 'entry', 'entries')})" if self._beneath else ""
             self._line(self._code, f"{escape(self._directory)}/{beneath}")
-        for held in self._held:
-            self._line(*held)
-        self._directory, self._beneath, self._held = b"", 0, []
+        self._directory, self._beneath = b"", 0
+
+    def _show_problems(self, before: bytes) -> None:
+        while self._waiting and self._waiting[0][0] <= before:
+            _, replica, problem = heapq.heappop(self._waiting)
+            its_code = _column(replica, self._replicas)
+            self._line(its_code, f"{escape(problem.path) or '.'}: {escape_text(problem.reason)} ({label(replica)})")
 
     def _is_unreadable(self, replica: int, path: bytes) -> bool:
         return any(
@@ -121,14 +126,18 @@ class NullLines:
         self._put(code(event), event.difference.path)
 
     def troubled(self, event: Troubled) -> None:
-        columns = "".join("!" if i == event.replica else "." for i in range(self._replicas))
-        self._put("!" if self._replicas == 2 else columns, event.problem.path)
+        self._put(_column(event.replica, self._replicas), event.problem.path)
 
     def flush(self) -> None:
         return None
 
     def _put(self, its_code: str, path: bytes) -> None:
         self._write(its_code.encode() + b" " + path + b"\0")
+
+
+def _column(replica: int, replicas: int) -> str:
+    """The code of a path that one replica cannot read."""
+    return "!" if replicas == 2 else "".join("!" if i == replica else "." for i in range(replicas))
 
 
 def _detail(event: Differs) -> str:

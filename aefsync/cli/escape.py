@@ -28,7 +28,7 @@ def escape_text(text: str) -> str:
 
 def escape_json(text: str) -> str:
     """JSON text with what a terminal would act on written as escapes of JSON: the value stays the same."""
-    return text if text.isascii() else _JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return text if text.isascii() and "\x7f" not in text else _JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _written(match: re.Match[str]) -> str:

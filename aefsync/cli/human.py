@@ -8,10 +8,9 @@ from aefsync.cli.diff_lines import DiffLines, NullLines
 from aefsync.cli.escape import escape, escape_text
 from aefsync.cli.replica_names import label, labels
 from aefsync.cli.sentences import Tally, compared, figures, repaired
-from aefsync.cli.shown import Shown
 from aefsync.cli.units import size_text
 from aefsync.cli.writer import Writer
-from aefsync.sync.events import Acted, Conflicted, Differs, Digested, Notice, Started, Summary, Trashed, Troubled
+from aefsync.sync.events import Acted, Conflicted, Differs, Digested, Event, Notice, Started, Summary, Trashed, Troubled
 
 _STYLES = {"<": "31", ">": "32", "*": "33", "?": "1;35", "m": "34", "k": "35", "!": "1;31"}
 
@@ -37,7 +36,7 @@ class Human:
         self._tally = Tally()
         self._differences = NullLines(out.raw) if style.null else DiffLines(self._coded, expanded=style.verbose > 0)
 
-    def show(self, event: Shown) -> None:
+    def show(self, event: Event) -> None:
         match event:
             case Differs():
                 if self._compares and not self._style.quiet:
@@ -97,7 +96,7 @@ class Human:
             self._say(f"conflict: {escape(event.path)}: left standing: {escape_text(event.reason)}")
         else:
             winner = "" if event.winner is None else f" is {label(event.winner)}'s"
-            self._say(f"conflict: {escape(event.path)}{winner}, the other version is kept as {escape(event.kept_as)}")
+            self._say(f"conflict: {escape(event.path)}{winner}; the other version: {escape(event.kept_as)}")
 
     def _digested(self, event: Digested) -> None:
         name = escape(event.path) + ("/" if event.is_directory and event.path else "") or "."

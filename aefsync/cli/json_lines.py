@@ -15,7 +15,6 @@ from typing import Any
 from aefsync import __version__
 from aefsync.cli.escape import escape, escape_json, escape_text
 from aefsync.cli.replica_names import label
-from aefsync.cli.shown import Shown
 from aefsync.cli.writer import Writer
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.view import View
@@ -24,6 +23,7 @@ from aefsync.sync.events import (
     Conflicted,
     Differs,
     Digested,
+    Event,
     Notice,
     Started,
     State,
@@ -44,7 +44,7 @@ class JsonLines:
     def __init__(self, out: Writer) -> None:
         self._out = out
 
-    def show(self, event: Shown) -> None:
+    def show(self, event: Event) -> None:
         self._out.raw(encoded(record(event)))
 
     def finish(self) -> None:
@@ -56,7 +56,7 @@ def encoded(line: Mapping[str, Any]) -> bytes:
     return escape_json(_encode(line)).encode() + b"\n"
 
 
-def record(event: Shown) -> Record:
+def record(event: Event) -> Record:
     """An event as a record."""
     match event:
         case Differs():
@@ -165,9 +165,8 @@ def _trash(event: Trashed) -> Record:
 
 
 def _summary(event: Summary) -> Record:
-    line: Record = {"event": "summary", **event._asdict()}
-    line["root"] = _hex(line.pop("roots"))
-    return line
+    fields = {"root" if name == "roots" else name: value for name, value in event._asdict().items()}
+    return {"event": "summary", **fields, "root": _hex(event.roots)}
 
 
 def _hex(digests: Sequence[bytes]) -> list[str | None]:

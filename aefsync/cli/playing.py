@@ -13,14 +13,23 @@ from aefsync.cli.human import Human, Style
 from aefsync.cli.json_lines import JsonLines
 from aefsync.cli.options import Output
 from aefsync.cli.progress import Progress
-from aefsync.cli.shown import Renderer, Shown
 from aefsync.cli.writer import Writer
 from aefsync.core.ports import Monitor, Silent
 from aefsync.errors import UnreachableError
-from aefsync.sync.events import Notice, Summary
+from aefsync.sync.events import Event, Notice, Summary
 
-Begin = Callable[[Monitor], Iterator[Shown]]
+Begin = Callable[[Monitor], Iterator[Event]]
 """Starts a run that reports its progress to a monitor."""
+
+
+class Renderer(Protocol):
+    """Shows events, in order, as they come."""
+
+    def show(self, event: Event) -> None:
+        """Show one event, perhaps only when the next one comes."""
+
+    def finish(self) -> None:
+        """Show what was held back: the run is over, well or not."""
 
 
 class _Closable(Protocol):
@@ -49,7 +58,7 @@ def play(output: Output, begin: Begin, *, itemize: bool = False, null: bool = Fa
         err.flush()
 
 
-def _show(events: Iterator[Shown], renderer: Renderer) -> int:
+def _show(events: Iterator[Event], renderer: Renderer) -> int:
     exit_code = 0
     with closing(cast("_Closable", events)):
         for event in events:
@@ -59,7 +68,7 @@ def _show(events: Iterator[Shown], renderer: Renderer) -> int:
     return exit_code
 
 
-def announced(events: Iterator[Shown], *notices: Notice) -> Iterator[Shown]:
+def announced(events: Iterator[Event], *notices: Notice) -> Iterator[Event]:
     """The events of a run with notices of the command line after the first."""
     with closing(cast("_Closable", events)):
         for number, event in enumerate(events):

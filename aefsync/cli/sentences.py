@@ -15,22 +15,26 @@ _FILLS_TRASH = {"copy", "delete", "merge", "repair_rot"}
 
 
 class Tally(NamedTuple):
-    """What the actions of a run came to that its summary does not tell."""
+    """What the actions of a run came to, beyond what its summary tells."""
 
-    actions: int = 0
     size: int = 0
     directories: int = 0
     links: int = 0
+    moves: int = 0
+    conflict_copies: int = 0
     trashed: frozenset[int] = frozenset()
 
     def add(self, event: Acted) -> Tally:
         """The tally with one more action."""
         word, times = event.action, len(event.to)
+        is_copy = word == "conflict_copy"  # on one of the replicas it is only renamed
+        placed = times - is_copy if word in _PLACES_CONTENT else 0
         return Tally(
-            self.actions + times,
-            self.size + (event.size * times if word in _PLACES_CONTENT else 0),
+            self.size + event.size * placed,
             self.directories + (times if word == "mkdir" else 0),
             self.links + (times if word == "link" else 0),
+            self.moves + (times if word == "move" else 0),
+            self.conflict_copies + is_copy,
             self.trashed | frozenset(event.to if word in _FILLS_TRASH else ()),
         )
 
@@ -41,7 +45,7 @@ def repaired(started: Started, summary: Summary, tally: Tally) -> str:
         what = ", ".join(_would(summary, tally))
         return f"would {what}; nothing was changed" if what else ""
     what = ", ".join(_done(summary, tally))
-    standing = _standing(summary)
+    standing = _standing(summary, tally)
     if not what and (summary.equal or not standing):
         return ""
     names = spoken([label(i) for i in range(len(started.locations))])
@@ -58,8 +62,10 @@ def _done(summary: Summary, tally: Tally) -> list[str]:
         parts.append(f"{count_text(copied, 'file')} copied{size}")
     if replaced:
         parts.append(f"{replaced} replaced" if copied else f"{count_text(replaced, 'file')} replaced{size}")
-    if summary.moved:
-        parts.append(f"{summary.moved} moved")
+    if tally.moves:
+        parts.append(f"{tally.moves} moved")
+    if tally.conflict_copies:
+        parts.append(f"{count_text(tally.conflict_copies, 'conflict copy', 'conflict copies')} kept")
     if tally.directories:
         parts.append(f"{count_text(tally.directories, 'directory', 'directories')} made")
     if tally.links:
@@ -79,8 +85,10 @@ def _would(summary: Summary, tally: Tally) -> list[str]:
         parts.append(f"copy {count_text(copied, 'file')}{size}")
     if replaced:
         parts.append(f"replace {replaced}" if copied else f"replace {count_text(replaced, 'file')}{size}")
-    if summary.moved:
-        parts.append(f"move {summary.moved}")
+    if tally.moves:
+        parts.append(f"move {tally.moves}")
+    if tally.conflict_copies:
+        parts.append(f"keep {count_text(tally.conflict_copies, 'conflict copy', 'conflict copies')}")
     if tally.directories:
         parts.append(f"make {count_text(tally.directories, 'directory', 'directories')}")
     if tally.links:
@@ -92,9 +100,10 @@ def _would(summary: Summary, tally: Tally) -> list[str]:
     return parts
 
 
-def _standing(summary: Summary) -> str:
+def _standing(summary: Summary, tally: Tally) -> str:
+    unsettled = summary.conflicts - summary.suspects - tally.conflict_copies
     counts = (
-        (summary.conflicts, "conflict", "conflicts"),
+        (max(0, unsettled), "conflict", "conflicts"),
         (summary.suspects, "suspect", "suspects"),
         (summary.problems, "problem", "problems"),
         (summary.skipped, "entry skipped", "entries skipped"),

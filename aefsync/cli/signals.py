@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
 
 _NAMES = ("SIGTERM", "SIGHUP")
+TOGETHER_S = 1.0
 WORDS = {130: "interrupted", 143: "terminated", 129: "hung up"}
 
 
@@ -22,23 +23,32 @@ class SignalledError(BaseException):
 
 
 @contextmanager
-def raising() -> Iterator[None]:
-    """Raise `SignalledError` in the main thread on these signals, unless they are ignored (nohup); twice is final."""
+def raising(clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
+    """Raise `SignalledError` in the main thread on these signals, unless they are ignored (nohup).
+
+    A second signal is final, but not one that comes with the first: `timeout` and systemd send it to the process and
+    to its group.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    first: list[float] = []
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if not first:
+            first.append(clock())
+            raise SignalledError(number)
+        if clock() - first[0] > TOGETHER_S:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
     numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in numbers}
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:
-            signal.signal(number, _raise)
+            signal.signal(number, handle)
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _raise(number: int, _frame: FrameType | None) -> NoReturn:
-    signal.signal(number, signal.SIG_DFL)
-    raise SignalledError(number)

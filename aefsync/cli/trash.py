@@ -12,11 +12,10 @@ import typer
 from aefsync.cli.digest import relative
 from aefsync.cli.options import Output, option
 from aefsync.cli.playing import play
-from aefsync.cli.shown import Shown
 from aefsync.cli.units import duration_s, is_run, moment_s, run_time_s
 from aefsync.core.ports import TrashItem
 from aefsync.errors import UsageError
-from aefsync.sync.events import Trashed
+from aefsync.sync.events import Event, Trashed
 
 Words = Annotated[
     list[str], typer.Argument(metavar="ROOT... [list [PATH] | restore PATH | purge]", hidden=True)
@@ -86,7 +85,7 @@ def _check(wanted: Wanted, choosing: Choosing) -> None:
         raise UsageError("trash restore: --run and --at exclude each other")
 
 
-def _run(wanted: Wanted, choosing: Choosing) -> Iterator[Shown]:
+def _run(wanted: Wanted, choosing: Choosing) -> Iterator[Event]:
     from aefsync.sync.trash import list_trash, purge_trash, restore_trash
 
     if wanted.verb == "purge":

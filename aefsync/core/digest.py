@@ -18,8 +18,8 @@ ROOT_DIGEST = 16
 KEY_SIZE = 32
 PUBLIC_KEY = b"aefsync root digest, version 1.."
 
-_ENTRY_KEY = b"aefsync entry digest, version 1."
-_META = struct.Struct("<IQq")
+META = 24
+_ENTRY_DOMAIN = b"aefsync entry 1\0"
 _LENGTH = struct.Struct("<Q")
 
 
@@ -33,19 +33,17 @@ def content_hasher(*, threads: bool = False) -> blake3:
     return blake3(max_threads=blake3.AUTO if threads else 1)
 
 
-def entry_digests(
-    prefix: bytes, names: Iterable[bytes], reduced: Iterable[tuple[int, int, int]], contents: Iterable[bytes]
-) -> bytes:
+def entry_digests(prefix: bytes, names: Iterable[bytes], metas: Iterable[bytes], contents: Iterable[bytes]) -> bytes:
     """The entry digests, 16 bytes each, of entries of one directory.
 
-    `prefix` is the key of the directory with a closing NUL (empty for the root), `reduced` gives (mode with kind bits,
-    size, mtime_ns) of each as the view sees it, `contents` 32 bytes each.
+    `prefix` is the key of the directory with a closing NUL (empty for the root); `metas` holds the kind and metadata
+    of each as the view sees it, `META` bytes long, `contents` 32 bytes each.
     """
-    pack, size, key = _META.pack, ENTRY_DIGEST, _ENTRY_KEY
+    size, head = ENTRY_DIGEST, _ENTRY_DOMAIN + prefix
     return b"".join(
         [
-            blake3(prefix + name + b"\0" + pack(*row) + content, key=key).digest(size)
-            for name, row, content in zip(names, reduced, contents, strict=True)
+            blake3(head + name + b"\0" + meta + content).digest(size)
+            for name, meta, content in zip(names, metas, contents, strict=True)
         ]
     )
 

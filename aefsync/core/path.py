@@ -25,8 +25,9 @@ class PathError(ValueError):
 def is_reserved(name: bytes) -> bool:
     """Whether a file system could take `name` for `.aefsync`: case, normal form, ignorables, trailing dots, 8.3."""
     text = name.decode("utf-8", "surrogateescape").translate(_IGNORED)
-    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold()).rstrip(". ")
-    return folded.split(":")[0] == ".aefsync" or (folded[:7] == "aefsyn~" and folded[7:].isdigit())
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
+    folded = folded.partition(":")[0].rstrip(". ")
+    return folded == ".aefsync" or (folded[:7] == "aefsyn~" and folded[7:].isdigit())
 
 
 def check_name(name: bytes) -> None:

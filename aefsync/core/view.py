@@ -8,13 +8,18 @@ from __future__ import annotations
 import enum
 import stat
 import struct
+import sys
 from collections.abc import Iterable, Iterator
 
+from aefsync.core.digest import META
 from aefsync.core.entry import Entry, Kind
 
 STAT = struct.Struct("=5q")
 """A packed stat: mode with kind bits, size (0 for directories), mtime_ns, ctime_ns, inode modulo 2**63."""
 
+_META = struct.Struct("<3q")
+_AS_PACKED = sys.byteorder == "little"
+"""A packed stat of a plain file then begins with its reduced form."""
 _KIND = 0o170000
 
 
@@ -52,18 +57,22 @@ class View(enum.IntEnum):
         return (entry.kind, size, content, entry.mode if self.metadata else 0, mtime_ns)
 
 
-def reduce_stats(stats: bytes, view: View) -> Iterator[tuple[int, int, int]]:
-    """(mode, size, mtime_ns) of each packed stat, what the view does not look at set to zero.
-
-    Sizes count for files only, mtimes not for directories, permission bits not for symlinks.
+def reduce_stats(stats: bytes, view: View) -> Iterator[bytes]:
+    """Kind with permission bits, size and mtime_ns of each packed stat (little endian, 8 bytes each), what the view
+    does not look at set to zero: sizes count for files only, mtimes not for directories, permission bits not for
+    symlinks.
     """
     mask = _KIND | 0o777 if view.metadata else _KIND
-    timed, regular, directory, link = view.metadata, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK
-    for mode, size, mtime_ns, _, _ in STAT.iter_unpack(stats):
+    timed, regular, directory = view.metadata, stat.S_IFREG, stat.S_IFDIR
+    pack, width = _META.pack, STAT.size
+    for start, (mode, size, mtime_ns, _, _) in zip(range(0, len(stats), width), STAT.iter_unpack(stats), strict=True):
         kind = mode & _KIND
         if kind == regular:
-            yield mode & mask, size, mtime_ns if timed else 0
+            if _AS_PACKED and timed and mode & mask == mode:
+                yield stats[start : start + META]
+            else:
+                yield pack(mode & mask, size, mtime_ns if timed else 0)
         elif kind == directory:
-            yield mode & mask, 0, 0
+            yield pack(mode & mask, 0, 0)
         else:
-            yield link, 0, mtime_ns if timed else 0
+            yield pack(kind, 0, mtime_ns if timed else 0)

@@ -49,6 +49,8 @@ class PageBuilder:
 
     def build(self, listing: Listing, known: Page | None, rules: bytes) -> Page:
         """The page; `known` is the one from before, its contents reused where the stat is the same and not racy."""
+        seen = listing.seen
+        listing = listing.in_order()
         listed_kinds = _kinds(listing.stats)
         listed_stats = without_sizes(listing.stats, _where(listed_kinds, stat.S_IFDIR))
         names, stats, kinds = listing.names, listed_stats, listed_kinds
@@ -68,6 +70,7 @@ class PageBuilder:
             listed=listing.names if kept is not None else names,
             listed_stats=listed_stats if kept is not None else stats,
             rules=rules,
+            seen=seen,
         )
         if known is not None:
             page = _reuse(page, known)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from operator import attrgetter
 from typing import NamedTuple
 
 from aefsync.core.digest import content_digest, content_hasher
@@ -38,13 +39,14 @@ class HashFailure(NamedTuple):
 CHANGED = HashFailure("changed while it was read")
 
 
+_LOOK = attrgetter("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino")
+_LOOK_UNSTABLE = attrgetter("st_size", "st_mtime_ns")
+
+
 def unchanged(fd: int, seen: Seen) -> bool:
     """Whether an open file still shows the stat that the scan saw."""
     now = os.fstat(fd)
-    same = now.st_size == seen.size and now.st_mtime_ns == seen.mtime_ns
-    if seen.inode:
-        same = same and now.st_ctime_ns == seen.ctime_ns and now.st_ino == seen.inode
-    return same
+    return bool(_LOOK(now) == seen if seen.inode else _LOOK_UNSTABLE(now) == seen[:2])
 
 
 def hash_file(dir_fd: int, name: bytes, seen: Seen) -> bytes | HashFailure:
@@ -58,10 +60,11 @@ def hash_file(dir_fd: int, name: bytes, seen: Seen) -> bytes | HashFailure:
     try:
         if seen.size <= SMALL:
             data = os.read(fd, seen.size + 1)
-            digest = content_digest(data) if len(data) == seen.size else b""
-        else:
-            digest = _hash_blocks(fd)
-        return digest if digest and unchanged(fd, seen) else CHANGED
+            if len(data) == seen.size and unchanged(fd, seen):
+                return content_digest(data)
+            return CHANGED
+        digest = _hash_blocks(fd)
+        return digest if unchanged(fd, seen) else CHANGED
     except OSError as error:
         return HashFailure((error.strerror or str(error)).lower())
     finally:

@@ -14,10 +14,11 @@ import sqlite3
 from collections.abc import Collection, Iterator
 
 from aefsync.core.digest import framed_digest
-from aefsync.disk.page import Page, pack, unpack
+from aefsync.disk.page import Brief, Page, pack, pack_brief, unpack, unpack_brief
 
 _VERSION = 1
 _SELECT = "SELECT number, checksum, body FROM page WHERE directory = ? ORDER BY number"
+_SELECT_BRIEF = "SELECT checksum, body FROM brief WHERE directory = ?"
 _FLUSH = 32 << 20
 """Bytes of pages kept in memory before they are written."""
 
@@ -30,10 +31,13 @@ class Index:
         self._database = self._open(path) if path else None
         self._fallback = _open_read_only(fallback) if fallback and os.path.exists(fallback) else None
         self._pending: dict[bytes, list[bytes]] = {}
+        self._pending_briefs: dict[bytes, bytes | None] = {}
         self._pending_bytes = 0
 
-    def load(self, directory: bytes) -> Page | None:
-        """The page of a directory (its key with closing NUL), if there is an undamaged one."""
+    def load(self, directory: bytes, seen: bytes | None = None) -> Page | None:
+        """The page of a directory (its key with closing NUL), if there is an undamaged one (of that listing)."""
+        if directory in self._pending:
+            return unpack(self._pending[directory])
         for database in (self._database, self._fallback):
             if database is None:
                 continue
@@ -42,8 +46,22 @@ class Index:
             except sqlite3.Error:
                 continue
             page = _decode(directory, rows) if rows else None
-            if page is not None:
+            if page is not None and seen in (None, page.seen):
                 return page
+        return None
+
+    def brief(self, directory: bytes) -> Brief | None:
+        """The brief of a directory's page, if that may be recognised by it."""
+        for database in (self._database, self._fallback):
+            if database is None:
+                continue
+            try:
+                row = database.execute(_SELECT_BRIEF, (directory,)).fetchone()
+            except sqlite3.Error:
+                continue
+            if row is not None and _checksum(directory, -1, row[1]) == row[0]:
+                with contextlib.suppress(ValueError):
+                    return unpack_brief(row[1])
         return None
 
     def store(self, directory: bytes, page: Page) -> None:
@@ -52,6 +70,8 @@ class Index:
             return
         rows = pack(page)
         self._pending[directory] = rows
+        brief = page.brief()
+        self._pending_briefs[directory] = pack_brief(brief) if brief is not None else None
         self._pending_bytes += sum(map(len, rows))
         if self._pending_bytes > _FLUSH:
             self.flush()
@@ -64,7 +84,12 @@ class Index:
             for directory, rows in self._pending.items():
                 database.execute("DELETE FROM page WHERE directory = ? AND number >= ?", (directory, len(rows)))
             database.executemany("INSERT OR REPLACE INTO page VALUES (?, ?, ?, ?)", self._rows())
+            briefs = self._pending_briefs.items()
+            database.executemany("DELETE FROM brief WHERE directory = ?", [(key,) for key, body in briefs if not body])
+            fresh = [(key, _checksum(key, -1, body), body) for key, body in briefs if body]
+            database.executemany("INSERT OR REPLACE INTO brief VALUES (?, ?, ?)", fresh)
         self._pending.clear()
+        self._pending_briefs.clear()
         self._pending_bytes = 0
 
     def _rows(self) -> Iterator[tuple[bytes, int, bytes, bytes]]:
@@ -82,6 +107,7 @@ class Index:
                 gone = [row for row in known if row[0] not in kept]
                 with self._transaction(self._database) as database:
                     database.executemany("DELETE FROM page WHERE directory = ?", gone)
+                    database.executemany("DELETE FROM brief WHERE directory = ?", gone)
 
     def close(self) -> None:
         self.flush()
@@ -127,6 +153,7 @@ class Index:
                 "CREATE TABLE IF NOT EXISTS page (directory BLOB, number INTEGER, checksum BLOB, body BLOB,"
                 " PRIMARY KEY (directory, number)) WITHOUT ROWID"
             )
+            database.execute("CREATE TABLE IF NOT EXISTS brief (directory BLOB PRIMARY KEY, checksum BLOB, body BLOB)")
             database.execute(f"PRAGMA user_version = {_VERSION}")
         except BaseException:
             database.close()
@@ -156,4 +183,4 @@ def _decode(directory: bytes, rows: list[tuple[int, bytes, bytes]]) -> Page | No
 
 
 def _checksum(directory: bytes, number: int, body: bytes) -> bytes:
-    return framed_digest((directory, number.to_bytes(8), body), 8)
+    return framed_digest((directory, number.to_bytes(8, signed=True), body), 8)

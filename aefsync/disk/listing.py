@@ -1,4 +1,4 @@
-"""List one directory: names in key order and their packed stats, at a few operations an entry.
+"""List one directory: names and packed stats, at a few operations an entry.
 
 Whole columns are built by C loops (`map`, `struct.pack`), never an object per entry of our own: with 200,000 files the
 stat calls themselves are then most of the time.
@@ -10,9 +10,10 @@ import os
 import struct
 from collections.abc import Sequence
 from itertools import chain
-from operator import attrgetter
+from operator import attrgetter, lt
 from typing import NamedTuple
 
+from aefsync.core.digest import framed_digest
 from aefsync.core.path import RESERVED
 from aefsync.core.view import STAT
 
@@ -22,22 +23,34 @@ _name = attrgetter("name")
 
 
 class Listing(NamedTuple):
-    """What a directory shows: `names` joined by NUL and sorted by bytes, packed `stats`, and what could not be
-    statted, with the reason."""
+    """What a directory shows, in its own order: `names` joined by NUL, packed `stats`, and what could not be statted,
+    with the reason."""
 
     names: bytes
     stats: bytes
     failed: tuple[tuple[bytes, str], ...]
 
+    @property
+    def seen(self) -> bytes:
+        """Identifies the listing; empty where it is not whole."""
+        return b"" if self.failed else framed_digest((self.names, self.stats), 16)
+
+    def in_order(self) -> Listing:
+        """The same sorted by name."""
+        names = self.names.split(b"\0")
+        if all(map(lt, names, names[1:])):
+            return self
+        order = sorted(range(len(names)), key=names.__getitem__)
+        size = STAT.size
+        stats = b"".join([self.stats[index * size : (index + 1) * size] for index in order])
+        return Listing(b"\0".join([names[index] for index in order]), stats, self.failed)
+
 
 def list_directory(fd: int, *, stable: bool) -> Listing:
     """List the directory open at `fd`, `.aefsync` left out.  Raises `OSError` where it cannot be read."""
     with os.scandir(fd) as scan:
-        entries = sorted(scan, key=_name)
+        entries = list(scan)
     names = "\0".join(map(_name, entries)).encode("utf-8", "surrogateescape")
-    if not names.isascii():
-        entries.sort(key=_encoded)
-        names = b"\0".join(map(_encoded, entries))
     if RESERVED in names:
         entries = [entry for entry in entries if _encoded(entry) != RESERVED]
         names = b"\0".join(map(_encoded, entries))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection, Iterable, Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 from aefsync.core.digest import ENTRY_DIGEST
@@ -21,6 +20,7 @@ RACY = 1
 """Written so shortly before it was looked at that an unchanged stat proves nothing."""
 UNREAD = 2
 """A file whose content digest is not known."""
+_READ = bytes(flag & ~UNREAD for flag in range(256))
 NOT_TAKEN = bytes(ENTRY_DIGEST)
 """In place of an entry digest that was not computed yet."""
 
@@ -30,7 +30,8 @@ class Page(NamedTuple):
 
     `names` joined by NUL, `stats` `STAT.size` bytes each, `contents` 32, `flags` one, `digests` 16 (zeros: not taken
     yet).  `directories` are the positions of the sub-directories.  `listed` and `listed_stats` are what the directory
-    itself shows (the same objects as `names` and `stats` where nothing is left out).  `rules` identifies the filter.
+    itself shows (the same objects as `names` and `stats` where nothing is left out).  `rules` identifies the filter,
+    `seen` the listing as it came, in the directory's own order (empty: no longer known).
     """
 
     names: bytes
@@ -42,6 +43,7 @@ class Page(NamedTuple):
     listed: bytes
     listed_stats: bytes
     rules: bytes
+    seen: bytes = b""
 
     @property
     def length(self) -> int:
@@ -62,6 +64,10 @@ class Page(NamedTuple):
 
     def with_contents(self, found: dict[int, bytes]) -> Page:
         """The page with these contents, by position, now known."""
+        if len(found) == self.length and UNKNOWN not in found.values():
+            whole = b"".join([found[index] for index in range(self.length)])
+            read = self.flags.translate(_READ)
+            return self._replace(contents=whole, flags=read, digests=NOT_TAKEN * self.length)
         contents, flags, digests = bytearray(self.contents), bytearray(self.flags), bytearray(self.digests)
         for index, content in found.items():
             contents[index * CONTENT : (index + 1) * CONTENT] = content
@@ -81,59 +87,70 @@ class Page(NamedTuple):
             flags=_pick(self.flags, 1, kept),
             digests=_pick(self.digests, ENTRY_DIGEST, kept),
             directories=tuple(shift),
+            seen=b"",
         )
 
     def sealed(self, prefix: bytes) -> Page:
         """The page with every entry digest taken."""
         if NOT_TAKEN not in self.digests:
             return self
+        if not self.digests.strip(b"\0"):
+            block = Block(prefix, self.names, self.stats, self.contents, self.length)
+            return self._replace(digests=block_digests(block, View.FULL))
         taken = [self.digests[i : i + ENTRY_DIGEST] for i in range(0, len(self.digests), ENTRY_DIGEST)]
         missing = [index for index, digest in enumerate(taken) if digest == NOT_TAKEN]
         names = self.name_list()
-        block = Block(
-            prefix,
-            b"\0".join([names[index] for index in missing]),
-            _pick(self.stats, STAT.size, missing),
-            _pick(self.contents, CONTENT, missing),
-            len(missing),
-        )
+        chosen = b"\0".join([names[index] for index in missing])
+        stats, contents = _pick(self.stats, STAT.size, missing), _pick(self.contents, CONTENT, missing)
+        block = Block(prefix, chosen, stats, contents, len(missing))
         fresh = block_digests(block, View.FULL)
         for number, index in enumerate(missing):
             taken[index] = fresh[number * ENTRY_DIGEST : (number + 1) * ENTRY_DIGEST]
         return self._replace(digests=b"".join(taken))
 
-    def blocks(self, prefix: bytes) -> list[Block]:
-        """The entries as blocks, each ending with a sub-directory (or the last entry)."""
-        if not self.length:
-            return []
-        if not self.directories:
-            return [Block(prefix, self.names, self.stats, self.contents, self.length, self._digests(0, self.length))]
-        cuts = sorted({0, self.length, *(index + 1 for index in self.directories)})
-        names = self.name_list()
-        return [self._block(prefix, names, low, high) for low, high in pairwise(cuts)]
-
-    def _block(self, prefix: bytes, names: list[bytes], low: int, high: int) -> Block:
+    def block(self, prefix: bytes, names: list[bytes], low: int, high: int) -> Block:
+        """The entries at `low` … `high - 1` as a block; `names` is the name list."""
+        whole = low == 0 and high == self.length
+        digests = self.digests if whole else self.digests[low * ENTRY_DIGEST : high * ENTRY_DIGEST]
         return Block(
             prefix,
-            b"\0".join(names[low:high]),
-            self.stats[low * STAT.size : high * STAT.size],
-            self.contents[low * CONTENT : high * CONTENT],
+            self.names if whole else b"\0".join(names[low:high]),
+            self.stats if whole else self.stats[low * STAT.size : high * STAT.size],
+            self.contents if whole else self.contents[low * CONTENT : high * CONTENT],
             high - low,
-            self._digests(low, high),
+            None if NOT_TAKEN in digests else digests,
         )
 
-    def _digests(self, low: int, high: int) -> bytes | None:
-        digests = self.digests[low * ENTRY_DIGEST : high * ENTRY_DIGEST]
-        return None if NOT_TAKEN in digests else digests
+    def brief(self) -> Brief | None:
+        """What is enough to recognise the page as unchanged; `None` where its entries must be looked at one by one."""
+        if any(self.flags) or self.listed is not self.names and self.listed != self.names:
+            return None
+        if not self.seen or NOT_TAKEN in self.digests:
+            return None
+        names = self.name_list() if self.directories else []
+        return Brief(self.seen, self.rules, self.digests, self.directories, tuple(names[i] for i in self.directories))
+
+
+class Brief(NamedTuple):
+    """A page as a scan needs it where nothing has changed: `seen` and `rules` as in the page, the entry digests, and
+    the positions and names of the sub-directories."""
+
+    seen: bytes
+    rules: bytes
+    digests: bytes
+    directories: tuple[int, ...]
+    names: tuple[bytes, ...]
+
+    @property
+    def length(self) -> int:
+        return len(self.digests) // ENTRY_DIGEST
 
 
 def _pick(column: bytes, width: int, positions: Iterable[int]) -> bytes:
     return b"".join([column[index * width : (index + 1) * width] for index in positions])
 
 
-EMPTY = Page(b"", b"", b"", b"", b"", (), b"", b"", b"")
-
-_HEAD = struct.Struct("<9I")
+_HEAD = struct.Struct("<10I")
 ROWS = 1024
 
 
@@ -145,6 +162,7 @@ def pack(page: Page) -> list[bytes]:
         b"" if same else page.listed,
         b"" if same else page.listed_stats,
         page.rules,
+        page.seen,
     ]
     rows = []
     names = page.name_list() if page.length > ROWS else []
@@ -171,7 +189,7 @@ def unpack(rows: Sequence[bytes]) -> Page:
     else:
         names = b"\0".join([columns[0] for columns in cut])
         stats, contents, flags, digests = (b"".join([columns[i] for columns in cut]) for i in range(1, 5))
-    directories, listed, listed_stats, rules = cut[0][5:]
+    directories, listed, listed_stats, rules, seen = cut[0][5:]
     count = len(flags)
     fits = len(stats) == count * STAT.size and len(contents) == count * CONTENT
     if not fits or len(digests) != count * ENTRY_DIGEST or len(directories) % 4:
@@ -179,15 +197,15 @@ def unpack(rows: Sequence[bytes]) -> Page:
     positions = struct.unpack(f"<{len(directories) // 4}I", directories)
     if not (listed or listed_stats):
         listed, listed_stats = names, stats
-    return Page(names, stats, contents, flags, digests, positions, listed, listed_stats, rules)
+    return Page(names, stats, contents, flags, digests, positions, listed, listed_stats, rules, seen)
 
 
-def _columns(row: bytes) -> list[bytes]:
+def _columns(row: bytes, head: struct.Struct = _HEAD) -> list[bytes]:
     try:
-        lengths = _HEAD.unpack_from(row)
+        lengths = head.unpack_from(row)
     except struct.error:
         raise ValueError("page is cut short") from None
-    at = _HEAD.size
+    at = head.size
     columns = []
     for length in lengths:
         columns.append(row[at : at + length])
@@ -195,3 +213,23 @@ def _columns(row: bytes) -> list[bytes]:
     if at != len(row):
         raise ValueError("page of the wrong length")
     return columns
+
+
+_BRIEF = struct.Struct("<5I")
+
+
+def pack_brief(brief: Brief) -> bytes:
+    """The brief's form in the index."""
+    positions = struct.pack(f"<{len(brief.directories)}I", *brief.directories)
+    columns = [brief.seen, brief.rules, brief.digests, positions, b"\0".join(brief.names)]
+    return b"".join([_BRIEF.pack(*map(len, columns)), *columns])
+
+
+def unpack_brief(packed: bytes) -> Brief:
+    """The inverse of `pack_brief`; raises `ValueError` where the lengths do not fit."""
+    seen, rules, digests, packed_positions, joined = _columns(packed, _BRIEF)
+    positions = struct.unpack(f"<{len(packed_positions) // 4}I", packed_positions)
+    names = tuple(joined.split(b"\0")) if positions else ()
+    if len(names) != len(positions) or len(digests) % ENTRY_DIGEST:
+        raise ValueError("brief does not fit together")
+    return Brief(seen, rules, digests, positions, names)

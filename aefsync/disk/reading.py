@@ -67,7 +67,8 @@ def read_pages(scanner: Scanner, wanted: Wanted, on_bytes: Callable[[int], None]
     for prefix in sorted(wanted):
         page = scanner.pages[prefix]
         names = page.name_list()
-        rows = {index: Seen(*STAT.unpack_from(page.stats, index * STAT.size)[1:]) for index in wanted[prefix]}
+        stats = [Seen._make(row[1:]) for row in STAT.iter_unpack(page.stats)]
+        rows = {index: stats[index] for index in wanted[prefix]}
         try:
             with scanner.root.directory(directory_path(prefix)) as fd:
                 results = hash_files(fd, [names[index] for index in rows], list(rows.values()))

@@ -8,13 +8,11 @@ from collections.abc import Callable, Sequence
 
 from aefsync.core.action import Act, Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span
-from aefsync.core.digest import PUBLIC_KEY, ROOT_DIGEST, content_digest
+from aefsync.core.digest import PUBLIC_KEY, ROOT_DIGEST, content_digest, node_digest
 from aefsync.core.entry import UNKNOWN, Entry, Kind
 from aefsync.core.ports import Access, Learned, Open, Opened, Phase, Piece, Scan, Scanned, TrashItem
-from aefsync.core.problem import Problem
 from aefsync.core.snapshot import Snapshot
-from aefsync.core.tree import Answer, Question, answer, range_digest
-from aefsync.core.view import View
+from aefsync.core.tree import Answer, Question, answer
 from aefsync.disk.apply import Applier
 from aefsync.disk.building import KINDS, Limits
 from aefsync.disk.confined import ConfinedRoot
@@ -58,7 +56,7 @@ class LocalReplica:
         self._home: Home | None = None
         self._index: Index | None = None
         self._scanner: Scanner | None = None
-        self._snapshot = Snapshot([])
+        self._taken: Snapshot | None = None
         self._staging: Staging | None = None
         self._applier: Applier | None = None
         self._placed: Placed = {}
@@ -99,11 +97,23 @@ class LocalReplica:
         )
         self._scanner.scan()
         self._index.flush()
-        if b"" not in self._scanner.pages:
+        if b"" not in self._scanner.pages and b"" not in self._scanner.briefs:
             problems = self._scanner.problems.get(b"", [])
             raise RootError(problems[0].reason if problems else "vanished")
-        self._snapshot = Snapshot(assemble(self._scanner.pages))
+        self._taken = None
         return self._scanned()
+
+    @property
+    def _snapshot(self) -> Snapshot:
+        """The snapshot, put together when it is first asked for: where nothing differs nobody asks."""
+        if self._taken is None:
+            scanner = self._scanner
+            if scanner is not None:
+                doubtful = scanner.materialise()
+                again = {prefix: found for prefix, found in unread(scanner.pages).items() if prefix in doubtful}
+                read_pages(scanner, again, lambda done: None)
+            self._taken = Snapshot(assemble(scanner.pages) if scanner is not None else [])
+        return self._taken
 
     def read_unread(self, skip: Sequence[Span], only: Sequence[Span] | None) -> Scanned:
         self._check_open()
@@ -118,10 +128,11 @@ class LocalReplica:
         return self._scanned(complete=True)
 
     def _read(self, scanner: Scanner, wanted: dict[bytes, list[int]]) -> None:
-        total = sum(scanner.size(prefix, index) for prefix, indices in wanted.items() for index in indices)
+        total = scanner.bytes_of(wanted)
         read_pages(scanner, wanted, lambda done: self.on_progress(Phase.READ, done, total))
+        scanner.seal()
         scanner.index.flush()
-        self._snapshot = Snapshot(assemble(scanner.pages))
+        self._taken = None
 
     def fingerprints(self, question: Question) -> Answer:
         self._check_open()
@@ -213,8 +224,8 @@ class LocalReplica:
             make_directories_durable(scanner.root, prefixes)
             # One step later nothing that was just placed is racy any more.
             time.sleep(self._file_system.step_ns / 1e9)
+            scanner.materialise()
             complete_placed(scanner, scanner.rescan(prefixes), self._placed)
-        scanner.seal()
 
     def trash(self) -> Sequence[TrashItem]:
         self._check_open()
@@ -250,28 +261,22 @@ class LocalReplica:
 
     def _scanned(self, *, complete: bool = False) -> Scanned:
         """Sum the snapshot up; the root digest only where everything that will be read was read."""
-        snapshot, scanner = self._snapshot, self._scanner
-        pages = scanner.pages if scanner is not None else {}
-        missing = unread(pages)
-        unread_bytes = sum(scanner.size(p, i) for p, found in missing.items() for i in found) if scanner else 0
-        excluded, special = _count_left_out(pages)
-        problems: list[Problem] = []
-        if scanner is not None:
-            problems = [problem for found in scanner.problems.values() for problem in found]
+        scanner = self._scanner
+        if scanner is None:
+            return Scanned(node_digest((), PUBLIC_KEY, ROOT_DIGEST), 0, 0, 0, 0, 0, ())
+        missing = unread(scanner.pages)
+        excluded, special = _count_left_out(scanner.pages)
+        problems = {problem for found in scanner.problems.values() for problem in found}
         return Scanned(
-            root=b"" if missing and not complete else self._root_digest(snapshot),
-            entries=snapshot.count,
+            root=b"" if missing and not complete else node_digest(scanner.digests(), PUBLIC_KEY, ROOT_DIGEST),
+            entries=scanner.entries,
             unread_files=sum(map(len, missing.values())),
-            unread_bytes=unread_bytes,
+            unread_bytes=scanner.bytes_of(missing),
             excluded=excluded,
             special=special,
             problems=tuple(sorted(problems)),
-            unexamined=tuple(sorted(scanner.unexamined)) if scanner is not None else (),
+            unexamined=tuple(sorted(scanner.unexamined)),
         )
-
-    @staticmethod
-    def _root_digest(snapshot: Snapshot) -> bytes:
-        return range_digest(snapshot, View.FULL, 0, snapshot.count, PUBLIC_KEY, ROOT_DIGEST)
 
 
 def _count_left_out(pages: dict[bytes, Page]) -> tuple[int, int]:

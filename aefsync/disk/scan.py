@@ -1,7 +1,8 @@
 """Scan: walk the tree directory by directory, each one page, reusing the index's pages wherever nothing moved.
 
-A page is reused as it stands when names and stats are the same, byte for byte, and no file in it was *racy* (so fresh
-when last looked at that an unchanged stat proves nothing).  Otherwise entries are matched one by one, and what is new
+Where the listing is the same, byte for byte, and no file in it was *racy* (so fresh when last looked at that an
+unchanged stat proves nothing), the page's **brief** from the index stands for it, and the page itself is not even
+loaded unless somebody asks for its entries (`materialise`).  Otherwise entries are matched one by one, and what is new
 is read later (`reading`), if it has to be read at all.
 """
 
@@ -12,16 +13,17 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from aefsync.core.digest import ENTRY_DIGEST
 from aefsync.core.path import PathError, RelPath, check_name
 from aefsync.core.problem import Problem
-from aefsync.core.snapshot import Block
+from aefsync.core.snapshot import STAT_COLUMNS, Block
 from aefsync.core.view import STAT
 from aefsync.disk.building import KINDS, Limits, PageBuilder, directory_path
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.filesystem import FileSystem
 from aefsync.disk.index import Index
-from aefsync.disk.listing import list_directory, without_sizes
-from aefsync.disk.page import Page
+from aefsync.disk.listing import Listing, list_directory
+from aefsync.disk.page import Brief, Page
 
 
 class Scanner:
@@ -40,6 +42,7 @@ class Scanner:
         self.root = root
         self.index = index
         self.pages: dict[bytes, Page] = {}
+        self.briefs: dict[bytes, Brief] = {}
         self.problems: dict[bytes, list[Problem]] = {}
         self.unexamined: set[bytes] = set()
         self._file_system = file_system
@@ -52,33 +55,62 @@ class Scanner:
     def scan(self) -> None:
         """Look at everything."""
         self.pages.clear()
+        self.briefs.clear()
         self.problems.clear()
         self.unexamined.clear()
         pending, entries = [b""], 0
         while pending:
             prefix = pending.pop()
-            page = self._visit(prefix)
-            if page is None:
+            found = self._visit(prefix)
+            if found is None:
                 continue
-            entries += page.length
-            if page.directories:
-                names = page.name_list()
-                pending += [prefix + names[index] + b"\0" for index in reversed(page.directories)]
+            entries += found.length
+            pending += reversed(_children(prefix, found))
             self._on_progress(entries)
-        self.index.prune(self.pages)
+        self.index.prune(self.pages.keys() | self.briefs.keys())
+
+    def materialise(self) -> set[bytes]:
+        """Have a page for every directory; those whose contents must be read though the scan recognised them.
+
+        (Another run may have rewritten the index since.)
+        """
+        doubtful = set()
+        for prefix, brief in list(self.briefs.items()):
+            page = self.index.load(prefix, brief.seen)
+            if page is not None:
+                self.pages[prefix] = page
+            else:
+                doubtful.add(prefix)
+                self._visit(prefix, in_brief=False)
+        self.briefs.clear()
+        return doubtful & self.pages.keys()
+
+    def digests(self) -> Iterator[memoryview]:
+        """The entry digests of everything, in key order; every page must be sealed."""
+        everything: dict[bytes, Page | Brief] = {**self.briefs, **self.pages}
+        for prefix, low, high in runs(everything):
+            yield memoryview(everything[prefix].digests)[low * ENTRY_DIGEST : high * ENTRY_DIGEST]
+
+    @property
+    def entries(self) -> int:
+        return sum(page.length for page in self.pages.values()) + sum(brief.length for brief in self.briefs.values())
 
     def rescan(self, prefixes: Iterable[bytes]) -> set[bytes]:
-        """Look again at some directories, and at all that is new below them; the directories looked at."""
+        """Look again at some directories, and at all that is new below them; the directories looked at.
+
+        Every directory must have a page (`materialise`).
+        """
         pending, looked_at = sorted(prefixes, reverse=True), set[bytes]()
         while pending:
             prefix = pending.pop()
             if prefix in looked_at:
                 continue
             looked_at.add(prefix)
-            before = self._children(prefix)
-            self._visit(prefix)
-            after = self._children(prefix)
-            for gone in before - after:
+            known = self.pages.get(prefix)
+            found = self._visit(prefix, known)
+            before = _children(prefix, known) if known is not None else []
+            after = _children(prefix, found) if found is not None else []
+            for gone in set(before).difference(after):
                 self._forget(gone)
             pending += [new for new in after if new not in self.pages]
         return looked_at & self.pages.keys()
@@ -116,21 +148,22 @@ class Scanner:
                 self.pages[prefix] = sealed
                 self.index.store(prefix, sealed)
 
-    def size(self, prefix: bytes, index: int) -> int:
-        """The size in bytes of the entry at a position of a page."""
-        return int(STAT.unpack_from(self.pages[prefix].stats, index * STAT.size)[1])
+    def bytes_of(self, wanted: Mapping[bytes, Sequence[int]]) -> int:
+        """The sizes of the entries at these positions of pages, added up."""
+        total = 0
+        for prefix, positions in wanted.items():
+            sizes = memoryview(self.pages[prefix].stats).cast("q")[1::STAT_COLUMNS].tolist()
+            total += sum(sizes) if len(positions) == len(sizes) else sum(sizes[index] for index in positions)
+        return total
 
-    def _children(self, prefix: bytes) -> set[bytes]:
-        page = self.pages.get(prefix)
-        if page is None:
-            return set()
-        names = page.name_list()
-        return {prefix + names[index] + b"\0" for index in page.directories}
+    def _visit(self, prefix: bytes, known: Page | None = None, *, in_brief: bool = True) -> Page | Brief | None:
+        """List one directory and keep what is found; `None` where nothing can be known of it.
 
-    def _visit(self, prefix: bytes) -> Page | None:
-        """List one directory and keep its page; `None` where nothing can be known of it."""
+        Its page is `known`, or else looked for in the index, first `in_brief`.
+        """
         path = directory_path(prefix)
         self.pages.pop(prefix, None)
+        self.briefs.pop(prefix, None)
         self.problems.pop(prefix, None)
         try:
             fd = self.root.open_directory(path)
@@ -143,35 +176,33 @@ class Scanner:
             if self._limits.one_file_system and os.fstat(fd).st_dev != self._device:
                 self.unexamined.add(path)
                 return None
-            page = self._read_page(fd, prefix)
+            return self._look(fd, prefix, known, in_brief=in_brief)
         except OSError as error:
             self._problem(prefix, Problem(path, (error.strerror or str(error)).lower(), subtree=True))
             return None
         finally:
             os.close(fd)
-        self.pages[prefix] = page
-        return page
 
-    def _problem(self, prefix: bytes, problem: Problem) -> None:
-        self.problems.setdefault(prefix, []).append(problem)
-
-    def _read_page(self, fd: int, prefix: bytes) -> Page:
+    def _look(self, fd: int, prefix: bytes, known: Page | None, *, in_brief: bool) -> Page | Brief:
         seen_at = self._clock_ns()
         listing = list_directory(fd, stable=self._file_system.stable)
-        known = None if self._limits.ignore_index else self.index.load(prefix)
+        if known is None and not self._limits.ignore_index:
+            brief = self.index.brief(prefix) if in_brief else None
+            if brief is not None and brief.rules == self._rules and brief.seen == listing.seen:
+                self.briefs[prefix] = brief
+                return brief
+            known = self.index.load(prefix)
+        return self._build(fd, prefix, listing, known, seen_at)
+
+    def _build(self, fd: int, prefix: bytes, listing: Listing, known: Page | None, seen_at: int) -> Page:
         for name, reason in listing.failed:
             self._problem(prefix, Problem(directory_path(prefix + name + b"\0"), reason, subtree=True))
-        if known is not None and not known.is_racy and known.rules == self._rules and known.listed == listing.names:
-            if without_sizes(listing.stats, _listed_directories(known)) == known.listed_stats:
-                self._report_left_out(prefix, known)
-                return known
-        builder = PageBuilder(prefix, fd, self._limits, self._file_system, seen_at)
-        page = builder.build(listing, known, self._rules)
+        page = PageBuilder(prefix, fd, self._limits, self._file_system, seen_at).build(listing, known, self._rules)
+        self.pages[prefix] = page
         self._report_left_out(prefix, page)
         if not page.unread():
-            page = page.sealed(prefix)
-            self.index.store(prefix, page)
-        return page
+            self.replace(prefix, page.sealed(prefix))
+        return self.pages[prefix]
 
     def _report_left_out(self, prefix: bytes, page: Page) -> None:
         """Names that no replica may hold are a problem each time they are seen."""
@@ -193,25 +224,43 @@ def left_out(page: Page) -> Iterator[tuple[bytes, int]]:
             yield name, row[0]
 
 
-def _listed_directories(page: Page) -> list[int] | tuple[int, ...]:
-    """Positions of the directories among what is listed."""
-    if page.listed is page.names or page.listed == page.names:
-        return page.directories
-    return [index for index, row in enumerate(STAT.iter_unpack(page.listed_stats)) if stat.S_ISDIR(row[0])]
+def _children(prefix: bytes, found: Page | Brief) -> list[bytes]:
+    """The keys, with closing NUL, of the sub-directories."""
+    if isinstance(found, Brief):
+        return [prefix + name + b"\0" for name in found.names]
+    names = found.name_list() if found.directories else []
+    return [prefix + names[index] + b"\0" for index in found.directories]
 
 
-def assemble(pages: dict[bytes, Page]) -> list[Block]:
-    """All entries in key order."""
-    blocks: list[Block] = []
-    stack = [(b"", iter(pages[b""].blocks(b"")))] if b"" in pages else []
+def runs(known: Mapping[bytes, Page | Brief]) -> Iterator[tuple[bytes, int, int]]:
+    """All entries in key order, as runs (page, from, to) with nothing of another directory between them."""
+    stack = [(b"", 0, _cuts(b"", known[b""]))] if b"" in known else []
     while stack:
-        prefix, remaining = stack[-1]
-        block = next(remaining, None)
-        if block is None:
-            stack.pop()
-            continue
-        blocks.append(block)
-        child = prefix + block.names.rpartition(b"\0")[2] + b"\0"
-        if child in pages:
-            stack.append((child, iter(pages[child].blocks(child))))
+        prefix, start, cuts = stack.pop()
+        stop, child = next(cuts, (known[prefix].length, None))
+        if stop > start:
+            yield prefix, start, stop
+        if child is not None:
+            stack.append((prefix, stop, cuts))
+            if child in known:
+                stack.append((child, 0, _cuts(child, known[child])))
+
+
+def _cuts(prefix: bytes, found: Page | Brief) -> Iterator[tuple[int, bytes]]:
+    """Where a page is cut: behind each sub-directory, whose entries come in between."""
+    positions = [index + 1 for index in found.directories]
+    return iter(list(zip(positions, _children(prefix, found), strict=True)))
+
+
+def assemble(pages: Mapping[bytes, Page]) -> list[Block]:
+    """All entries in key order, as blocks."""
+    names: dict[bytes, list[bytes]] = {}
+    blocks = []
+    for prefix, low, high in runs(pages):
+        page = pages[prefix]
+        if page.directories and prefix not in names:
+            names[prefix] = page.name_list()
+        blocks.append(page.block(prefix, names.get(prefix, []), low, high))
+        if high == page.length:
+            names.pop(prefix, None)
     return blocks

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from aefsync.core.compare import BATCH
 from aefsync.core.digest import PUBLIC_KEY, ROOT_DIGEST
@@ -60,21 +61,36 @@ def _parse(path: bytes) -> bytes:
         raise UsageError(f"{path!r}: {error}") from None
 
 
-def _digests(session: Session, view: View, top: bytes, levels: int, total: int) -> Iterator[Event]:
-    below = [entry for entry in _entries(session, top, total) if _depth(entry.path, top) <= levels] if levels else []
-    if top:
-        below = [entry for entry in below if entry.path != top]
-    wanted = [(top, 0, True), *((e.path, _depth(e.path, top), e.kind is Kind.DIRECTORY) for e in below)]
-    ranges = [KeyRange(*subtree_range(path.replace(b"/", b"\0"))) for path, _, _ in wanted]
-    for start in range(0, len(ranges), BATCH):
-        question = Question(view, tuple(ranges[start : start + BATCH]), 0, ROOT_DIGEST)
-        reply = session.replicas[0].fingerprints(question)
-        for number, count in enumerate(reply.counts):
-            path, depth, is_directory = wanted[start + number]
-            if not count and path:
-                raise UsageError(f"{path.decode('utf-8', 'replace')}: no such path in {session.locations[0].text}")
-            value = reply.digests[number * ROOT_DIGEST : (number + 1) * ROOT_DIGEST]
-            yield Digested(path, value, count, depth, is_directory)
+class _Wanted(NamedTuple):
+    path: bytes
+    depth: int
+    is_directory: bool
+
+
+def _digests(session: Session, view: View, top: bytes, levels: int, total: int) -> list[Digested]:
+    """Digests of a sub-tree and of what lies up to `levels` below it, in key order."""
+    entries = list(_entries(session, top, total)) if levels or top else []
+    wanted = [_Wanted(top, 0, is_directory=not top or bool(entries) and entries[0].kind is Kind.DIRECTORY)]
+    below = ((entry, _depth(entry.path, top)) for entry in entries)
+    wanted += [_Wanted(e.path, depth, e.kind is Kind.DIRECTORY) for e, depth in below if 0 < depth <= levels]
+    found: list[Digested] = []
+    # One question for each depth: ranges in a question must not overlap.
+    for depth in range(levels + 1):
+        own = [each for each in wanted if each.depth == depth]
+        for start in range(0, len(own), BATCH):
+            found += _ask(session, view, own[start : start + BATCH])
+    return sorted(found, key=lambda each: each.path.replace(b"/", b"\0"))
+
+
+def _ask(session: Session, view: View, wanted: Sequence[_Wanted]) -> Iterator[Digested]:
+    ranges = tuple(KeyRange(*subtree_range(each.path.replace(b"/", b"\0"))) for each in wanted)
+    reply = session.replicas[0].fingerprints(Question(view, ranges, 0, ROOT_DIGEST))
+    for number, (path, depth, is_directory) in enumerate(wanted):
+        count = reply.counts[number]
+        if not count and path:
+            raise UsageError(f"{path.decode('utf-8', 'replace')}: no such path in {session.locations[0].text}")
+        value = reply.digests[number * ROOT_DIGEST : (number + 1) * ROOT_DIGEST]
+        yield Digested(path, value, count, depth, is_directory)
 
 
 def _entries(session: Session, top: bytes, total: int) -> Iterator[Entry]:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from aefsync.core.action import Act, Action, Applied
+from aefsync.core.action import Act, Action, Applied, KeptCopy
 from aefsync.core.path import RelPath
 from aefsync.core.plan import Plan, Step
 from aefsync.core.ports import Access, Missing, Monitor, Phase, Scanned
@@ -108,7 +108,7 @@ def _apply(
     """Apply a replica's actions in batches, without those whose content did not arrive."""
     done: list[bool] = []
     problems: list[Problem] = []
-    kept = []
+    kept: list[KeptCopy] = []
     for start in range(0, len(actions), BATCH):
         batch = actions[start : start + BATCH]
         able = [not (action.act in (Act.CREATE, Act.COPY) and action.path in failed) for action in batch]

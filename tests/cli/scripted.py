@@ -12,7 +12,6 @@ import pytest
 
 from aefsync.cli.human import Human, Style
 from aefsync.cli.json_lines import JsonLines
-from aefsync.cli.shown import Shown
 from aefsync.cli.writer import Writer
 from aefsync.core.compare import Difference
 from aefsync.core.entry import UNKNOWN, Entry, Kind
@@ -20,7 +19,7 @@ from aefsync.core.path import RelPath
 from aefsync.core.ports import TrashItem
 from aefsync.core.problem import Problem
 from aefsync.core.view import View
-from aefsync.sync.events import Acted, Differs, Started, State, Summary, Troubled
+from aefsync.sync.events import Acted, Differs, Event, Started, State, Summary, Troubled
 
 HOUR_NS = 3_600_000_000_000
 
@@ -82,7 +81,7 @@ class Printed(NamedTuple):
     err: str
 
 
-def human(events: Iterable[Shown], *, colored: bool = False, **style: Any) -> Printed:
+def human(events: Iterable[Event], *, colored: bool = False, **style: Any) -> Printed:
     """What people see of some events."""
     out, err = io.BytesIO(), io.BytesIO()
     renderer = Human(Writer(out, colored=colored), Writer(err, colored=colored), Style(**style))
@@ -92,12 +91,12 @@ def human(events: Iterable[Shown], *, colored: bool = False, **style: Any) -> Pr
     return Printed(out.getvalue(), err.getvalue().decode())
 
 
-def lines(events: Iterable[Shown], **style: Any) -> list[str]:
+def lines(events: Iterable[Event], **style: Any) -> list[str]:
     """The lines on stdout."""
     return human(events, **style).out.decode().splitlines()
 
 
-def json_bytes(events: Iterable[Shown]) -> bytes:
+def json_bytes(events: Iterable[Event]) -> bytes:
     out = io.BytesIO()
     renderer = JsonLines(Writer(out))
     for event in events:
@@ -109,13 +108,13 @@ def json_bytes(events: Iterable[Shown]) -> bytes:
 class Engine:
     """Stands in for a module of `aefsync.sync`: keeps what it was asked, plays its events, raises its error."""
 
-    def __init__(self, events: Iterable[Shown] = (), error: BaseException | None = None) -> None:
+    def __init__(self, events: Iterable[Event] = (), error: BaseException | None = None) -> None:
         self.events = list(events)
         self.error = error
         self.asked: list[tuple[Any, ...]] = []
         self.closed = False
 
-    def __call__(self, *asked: Any) -> Iterator[Shown]:
+    def __call__(self, *asked: Any) -> Iterator[Event]:
         self.asked.append(asked)
         try:
             yield from self.events

@@ -242,7 +242,10 @@ def test_signals_end_a_run_in_order(monkeypatch: pytest.MonkeyPatch, name: str, 
         def __call__(self, *asked: Any) -> Any:
             for event in super().__call__(*asked):
                 yield event
-                os.kill(os.getpid(), signal.Signals[name])
+                try:
+                    os.kill(os.getpid(), signal.Signals[name])
+                finally:
+                    os.kill(os.getpid(), signal.Signals[name])
 
     engine = Killed([DIFF, only_a(b"x"), summary(1)])
     install(monkeypatch, "diff", diff=engine)
@@ -273,15 +276,6 @@ def test_the_exit_code_is_that_of_the_summary(monkeypatch: pytest.MonkeyPatch) -
     for code in (0, 1):
         asked_of(monkeypatch, "diff", "a", "b", exit_code=code)
     asked_of(monkeypatch, "repair", "a", "b", exit_code=4)
-
-
-def test_quick_says_that_contents_were_not_read(
-    monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
-) -> None:
-    asked_of(monkeypatch, "diff", "--quick", "a", "b")
-    assert capsysbinary.readouterr() == (b"", b"aefsync: contents not read (--quick)\n")
-    asked_of(monkeypatch, "diff", "--quick", "-q", "a", "b")
-    assert capsysbinary.readouterr() == (b"", b"")
 
 
 def test_mirror_always_says_its_direction(

@@ -90,6 +90,12 @@ def test_trouble_below_a_one_sided_directory_does_not_tear_it_apart() -> None:
     assert lines(events) == ["> d/ (2 entries)", "! d/2: permission denied (B)"]
 
 
+def test_trouble_told_early_is_shown_in_its_place() -> None:
+    events = [DIFF, troubled(0, b"d/z"), troubled(1, b"b"), troubled(0, b"z"), only_a(b"a"), only_a(b"d", directory())]
+    shown = ["< a", "! b: permission denied (B)", "< d/ (1 entry)", "! d/z: permission denied (A)", "> e"]
+    assert lines([*events, only_a(b"d/1"), only_b(b"e"), summary(2)]) == [*shown, "! z: permission denied (A)"]
+
+
 def test_a_file_against_nothing_below_a_held_directory_of_the_same_name_prefix() -> None:
     events = [DIFF, only_b(b"d", directory()), only_b(b"d.txt"), summary(1)]
     assert lines(events) == ["> d/", "> d.txt"]
@@ -200,7 +206,7 @@ def test_what_a_repair_notices_goes_to_stderr() -> None:
     ]
     conflicts = (
         "aefsync: clocks differ\n"
-        "aefsync: conflict: c is A's, the other version is kept as c.conflict-1\n"
+        "aefsync: conflict: c is A's; the other version: c.conflict-1\n"
         "aefsync: conflict: s: left standing: same size and mtime, different content\n"
     )
     assert human(events) == (b"", "aefsync: created \\x1b/b\n" + conflicts)

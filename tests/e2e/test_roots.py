@@ -119,6 +119,6 @@ def test_relative_roots(aefsync: Program, tmp_path: Path) -> None:
 def test_works_without_home(aefsync: Program, tmp_path: Path) -> None:
     for name in "AB":
         tree(tmp_path / name, {"x": name})
-    nothing = {name: "" for name in ("XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME")}
+    nothing = dict.fromkeys(("XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"), "")
     aefsync("diff", tmp_path / "A", tmp_path / "B", env=nothing).expect(1)
     aefsync("repair", tmp_path / "A", tmp_path / "B", env={**nothing, "HOME": "/nonexistent"}).expect(0, 1)

@@ -121,7 +121,7 @@ NONCE = bytes(32)
         ["fingerprints", 0, 1, 8, [[0, 0], [b"c", b"a"]]],
         ["entries", [0, MAX_ENTRIES + 1]],
         ["entries", [-1, 5]],
-        ["entries", [1 << 64, 5]],
+        ["entries", [1 << 63, 5]],
         ["read", [[0], [b"a"]], [[0, MAX_READ + 1, b""]]],
         ["read", [[0, 0], [b"a", b"b"]], [[0, MAX_READ, b""], [0, 1, b""]]],
         ["read", [[0], [b"a"]], [[-1, 1, b""]]],
@@ -159,7 +159,7 @@ def test_calls_that_no_honest_client_makes_are_refused(form: Any) -> None:
 def test_lengths_are_refused_before_anything_is_allocated() -> None:
     huge = b"\x7f\xff\xff\xff"
     payloads = [
-        pack(["purge"])[:-6] + b"\x92\xa5purge\xdd" + huge,
+        b"\x92\xa5purge\xdd" + huge,
         b"\x92\xa7entries\xdd" + huge,
         b"\x93\xa5learn\x92\xdd" + huge,
         b"\x92\xa5hello\x96\xc6" + huge,

@@ -1,0 +1,704 @@
+"""What every replica promises: one suite over memory and disk, each called directly and over the wire."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from aefsync.core.action import Act, Action, Applied, StageFile
+from aefsync.core.compare import Span, differences, select
+from aefsync.core.digest import KEY_SIZE, content_digest
+from aefsync.core.entry import UNKNOWN, Entry, Kind
+from aefsync.core.path import RelPath
+from aefsync.core.ports import Access, Learned, Missing, Open, Opened, Piece, Replica, Scan, Scanned
+from aefsync.core.tree import Answer, Question
+from aefsync.core.view import View
+from aefsync.errors import AefsyncError, RootError
+from tests.support.served import served
+from tests.support.sites import SITES, Site
+
+NONCE = bytes(range(KEY_SIZE))
+
+
+class Bench:
+    """Two sites of one kind, and replicas of them that end with the test."""
+
+    def __init__(self, name: str, folder: Path, stack: contextlib.ExitStack) -> None:
+        kind, _, self._wire = name.partition(" ")
+        self.a = SITES[kind](folder / "a")
+        self.b = SITES[kind](folder / "b")
+        self._stack = stack
+
+    def replica(self, site: Site, peers: Mapping[int, Site] | None = None) -> Replica:
+        local = site.replica(peers)
+        if self._wire:
+            return self._stack.enter_context(served(local))
+        self._stack.callback(local.close)
+        return local
+
+    def open(
+        self, site: Site, access: Access = Access.WRITE, run: str = "run", peers: Mapping[int, Site] | None = None
+    ) -> Replica:
+        """A replica that has said hello."""
+        replica = self.replica(site, peers)
+        hello(replica, site, access, run=run)
+        return replica
+
+    def survey(self, site: Site, access: Access = Access.WRITE, run: str = "run") -> tuple[Replica, dict[bytes, Entry]]:
+        """A replica that was scanned and read, and its entries by path."""
+        replica = self.open(site, access, run)
+        return replica, look(replica)
+
+
+@pytest.fixture(params=["memory", "memory over the wire", "disk", "disk over the wire"])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    with contextlib.ExitStack() as stack:
+        yield Bench(request.param, tmp_path, stack)
+
+
+def hello(
+    replica: Replica, site: Site, access: Access = Access.READ, missing: Missing = Missing.REFUSE, run: str = "run"
+) -> Opened:
+    return replica.hello(Open(site.root, run, NONCE, access, missing, b""))
+
+
+def look(replica: Replica) -> dict[bytes, Entry]:
+    """Scan, read everything, and fetch everything."""
+    replica.scan(Scan())
+    number = replica.read_unread((), None).entries
+    return {bytes(entry.path): entry for entry in replica.entries([(0, number)])}
+
+
+def furnish(site: Site) -> None:
+    site.make_directory(b"docs")
+    site.write_file(b"docs/a.txt", b"alpha", 0o600, 1_234_567_890_123_456_789)
+    site.write_file(b"docs/b.txt", b"beta", 0o644, -5)
+    site.make_directory(b"empty", 0o700)
+    site.make_link(b"link", b"docs/a.txt", 7)
+    site.write_file(b"caf\xe9", b"")
+
+
+# hello
+
+
+def test_hello_tells_of_the_root(bench: Bench) -> None:
+    opened = hello(bench.replica(bench.a), bench.a)
+    assert not opened.created
+    assert not opened.seen_before
+    assert opened.ancestors
+    assert all(len(pair) == 2 for pair in opened.ancestors)
+    other = hello(bench.replica(bench.b), bench.b)
+    assert (opened.host, opened.ancestors[1:]) == (other.host, other.ancestors[1:])
+    assert opened.ancestors[0] != other.ancestors[0]
+
+
+def test_a_root_that_was_written_in_was_seen_before(bench: Bench) -> None:
+    bench.open(bench.a, Access.WRITE).close()
+    assert hello(bench.replica(bench.a), bench.a).seen_before
+
+
+def test_a_missing_root_is_refused(bench: Bench) -> None:
+    bench.a.vanish()
+    with pytest.raises(RootError):
+        hello(bench.replica(bench.a), bench.a, missing=Missing.REFUSE)
+    assert not bench.a.exists()
+
+
+def test_a_missing_root_counts_as_empty(bench: Bench) -> None:
+    bench.a.vanish()
+    replica = bench.replica(bench.a)
+    assert not hello(replica, bench.a, missing=Missing.EMPTY).created
+    scanned = replica.scan(Scan())
+    empty, _ = bench.survey(bench.b, Access.READ)
+    assert scanned == empty.scan(Scan())
+    assert scanned.entries == 0
+    assert not bench.a.exists()
+
+
+def test_a_missing_root_is_created(bench: Bench) -> None:
+    bench.a.vanish()
+    replica = bench.replica(bench.a)
+    assert hello(replica, bench.a, Access.WRITE, Missing.CREATE).created
+    assert bench.a.exists()
+    assert replica.scan(Scan()).entries == 0
+
+
+@pytest.mark.parametrize("missing", Missing)
+def test_a_root_that_exists_is_not_created(bench: Bench, missing: Missing) -> None:
+    assert not hello(bench.replica(bench.a), bench.a, missing=missing).created
+
+
+# scan, read_unread, entries
+
+
+def test_a_scan_counts_what_is_there(bench: Bench) -> None:
+    furnish(bench.a)
+    scanned = bench.open(bench.a, Access.READ).scan(Scan())
+    assert (scanned.entries, scanned.unread_files, scanned.unread_bytes) == (6, 3, 9)
+    assert (scanned.problems, scanned.unexamined, scanned.special) == ((), (), 0)
+    assert scanned.root == b""
+
+
+def test_a_session_that_reads_changes_nothing(bench: Bench) -> None:
+    furnish(bench.a)
+    before = bench.a.listing()
+    replica, _ = bench.survey(bench.a, Access.READ)
+    replica.close()
+    assert bench.a.listing() == before
+    assert not hello(bench.replica(bench.a), bench.a).seen_before
+
+
+def test_entries_are_as_on_disk_and_in_key_order(bench: Bench) -> None:
+    furnish(bench.a)
+    _, entries = bench.survey(bench.a)
+    assert list(entries) == [b"caf\xe9", b"docs", b"docs/a.txt", b"docs/b.txt", b"empty", b"link"]
+    for path, (kind, mode, mtime_ns, data) in bench.a.listing().items():
+        entry = entries[path]
+        assert (entry.kind, entry.mode) == (kind, mode)
+        if kind is Kind.DIRECTORY:
+            assert (entry.content, entry.target) == (bytes(32), b"")
+            continue
+        assert (entry.mtime_ns, entry.content) == (mtime_ns, content_digest(data))
+        assert entry.target == (data if kind is Kind.SYMLINK else b"")
+        if kind is Kind.FILE:
+            assert entry.size == len(data)
+
+
+def test_entries_of_some_positions(bench: Bench) -> None:
+    furnish(bench.a)
+    replica, entries = bench.survey(bench.a)
+    every = list(entries.values())
+    assert list(replica.entries([(1, 2), (3, 6)])) == [every[1], *every[3:6]]
+    assert list(replica.entries([])) == []
+
+
+def test_everything_is_read_but_what_is_skipped(bench: Bench) -> None:
+    furnish(bench.a)
+    replica = bench.open(bench.a, Access.READ)
+    replica.scan(Scan())
+    assert replica.read_unread([(0, 1), (2, 3)], None).unread_files == 2
+    unread = {bytes(entry.path) for entry in replica.entries([(0, 6)]) if not entry.is_read}
+    assert unread == {b"caf\xe9", b"docs/a.txt"}
+    assert replica.read_unread((), None).unread_files == 0
+
+
+def test_only_what_is_asked_for_is_read(bench: Bench) -> None:
+    furnish(bench.a)
+    replica = bench.open(bench.a, Access.READ)
+    replica.scan(Scan())
+    assert replica.read_unread((), []).unread_files == 3
+    assert replica.read_unread((), [(1, 3)]).unread_files == 2
+    known = {bytes(e.path) for e in replica.entries([(0, 6)]) if e.kind is Kind.FILE and e.is_read}
+    assert known == {b"docs/a.txt"}
+
+
+def test_equal_trees_have_equal_roots(bench: Bench) -> None:
+    roots = []
+    for site in (bench.a, bench.b):
+        furnish(site)
+        replica = bench.open(site)
+        replica.scan(Scan())
+        roots.append(replica.read_unread((), None).root)
+    assert roots[0] == roots[1] != b""
+
+
+def test_digests_that_were_learned_are_not_read_again(bench: Bench) -> None:
+    furnish(bench.a)
+    replica = bench.open(bench.a)
+    replica.scan(Scan())
+    furnish(bench.b)
+    other, entries = bench.survey(bench.b)
+    replica.learn([Learned(entry.path, entry.content) for entry in entries.values() if entry.kind is Kind.FILE])
+    replica.learn([])
+    assert replica.record().root == other.record().root
+
+
+# fingerprints
+
+
+def test_comparison_finds_exactly_the_differences(bench: Bench) -> None:
+    for site in (bench.a, bench.b):
+        for directory in range(20):
+            site.make_directory(b"d%02d" % directory)
+            for number in range(30):
+                site.write_file(b"d%02d/f%02d" % (directory, number), b"%d" % number)
+    bench.a.write_file(b"d03/f05", b"other")
+    bench.a.write_file(b"d03/f05-", b"only in A")
+    bench.b.remove(b"d11/f00")
+    bench.b.make_directory(b"z")
+    replicas = [bench.survey(site)[0] for site in (bench.a, bench.b)]
+
+    def ask(questions: Sequence[Question | None]) -> list[Answer | None]:
+        return [r.fingerprints(q) if q else None for r, q in zip(replicas, questions, strict=True)]
+
+    def fetch(number: int, spans: Sequence[Span]) -> Sequence[Entry]:
+        return replicas[number].entries(spans)
+
+    counts = [replica.read_unread((), None).entries for replica in replicas]
+    found = list(differences(fetch, View.FULL, select(ask, View.FULL, counts)))
+    assert [bytes(each.path) for each in found] == [b"d03/f05", b"d03/f05-", b"d11/f00", b"z"]
+    assert [[entry is not None for entry in each.entries] for each in found] == [[1, 1], [1, 0], [1, 0], [0, 1]]
+
+
+# read, write, stage
+
+
+def relay(a: Replica, b: Replica, entry: Entry, path: bytes, size: int = 4) -> None:
+    """Carry a file's bytes from A to the staging of B in pieces."""
+    for offset in range(0, entry.size, size):
+        (piece,) = a.read([Piece(entry.path, offset, min(size, entry.size - offset))])
+        b.write([piece._replace(path=RelPath(path), length=len(piece.data))])
+
+
+def test_reading_gives_what_was_asked_for_or_less(bench: Bench) -> None:
+    furnish(bench.a)
+    replica, _ = bench.survey(bench.a, Access.READ)
+    path = RelPath(b"docs/a.txt")
+    pieces = [Piece(path, 0, 5), Piece(path, 2, 2), Piece(path, 3, 100), Piece(path, 99, 5)]
+    assert [piece.data for piece in replica.read(pieces)] == [b"alpha", b"ph", b"ha", b""]
+    assert [piece.data for piece in replica.read([Piece(RelPath(b"nowhere"), 0, 5)])] == [b""]
+    assert list(replica.read([])) == []
+
+
+@pytest.mark.parametrize("size", [0, 3, 4, 1000])
+def test_a_file_is_carried_over_in_pieces(bench: Bench, size: int) -> None:
+    data = bytes(range(256)) * 4
+    bench.a.write_file(b"f", data[:size], 0o640, 99)
+    a, entries = bench.survey(bench.a)
+    b = bench.open(bench.b)
+    root = b.scan(Scan()).root
+    relay(a, b, entries[b"f"], b"g", 100)
+    staged = b.stage([StageFile(entries[b"f"], RelPath(b"g"))], None)
+    assert staged.contents == (entries[b"f"].content,)
+    assert staged.problems == ()
+    assert bench.b.listing() == {}
+    wanted = entries[b"f"]._replace(path=RelPath(b"g"))
+    assert b.apply([Action(Act.CREATE, RelPath(b"g"), wanted, None)]).done == (True,)
+    assert bench.b.listing() == {b"g": (Kind.FILE, 0o640, 99, data[:size])}
+    assert b.record().root != root
+
+
+def test_bytes_other_than_those_compared_are_refused(bench: Bench) -> None:
+    bench.a.write_file(b"f", b"good")
+    bench.a.write_file(b"g", b"fine")
+    _, entries = bench.survey(bench.a)
+    b = bench.open(bench.b)
+    b.scan(Scan())
+    b.write([Piece(RelPath(b"f"), 0, 4, b"evil"), Piece(RelPath(b"g"), 0, 4, b"fine")])
+    staged = b.stage([StageFile(entries[name], entries[name].path) for name in (b"f", b"g")], None)
+    assert staged.contents == (b"", entries[b"g"].content)
+    assert [problem.path for problem in staged.problems] == [b"f"]
+    applied = b.apply([Action(Act.CREATE, entries[b"f"].path, entries[b"f"], None)])
+    assert applied.done == (False,)
+    assert bench.b.listing() == {}
+
+
+def test_a_file_that_did_not_arrive_whole_is_refused(bench: Bench) -> None:
+    bench.a.write_file(b"f", b"good")
+    _, entries = bench.survey(bench.a)
+    b = bench.open(bench.b)
+    b.scan(Scan())
+    b.write([Piece(RelPath(b"f"), 0, 2, b"go")])
+    assert b.stage([StageFile(entries[b"f"], RelPath(b"f"))], None).contents == (b"",)
+
+
+def test_files_are_copied_directly_from_a_peer(bench: Bench) -> None:
+    furnish(bench.a)
+    _, entries = bench.survey(bench.a)
+    b = bench.open(bench.b, peers={0: bench.a})
+    b.scan(Scan())
+    files = [entry for entry in entries.values() if entry.kind is Kind.FILE]
+    staged = b.stage([StageFile(entry, entry.path) for entry in files], 0)
+    assert staged.contents == tuple(entry.content for entry in files)
+    assert staged.literal_bytes == 9
+    assert b.apply(creations(entries)).done == (True,) * 6
+    assert bench.b.listing() == bench.a.listing()
+
+
+def test_a_file_of_unknown_content_is_hashed_as_it_is_copied(bench: Bench) -> None:
+    bench.a.write_file(b"f", b"data")
+    a = bench.open(bench.a, Access.READ)
+    a.scan(Scan())
+    (entry,) = a.entries([(0, 1)])
+    assert entry.content == UNKNOWN
+    b = bench.open(bench.b, peers={0: bench.a})
+    b.scan(Scan())
+    assert b.stage([StageFile(entry, entry.path)], 0).contents == (content_digest(b"data"),)
+
+
+@pytest.mark.parametrize("edit", ["changed", "vanished"])
+def test_a_source_that_changed_since_the_scan_is_refused(bench: Bench, edit: str) -> None:
+    bench.a.write_file(b"f", b"data")
+    _, entries = bench.survey(bench.a, Access.READ)
+    if edit == "changed":
+        bench.a.write_file(b"f", b"edit", mtime_ns=2)
+    else:
+        bench.a.remove(b"f")
+    b = bench.open(bench.b, peers={0: bench.a})
+    b.scan(Scan())
+    staged = b.stage([StageFile(entries[b"f"], RelPath(b"f"))], 0)
+    assert staged.contents == (b"",)
+    assert [problem.path for problem in staged.problems] == [b"f"]
+
+
+# apply
+
+
+def creations(entries: Mapping[bytes, Entry]) -> list[Action]:
+    acts = {Kind.FILE: Act.CREATE, Kind.DIRECTORY: Act.MKDIR, Kind.SYMLINK: Act.LINK}
+    return [Action(acts[entry.kind], entry.path, entry, None) for entry in entries.values()]
+
+
+def file(path: bytes, data: bytes, mode: int = 0o644, mtime_ns: int = 50) -> Entry:
+    return Entry(RelPath(path), Kind.FILE, mode, len(data), mtime_ns, 0, 0, content_digest(data))
+
+
+def link(path: bytes, target: bytes) -> Entry:
+    return Entry(RelPath(path), Kind.SYMLINK, 0, len(target), 50, 0, 0, content_digest(target), target)
+
+
+def directory(path: bytes, mode: int = 0o755) -> Entry:
+    return Entry(RelPath(path), Kind.DIRECTORY, mode, 0, 0, 0, 0, bytes(32))
+
+
+def put(replica: Replica, path: bytes, data: bytes) -> Entry:
+    """Stage a file; the entry that is wanted."""
+    wanted = file(path, data)
+    replica.write([Piece(wanted.path, 0, len(data), data)])
+    assert replica.stage([StageFile(wanted, wanted.path)], None).contents == (wanted.content,)
+    return wanted
+
+
+def refused(applied: Applied, path: bytes) -> bool:
+    return applied.done == (False,) and [problem.path for problem in applied.problems] == [path]
+
+
+Step = Callable[[Replica, dict[bytes, Entry]], Action]
+
+
+def move_of(entry: Entry, path: bytes) -> Action:
+    return Action(Act.MOVE, RelPath(path), entry._replace(path=RelPath(path)), entry, entry.path)
+
+
+def metadata_of(entry: Entry, mode: int, mtime_ns: int) -> Action:
+    return Action(Act.METADATA, entry.path, entry._replace(mode=mode, mtime_ns=mtime_ns), entry)
+
+
+STEPS: dict[str, tuple[Step, dict[bytes, tuple[Kind, int, int, bytes] | None]]] = {
+    "create": (
+        lambda r, _: Action(Act.CREATE, RelPath(b"docs/new"), put(r, b"docs/new", b"new"), None),
+        {b"docs/new": (Kind.FILE, 0o644, 50, b"new")},
+    ),
+    "copy": (
+        lambda r, e: Action(Act.COPY, RelPath(b"docs/a.txt"), put(r, b"docs/a.txt", b"new"), e[b"docs/a.txt"]),
+        {b"docs/a.txt": (Kind.FILE, 0o644, 50, b"new")},
+    ),
+    "copy over a symlink": (
+        lambda r, e: Action(Act.COPY, RelPath(b"link"), put(r, b"link", b"new"), e[b"link"]),
+        {b"link": (Kind.FILE, 0o644, 50, b"new")},
+    ),
+    "link": (
+        lambda _, __: Action(Act.LINK, RelPath(b"l"), link(b"l", b"../x\xff"), None),
+        {b"l": (Kind.SYMLINK, 0, 50, b"../x\xff")},
+    ),
+    "link over a file": (
+        lambda _, e: Action(Act.LINK, RelPath(b"docs/a.txt"), link(b"docs/a.txt", b"x"), e[b"docs/a.txt"]),
+        {b"docs/a.txt": (Kind.SYMLINK, 0, 50, b"x")},
+    ),
+    "link over a link": (
+        lambda _, e: Action(Act.LINK, RelPath(b"link"), link(b"link", b"x"), e[b"link"]),
+        {b"link": (Kind.SYMLINK, 0, 50, b"x")},
+    ),
+    "mkdir": (
+        lambda _, __: Action(Act.MKDIR, RelPath(b"docs/d"), directory(b"docs/d", 0o750), None),
+        {b"docs/d": (Kind.DIRECTORY, 0o750, 0, b"")},
+    ),
+    "metadata of a file": (
+        lambda _, e: metadata_of(e[b"docs/a.txt"], 0o604, -7),
+        {b"docs/a.txt": (Kind.FILE, 0o604, -7, b"alpha")},
+    ),
+    "metadata of a link": (
+        lambda _, e: metadata_of(e[b"link"], 0, 77),
+        {b"link": (Kind.SYMLINK, 0, 77, b"docs/a.txt")},
+    ),
+    "metadata of a directory": (
+        lambda _, e: metadata_of(e[b"docs"], 0o711, 0),
+        {b"docs": (Kind.DIRECTORY, 0o711, 0, b"")},
+    ),
+    "move": (
+        lambda _, e: move_of(e[b"docs/a.txt"], b"empty/c"),
+        {b"docs/a.txt": None, b"empty/c": (Kind.FILE, 0o600, 1_234_567_890_123_456_789, b"alpha")},
+    ),
+    "delete a file": (
+        lambda _, e: Action(Act.DELETE, RelPath(b"docs/a.txt"), None, e[b"docs/a.txt"]),
+        {b"docs/a.txt": None},
+    ),
+    "delete a link": (lambda _, e: Action(Act.DELETE, RelPath(b"link"), None, e[b"link"]), {b"link": None}),
+    "delete a directory": (
+        lambda _, e: Action(Act.DELETE, RelPath(b"empty"), None, e[b"empty"]),
+        {b"empty": None},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_an_action_changes_what_it_says_and_nothing_else(bench: Bench, name: str) -> None:
+    furnish(bench.a)
+    replica, entries = bench.survey(bench.a)
+    step, changes = STEPS[name]
+    expected = {path: seen for path, seen in {**bench.a.listing(), **changes}.items() if seen is not None}
+    applied = replica.apply([step(replica, entries)])
+    assert applied == Applied((True,), (), ())
+    assert bench.a.listing() == expected
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in STEPS if "directory" not in name and name not in ("create", "link", "mkdir")]
+)
+def test_what_changed_since_the_scan_is_left_alone(bench: Bench, name: str) -> None:
+    furnish(bench.a)
+    replica, entries = bench.survey(bench.a)
+    action = STEPS[name][0](replica, entries)
+    assert action.found is not None
+    bench.a.remove(action.found.path)
+    bench.a.write_file(action.found.path, b"edited", mtime_ns=1000)
+    before = bench.a.listing()
+    assert refused(replica.apply([action]), action.found.path)
+    assert bench.a.listing() == before
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in STEPS if "directory" not in name and name not in ("create", "link", "mkdir")]
+)
+def test_what_vanished_since_the_scan_stays_away(bench: Bench, name: str) -> None:
+    furnish(bench.a)
+    replica, entries = bench.survey(bench.a)
+    action = STEPS[name][0](replica, entries)
+    assert action.found is not None
+    bench.a.remove(action.found.path)
+    before = bench.a.listing()
+    assert refused(replica.apply([action]), action.found.path)
+    assert bench.a.listing() == before
+
+
+@pytest.mark.parametrize("name", ["create", "link", "mkdir"])
+def test_what_appeared_since_the_scan_is_left_alone(bench: Bench, name: str) -> None:
+    furnish(bench.a)
+    replica, entries = bench.survey(bench.a)
+    action = STEPS[name][0](replica, entries)
+    bench.a.write_file(action.path, b"edited", mtime_ns=1000)
+    before = bench.a.listing()
+    assert refused(replica.apply([action]), action.path)
+    assert bench.a.listing() == before
+
+
+def test_a_move_replaces_nothing(bench: Bench) -> None:
+    furnish(bench.a)
+    replica, entries = bench.survey(bench.a)
+    before = bench.a.listing()
+    assert refused(replica.apply([move_of(entries[b"docs/a.txt"], b"docs/b.txt")]), b"docs/a.txt")
+    assert bench.a.listing() == before
+
+
+def test_a_directory_moves_with_what_it_holds(bench: Bench) -> None:
+    furnish(bench.a)
+    replica, entries = bench.survey(bench.a)
+    assert replica.apply([move_of(entries[b"docs"], b"empty/papers")]).done == (True,)
+    assert {path for path in bench.a.listing() if b"papers" in path} == {
+        b"empty/papers",
+        b"empty/papers/a.txt",
+        b"empty/papers/b.txt",
+    }
+    assert b"docs" not in bench.a.listing()
+
+
+def test_a_directory_that_is_not_empty_is_kept(bench: Bench) -> None:
+    furnish(bench.a)
+    replica, entries = bench.survey(bench.a)
+    before = bench.a.listing()
+    assert refused(replica.apply([Action(Act.DELETE, RelPath(b"docs"), None, entries[b"docs"])]), b"docs")
+    assert bench.a.listing() == before
+
+
+def test_nothing_is_put_where_there_is_no_directory(bench: Bench) -> None:
+    replica = bench.open(bench.a)
+    replica.scan(Scan())
+    action = Action(Act.CREATE, RelPath(b"no/such/f"), put(replica, b"no/such/f", b"x"), None)
+    assert refused(replica.apply([action]), b"no/such/f")
+
+
+def test_nothing_is_put_below_a_link(bench: Bench) -> None:
+    bench.a.make_directory(b"real")
+    bench.a.make_link(b"link", b"real")
+    replica, _ = bench.survey(bench.a)
+    before = bench.a.listing()
+    action = Action(Act.CREATE, RelPath(b"link/f"), put(replica, b"link/f", b"x"), None)
+    assert refused(replica.apply([action]), b"link/f")
+    assert bench.a.listing() == before
+
+
+def test_what_was_not_staged_is_not_put(bench: Bench) -> None:
+    replica = bench.open(bench.a)
+    replica.scan(Scan())
+    assert refused(replica.apply([Action(Act.CREATE, RelPath(b"f"), file(b"f", b"x"), None)]), b"f")
+
+
+def test_one_refusal_does_not_stop_the_others(bench: Bench) -> None:
+    furnish(bench.a)
+    replica, entries = bench.survey(bench.a)
+    steps = [Action(Act.DELETE, RelPath(path), None, entries[path]) for path in (b"docs/a.txt", b"docs", b"link")]
+    applied = replica.apply(steps)
+    assert applied.done == (True, False, True)
+    assert [problem.path for problem in applied.problems] == [b"docs"]
+
+
+# record
+
+
+def test_record_gives_the_root_of_an_equal_replica(bench: Bench) -> None:
+    furnish(bench.a)
+    a, entries = bench.survey(bench.a)
+    b = bench.open(bench.b, peers={0: bench.a})
+    b.scan(Scan())
+    b.stage([StageFile(entry, entry.path) for entry in entries.values() if entry.kind is Kind.FILE], 0)
+    b.apply(creations(entries))
+    recorded = b.record()
+    assert recorded == a.record()
+    assert (recorded.entries, recorded.unread_files, recorded.problems) == (6, 0, ())
+    b.close()
+    assert recorded == bench.open(bench.b, run="next").scan(Scan())
+
+
+def test_record_without_changes_changes_nothing(bench: Bench) -> None:
+    furnish(bench.a)
+    replica = bench.open(bench.a)
+    replica.scan(Scan())
+    scanned: Scanned = replica.read_unread((), None)
+    assert replica.record() == scanned
+
+
+def test_record_forgets_what_was_deleted(bench: Bench) -> None:
+    furnish(bench.a)
+    replica, entries = bench.survey(bench.a)
+    replica.apply([Action(Act.DELETE, RelPath(b"link"), None, entries[b"link"])])
+    assert replica.record().entries == 5
+    assert b"link" not in [bytes(entry.path) for entry in replica.entries([(0, 5)])]
+
+
+# trash, restore, purge
+
+
+def discard(bench: Bench) -> None:
+    """A run that replaces one file and deletes a link and a directory."""
+    replica, entries = bench.survey(bench.a, run="r1")
+    path = RelPath(b"docs/a.txt")
+    steps = [
+        Action(Act.COPY, path, put(replica, path, b"new"), entries[path]),
+        Action(Act.DELETE, RelPath(b"link"), None, entries[b"link"]),
+        Action(Act.DELETE, RelPath(b"empty"), None, entries[b"empty"]),
+    ]
+    assert replica.apply(steps).done == (True, True, True)
+    replica.record()
+    replica.close()
+
+
+def test_the_trash_holds_what_was_replaced_and_deleted(bench: Bench) -> None:
+    furnish(bench.a)
+    assert list(bench.open(bench.a, Access.READ).trash()) == []
+    discard(bench)
+    items = bench.open(bench.a, Access.READ).trash()
+    assert [(item.run, item.why, item.path, item.is_directory) for item in items] == [
+        ("r1", "replaced", b"docs/a.txt", False),
+        ("r1", "deleted", b"empty", True),
+        ("r1", "deleted", b"link", False),
+    ]
+    assert items[0].size == 5
+
+
+def test_the_newest_run_comes_first(bench: Bench) -> None:
+    furnish(bench.a)
+    discard(bench)
+    replica, entries = bench.survey(bench.a, run="r2")
+    replica.apply([Action(Act.DELETE, RelPath(b"docs/b.txt"), None, entries[b"docs/b.txt"])])
+    assert [item.run for item in replica.trash()] == ["r2", "r1", "r1", "r1"]
+
+
+def test_what_is_restored_is_as_it_was(bench: Bench) -> None:
+    furnish(bench.a)
+    before = bench.a.listing()
+    discard(bench)
+    replica = bench.open(bench.a, run="r2")
+    items = replica.trash()
+    assert replica.restore(items).done == (True, True, True)
+    assert bench.a.listing() == before
+    assert [(item.run, item.why, item.path) for item in replica.trash() if not item.is_directory] == [
+        ("r2", "replaced", b"docs/a.txt")
+    ]
+
+
+def test_what_is_not_in_the_trash_is_not_restored(bench: Bench) -> None:
+    furnish(bench.a)
+    discard(bench)
+    replica = bench.open(bench.a, run="r2")
+    before = bench.a.listing()
+    item = replica.trash()[2]._replace(path=RelPath(b"nowhere"))
+    assert refused(replica.restore([item]), b"nowhere")
+    assert bench.a.listing() == before
+
+
+def test_purged_runs_are_gone_and_the_others_stay(bench: Bench) -> None:
+    furnish(bench.a)
+    discard(bench)
+    replica, entries = bench.survey(bench.a, run="r2")
+    replica.apply([Action(Act.DELETE, RelPath(b"docs/b.txt"), None, entries[b"docs/b.txt"])])
+    assert replica.purge(["r1"]).done == (True,)
+    assert [(item.run, item.path) for item in replica.trash()] == [("r2", b"docs/b.txt")]
+
+
+# access and the end
+
+
+WRITES: dict[str, Callable[[Replica], object]] = {
+    "write": lambda replica: replica.write([Piece(RelPath(b"f"), 0, 1, b"x")]),
+    "stage": lambda replica: replica.stage([], None),
+    "apply": lambda replica: replica.apply([]),
+    "restore": lambda replica: replica.restore([]),
+    "purge": lambda replica: replica.purge([]),
+}
+READS: dict[str, Callable[[Replica], object]] = {
+    "scan": lambda replica: replica.scan(Scan()),
+    "read_unread": lambda replica: replica.read_unread((), None),
+    "fingerprints": lambda replica: replica.fingerprints(Question(View.FULL, (), 0)),
+    "entries": lambda replica: replica.entries([(0, 1)]),
+    "read": lambda replica: replica.read([Piece(RelPath(b"f"), 0, 1)]),
+    "learn": lambda replica: replica.learn([]),
+    "record": lambda replica: replica.record(),
+    "trash": lambda replica: replica.trash(),
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_a_replica_opened_for_reading_is_not_written(bench: Bench, name: str) -> None:
+    replica = bench.open(bench.a, Access.READ)
+    replica.scan(Scan())
+    with pytest.raises(AefsyncError, match="reading"):
+        WRITES[name](replica)
+
+
+@pytest.mark.parametrize("name", [*READS, *WRITES])
+def test_after_the_end_every_call_fails(bench: Bench, name: str) -> None:
+    replica = bench.open(bench.a)
+    replica.scan(Scan())
+    replica.close()
+    with pytest.raises(AefsyncError):
+        {**READS, **WRITES}[name](replica)
+    replica.close()
+
+
+@pytest.mark.parametrize("name", [*READS, *WRITES])
+def test_before_hello_every_call_fails(bench: Bench, name: str) -> None:
+    with pytest.raises(AefsyncError):
+        {**READS, **WRITES}[name](bench.replica(bench.a))

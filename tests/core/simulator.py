@@ -1,0 +1,125 @@
+"""Carries plans out on trees in memory, strictly: whatever a real replica would refuse is a failed assertion here."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from aefsync.core.action import Act, Action
+from aefsync.core.compare import Difference
+from aefsync.core.entry import Entry, Kind
+from aefsync.core.path import RelPath
+from aefsync.core.plan import Plan, plan
+from aefsync.core.reconcile import needs_content, reconcile
+from aefsync.core.verdict import Decision, Rules
+from aefsync.core.view import View
+from tests.support.snapshots import planted, unread
+
+_numbers = itertools.count(1000)
+
+
+@dataclass
+class Tree:
+    """One replica: what is there, and what its trash holds."""
+
+    entries: dict[RelPath, Entry]
+    trash: list[Entry] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry]) -> Tree:
+        """A tree with an inode of its own for each entry."""
+        return cls({entry.path: entry._replace(inode=next(_numbers)) for entry in entries})
+
+    def children(self, path: RelPath) -> list[RelPath]:
+        return [each for each in self.entries if each.is_below(path)]
+
+    def discard(self, path: RelPath) -> None:
+        assert not self.children(path), f"{path} is not empty"
+        self.trash.append(self.entries.pop(path))
+
+    def place(self, wanted: Entry) -> None:
+        parent = wanted.path.parent
+        assert not parent or self.entries[RelPath(parent)].kind is Kind.DIRECTORY
+        self.entries[wanted.path] = wanted._replace(ctime_ns=next(_numbers), inode=next(_numbers))
+
+
+def survey(trees: Sequence[Tree], rules: Rules, hidden: Sequence[Collection[bytes]] = ()) -> list[Difference]:
+    """What the engine knows of the trees: it reads what has the same shape everywhere, and then what it must."""
+    known = [
+        {path: entry for path, entry in tree.entries.items() if not _is_below(path, hidden[i] if hidden else ())}
+        for i, tree in enumerate(trees)
+    ]
+    columns = planted([column.values() for column in known])
+    masked = [each if View.SHAPE.same(each.entries) else _masked(each) for each in columns]
+    wanted = {(each.replica, each.path) for each in needs_content(_differing(masked), rules)}
+    final = [
+        Difference(
+            path,
+            tuple(known[i].get(path) if (i, path) in wanted else entry for i, entry in enumerate(entries)),
+        )
+        for path, entries in masked
+    ]
+    return _differing(final)
+
+
+def _masked(difference: Difference) -> Difference:
+    return Difference(difference.path, tuple(entry and unread(entry) for entry in difference.entries))
+
+
+def _differing(columns: Iterable[Difference]) -> list[Difference]:
+    return [each for each in columns if not View.FULL.same(each.entries)]
+
+
+def _is_below(path: RelPath, directories: Iterable[bytes]) -> bool:
+    return any(path.is_below(each) for each in directories)
+
+
+def decide(
+    trees: Sequence[Tree], rules: Rules, hidden: Sequence[Collection[bytes]] = ()
+) -> tuple[list[Decision], Plan]:
+    """One run's decisions and plan."""
+    decisions = reconcile(survey(trees, rules, hidden), rules, hidden)
+    return decisions, plan(decisions, len(trees))
+
+
+def carry_out(todo: Plan, trees: Sequence[Tree], stop_after: int | None = None) -> None:
+    """Stage everything, then let each replica do its actions (at most so many, if the run is cut short)."""
+    staged: dict[tuple[int, RelPath], Entry] = {}
+    for origin, receiver, file in todo.transfers:
+        there = trees[origin].entries[file.source.path]
+        assert there.stat_key == file.source.stat_key
+        staged[receiver, file.path] = there
+    for number, (tree, actions) in enumerate(zip(trees, todo.actions, strict=True)):
+        for action in actions[:stop_after]:
+            _perform(tree, action, staged.get((number, action.path)))
+
+
+def _perform(tree: Tree, action: Action, staged: Entry | None) -> None:
+    act, path, wanted, found, source = action
+    if found is not None:
+        assert tree.entries[source or path].stat_key == found.stat_key
+    elif act is not Act.METADATA:
+        assert path not in tree.entries, f"{path} is there already"
+    if act is Act.DELETE:
+        tree.discard(path)
+        return
+    assert wanted is not None
+    assert wanted.path == path
+    if act is Act.MOVE:
+        assert source is not None
+        assert path not in tree.entries
+        tree.place(tree.entries.pop(source)._replace(path=path))
+    elif act is Act.METADATA:
+        there = tree.entries[path]
+        assert there.kind is wanted.kind
+        tree.place(there._replace(mode=wanted.mode, mtime_ns=wanted.mtime_ns))
+    else:
+        if found is not None:
+            assert act in (Act.COPY, Act.LINK)
+            assert found.kind is not Kind.DIRECTORY
+            tree.discard(path)
+        if wanted.kind is Kind.FILE:
+            assert staged is not None, f"{path} was not staged"
+            wanted = wanted._replace(content=staged.content, size=staged.size)
+        tree.place(wanted)

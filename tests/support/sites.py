@@ -1,0 +1,125 @@
+"""Sites: where a replica under the contract lives, edited behind its back and looked at from outside."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from aefsync.core.entry import Kind, kind_of
+from aefsync.core.path import RelPath
+from aefsync.disk.replica import LocalReplica
+from aefsync.wire.serve import Served
+from tests.support.memory import MemoryReplica, MemoryTree
+
+Seen = tuple[Kind, int, int, bytes]
+"""Kind, permission bits (0 for symlinks), mtime_ns (0 for directories), bytes or target."""
+
+
+class Site(Protocol):
+    """One root, as its owner sees it."""
+
+    root: bytes
+
+    def write_file(self, path: bytes, data: bytes, mode: int = 0o644, mtime_ns: int = 1) -> None: ...
+
+    def make_directory(self, path: bytes, mode: int = 0o755) -> None: ...
+
+    def make_link(self, path: bytes, target: bytes, mtime_ns: int = 1) -> None: ...
+
+    def remove(self, path: bytes) -> None: ...
+
+    def vanish(self) -> None:
+        """Take the (empty) root away."""
+
+    def exists(self) -> bool: ...
+
+    def listing(self) -> dict[bytes, Seen]:
+        """What stands below the root, by path."""
+
+    def replica(self, peers: Mapping[int, Site] | None = None) -> Served:
+        """A new replica of this root, which can copy directly from the sites `peers` of the same kind."""
+
+
+class MemorySite:
+    def __init__(self, root: Path) -> None:
+        self.root = os.fsencode(root)
+        self.tree = MemoryTree()
+        self.write_file = self.tree.write_file
+        self.make_directory = self.tree.make_directory
+        self.make_link = self.tree.make_link
+        self.remove = self.tree.remove
+
+    def vanish(self) -> None:
+        self.tree.exists = False
+
+    def exists(self) -> bool:
+        return self.tree.exists
+
+    def listing(self) -> dict[bytes, Seen]:
+        return {bytes(path): (n.kind, n.mode, n.mtime_ns, n.data) for path, n in self.tree.nodes.items()}
+
+    def replica(self, peers: Mapping[int, Site] | None = None) -> Served:
+        trees = {number: site.tree for number, site in (peers or {}).items() if isinstance(site, MemorySite)}
+        return MemoryReplica(self.tree, trees)
+
+
+class DiskSite:
+    def __init__(self, root: Path) -> None:
+        root.mkdir()
+        self.root = os.fsencode(root)
+
+    def _place(self, path: bytes) -> bytes:
+        return self.root + b"/" + RelPath(path)
+
+    def write_file(self, path: bytes, data: bytes, mode: int = 0o644, mtime_ns: int = 1) -> None:
+        place = self._place(path)
+        with open(place, "wb") as file:
+            file.write(data)
+        os.chmod(place, mode)
+        os.utime(place, ns=(mtime_ns, mtime_ns))
+
+    def make_directory(self, path: bytes, mode: int = 0o755) -> None:
+        os.mkdir(self._place(path))
+        os.chmod(self._place(path), mode)
+
+    def make_link(self, path: bytes, target: bytes, mtime_ns: int = 1) -> None:
+        os.symlink(target, self._place(path))
+        os.utime(self._place(path), ns=(mtime_ns, mtime_ns), follow_symlinks=False)
+
+    def remove(self, path: bytes) -> None:
+        os.unlink(self._place(path))
+
+    def vanish(self) -> None:
+        os.rmdir(self.root)
+
+    def exists(self) -> bool:
+        return os.path.exists(self.root)
+
+    def listing(self) -> dict[bytes, Seen]:
+        found = {}
+        for directory, directories, files in os.walk(self.root):
+            directories[:] = [name for name in directories if name != b".aefsync"]
+            for place in (os.path.join(directory, name) for name in directories + files):
+                found[os.path.relpath(place, self.root)] = _look(place)
+        return found
+
+    def replica(self, peers: Mapping[int, Site] | None = None) -> Served:
+        sites = peers or {}
+        return LocalReplica(peer_root=lambda number: os.open(sites[number].root, os.O_RDONLY | os.O_DIRECTORY))
+
+
+def _look(place: bytes) -> Seen:
+    seen = os.lstat(place)
+    kind = kind_of(seen.st_mode)
+    if kind is Kind.DIRECTORY:
+        return kind, stat.S_IMODE(seen.st_mode), 0, b""
+    if kind is Kind.SYMLINK:
+        return kind, 0, seen.st_mtime_ns, os.readlink(place)
+    assert kind is Kind.FILE
+    return kind, stat.S_IMODE(seen.st_mode), seen.st_mtime_ns, Path(os.fsdecode(place)).read_bytes()
+
+
+SITES: dict[str, Callable[[Path], Site]] = {"memory": MemorySite, "disk": DiskSite}

@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+import tracemalloc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aefsync.core.ports import Access, Missing, Open, Opened, Phase, Scan, Scanned
+from aefsync.errors import IncompatibleError, ProtocolError
+from aefsync.wire.codec import (
+    MAX_ANSWER_FRAME,
+    MAX_BANNER,
+    MAX_CALL_FRAME,
+    NEED_DATA,
+    Connection,
+    LocalProtocolError,
+    RemoteProtocolError,
+    Role,
+    State,
+)
+from aefsync.wire.dialogue import Call, Failed, Message, Method, Progress, Reply
+
+GREETING = b"aefsync-agent/1 0.1.0\n"
+HELLO = Call(Method.HELLO, (Open(b"/r", "run", bytes(32), Access.READ, Missing.REFUSE, b""),))
+HELLO_REPLY = Reply(Method.HELLO, Opened(b"/r", b"host", ((1, 2),), (), 5, created=False, seen_before=True))
+SCAN = Call(Method.SCAN, (Scan(),))
+SCANNED = Reply(Method.SCAN, Scanned(bytes(16), 200_000, 0, 0, 12, 3, ()))
+PROGRESS = Progress(Phase.SCAN, 1, 2)
+FAILED = Failed("RootError", "no such directory")
+CLOSE, CLOSED = Call(Method.CLOSE), Reply(Method.CLOSE, None)
+
+SESSION: list[Message] = [HELLO, HELLO_REPLY, SCAN, PROGRESS, PROGRESS, SCANNED, SCAN, FAILED, CLOSE, CLOSED]
+
+
+def pair() -> tuple[Connection, Connection]:
+    return Connection(Role.CLIENT, "0.1.0"), Connection(Role.SERVER, "0.1.0")
+
+
+def events(connection: Connection, data: bytes) -> list[Message]:
+    """Everything that comes out when `data` comes in."""
+    connection.receive_data(data)
+    found: list[Message] = []
+    while connection.state in (State.IDLE, State.BUSY) and (event := connection.next_event()) is not NEED_DATA:
+        found.append(event)
+    return found
+
+
+def frame(payload: bytes) -> bytes:
+    return len(payload).to_bytes(4, "big") + payload
+
+
+def test_a_session_between_two_connections() -> None:
+    client, server = pair()
+    for message in SESSION:
+        sender, receiver = (client, server) if isinstance(message, Call) else (server, client)
+        assert events(receiver, sender.send(message)) == [message]
+    assert client.state is server.state is State.CLOSED
+    assert client.peer_version == server.peer_version == "0.1.0"
+
+
+def test_a_session_byte_by_byte() -> None:
+    client, server = pair()
+    for message in SESSION:
+        sender, receiver = (client, server) if isinstance(message, Call) else (server, client)
+        found = [event for byte in sender.send(message) for event in events(receiver, bytes([byte]))]
+        assert found == [message]
+
+
+def test_the_greeting_comes_first_and_once() -> None:
+    client, server = pair()
+    assert client.send(HELLO).startswith(GREETING)
+    assert server.greet() == GREETING
+    assert server.greet() == b""
+
+
+def wire() -> tuple[bytes, bytes]:
+    """The bytes of `SESSION` in both directions."""
+    client, server = pair()
+    sent, answered = b"", b""
+    for message in SESSION:
+        if isinstance(message, Call):
+            sent += (data := client.send(message))
+            events(server, data)
+        else:
+            answered += (data := server.send(message))
+            events(client, data)
+    return sent, answered
+
+
+SENT, ANSWERED = wire()
+
+
+@pytest.mark.parametrize("cut", range(len(SENT)))
+def test_a_client_cut_off_anywhere_leaves_whole_calls(cut: int) -> None:
+    server = Connection(Role.SERVER)
+    calls = [message for message in SESSION if isinstance(message, Call)]
+    found: list[Message] = []
+    server.receive_data(SENT[:cut])
+    while (event := server.next_event()) is not NEED_DATA:
+        found.append(event)
+        server.send(Failed("RootError", "for the next call to be due"))
+    assert found == calls[: len(found)]
+    assert len(found) < len(calls)
+
+
+@given(st.binary(min_size=1, max_size=300))
+def test_garbage_for_a_server_gives_a_clean_error(garbage: bytes) -> None:
+    for prefix in (b"", GREETING, SENT[: len(SENT) // 2]):
+        server = Connection(Role.SERVER)
+        server.receive_data(prefix + garbage)
+        try:
+            while server.next_event() is not NEED_DATA:
+                server.send(FAILED)
+        except (ProtocolError, IncompatibleError):
+            assert server.state is State.REFUSED
+
+
+@given(st.integers(0, len(ANSWERED) - 1), st.integers(1, 255))
+def test_damage_on_the_way_to_a_client_gives_a_clean_error(position: int, change: int) -> None:
+    damaged = bytearray(ANSWERED)
+    damaged[position] ^= change
+    client = Connection(Role.CLIENT)
+    client.receive_data(bytes(damaged))
+    try:
+        for call in [message for message in SESSION if isinstance(message, Call)]:
+            client.send(call)
+            while client.state is State.BUSY and client.next_event() is not NEED_DATA:
+                pass
+    except (ProtocolError, IncompatibleError):
+        assert client.state is State.CLOSED
+    except LocalProtocolError:
+        assert client.state is State.BUSY
+
+
+@pytest.mark.parametrize(("role", "limit"), [(Role.CLIENT, MAX_ANSWER_FRAME), (Role.SERVER, MAX_CALL_FRAME)])
+def test_oversized_frames_are_refused_without_allocating(role: Role, limit: int) -> None:
+    connection = Connection(role)
+    if role is Role.CLIENT:
+        connection.send(HELLO)
+    tracemalloc.start()
+    try:
+        connection.receive_data(GREETING + (limit + 1).to_bytes(4, "big"))
+        with pytest.raises(RemoteProtocolError, match="at most"):
+            connection.next_event()
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_frame_of_the_greatest_length_is_awaited() -> None:
+    server = Connection(Role.SERVER)
+    assert events(server, GREETING + MAX_CALL_FRAME.to_bytes(4, "big")) == []
+
+
+@pytest.mark.parametrize(
+    "banner",
+    [b"", b"Last login: today\r\n", b"no newline: ", b"aefsync-agent/ is great\naefsync-agent/1\n", b"x" * 65_000],
+)
+def test_what_a_login_shell_prints_is_skipped(banner: bytes) -> None:
+    client, server = pair()
+    events(server, client.send(HELLO))
+    data = banner + server.send(HELLO_REPLY)
+    found = [event for start in range(0, len(data), 1000) for event in events(client, data[start : start + 1000])]
+    assert found == [HELLO_REPLY]
+
+
+def test_too_long_a_banner_means_that_there_is_no_agent() -> None:
+    client = Connection(Role.CLIENT)
+    client.send(HELLO)
+    assert events(client, b"\n" * MAX_BANNER) == []
+    with pytest.raises(IncompatibleError, match="no aefsync agent"):
+        events(client, b"\n")
+    assert client.state is State.CLOSED
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"\n" + GREETING,
+        b"GET / HTTP/1.1\r\n",
+        b"aefsync-agent/x 1\n",
+        b"aefsync-agent/1\n",
+        b"aefsync-agent/1" + b"1" * 200,
+    ],
+)
+def test_a_client_must_begin_with_its_greeting(start: bytes) -> None:
+    with pytest.raises(RemoteProtocolError, match="no aefsync"):
+        events(Connection(Role.SERVER), start)
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize(
+    ("theirs", "line"),
+    [
+        (b"aefsync-agent/2 0.9.0\n", "this side (0.1.0) is too old for the other side (0.9.0): upgrade it"),
+        (b"aefsync-agent/0 0.0.1\n", "the other side (0.0.1) is too old for this side (0.1.0): upgrade it"),
+    ],
+)
+def test_another_protocol_says_which_side_to_upgrade(role: Role, theirs: bytes, line: str) -> None:
+    connection = Connection(role, "0.1.0")
+    with pytest.raises(IncompatibleError) as caught:
+        events(connection, theirs)
+    assert caught.value.message == line
+    assert "\n" not in line
+
+
+def busy(role: Role) -> Connection:
+    """A connection with a scan under way."""
+    client, server = pair()
+    data = client.send(SCAN)
+    events(server, data)
+    events(client, server.greet())
+    return client if role is Role.CLIENT else server
+
+
+@pytest.mark.parametrize(
+    ("role", "state", "message"),
+    [
+        (Role.CLIENT, State.BUSY, SCAN),
+        (Role.CLIENT, State.IDLE, SCANNED),
+        (Role.CLIENT, State.IDLE, PROGRESS),
+        (Role.CLIENT, State.BUSY, FAILED),
+        (Role.SERVER, State.IDLE, SCANNED),
+        (Role.SERVER, State.IDLE, PROGRESS),
+        (Role.SERVER, State.IDLE, FAILED),
+        (Role.SERVER, State.IDLE, SCAN),
+        (Role.SERVER, State.BUSY, SCAN),
+        (Role.SERVER, State.BUSY, HELLO_REPLY),
+    ],
+)
+def test_what_is_not_due_is_not_sent(role: Role, state: State, message: Message) -> None:
+    connection = busy(role) if state is State.BUSY else Connection(role)
+    with pytest.raises(LocalProtocolError):
+        connection.send(message)
+    assert connection.state is state
+
+
+def test_a_message_that_cannot_be_sent_changes_nothing() -> None:
+    server = busy(Role.SERVER)
+    with pytest.raises(LocalProtocolError, match="cannot be sent"):
+        server.send(Reply(Method.SCAN, SCANNED.value._replace(problems=5)))
+    client = Connection(Role.CLIENT)
+    with pytest.raises(LocalProtocolError, match="at most"):
+        client.send(Call(Method.PURGE, (("x" * 255,) * (MAX_CALL_FRAME // 255),)))
+    assert server.state is State.BUSY
+    assert client.state is State.IDLE
+
+
+def test_a_reply_that_was_not_asked_for_is_refused() -> None:
+    client, server = pair()
+    events(server, client.send(HELLO))
+    data = server.send(HELLO_REPLY)
+    for asked in (None, SCAN):
+        fresh = Connection(Role.CLIENT)
+        if asked:
+            fresh.send(asked)
+        with pytest.raises(RemoteProtocolError, match="not due"):
+            events(fresh, data)
+        assert fresh.state is State.CLOSED
+
+
+def test_a_second_call_before_the_first_is_answered_is_refused() -> None:
+    client, server = pair()
+    data = client.send(SCAN)
+    server.receive_data(data + data[len(GREETING) :])
+    assert server.next_event() == SCAN
+    with pytest.raises(RemoteProtocolError, match="not due"):
+        server.next_event()
+
+
+def test_a_call_sent_to_a_client_is_refused() -> None:
+    client = Connection(Role.CLIENT)
+    client.send(HELLO)
+    with pytest.raises(RemoteProtocolError, match="no message"):
+        events(client, Connection(Role.CLIENT).send(HELLO))
+
+
+def test_a_server_may_say_why_it_goes_and_nothing_more() -> None:
+    server = Connection(Role.SERVER)
+    with pytest.raises(RemoteProtocolError):
+        events(server, GREETING + frame(b"garbage"))
+    with pytest.raises(LocalProtocolError):
+        server.send(SCANNED)
+    client = Connection(Role.CLIENT)
+    client.send(HELLO)
+    assert events(client, server.send(FAILED)) == [FAILED]
+    assert server.state is State.CLOSED
+    server.receive_data(b"more")
+    with pytest.raises(RemoteProtocolError, match="over"):
+        server.next_event()
+
+
+def test_a_session_without_changes_is_small() -> None:
+    """DESIGN §4.3: 300 bytes after OPEN, both directions, for trees that are equal; the end of the session included."""
+    client, server = pair()
+    sizes = {}
+    for call, reply in ((HELLO, HELLO_REPLY), (SCAN, SCANNED), (CLOSE, CLOSED)):
+        sent = client.send(call)
+        events(server, sent)
+        answered = server.send(reply)
+        events(client, answered)
+        sizes[call.method] = len(sent) + len(answered)
+    assert sizes[Method.HELLO] <= 300
+    assert sizes[Method.SCAN] <= 150
+    assert sizes[Method.SCAN] + sizes[Method.CLOSE] <= 300
