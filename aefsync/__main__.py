@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from aefsync import __version__
@@ -12,9 +13,20 @@ def main() -> None:
     if sys.argv[1:] in (["--version"], ["-V"]):
         sys.stdout.write(f"aefsync {__version__}\n")
         return
+    occupy_standard_streams()
     from aefsync.cli.app import run
 
     sys.exit(run(sys.argv[1:]))
+
+
+def occupy_standard_streams() -> None:
+    """Put nothing where stdin, stdout or stderr are closed, so that no socket is opened in their place."""
+    while True:
+        descriptor = os.open(os.devnull, os.O_RDWR)
+        if descriptor > 2:
+            os.close(descriptor)
+            return
+        os.set_inheritable(descriptor, True)  # noqa: FBT003  takes no names
 
 
 if __name__ == "__main__":

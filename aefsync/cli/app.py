@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import traceback
 from typing import Annotated, NamedTuple
 
 import typer
@@ -84,7 +83,7 @@ def tree(names: list[str]) -> typer.Typer:
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
     )
-    app.callback(epilog="aefsync COMMAND --help says more.")(_aefsync)
+    app.callback(epilog=exits.epilog(""))(_aefsync)
     for name in names:
         function = getattr(importlib.import_module(f"aefsync.cli.{COMMANDS[name]}"), COMMANDS[name])
         is_alias = name != COMMANDS[name]
@@ -142,6 +141,8 @@ def _lines(error: AefsyncError) -> tuple[str, ...]:
 
 def _as_error(error: Exception, command: str) -> AefsyncError:
     """What nobody foresaw, as an error of one line."""
+    import traceback  # 5 ms that a run without trouble need not pay
+
     if os.environ.get("AEFSYNC_TRACEBACK"):
         traceback.print_exception(error)
     if isinstance(error, OSError) and error.strerror:

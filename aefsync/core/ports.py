@@ -54,7 +54,7 @@ class Opened(NamedTuple):
 
     `ancestors` are (device, inode) of the root and of each directory above it, on the host named by `host`; they tell
     equal and nested roots.  `ignore_rules` are the lines of its `.aefsyncignore`.  `seen_before` says that the root
-    has an `.aefsync/`.
+    has an `.aefsync/`, `empty` that it has nothing else.
     """
 
     root: bytes
@@ -64,6 +64,7 @@ class Opened(NamedTuple):
     clock_ns: int
     created: bool
     seen_before: bool
+    empty: bool = False
 
 
 class Scan(NamedTuple):
@@ -73,6 +74,8 @@ class Scan(NamedTuple):
     one_file_system: bool = False
     ignore_index: bool = False
     """read every file, whatever the index says (`--checksum`)"""
+    eager: bool = False
+    """where nothing is known yet, read small files in the same pass: their contents will probably be needed"""
 
 
 class Scanned(NamedTuple):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from aefsync.core.digest import ENTRY_DIGEST, content_digest
@@ -34,6 +35,7 @@ class Limits(NamedTuple):
     own: frozenset[bytes] = frozenset()
     one_file_system: bool = False
     ignore_index: bool = False
+    eager: bool = False
 
 
 class PageBuilder:
@@ -47,8 +49,11 @@ class PageBuilder:
         self._clock_column = _CTIME if file_system.stable else _MTIME
         self._racy_from = seen_at - file_system.step_ns
 
-    def build(self, listing: Listing, known: Page | None, rules: bytes) -> Page:
-        """The page; `known` is the one from before, its contents reused where the stat is the same and not racy."""
+    def build(self, listing: Listing, known: Page | None, rules: bytes, contents: Mapping[bytes, bytes]) -> Page:
+        """The page; `known` is the one from before, its contents reused where the stat is the same and not racy.
+
+        `contents` holds digests that were taken along with the listing, by name; they count where nothing is racy.
+        """
         seen = listing.seen
         listing = listing.in_order()
         listed_kinds = _kinds(listing.stats)
@@ -74,6 +79,10 @@ class PageBuilder:
         )
         if known is not None:
             page = _reuse(page, known)
+        if contents:
+            names_kept = page.name_list()
+            fresh = {index: contents[names_kept[index]] for index in page.unread() if not page.flags[index] & RACY}
+            page = page.with_contents({index: content for index, content in fresh.items() if content})
         return self._with_links(page, kinds)
 
     def _kept(self, names: bytes, kinds: list[int]) -> list[int] | None:

@@ -34,6 +34,15 @@ class Index:
         self._pending_briefs: dict[bytes, bytes | None] = {}
         self._pending_bytes = 0
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing at all is known."""
+        for database in (self._database, self._fallback):
+            with contextlib.suppress(sqlite3.Error):
+                if database is not None and database.execute("SELECT 1 FROM page LIMIT 1").fetchone():
+                    return False
+        return True
+
     def load(self, directory: bytes, seen: bytes | None = None) -> Page | None:
         """The page of a directory (its key with closing NUL), if there is an undamaged one (of that listing)."""
         if directory in self._pending:

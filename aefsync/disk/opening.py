@@ -8,6 +8,7 @@ import socket
 from typing import NamedTuple
 
 from aefsync.core.digest import framed_digest
+from aefsync.core.path import RESERVED
 from aefsync.core.ports import Access, Missing, Open, Opened
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.filesystem import FileSystem
@@ -52,7 +53,15 @@ def describe(opened: OpenRoot, clock_ns: int, *, seen_before: bool) -> Opened:
     """What the replica says of its root."""
     rules = _ignore_rules(ConfinedRoot(opened.fd)) if opened.fd >= 0 else ()
     ancestors = tuple(_ancestors(opened))
-    return Opened(opened.path, _host(), ancestors, rules, clock_ns, opened.created, seen_before)
+    return Opened(opened.path, _host(), ancestors, rules, clock_ns, opened.created, seen_before, _is_empty(opened.fd))
+
+
+def _is_empty(fd: int) -> bool:
+    if fd < 0:
+        return True
+    with contextlib.suppress(OSError), os.scandir(fd) as scan:
+        return all(os.fsencode(entry.name) == RESERVED for entry in scan)
+    return False
 
 
 def _ancestors(opened: OpenRoot) -> list[tuple[int, int]]:

@@ -64,7 +64,8 @@ class LocalReplica:
 
     def hello(self, request: Open) -> Opened:
         """Open the root.  A second hello may ask for more: to create the root, or to write."""
-        self._check_open()
+        if self._closed:
+            raise AefsyncError("the session is closed")
         opened = self._opened
         if opened is None or opened.fd < 0:
             opened = self._opened = open_root(request)
@@ -86,7 +87,7 @@ class LocalReplica:
         if self._index is None:
             self._index = open_index(self._opened, self._request, self._home, self._file_system)
         own = own_paths(self._opened, self._request.cache_dir)
-        limits = Limits(Filter(request.rules), own, request.one_file_system, request.ignore_index)
+        limits = Limits(Filter(request.rules), own, request.one_file_system, request.ignore_index, request.eager)
         self._scanner = Scanner(
             self._root,
             self._index,
@@ -258,6 +259,8 @@ class LocalReplica:
     def _check_open(self) -> None:
         if self._closed:
             raise AefsyncError("the session is closed")
+        if self._opened is None:
+            raise AefsyncError("the session has not begun")
 
     def _scanned(self, *, complete: bool = False) -> Scanned:
         """Sum the snapshot up; the root digest only where everything that will be read was read."""

@@ -8,6 +8,7 @@ is read later (`reading`), if it has to be read at all.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import time
@@ -22,7 +23,7 @@ from aefsync.disk.building import KINDS, Limits, PageBuilder, directory_path
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.filesystem import FileSystem
 from aefsync.disk.index import Index
-from aefsync.disk.listing import Listing, list_directory
+from aefsync.disk.listing import Listing, list_directory, read_directory
 from aefsync.disk.page import Brief, Page
 
 
@@ -50,6 +51,7 @@ class Scanner:
         self._rules = limits.filter.digest + b"".join(sorted(limits.own))
         self._clock_ns = clock_ns
         self._on_progress = on_progress
+        self._eager = limits.eager and not limits.ignore_index and file_system.stable and index.is_empty
         self._device = os.fstat(root.fd).st_dev
 
     def scan(self) -> None:
@@ -185,24 +187,39 @@ class Scanner:
 
     def _look(self, fd: int, prefix: bytes, known: Page | None, *, in_brief: bool) -> Page | Brief:
         seen_at = self._clock_ns()
-        listing = list_directory(fd, stable=self._file_system.stable)
+        listing, contents = self._list(fd)
         if known is None and not self._limits.ignore_index:
             brief = self.index.brief(prefix) if in_brief else None
             if brief is not None and brief.rules == self._rules and brief.seen == listing.seen:
                 self.briefs[prefix] = brief
                 return brief
             known = self.index.load(prefix)
-        return self._build(fd, prefix, listing, known, seen_at)
+        return self._build(fd, prefix, listing, contents, known, seen_at)
 
-    def _build(self, fd: int, prefix: bytes, listing: Listing, known: Page | None, seen_at: int) -> Page:
+    def _list(self, fd: int) -> tuple[Listing, dict[bytes, bytes]]:
+        """List a directory; with it read its files, if that is wanted and ctimes can be trusted."""
+        if self._eager:
+            with contextlib.suppress(OSError):
+                return read_directory(fd, stable=True)
+        return list_directory(fd, stable=self._file_system.stable), {}
+
+    def _build(
+        self, fd: int, prefix: bytes, listing: Listing, contents: dict[bytes, bytes], known: Page | None, seen_at: int
+    ) -> Page:
         for name, reason in listing.failed:
             self._problem(prefix, Problem(directory_path(prefix + name + b"\0"), reason, subtree=True))
-        page = PageBuilder(prefix, fd, self._limits, self._file_system, seen_at).build(listing, known, self._rules)
+        builder = PageBuilder(prefix, fd, self._limits, self._file_system, seen_at)
+        page = builder.build(listing, known, self._rules, contents)
         self.pages[prefix] = page
         self._report_left_out(prefix, page)
         if not page.unread():
             self.replace(prefix, page.sealed(prefix))
         return self.pages[prefix]
+
+    def _problem(self, prefix: bytes, problem: Problem) -> None:
+        known = self.problems.setdefault(prefix, [])
+        if problem not in known:
+            known.append(problem)
 
     def _report_left_out(self, prefix: bytes, page: Page) -> None:
         """Names that no replica may hold are a problem each time they are seen."""

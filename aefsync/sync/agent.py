@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import signal
 import socket
 import sys
 
+from aefsync.core.ports import Access, Missing, Open, Opened
 from aefsync.disk.replica import LocalReplica
-from aefsync.errors import UnreachableError
+from aefsync.errors import RootError, UnreachableError
 from aefsync.wire.serve import serve
-from aefsync.wire.stream import SocketStream
+from aefsync.wire.stream import PipeStream, SocketStream
 
 
 class Peers:
@@ -52,8 +54,36 @@ def main() -> None:
     replica = LocalReplica(peer_root=peers.root, on_root=peers.show)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         serve(replica, SocketStream(socket.socket(fileno=int(descriptor))))
+    # Everything is closed; taking a large heap apart object by object would only keep the coordinator waiting.
+    os._exit(0)
+
+
+class PinnedReplica(LocalReplica):
+    """A replica that opens nothing outside `root`, and nothing for writing if `read_only`."""
+
+    def __init__(self, root: bytes | None, *, read_only: bool) -> None:
+        super().__init__()
+        self._pinned = None if root is None else os.path.realpath(root)
+        self._read_only = read_only
+
+    def hello(self, request: Open) -> Opened:
+        if self._read_only and request.access is not Access.READ:
+            raise RootError("this agent is read-only")
+        if self._read_only and request.missing is Missing.CREATE:
+            request = request._replace(missing=Missing.REFUSE)
+        if self._pinned is not None:
+            root = os.path.realpath(request.root)
+            if root != self._pinned and not root.startswith(self._pinned.rstrip(b"/") + b"/"):
+                raise RootError(f"this key is pinned to {os.fsdecode(self._pinned)}")
+        return super().hello(request)
 
 
 def serve_stdio(root: bytes | None, read_only: bool) -> None:
-    """`aefsync agent`: serve a replica over standard input and output, pinned to `root` where one is given."""
-    raise NotImplementedError
+    """`aefsync agent`: serve a replica over standard input and output, pinned to `root` where one is given.
+
+    Standard output carries protocol only: what would be printed by accident goes to standard error.
+    """
+    stream = PipeStream(os.dup(0), os.dup(1))
+    os.dup2(2, 1)
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        serve(PinnedReplica(root, read_only=read_only), stream)

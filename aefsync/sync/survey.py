@@ -52,7 +52,8 @@ def scan_of(session: Session, request: Request) -> Scan:
 
 def survey(session: Session, request: Request, view: View) -> Survey:
     """Scan, read what must be read, compare.  Raises `GuardError` where the filters leave nothing."""
-    scan = scan_of(session, request)
+    eager = view.reads and not any(opened.empty for opened in session.opened)
+    scan = scan_of(session, request)._replace(eager=eager)
     scans = session.each(lambda number, replica: replica.scan(scan))
     for location, scanned in zip(session.locations, scans, strict=True):
         refusal = nothing_left(location.text, scanned.entries, scanned.excluded)

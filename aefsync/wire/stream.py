@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 from typing import Protocol
 
@@ -47,3 +48,31 @@ class SocketStream:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+
+
+class PipeStream:
+    """A stream over two descriptors, one for each direction, which it owns."""
+
+    def __init__(self, read_fd: int, write_fd: int) -> None:
+        self._read_fd = read_fd
+        self._write_fd = write_fd
+        self._closed = False
+        self.sent_bytes = 0
+        self.received_bytes = 0
+
+    def read(self, size: int) -> bytes:
+        data = os.read(self._read_fd, size)
+        self.received_bytes += len(data)
+        return data
+
+    def write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._write_fd, view) :]
+        self.sent_bytes += len(data)
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            os.close(self._read_fd)
+            os.close(self._write_fd)

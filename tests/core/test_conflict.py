@@ -70,7 +70,9 @@ def test_the_tag_is_of_author_content_and_name() -> None:
     assert len(names) == 3
 
 
-@pytest.mark.parametrize("name", ["語".encode() * 85, "🙂".encode() * 63 + b".txt", b"x" * 255, b"\xfa" * 255, b"\x80" * 255])
+@pytest.mark.parametrize(
+    "name", ["語".encode() * 85, "🙂".encode() * 63 + b".txt", b"x" * 255, b"\xfa" * 255, b"\x80" * 255]
+)
 def test_a_long_name_is_cut(name: bytes) -> None:
     copy = conflict_name(name, b"", 0, C)
     assert 252 <= len(copy) <= 255

@@ -41,7 +41,7 @@ def test_entry_digest_is_of_the_whole_key() -> None:
 
 
 def test_entry_digest_is_the_same_for_ever() -> None:
-    assert entry_digest().hex() == "9ce05a1c8158ccb1d8e37bfba4d3f4cc"
+    assert entry_digest().hex() == "f1d19e16cc75ba68cc8244a3153bfc66"
 
 
 def test_node_digest_is_keyed_and_does_not_see_where_slices_end() -> None:

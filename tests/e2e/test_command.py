@@ -81,8 +81,9 @@ def test_options_from_the_environment(aefsync: Program, pair: Pair) -> None:
     tree(pair.b, {})
     done = aefsync("diff", *pair, env={"AEFSYNC_EXCLUDE": "*.o", "AEFSYNC_JSON": "1"}).expect(1)
     assert {each.get("path") for each in done.events} == {None, "x"}
-    aefsync("repair", "--no-delete", *pair, env={"AEFSYNC_MIRROR": "1", "AEFSYNC_ALLOW_EMPTY_ROOT": "1"})
-    assert (pair.b / "x").exists(), "never from the environment"
+    tree(pair.b, {"extra": "1"})
+    aefsync("repair", *pair, env={"AEFSYNC_MIRROR": "1", "AEFSYNC_ALLOW_EMPTY_ROOT": "1"}).expect(0, 2)
+    assert (pair.b / "extra").exists(), "never from the environment"
 
 
 def test_sync_is_an_alias(aefsync: Program, pair: Pair) -> None:

@@ -197,7 +197,7 @@ def test_actions_that_contradict_themselves_are_not_sent(action: Action) -> None
 
 
 FILE = Entry(RelPath(b"docs/a.txt"), Kind.FILE, 0o644, 3, 1, 2, 3, UNKNOWN)
-SIZES = {
+SIZES: dict[str, tuple[Message, int]] = {
     "scan": (Call(Method.SCAN, (Scan(),)), 20),
     "scanned": (Reply(Method.SCAN, Scanned(bytes(16), 10**6, 0, 0, 12, 3, ())), 50),
     "progress": (Progress(Phase.READ, 1 << 31, 1 << 40), 30),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -78,7 +78,7 @@ GOOD = {
     "split": (Question(View.FULL, TWO, 3), Answer((1, 2, 3), bytes(24), (1, 2), (b"d",))),
     "no split": (Question(View.FULL, WHOLE, 3), Answer((0,), bytes(8), (1,))),
 }
-LIES = {
+LIES: dict[str, tuple[str, dict[str, Any]]] = {
     "too few counts": ("nodes", {"counts": (1,)}),
     "too many counts": ("nodes", {"counts": (1, 2, 3)}),
     "too few digests": ("nodes", {"digests": bytes(8)}),
@@ -270,7 +270,7 @@ def test_progress_reaches_the_monitor() -> None:
     ],
 )
 def test_failures_are_raised_as_what_they_were(failed: Failed, kind: type[AefsyncError]) -> None:
-    following = iter([failed, Reply(Method.HELLO, OPENED)])
+    following: Iterator[Message] = iter((failed, Reply(Method.HELLO, OPENED)))
     replica = RemoteReplica(Scripted(lambda _: [next(following)]))
     with pytest.raises(AefsyncError) as caught:
         replica.hello(OPEN)

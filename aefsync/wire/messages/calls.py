@@ -51,6 +51,7 @@ class ScanCall(Form, tag="scan"):
     rules: ByteStrings
     one_file_system: bool
     ignore_index: bool
+    eager: bool
 
     @classmethod
     def of(cls, *values: Scan) -> Self:
@@ -58,7 +59,8 @@ class ScanCall(Form, tag="scan"):
         return cls(tuple(rule.encode("utf-8", "surrogateescape") for rule in rules), *flags)
 
     def values(self) -> tuple[Scan]:
-        return (Scan(tuple(map(unpack_text, self.rules)), self.one_file_system, self.ignore_index),)
+        rules = tuple(map(unpack_text, self.rules))
+        return (Scan(rules, self.one_file_system, self.ignore_index, self.eager),)
 
 
 class ReadUnreadCall(Form, tag="read_unread"):

@@ -79,16 +79,18 @@ class HelloReply(Form, tag="hello"):
     clock_ns: Int64
     created: bool
     seen_before: bool
+    empty: bool
 
     @classmethod
     def of(cls, *values: Opened) -> Self:
         opened = values[0]
         rules = tuple(rule.encode("utf-8", "surrogateescape") for rule in opened.ignore_rules)
-        return cls(*opened[:3], rules, *opened[4:])
+        said = (opened.clock_ns, opened.created, opened.seen_before, opened.empty)
+        return cls(opened.root, opened.host, opened.ancestors, rules, *said)
 
     def values(self) -> tuple[Opened]:
         head = (self.root, self.host, self.ancestors, tuple(map(unpack_text, self.ignore_rules)))
-        return (Opened(*head, self.clock_ns, self.created, self.seen_before),)
+        return (Opened(*head, self.clock_ns, self.created, self.seen_before, self.empty),)
 
 
 class ScanReply(ScannedForm, tag="scan"): ...
