@@ -23,7 +23,7 @@ _ENTRY_DOMAIN = b"aefsync entry 1\0"
 _LENGTH = struct.Struct("<Q")
 
 
-def content_digest(data: bytes) -> bytes:
+def content_digest(data: bytes | memoryview) -> bytes:
     """BLAKE3-256 of a content held in memory."""
     return blake3(data).digest()
 

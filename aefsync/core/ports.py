@@ -160,8 +160,11 @@ class Replica(Protocol):
     def trash(self) -> Sequence[TrashItem]:
         """What the trash holds, newest run first."""
 
-    def restore(self, items: Sequence[TrashItem]) -> Applied:
-        """Put things from the trash back, what is there now taking their place in the trash."""
+    def restore(self, items: Sequence[TrashItem], to: bytes = b"") -> Applied:
+        """Put things from the trash back, what is there now taking their place in the trash.
+
+        With `to`, a directory of the replica's machine, copy them there instead; nothing there is replaced.
+        """
 
     def purge(self, runs: Sequence[str]) -> Applied:
         """Delete the trash of these runs for good."""

@@ -22,7 +22,7 @@ _STABLE = attrgetter("st_mode", "st_size", "st_mtime_ns", "st_ctime_ns", "st_ino
 _UNSTABLE = attrgetter("st_mode", "st_size", "st_mtime_ns")
 _name = attrgetter("name")
 _RESERVED = RESERVED.decode()
-_EAGER = 32 << 10
+_EAGER = 64 << 10
 """Bytes read of each file at once; a longer file is left for later."""
 
 
@@ -76,6 +76,8 @@ def read_directory(fd: int, *, stable: bool) -> tuple[Listing, dict[bytes, bytes
     names = "\0".join(map(_name, entries)).encode("utf-8", "surrogateescape")
     stats: list[os.stat_result] = []
     contents: list[bytes] = []
+    buffer = bytearray(_EAGER)
+    buffers, view = [buffer], memoryview(buffer)
     for entry in entries:
         if not entry.is_file(follow_symlinks=False):
             stats.append(entry.stat(follow_symlinks=False))
@@ -83,12 +85,12 @@ def read_directory(fd: int, *, stable: bool) -> tuple[Listing, dict[bytes, bytes
             continue
         file = os.open(entry.name, READ_FLAGS, dir_fd=fd)
         try:
-            data = os.read(file, _EAGER)
+            count = os.readv(file, buffers)
             seen = os.fstat(file)
         finally:
             os.close(file)
         stats.append(seen)
-        contents.append(content_digest(data) if len(data) == seen.st_size else b"")
+        contents.append(content_digest(view[:count]) if count == seen.st_size else b"")
     listing = Listing(names, _pack(stats, stable=stable), ())
     return listing, dict(zip(names.split(b"\0"), contents, strict=False)) if entries else {}
 

@@ -24,7 +24,7 @@ from aefsync.disk.opening import OpenRoot, describe, open_home_of, open_index, o
 from aefsync.disk.page import Page
 from aefsync.disk.reading import read_pages, unread, within
 from aefsync.disk.recording import Placed, complete_placed, make_directories_durable
-from aefsync.disk.restoring import restore
+from aefsync.disk.restoring import copy_out, restore
 from aefsync.disk.scan import Scanner, assemble, left_out
 from aefsync.disk.staging import Staging
 from aefsync.disk.trash import Trash, list_trash, purge_runs
@@ -232,9 +232,11 @@ class LocalReplica:
         self._check_open()
         return list_trash(self._home) if self._home is not None else []
 
-    def restore(self, items: Sequence[TrashItem]) -> Applied:
+    def restore(self, items: Sequence[TrashItem], to: bytes = b"") -> Applied:
         self._writing()
         assert self._root is not None and self._home is not None
+        if to:
+            return copy_out(self._home, items, to)
         return restore(self._root, self._home, Trash(self._home, self._request.run), items)
 
     def purge(self, runs: Sequence[str]) -> Applied:

@@ -51,7 +51,8 @@ class Scanner:
         self._rules = limits.filter.digest + b"".join(sorted(limits.own))
         self._clock_ns = clock_ns
         self._on_progress = on_progress
-        self._eager = limits.eager and not limits.ignore_index and file_system.stable and index.is_empty
+        self._ignores_index = limits.ignore_index or index.is_empty
+        self._eager = limits.eager and not limits.ignore_index and file_system.stable and self._ignores_index
         self._device = os.fstat(root.fd).st_dev
 
     def scan(self) -> None:
@@ -188,7 +189,7 @@ class Scanner:
     def _look(self, fd: int, prefix: bytes, known: Page | None, *, in_brief: bool) -> Page | Brief:
         seen_at = self._clock_ns()
         listing, contents = self._list(fd)
-        if known is None and not self._limits.ignore_index:
+        if known is None and not self._ignores_index:
             brief = self.index.brief(prefix) if in_brief else None
             if brief is not None and brief.rules == self._rules and brief.seen == listing.seen:
                 self.briefs[prefix] = brief

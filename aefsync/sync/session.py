@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from aefsync.core.compare import Span
 from aefsync.core.digest import KEY_SIZE
@@ -19,8 +19,9 @@ from aefsync.errors import AefsyncError, UsageError
 from aefsync.sync.child import spawn
 from aefsync.sync.location import Location, parse
 from aefsync.sync.together import together
-from aefsync.wire.remote import RemoteReplica
-from aefsync.wire.stream import SocketStream
+
+if TYPE_CHECKING:
+    from aefsync.wire.remote import RemoteReplica
 
 T = TypeVar("T")
 
@@ -94,6 +95,10 @@ def open_session(
     locations = tuple(parse(text) for text in texts)
     run = new_run()
     children = spawn(len(locations))
+    # The replicas start up while the messages are imported here: a third of what a small run takes.
+    from aefsync.wire.remote import RemoteReplica
+    from aefsync.wire.stream import SocketStream
+
     try:
         replicas = tuple(
             RemoteReplica(SocketStream(child.socket), _progress(monitor, number), label=locations[number].text)

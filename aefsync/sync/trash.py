@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -26,19 +27,17 @@ def list_trash(locations: tuple[str, ...]) -> Iterator[Event]:
 
 
 def restore_trash(locations: tuple[str, ...], path: bytes, run: str | None, to: bytes | None) -> Iterator[Event]:
-    """Put the newest version of a path (and of what was below it) back, or that of one run."""
+    """Put the newest version of a path (and of what was below it) back, or that of one run; or copy it to `to`."""
     begun = time.monotonic()
     yield Started("trash", locations)
     wanted = _parse(path)
-    if to is not None:
-        raise UsageError("--to is not supported yet")
     with _open(locations, Access.WRITE) as session:
         restored = problems = 0
         for number, items in enumerate(_items(session)):
             chosen = _newest([item for item in items if _matches(item, wanted) and run in (None, item.run)])
             if not chosen:
                 continue
-            applied = session.replicas[number].restore(chosen)
+            applied = session.replicas[number].restore(chosen, os.path.abspath(to) if to else b"")
             for item, done in zip(chosen, applied.done, strict=True):
                 if done:
                     restored += 1

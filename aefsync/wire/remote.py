@@ -106,8 +106,8 @@ class RemoteReplica:
         items: Sequence[TrashItem] = self._call(Method.TRASH)
         return items
 
-    def restore(self, items: Sequence[TrashItem]) -> Applied:
-        return self._applied(len(items), Method.RESTORE, items)
+    def restore(self, items: Sequence[TrashItem], to: bytes = b"") -> Applied:
+        return self._applied(len(items), Method.RESTORE, items, to)
 
     def purge(self, runs: Sequence[str]) -> Applied:
         return self._applied(len(runs), Method.PURGE, tuple(runs))

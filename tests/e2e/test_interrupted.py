@@ -121,7 +121,6 @@ SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 def test_signals_end_the_run_and_its_children(
     aefsync: Program, pair: Pair, number: signal.Signals, code: int, whole_group: bool
 ) -> None:
-    """Held up by a FIFO in the place of a slow file system: `--exclude-from` is read before anything else."""
     allowed = diverged(pair)
     process = aefsync.start("repair", *pair)
     wait_until(lambda: len(aefsync.processes()) >= 3 or process.poll() is not None, "the replicas' processes")

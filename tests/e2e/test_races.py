@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Pair
-from tests.e2e.freeze import frozen
+from tests.e2e.freeze import frozen, held
 from tests.e2e.program import Program
 from tests.support.trees import BASE_NS, SECOND, judge, survey, tree, write
 
@@ -25,7 +25,7 @@ def everything(root: Path) -> list[bytes]:
 def test_a_file_that_vanishes_before_it_is_read(aefsync: Program, pair: Pair, tmp_path: Path) -> None:
     for root in pair:
         tree(root, {HOT: "1", "other": "2"})
-    with frozen(aefsync, tmp_path / "log", f"{OPEN}:when=1", (HOT, pair.a / HOT), "diff", *pair) as run:
+    with held(aefsync, tmp_path / "log", f"{OPEN}:when=1", (HOT, pair.a / HOT), "diff", *pair) as run:
         (pair.a / HOT).unlink()
         done = run.go_on().expect(0, 1)
     assert not done.out or done.lines == [f"> {HOT}"]
@@ -33,7 +33,7 @@ def test_a_file_that_vanishes_before_it_is_read(aefsync: Program, pair: Pair, tm
 
 @pytest.mark.parametrize("grows", [True, False])
 def test_a_file_that_changes_while_it_is_read(aefsync: Program, pair: Pair, tmp_path: Path, grows: bool) -> None:
-    """Stopped before the open, which comes after the scan's stat: what is read is not what was seen."""
+    """Stopped right after the open, which comes after the scan's stat: what is read is not what was seen."""
     for root in pair:
         tree(root, {HOT: "old", "other": "2"})
     with frozen(aefsync, tmp_path / "log", f"{OPEN}:when=1", (HOT, pair.a / HOT), "diff", *pair) as run:
@@ -60,7 +60,7 @@ def test_a_source_that_changes_while_it_is_copied(aefsync: Program, pair: Pair, 
 def test_a_source_that_vanishes_before_it_is_copied(aefsync: Program, pair: Pair, tmp_path: Path) -> None:
     tree(pair.a, {HOT: "first version", "other": "x"}, mtime_ns=LATER)
     tree(pair.b, {"other": "y!"})
-    with frozen(aefsync, tmp_path / "log", f"{OPEN}:when=1", (HOT, pair.a / HOT), "repair", *pair) as run:
+    with held(aefsync, tmp_path / "log", f"{OPEN}:when=1", (HOT, pair.a / HOT), "repair", *pair) as run:
         (pair.a / HOT).unlink()
         run.go_on().expect(0, 1, 4)
     assert not (pair.b / HOT).exists()
@@ -112,7 +112,7 @@ def test_an_edit_at_the_last_moment_survives(aefsync: Program, pair: Pair, tmp_p
     """Stopped at the very rename that replaces the target, after the last look at it."""
     tree(pair.a, {HOT: "the newer one"}, mtime_ns=LATER)
     tree(pair.b, {HOT: "old"})
-    with frozen(aefsync, tmp_path / "log", "renameat2:when=1", (HOT, pair.b / HOT), "repair", *pair) as run:
+    with held(aefsync, tmp_path / "log", "renameat2:when=1", (HOT, pair.b / HOT), "repair", *pair) as run:
         edit(pair.b / HOT, "by rename", pair.b)
         run.go_on().expect(0, 1, 4)
     assert b"edited" in everything(pair.b)
@@ -126,7 +126,7 @@ def test_an_edit_at_the_last_moment_survives(aefsync: Program, pair: Pair, tmp_p
 def test_a_file_created_at_the_last_moment_survives(aefsync: Program, pair: Pair, tmp_path: Path) -> None:
     tree(pair.a, {HOT: "from A", "other": "x"})
     tree(pair.b, {"other": "x"})
-    with frozen(aefsync, tmp_path / "log", "renameat2:when=1", (HOT, pair.b / HOT), "repair", *pair) as run:
+    with held(aefsync, tmp_path / "log", "renameat2:when=1", (HOT, pair.b / HOT), "repair", *pair) as run:
         write(pair.b / HOT, b"edited", mtime_ns=LATER)
         run.go_on().expect(1, 4)
     assert (pair.b / HOT).read_bytes() == b"edited"
@@ -138,7 +138,7 @@ def test_a_delete_does_not_take_an_edit_with_it(aefsync: Program, pair: Pair, tm
     tree(pair.a, {"other": "x"})
     tree(pair.b, {"other": "x", HOT: "extra"})
     call = "renameat2,renameat,rename:when=1"
-    with frozen(aefsync, tmp_path / "log", call, (HOT, pair.b / HOT), "repair", "--mirror", *pair) as run:
+    with held(aefsync, tmp_path / "log", call, (HOT, pair.b / HOT), "repair", "--mirror", *pair) as run:
         write(pair.b / HOT, b"edited, and longer", mtime_ns=LATER)
         run.go_on().expect(0, 1, 4)
     assert b"edited, and longer" in everything(pair.b)

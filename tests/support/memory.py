@@ -216,8 +216,10 @@ class MemoryReplica:
         by_path = sorted(items, key=lambda item: item.path.key, reverse=True)
         return sorted(by_path, key=lambda item: item.run)[::-1]
 
-    def restore(self, items: Sequence[TrashItem]) -> Applied:
+    def restore(self, items: Sequence[TrashItem], to: bytes = b"") -> Applied:
         self._session(Access.WRITE)
+        if to:
+            raise AefsyncError("a replica in memory has no other directories")
         done, problems = [], []
         for item in items:
             node = self.tree.trash.pop((item.run, item.why, item.path), None)

@@ -126,7 +126,7 @@ arguments: dict[Method, st.SearchStrategy[tuple[Any, ...]]] = {
     Method.APPLY: st.tuples(rows(actions())),
     Method.RECORD: st.just(()),
     Method.TRASH: st.just(()),
-    Method.RESTORE: st.tuples(items),
+    Method.RESTORE: st.tuples(items, st.binary(max_size=20)),
     Method.PURGE: st.tuples(rows(runs)),
     Method.CLOSE: st.just(()),
 }

@@ -233,7 +233,7 @@ def test_examples_of_each_call_with_rows() -> None:
         (Method.WRITE, ((Piece(FILE.path, 5, 3, b"abc"),),)),
         (Method.STAGE, ((StageFile(FILE, RelPath(b"docs/b.txt")),), 1)),
         (Method.LEARN, ((Learned(FILE.path, bytes(32)),),)),
-        (Method.RESTORE, ((TrashItem("run", "replaced", FILE.path, False, 3),),)),
+        (Method.RESTORE, ((TrashItem("run", "replaced", FILE.path, False, 3),), b"/d")),
     ):
         call = Call(*arguments)
         assert decode_call(encode(call)) == call

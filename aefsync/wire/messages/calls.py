@@ -11,7 +11,7 @@ from msgspec import Meta
 from aefsync.core.action import Act, Action, StageFile
 from aefsync.core.compare import Span
 from aefsync.core.digest import KEY_SIZE
-from aefsync.core.path import RelPath
+from aefsync.core.path import MAX_PATH, RelPath
 from aefsync.core.ports import Learned, Open, Scan
 from aefsync.core.tree import KeyRange, Question
 from aefsync.core.view import View
@@ -185,7 +185,16 @@ class RecordCall(Empty, tag="record"): ...
 class TrashCall(Empty, tag="trash"): ...
 
 
-class RestoreCall(TrashForm, tag="restore"): ...
+class RestoreCall(TrashForm, tag="restore"):
+    to: Annotated[bytes, Meta(max_length=MAX_PATH)] = b""
+
+    @classmethod
+    def of(cls, *values: Any) -> Self:
+        rows = super().of(values[0])
+        return cls(rows.paths, rows.rows, *values[1:])
+
+    def values(self) -> tuple[Any, ...]:
+        return (*super().values(), self.to)
 
 
 class PurgeCall(Form, tag="purge"):

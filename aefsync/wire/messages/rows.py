@@ -183,11 +183,11 @@ class TrashForm(Form):
     rows: Annotated[tuple[TrashRow, ...], Many]
 
     @classmethod
-    def of(cls, *values: Sequence[TrashItem]) -> Self:
-        items = values[0]
+    def of(cls, *values: Any) -> Self:
+        items: Sequence[TrashItem] = values[0]
         rows = tuple(TrashRow(item.run, item.why, item.is_directory, item.size) for item in items)
         return cls(Strings.of(item.path for item in items), rows)
 
-    def values(self) -> tuple[tuple[TrashItem, ...]]:
+    def values(self) -> tuple[Any, ...]:
         pairs = zip(self.paths.paths(), self.rows, strict=True)
         return (tuple(TrashItem(row.run, row.why, path, row.is_directory, row.size) for path, row in pairs),)
