@@ -101,7 +101,7 @@ def _would(summary: Summary, tally: Tally) -> list[str]:
 
 
 def _standing(summary: Summary, tally: Tally) -> str:
-    unsettled = summary.conflicts - summary.suspects - tally.conflict_copies
+    unsettled = summary.conflicts - tally.conflict_copies
     counts = (
         (max(0, unsettled), "conflict", "conflicts"),
         (summary.suspects, "suspect", "suspects"),

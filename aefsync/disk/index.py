@@ -24,15 +24,33 @@ _FLUSH = 32 << 20
 
 
 class Index:
-    """Pages by directory key; `path` `None` keeps nothing.  `fallback` is read where `path` has no page."""
+    """Pages by directory key; `path` `None` keeps nothing.
 
-    def __init__(self, path: str | None, *, fallback: str | None = None, shared_memory: bool = True) -> None:
+    `fallback` is read where `path` has no page; `seed` is an index that an empty one begins as a copy of.
+    """
+
+    def __init__(
+        self, path: str | None, *, fallback: str | None = None, seed: str | None = None, shared_memory: bool = True
+    ) -> None:
         self._shared_memory = shared_memory
         self._database = self._open(path) if path else None
         self._fallback = _open_read_only(fallback) if fallback and os.path.exists(fallback) else None
+        if seed and os.path.exists(seed) and self.is_empty:
+            self._take_over(seed)
         self._pending: dict[bytes, list[bytes]] = {}
         self._pending_briefs: dict[bytes, bytes | None] = {}
         self._pending_bytes = 0
+
+    def _take_over(self, seed: str) -> None:
+        if self._database is None:
+            return
+        with contextlib.suppress(sqlite3.Error):
+            self._database.execute("ATTACH ? AS seed", (seed,))
+            with contextlib.suppress(sqlite3.Error), self._transaction(self._database) as database:
+                if database.execute("PRAGMA seed.user_version").fetchone()[0] == _VERSION:
+                    database.execute("INSERT OR IGNORE INTO page SELECT * FROM seed.page")
+                    database.execute("INSERT OR IGNORE INTO brief SELECT * FROM seed.brief")
+            self._database.execute("DETACH seed")
 
     @property
     def is_empty(self) -> bool:

@@ -101,32 +101,36 @@ def _ignore_rules(root: ConfinedRoot) -> tuple[str, ...]:
     return tuple(line for line in lines if line.strip() and not line.startswith("#"))
 
 
-def open_home_of(opened: OpenRoot, request: Open) -> tuple[Home | None, bool]:
-    """The root's `.aefsync`, locked where the run writes, and whether it was there before."""
+def open_home_of(opened: OpenRoot, request: Open) -> Home | None:
+    """The root's `.aefsync` where there is one, locked where the run may write."""
     if opened.fd < 0:
-        return None, False
-    root = ConfinedRoot(opened.fd)
-    writes = request.access is Access.WRITE
-    home = open_home(root, create=False)
-    seen_before = home is not None
-    if writes:
-        if home is not None:
-            os.close(home.fd)
-        try:
-            home = open_home(root, create=True)
-        except OSError as error:
-            raise RootError(f"cannot be written: {(error.strerror or str(error)).lower()}") from None
-        assert home is not None
+        return None
+    home = open_home(ConfinedRoot(opened.fd), create=False)
+    if home is not None and request.access is Access.WRITE:
         home.lock(request.run)
-    return home, seen_before
+    return home
+
+
+def make_home(opened: OpenRoot, run: str) -> Home:
+    """Make the root's `.aefsync`, and lock it: the run is about to write there for the first time."""
+    try:
+        home = open_home(ConfinedRoot(opened.fd), create=True)
+        assert home is not None
+        home.lock(run)
+    except OSError as error:
+        raise RootError(f"cannot be written: {(error.strerror or str(error)).lower()}") from None
+    return home
 
 
 def open_index(opened: OpenRoot, request: Open, home: Home | None, file_system: FileSystem) -> Index:
-    """The index: in the home where the run writes, else in the cache directory; the other one is read as well."""
+    """The index: in the home where the run may write there, else in the cache directory.
+
+    The home's takes over what the cache knew before there was a home; the cache's falls back on the home's.
+    """
     cached = _cache_path(opened, request.cache_dir)
     local = home.index_path if home is not None else None
-    if request.access is Access.WRITE:
-        return Index(local, fallback=cached, shared_memory=file_system.stable)
+    if request.access is Access.WRITE and local is not None:
+        return Index(local, seed=cached, shared_memory=file_system.stable)
     if cached is not None:
         with contextlib.suppress(OSError):
             os.makedirs(os.path.dirname(cached), mode=0o700, exist_ok=True)

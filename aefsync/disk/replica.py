@@ -20,7 +20,7 @@ from aefsync.disk.filesystem import LOCAL, file_system_of
 from aefsync.disk.filter import Filter
 from aefsync.disk.home import Home
 from aefsync.disk.index import Index
-from aefsync.disk.opening import OpenRoot, describe, open_home_of, open_index, open_root, own_paths
+from aefsync.disk.opening import OpenRoot, describe, make_home, open_home_of, open_index, open_root, own_paths
 from aefsync.disk.page import Page
 from aefsync.disk.reading import read_pages, unread, within
 from aefsync.disk.recording import Placed, complete_placed, make_directories_durable
@@ -76,8 +76,8 @@ class LocalReplica:
         self._request = request
         if self._home is not None:
             self._home.close()
-        self._home, seen_before = open_home_of(opened, request)
-        return describe(opened, self._clock_ns(), seen_before=seen_before)
+        self._home = open_home_of(opened, request)
+        return describe(opened, self._clock_ns(), seen_before=self._home is not None)
 
     def scan(self, request: Scan) -> Scanned:
         self._check_open()
@@ -185,8 +185,10 @@ class LocalReplica:
 
     def _writing(self) -> Staging:
         self._check_open()
-        if self._request.access is not Access.WRITE or self._home is None:
+        if self._request.access is not Access.WRITE or self._opened is None or self._opened.fd < 0:
             raise AefsyncError("this replica was opened for reading")
+        if self._home is None:
+            self._home = make_home(self._opened, self._request.run)
         if self._staging is None:
             self._staging = Staging(self._home, self._request.run, lambda done: self.on_progress(Phase.COPY, done, 0))
         return self._staging

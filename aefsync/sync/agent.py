@@ -44,8 +44,9 @@ class Peers:
 
 def main() -> None:
     """Serve a replica over the descriptor named first; the further words are `NUMBER:DESCRIPTOR` of its peers."""
-    # Ctrl-C goes to the whole process group; it is the coordinator that decides when a replica ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Signals may go to the whole process group; it is the coordinator that decides when a replica ends.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     # What a scan builds has no cycles; looking for them costs a third of its time.
     gc.freeze()
     gc.set_threshold(200_000, 20, 100)

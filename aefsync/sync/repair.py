@@ -86,7 +86,7 @@ def _standing(decided: Decided) -> Iterator[Event]:
 def _carry_out(session: Session, decided: Decided, request: RepairRequest, monitor: Monitor) -> Outcome:
     """Bring what is needed, apply, look again."""
     plan = decided.plan
-    transferred = transfer(session, plan.transfers)
+    transferred = transfer(session, plan.transfers, monitor)
     applied = session.each(lambda i, _: _apply(session, i, plan.actions[i], transferred.failed[i], monitor))
     scans: list[Scanned] = list(decided.survey.scans)
     if not plan.is_empty or any(scanned.unread_files for scanned in scans):
@@ -167,7 +167,7 @@ def _summary(
         roots=tuple(scanned.root for scanned in scans),
         entries=tuple(scanned.entries for scanned in scans),
         differences=decided.differences,
-        conflicts=copies + len(decided.standing),
+        conflicts=copies + len(decided.standing) - suspects,
         suspects=suspects,
         problems=problems,
         skipped=skipped,
@@ -189,6 +189,6 @@ def _count(plan: Plan, outcome: Outcome) -> dict[str, int]:
         "copied_files": acts.count(Act.CREATE) + acts.count(Act.COPY),
         "replaced_files": acts.count(Act.COPY),
         "deleted": acts.count(Act.DELETE),
-        "moved": acts.count(Act.MOVE),
+        "moved": sum(step.action == Act.MOVE.value for step in plan.steps),
         "metadata": acts.count(Act.METADATA),
     }

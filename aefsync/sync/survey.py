@@ -75,6 +75,8 @@ def compare(session: Session, view: View, scans: Sequence[Scanned]) -> Survey:
 
 def _read(session: Session, scans: Sequence[Scanned]) -> list[Scanned]:
     """Have every file read whose content must be compared: those that differ in kind or size differ anyway."""
+    if len(scans) == 1:
+        return session.each(lambda _, replica: replica.read_unread((), None))
     counts = [scanned.entries for scanned in scans]
     shapes = select(session.ask, View.SHAPE, counts, exact=True)
     skip: list[list[Span]] = [[span for each in shapes for span in each.spans[i]] for i in range(len(scans))]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from aefsync.core.action import Staged, StageFile
 from aefsync.core.path import RelPath
 from aefsync.core.plan import Transfer
-from aefsync.core.ports import Learned, Piece
+from aefsync.core.ports import Learned, Monitor, Piece
 from aefsync.core.problem import Problem
 from aefsync.sync.session import Session
 
@@ -30,11 +30,15 @@ class Transferred(NamedTuple):
     literal_bytes: int
 
 
-def transfer(session: Session, transfers: Sequence[Transfer], *, direct: bool = True) -> Transferred:
+def transfer(
+    session: Session, transfers: Sequence[Transfer], monitor: Monitor, *, direct: bool = True
+) -> Transferred:
     """Carry out all transfers, the receivers at the same time."""
 
     def receive(receiver: int, _: object) -> list[tuple[int, list[StageFile], Staged]]:
         wanted = [each for each in transfers if each.receiver == receiver]
+        total = sum(each.file.source.size for each in wanted)
+        session.replicas[receiver].on_progress = lambda phase, done, _: monitor.progress(receiver, phase, done, total)
         done = []
         for origin in sorted({each.origin for each in wanted}):
             for batch in batches(each.file for each in wanted if each.origin == origin):

@@ -61,7 +61,8 @@ def purge_trash(locations: tuple[str, ...], older_than_s: int) -> Iterator[Event
             if runs:
                 session.replicas[number].purge(runs)
                 count = sum(item.run in runs for item in items)
-                yield Notice(f"{session.locations[number].text}: {count} items of {len(runs)} runs purged")
+                things = "1 thing" if count == 1 else f"{count} things"
+                yield Notice(f"{session.locations[number].text}: {things} purged")
         yield _summary(session, 0, 0, begun)
 
 

@@ -100,6 +100,15 @@ def test_a_root_that_was_written_in_was_seen_before(bench: Bench) -> None:
     assert hello(bench.replica(bench.a), bench.a).seen_before
 
 
+def test_hello_tells_whether_there_is_anything_but_our_own(bench: Bench) -> None:
+    bench.open(bench.a, Access.WRITE).close()
+    assert hello(bench.replica(bench.a), bench.a).empty
+    bench.a.write_file(b"f", b"")
+    assert not hello(bench.replica(bench.a), bench.a).empty
+    bench.b.vanish()
+    assert hello(bench.replica(bench.b), bench.b, missing=Missing.EMPTY).empty
+
+
 def test_a_missing_root_is_refused(bench: Bench) -> None:
     bench.a.vanish()
     with pytest.raises(RootError):

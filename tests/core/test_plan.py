@@ -79,7 +79,7 @@ def test_replacing(old: Entry, new: Entry, action: str, reason: str) -> None:
     assert shown(made) == [[action], []]
     assert made.actions[0][0].found == old
     assert made.actions[0][0].wanted == new
-    assert words(made) == [(action.split()[0], "a", (0,), reason)]
+    assert words(made) == [(action.split(maxsplit=1)[0], "a", (0,), reason)]
     assert len(made.transfers) == (action == "copy a")
     assert made.deletes == (0, 0)
 

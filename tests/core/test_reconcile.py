@@ -352,6 +352,24 @@ def test_two_files_that_share_a_copy() -> None:
     assert {each.verdict for each in found.values()} == {Stand(Why.NAME_TAKEN)}
 
 
+def test_two_clashing_paths_that_share_a_copy_leave_it_once() -> None:
+    """A file, and what is named like another copy of it, of one content and mtime: the second goes to the trash."""
+    copy = copy_of("x1")
+    other = P.sibling(b"p.conflict-20200101T000000Z-00000000.txt")
+    found = clash("x1 d", Difference(other, (file(other, b"xxx", 1), directory(other))))
+    kept = {path: each.verdict for path, each in found.items()}
+    first, second = sorted([P, other], key=lambda path: path.key)
+    assert kept[first] == KeepBoth(1, (copy, None))
+    assert kept[second] == KeepBoth(1, (None, None))
+    entry = found[copy].entries[0]
+    assert entry is not None
+    assert entry.path == first
+
+
+def test_an_unknown_name_for_the_copy_leaves_all_standing() -> None:
+    assert clash("x1 d", hidden=copy_of("x1"))[P].verdict == Stand(Why.NAME_TAKEN)
+
+
 def test_below_a_clash_everything_is_copied() -> None:
     inner = file(b"p.txt/in", b"w")
     found = clash("x1 d", Difference(inner.path, (None, inner)))

@@ -21,7 +21,10 @@ HOLD_S = 1.5
 
 @functools.cache
 def can_trace() -> bool:
-    return bool(shutil.which("strace")) and not subprocess.run(["strace", "-f", "true"], capture_output=True).returncode
+    """Whether strace is there and allowed to."""
+    if not shutil.which("strace"):
+        return False
+    return subprocess.run(["strace", "-f", "true"], capture_output=True, check=False).returncode == 0
 
 
 def strace(log: Path, inject: str, *paths: Arg) -> list[Arg]:
@@ -29,7 +32,7 @@ def strace(log: Path, inject: str, *paths: Arg) -> list[Arg]:
     if not can_trace():
         pytest.skip("strace cannot trace here")
     calls = inject.partition(":")[0]
-    command: list[Arg] = ["strace", "-f", "-qq", "-o", log, "-e", f"trace={calls}", "-e", f"inject={inject}"]
+    command: list[Arg] = ["strace", "-f", "-q", "-o", log, "-e", f"trace={calls}", "-e", f"inject={inject}"]
     for path in paths:
         command += ["-P", path]
     return command
@@ -61,15 +64,21 @@ class Frozen:
         wait_until(met, what)
 
     @property
-    def stopped(self) -> int:
-        """The process that SIGSTOP has stopped."""
-        match = re.search(r"^(\d+) +--- stopped by SIGSTOP ---", self.said, re.MULTILINE)
-        return int(match[1]) if match else 0
+    def stopped(self) -> list[int]:
+        """The processes that SIGSTOP has stopped, or had: each counts its own calls, so it can be both replicas'."""
+        return [int(pid) for pid in re.findall(r"^(\d+) +--- stopped by SIGSTOP ---", self.said, re.MULTILINE)]
+
+    def resume(self) -> bool:
+        """Let go of whatever has stopped; whether the run has ended."""
+        for pid in self.stopped:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+        return self.process.poll() is not None
 
     def go_on(self) -> Outcome:
         """Let it run to its end; what was held must still be so, or the test has been too slow to mean anything."""
         if self.stopped:
-            os.kill(self.stopped, signal.SIGCONT)
+            wait_until(self.resume, "the run to end")
         else:
             assert "DELAYED" not in self.said, "this machine is too slow"
         return finish(self.process)
@@ -85,7 +94,10 @@ def _started(
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+            process.wait()
+        for pipe in (process.stdout, process.stderr):
+            if pipe:
+                pipe.close()
 
 
 @contextlib.contextmanager

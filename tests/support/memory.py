@@ -127,7 +127,9 @@ class MemoryReplica:
             created = self.tree.exists = request.missing is Missing.CREATE
         seen_before, self._request = self.tree.had_session, request
         self.tree.had_session |= request.access is Access.WRITE
-        return Opened(request.root, b"memory", ((1, self.tree.number), (1, 0)), (), 1, created, seen_before)
+        return Opened(
+            request.root, b"memory", ((1, self.tree.number), (1, 0)), (), 1, created, seen_before, not self.tree.nodes
+        )
 
     def scan(self, request: Scan) -> Scanned:
         self._session()

@@ -90,14 +90,15 @@ scanned = st.builds(
 applied = st.builds(Applied, rows(st.booleans()), rows(problems), rows(st.builds(KeptCopy, paths, paths)))
 items = rows(st.builds(TrashItem, runs, st.sampled_from(["replaced", "deleted.1"]), paths, st.booleans(), counts))
 nonces = st.binary(min_size=KEY_SIZE, max_size=KEY_SIZE)
+places = st.binary(max_size=30).map(lambda raw: raw.replace(b"\0", b"/"))
 opens = st.builds(
     Open,
-    st.binary(max_size=30),
+    places,
     st.just("") | runs,
     nonces,
     st.sampled_from(Access),
     st.sampled_from(Missing),
-    st.binary(max_size=30),
+    places,
     st.integers(1, 256),
 )
 opened = st.builds(
@@ -109,13 +110,14 @@ opened = st.builds(
     int64s,
     st.booleans(),
     st.booleans(),
+    st.booleans(),
 )
 answers = st.builds(Answer, rows(counts), st.binary(max_size=64), rows(counts), rows(st.binary(max_size=12)))
 staged = st.builds(Staged, rows(st.sampled_from([b"", bytes(32)])), rows(problems), counts)
 
 arguments: dict[Method, st.SearchStrategy[tuple[Any, ...]]] = {
     Method.HELLO: st.tuples(opens),
-    Method.SCAN: st.tuples(st.builds(Scan, rows(texts), st.booleans(), st.booleans())),
+    Method.SCAN: st.tuples(st.builds(Scan, rows(texts), st.booleans(), st.booleans(), st.booleans())),
     Method.READ_UNREAD: st.tuples(spans().map(tuple), st.none() | spans().map(tuple)),
     Method.FINGERPRINTS: st.tuples(questions()),
     Method.ENTRIES: st.tuples(spans().map(tuple)),
@@ -126,7 +128,7 @@ arguments: dict[Method, st.SearchStrategy[tuple[Any, ...]]] = {
     Method.APPLY: st.tuples(rows(actions())),
     Method.RECORD: st.just(()),
     Method.TRASH: st.just(()),
-    Method.RESTORE: st.tuples(items, st.binary(max_size=20)),
+    Method.RESTORE: st.tuples(items, places),
     Method.PURGE: st.tuples(rows(runs)),
     Method.CLOSE: st.just(()),
 }

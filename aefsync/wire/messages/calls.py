@@ -35,6 +35,12 @@ from aefsync.wire.messages.rows import (
 from aefsync.wire.packing import pack_spans, unpack_spans
 
 
+def _check_places(*places: bytes) -> None:
+    """Raise `ValueError` for what no file system takes as a path; whether a peer may name it is the agent's affair."""
+    if any(b"\0" in place or len(place) > MAX_PATH for place in places):
+        raise ValueError("path with NUL, or too long")
+
+
 class HelloCall(Form, tag="hello"):
     request: Open
 
@@ -43,6 +49,7 @@ class HelloCall(Form, tag="hello"):
             raise ValueError(f"nonce of {len(self.request.nonce)} bytes")
         if not 1 <= self.request.parallel <= MAX_PARALLEL:
             raise ValueError(f"{self.request.parallel} processes")
+        _check_places(self.request.root, self.request.cache_dir)
         if self.request.run:
             msgspec.convert(self.request.run, FileName)
 
@@ -186,7 +193,10 @@ class TrashCall(Empty, tag="trash"): ...
 
 
 class RestoreCall(TrashForm, tag="restore"):
-    to: Annotated[bytes, Meta(max_length=MAX_PATH)] = b""
+    to: bytes = b""
+
+    def __post_init__(self) -> None:
+        _check_places(self.to)
 
     @classmethod
     def of(cls, *values: Any) -> Self:

@@ -1,0 +1,21 @@
+"""The tour of the house: five floors, imports going down only.
+
+`core` decides and touches nothing: no file, socket, clock, randomness or global.  `disk` is this machine's file system,
+`wire` speaks to the process that serves a replica; the two never meet.  `sync` is the engine that drives replicas
+through the port both fill in (`core.ports.Replica`), and `cli` shows what it says.
+
+A repair goes through these files, in this order:
+
+    sync/session     a process for each replica (`sync/child`, `sync/agent`), its root opened   disk/opening
+    sync/survey      a snapshot of each                                   disk/scan, listing, building, page, index
+                     contents read where they have to be                                  disk/reading, hashing
+                     compared level by level                              core/snapshot, tree, compare
+    sync/decide      what wins for each differing path                    core/reconcile, verdict, conflict
+                     what each replica has to do, in safe order           core/plan, action
+                     whether that may be done at all                      core/guards
+    sync/transfer    bytes brought to staging, verified                   disk/staging
+    sync/repair      actions carried out, looked at before and after      disk/apply, trash
+                     looked at again, made durable, remembered            disk/recording
+
+The values that all floors speak of are `path`, `entry`, `digest`, `view` and `problem`.
+"""
