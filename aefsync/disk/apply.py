@@ -13,7 +13,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from aefsync.core.action import Act, Action, Applied, KeptCopy
 from aefsync.core.conflict import conflict_name
@@ -36,10 +36,20 @@ class _Refused(Exception):
     """An action that is not carried out, with the reason."""
 
 
-class Applier:
-    """Carries out actions on one root.  `touched` collects the paths whose directories have to be looked at again."""
+class _Kept(Exception):
+    """A directory that stays for the sake of what filters leave out: nobody's problem."""
 
-    def __init__(self, root: ConfinedRoot, staging: Staging, trash: Trash) -> None:
+
+class Applier:
+    """Carries out actions on one root.  `touched` collects the paths whose directories have to be looked at again.
+
+    `is_unmanaged` tells of a path whether filters leave it out.
+    """
+
+    def __init__(
+        self, root: ConfinedRoot, staging: Staging, trash: Trash, is_unmanaged: Callable[[bytes], bool]
+    ) -> None:
+        self._is_unmanaged = is_unmanaged
         self._root = root
         self._staging = staging
         self._trash = trash
@@ -55,6 +65,8 @@ class Applier:
             for action in actions:
                 try:
                     self._perform(action)
+                except _Kept:
+                    done.append(False)
                 except (_Refused, OSError) as error:
                     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
                     problems.append(Problem(bytes(action.source or action.path), reason.lower()))
@@ -189,6 +201,7 @@ class Applier:
         slot_directory, slot_name = split(slot)
         with home.directory(slot_directory) as slot_fd:
             if action.found is not None and action.found.kind is Kind.DIRECTORY:
+                self._check_empty(action.path)
                 _remove_directory(parent, name, slot_fd, slot_name)
                 return
             _rename_new(parent, name, slot_fd, slot_name)
@@ -196,6 +209,13 @@ class Applier:
             if action.found is not None and not _shows(seen, action.found, after_rename=True):
                 _rename_new(slot_fd, slot_name, parent, name)
                 raise _Refused("changed since the scan")
+
+
+    def _check_empty(self, path: RelPath) -> None:
+        with self._root.directory(path) as fd:
+            inside = [path + b"/" + os.fsencode(name) for name in os.listdir(fd)]
+        if inside:
+            raise _Kept if all(map(self._is_unmanaged, inside)) else _Refused("directory is not empty: kept")
 
 
 def _wanted(action: Action) -> Entry:

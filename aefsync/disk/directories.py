@@ -32,10 +32,12 @@ class OpenDirectories:
         return self._fd
 
     def _make_writable(self) -> None:
-        seen = os.fstat(self._fd)
-        if seen.st_mode & _OWNER_WRITES != _OWNER_WRITES and seen.st_uid == os.geteuid() != 0:
-            os.fchmod(self._fd, seen.st_mode & 0o7777 | _OWNER_WRITES)
-            self._mode = seen.st_mode & 0o7777
+        if os.access(b".", os.W_OK | os.X_OK, dir_fd=self._fd, effective_ids=True):
+            return
+        mode = os.fstat(self._fd).st_mode & 0o7777
+        with contextlib.suppress(OSError):
+            os.fchmod(self._fd, mode | _OWNER_WRITES)
+            self._mode = mode
 
     def close(self) -> None:
         """Put the directory's mode back and let go of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,6 @@ def _compile(rules: Sequence[str]) -> GitIgnoreSpec:
     for rule in rules:
         try:
             GitIgnoreSpec.from_lines([rule])
-        except ValueError as error:
+        except (ValueError, re.error) as error:
             raise UsageError(f"bad pattern {rule!r}: {error}") from None
     return GitIgnoreSpec.from_lines(rules)

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Sequence
 
 from aefsync.core.action import Act, Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span
-from aefsync.core.digest import PUBLIC_KEY, ROOT_DIGEST, content_digest, node_digest
+from aefsync.core.digest import content_digest
 from aefsync.core.entry import UNKNOWN, Entry, Kind
 from aefsync.core.ports import Access, Learned, Open, Opened, Phase, Piece, Scan, Scanned, TrashItem
 from aefsync.core.snapshot import Snapshot
 from aefsync.core.tree import Answer, Question, answer
 from aefsync.disk.apply import Applier
-from aefsync.disk.building import KINDS, Limits
+from aefsync.disk.building import Limits
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.filesystem import LOCAL, file_system_of
 from aefsync.disk.filter import Filter
 from aefsync.disk.home import Home
 from aefsync.disk.index import Index
 from aefsync.disk.opening import OpenRoot, describe, make_home, open_home_of, open_index, open_root, own_paths
-from aefsync.disk.page import Page
 from aefsync.disk.reading import read_pages, unread, within
 from aefsync.disk.recording import Placed, complete_placed, make_directories_durable
 from aefsync.disk.restoring import copy_out, restore
-from aefsync.disk.scan import Scanner, assemble, left_out
+from aefsync.disk.scan import Scanner, assemble
 from aefsync.disk.staging import Staging
+from aefsync.disk.summing import sum_up
 from aefsync.disk.trash import Trash, list_trash, purge_runs
 from aefsync.errors import AefsyncError, RootError
 
@@ -184,14 +185,30 @@ class LocalReplica:
         return staging.stage(files, source)
 
     def _writing(self) -> Staging:
+        self._settle_in()
+        assert self._home is not None
+        if self._staging is None:
+            self._staging = Staging(self._home, self._request.run, lambda done: self.on_progress(Phase.COPY, done, 0))
+        return self._staging
+
+    def _settle_in(self) -> None:
+        """Have a home to write in."""
         self._check_open()
         if self._request.access is not Access.WRITE or self._opened is None or self._opened.fd < 0:
             raise AefsyncError("this replica was opened for reading")
         if self._home is None:
             self._home = make_home(self._opened, self._request.run)
-        if self._staging is None:
-            self._staging = Staging(self._home, self._request.run, lambda done: self.on_progress(Phase.COPY, done, 0))
-        return self._staging
+            self._move_index(self._opened, self._home)
+
+    def _move_index(self, opened: OpenRoot, home: Home) -> None:
+        """From now on the index lives in the new home; it begins with what is known already."""
+        if self._index is None or self._scanner is None:
+            return
+        self._index.close()
+        self._index = self._scanner.index = open_index(opened, self._request, home, self._file_system)
+        if self._index.is_empty:
+            for prefix, page in self._scanner.pages.items():
+                self._index.store(prefix, page)
 
     def learn(self, learned: Sequence[Learned]) -> None:
         self._check_open()
@@ -202,7 +219,10 @@ class LocalReplica:
         staging = self._writing()
         assert self._root is not None and self._home is not None
         if self._applier is None:
-            self._applier = Applier(self._root, staging, Trash(self._home, self._request.run))
+            if self._scanner is None:
+                raise AefsyncError("nothing was scanned yet")
+            trash = Trash(self._home, self._request.run)
+            self._applier = Applier(self._root, staging, trash, self._scanner.is_unmanaged)
         applied = self._applier.apply(actions)
         for action, done in zip(actions, applied.done, strict=True):
             if done and action.wanted is not None and action.wanted.kind is Kind.FILE:
@@ -213,6 +233,10 @@ class LocalReplica:
 
     def record(self) -> Scanned:
         self._check_open()
+        if self._request.access is Access.WRITE:
+            # A root that cannot be written, and had not to be, needs no home.
+            with contextlib.suppress(RootError):
+                self._settle_in()
         if self._scanner is not None:
             self._record_touched(self._scanner)
             self._read(self._scanner, unread(self._scanner.pages))
@@ -267,32 +291,4 @@ class LocalReplica:
             raise AefsyncError("the session has not begun")
 
     def _scanned(self, *, complete: bool = False) -> Scanned:
-        """Sum the snapshot up; the root digest only where everything that will be read was read."""
-        scanner = self._scanner
-        if scanner is None:
-            return Scanned(node_digest((), PUBLIC_KEY, ROOT_DIGEST), 0, 0, 0, 0, 0, ())
-        missing = unread(scanner.pages)
-        excluded, special = _count_left_out(scanner.pages)
-        problems = {problem for found in scanner.problems.values() for problem in found}
-        return Scanned(
-            root=b"" if missing and not complete else node_digest(scanner.digests(), PUBLIC_KEY, ROOT_DIGEST),
-            entries=scanner.entries,
-            unread_files=sum(map(len, missing.values())),
-            unread_bytes=scanner.bytes_of(missing),
-            excluded=excluded,
-            special=special,
-            problems=tuple(sorted(problems)),
-            unexamined=tuple(sorted(scanner.unexamined)),
-        )
-
-
-def _count_left_out(pages: dict[bytes, Page]) -> tuple[int, int]:
-    """How many entries filters leave out, and how many are of a kind that is never replicated."""
-    excluded = special = 0
-    for page in pages.values():
-        for _, mode in left_out(page):
-            if mode & 0o170000 in KINDS:
-                excluded += 1
-            else:
-                special += 1
-    return excluded, special
+        return sum_up(self._scanner, complete=complete)

@@ -55,6 +55,17 @@ class Scanner:
         self._eager = limits.eager and not limits.ignore_index and file_system.stable and self._ignores_index
         self._device = os.fstat(root.fd).st_dev
 
+    def is_unmanaged(self, path: bytes) -> bool:
+        """Whether filters leave out a path, for itself or for a directory above it."""
+        rules = self._limits.filter
+        above = path.rpartition(b"/")[0]
+        return (
+            path in self._limits.own
+            or rules.excludes(path, is_directory=False)
+            or rules.excludes(path, is_directory=True)
+            or (bool(above) and self.is_unmanaged(above))
+        )
+
     def scan(self) -> None:
         """Look at everything."""
         self.pages.clear()

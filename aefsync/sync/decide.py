@@ -29,6 +29,8 @@ class Decided(NamedTuple):
     plan: Plan
     standing: tuple[Decision, ...]
     differences: int
+    unknown: bool
+    """whether paths had to be left out because some replica knows nothing of them"""
 
 
 def decide(session: Session, survey: Survey, request: RepairRequest) -> Decided:
@@ -46,7 +48,8 @@ def decide(session: Session, survey: Survey, request: RepairRequest) -> Decided:
     decided = plan(decisions, len(session.replicas))
     _guard_deletes(session, survey, decided, request)
     standing = [each for each in decisions if isinstance(each.verdict, Stand) and each.verdict.why not in _ELSEWHERE]
-    return Decided(survey, decided, tuple(standing), len(differences))
+    unknown = any(isinstance(each.verdict, Stand) and each.verdict.why is Why.UNKNOWN for each in decisions)
+    return Decided(survey, decided, tuple(standing), len(differences), unknown)
 
 
 _ELSEWHERE = (Why.UNKNOWN, Why.UNREAD)

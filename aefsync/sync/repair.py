@@ -146,6 +146,8 @@ def _summary(
     problems = len(scan_problems | set(outcome.problems))
     skipped = sum(not ok for own in outcome.done for ok in own)
     equal = len({scanned.root for scanned in scans}) == 1 and not problems
+    # Not known on some replica, by the user's wish, or kept for the sake of what filters leave out.
+    excused = decided.unknown or (skipped and not outcome.problems)
     pending = request.dry_run and not plan.is_empty
     causes = [
         word
@@ -154,7 +156,7 @@ def _summary(
             ("conflicts", copies),
             ("suspects", suspects),
             ("left standing", len(decided.standing) > suspects),
-            ("still different", not (equal or pending or problems or decided.standing)),
+            ("still different", not (equal or pending or problems or excused or decided.standing)),
         )
         if is_cause
     ]

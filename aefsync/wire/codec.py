@@ -18,10 +18,9 @@ server's line is skipped, up to 64 KiB; behind the line everything must be a fra
 
 Both sides follow one table: a call turns IDLE into BUSY; progress leaves it BUSY; a reply to that call, or a failure,
 turns it IDLE again; the reply to `close` makes it CLOSED for good.  So does every error, except that a server may
-still say with a failure why it goes (REFUSED).  To send what the table does not
-allow is a `LocalProtocolError` (a fault of this program); to receive it, or bytes that are no message, a
-`RemoteProtocolError` (a fault of the peer).  A peer with another number behind `aefsync-agent/` is an
-`IncompatibleError`.
+still say with a failure why it goes (REFUSED).  To send what the table does not allow is a `LocalProtocolError` (a
+fault of this program); to receive it, or bytes that are no message, a `RemoteProtocolError` (a fault of the peer).  A
+peer with another number behind `aefsync-agent/` is an `IncompatibleError`.
 
 A `Connection` never holds more than one frame and what was handed to it last.  A frame may be 16 MiB from the client
 and 128 MiB from the server, whose list of problems or of trash may be long; a greater length is refused as it is read.

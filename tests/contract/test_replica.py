@@ -96,7 +96,9 @@ def test_hello_tells_of_the_root(bench: Bench) -> None:
 
 
 def test_a_root_that_was_written_in_was_seen_before(bench: Bench) -> None:
-    bench.open(bench.a, Access.WRITE).close()
+    replica = bench.open(bench.a, Access.WRITE)
+    replica.stage([], None)
+    replica.close()
     assert hello(bench.replica(bench.a), bench.a).seen_before
 
 

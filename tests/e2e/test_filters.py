@@ -55,24 +55,23 @@ def test_exclude_from(aefsync: Program, pair: Pair, tmp_path: Path) -> None:
 
 
 def test_ignore_files_of_both_roots_hold(aefsync: Program, pair: Pair) -> None:
-    tree(pair.a, {**FILES, ".aefsyncignore": "*.o\n", "src/.aefsyncignore": "/build\n"})
+    tree(pair.a, {**FILES, ".aefsyncignore": "*.o\n/src/build\n"})
     tree(
         pair.b,
         {
             "only-b.o": "1",
             "only-b.tmp": "2",
             "keep.tmp": "3",
-            ".aefsyncignore": "*.o\n",
-            "lib/.aefsyncignore": "*.tmp\n",
+            ".aefsyncignore": "*.o\n/lib/*.tmp\n",
         },
     )
     tree(pair.a, {"lib/x.tmp": "1", "lib/y": "2"})
-    aefsync("repair", *pair).expect(0)
+    aefsync("repair", "--exclude", ".aefsyncignore", *pair).expect(0)
     assert paths(pair.b) >= {"keep.txt", "build/out", "src/a.c", "lib/y"}
     assert not paths(pair.b) & {"skip.o", "src/a.o", "src/build/x", "src/build", "lib/x.tmp"}
     assert not paths(pair.a) & {"only-b.o"}
     assert paths(pair.a) >= {"only-b.tmp", "keep.tmp"}
-    assert aefsync("diff", *pair).expect(0).out == b""
+    assert aefsync("diff", "--exclude", ".aefsyncignore", *pair).expect(0).out == b""
 
 
 def test_the_command_line_comes_after_ignore_files(aefsync: Program, pair: Pair) -> None:

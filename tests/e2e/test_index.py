@@ -55,11 +55,16 @@ def index_files(*places: Path) -> list[Path]:
     return sorted(path for path in found if ".aefsync" in path.parts or "aefsync" in path.parts)
 
 
+def repaired(aefsync: Program, pair: Pair) -> None:
+    """Two trees after a repair that had something to write on each, so that each has its `.aefsync/`."""
+    for root in pair:
+        tree(root, {**FILES, f"only-{root.name}": "1"})
+    aefsync("repair", *pair).expect(0)
+
+
 @pytest.mark.parametrize("spoil", SPOILERS)
 def test_a_spoilt_index_in_the_root(aefsync: Program, pair: Pair, spoil: Callable[[Path], None]) -> None:
-    for root in pair:
-        tree(root, FILES)
-    aefsync("repair", *pair).expect(0)
+    repaired(aefsync, pair)
     places = index_files(*pair)
     assert places, "there is an index"
     for path in places:
@@ -101,9 +106,7 @@ def test_without_a_cache_directory(aefsync: Program, pair: Pair, tmp_path: Path)
 
 
 def test_deleting_everything_that_may_be_deleted(aefsync: Program, pair: Pair, home: Path) -> None:
-    for root in pair:
-        tree(root, FILES)
-    aefsync("repair", *pair).expect(0)
+    repaired(aefsync, pair)
     for root in pair:
         shutil.rmtree(root / ".aefsync")
     shutil.rmtree(home / "cache", ignore_errors=True)
@@ -113,9 +116,7 @@ def test_deleting_everything_that_may_be_deleted(aefsync: Program, pair: Pair, h
 
 def test_an_edit_that_keeps_size_and_mtime_is_seen(aefsync: Program, pair: Pair) -> None:
     """Right after a run, so that times alone cannot tell (the racy case)."""
-    for root in pair:
-        tree(root, FILES)
-    aefsync("repair", *pair).expect(0)
+    repaired(aefsync, pair)
     place = pair.b / "d3" / "f3"
     before = os.stat(place)
     with place.open("r+b") as file:

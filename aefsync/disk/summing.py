@@ -1,0 +1,48 @@
+"""Sum a scan up, as a replica tells the coordinator of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aefsync.core.digest import PUBLIC_KEY, ROOT_DIGEST, node_digest
+from aefsync.core.ports import Scanned
+from aefsync.disk.building import KINDS
+from aefsync.disk.page import Page
+from aefsync.disk.reading import unread
+from aefsync.disk.scan import Scanner, left_out
+
+_KIND = 0o170000
+
+
+def sum_up(scanner: Scanner | None, *, complete: bool) -> Scanned:
+    """What was found; the root digest only where nothing is left to be read, or all that will be read was (`complete`).
+
+    Without a scanner: a root that is missing and counts as empty.
+    """
+    if scanner is None:
+        return Scanned(node_digest((), PUBLIC_KEY, ROOT_DIGEST), 0, 0, 0, 0, 0, ())
+    missing = unread(scanner.pages)
+    excluded, special = _count_left_out(scanner.pages)
+    problems = {problem for found in scanner.problems.values() for problem in found}
+    return Scanned(
+        root=b"" if missing and not complete else node_digest(scanner.digests(), PUBLIC_KEY, ROOT_DIGEST),
+        entries=scanner.entries,
+        unread_files=sum(map(len, missing.values())),
+        unread_bytes=scanner.bytes_of(missing),
+        excluded=excluded,
+        special=special,
+        problems=tuple(sorted(problems)),
+        unexamined=tuple(sorted(scanner.unexamined)),
+    )
+
+
+def _count_left_out(pages: Mapping[bytes, Page]) -> tuple[int, int]:
+    """How many entries filters leave out, and how many are of a kind that is never replicated."""
+    excluded = special = 0
+    for page in pages.values():
+        for _, mode in left_out(page):
+            if mode & _KIND in KINDS:
+                excluded += 1
+            else:
+                special += 1
+    return excluded, special
