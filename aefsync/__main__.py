@@ -14,9 +14,19 @@ def main() -> None:
         sys.stdout.write(f"aefsync {__version__}\n")
         return
     occupy_standard_streams()
-    from aefsync.cli.app import run
+    from aefsync.sync.child import Nursery
 
-    sys.exit(run(sys.argv[1:]))
+    # Two replicas are the rule: their processes start up while typer is imported here.
+    nursery = Nursery(2 if sys.argv[1:2] in (["diff"], ["repair"], ["sync"]) and len(sys.argv) > 3 else 0)
+    try:
+        from aefsync.cli.app import run
+
+        code = run(sys.argv[1:], nursery)
+    except KeyboardInterrupt:  # before the command line could take care of it
+        code = 130
+    finally:
+        nursery.close()
+    sys.exit(code)
 
 
 def occupy_standard_streams() -> None:

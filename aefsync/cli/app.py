@@ -22,6 +22,7 @@ from aefsync.cli.json_lines import encoded, failure
 from aefsync.cli.playing import binary, encoding
 from aefsync.cli.writer import ClosedOutputError
 from aefsync.errors import AefsyncError, UsageError
+from aefsync.sync.child import Nursery
 
 COMMANDS = {
     "diff": "diff",
@@ -35,13 +36,13 @@ COMMANDS = {
 """Names of commands, and the function (in the file of that name) that each runs."""
 
 
-def run(argv: list[str]) -> int:
-    """Run a command line, and return the exit code; never raises."""
+def run(argv: list[str], nursery: Nursery | None = None) -> int:
+    """Run a command line, with replica processes that may be up already; return the exit code, never raise."""
     command = next((word for word in argv if not word.startswith("-")), "")
     try:
         try:
             with signals.raising():
-                return invoke(argv)
+                return invoke(argv, nursery)
         except Exception as error:
             if isinstance(error, AefsyncError | ClosedOutputError):
                 raise
@@ -58,12 +59,12 @@ def run(argv: list[str]) -> int:
         return _report(argv, Ending(signalled.exit_code, word, (word,)))
 
 
-def invoke(argv: list[str]) -> int:
+def invoke(argv: list[str], nursery: Nursery | None = None) -> int:
     """Parse a command line and run its command; raises `AefsyncError` and what the command raises."""
     names = [argv[0]] if argv[:1] and argv[0] in COMMANDS else list(COMMANDS)
     group = get_command(tree(names))
     try:
-        with group.make_context("aefsync", list(argv) or ["--help"]) as ctx:
+        with group.make_context("aefsync", list(argv) or ["--help"], obj=nursery) as ctx:
             return int(group.invoke(ctx) or 0)
     except typer.Exit as leaving:
         sys.stdout.flush()

@@ -34,4 +34,4 @@ def diff(
     asked = DiffRequest(request(at_least_two("diff", locations), comparing, ctx), quick=quick, brief=brief)
     from aefsync.sync.diff import diff as engine
 
-    return play(output, lambda monitor: engine(asked, monitor), null=null and not output.json)
+    return play(output, lambda monitor: engine(asked, monitor, ctx.obj), null=null and not output.json)

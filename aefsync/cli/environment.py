@@ -1,23 +1,13 @@
-"""What the command line takes from the environment: cache directory, colours, terminals."""
+"""What the command line takes from the environment: colours, terminals."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import TextIO
 
 from aefsync.errors import UsageError
 
 COLORS = ("auto", "always", "never")
-
-
-def cache_dir(environ: Mapping[str, str]) -> str:
-    """Where indexes are kept by default; empty where there is no home (then none is kept)."""
-    base = environ.get("XDG_CACHE_HOME", "")
-    if os.path.isabs(base):
-        return os.path.join(base, "aefsync")
-    home = environ.get("HOME", "")
-    return os.path.join(home, ".cache", "aefsync") if os.path.isabs(home) else ""
 
 
 def is_terminal(stream: TextIO | None, environ: Mapping[str, str]) -> bool:

@@ -10,6 +10,7 @@ import typer
 from aefsync.cli import environment, filters
 from aefsync.cli.command import option_order
 from aefsync.errors import UsageError
+from aefsync.sync import places
 from aefsync.sync.request import Request
 
 
@@ -70,7 +71,7 @@ def request(locations: list[str], comparing: Comparing, ctx: typer.Context) -> R
         rules=filters.rules(option_order(ctx), given),
         one_file_system=comparing.one_file_system,
         checksum=comparing.checksum,
-        cache_dir=environment.cache_dir(os.environ) if cache_dir is None else cache_dir,
+        cache_dir=places.cache_dir(os.environ) if cache_dir is None else cache_dir,
     )
 
 

@@ -64,7 +64,7 @@ def repair(ctx: typer.Context, locations: Locations, repairing: Repairing, compa
     from aefsync.sync.repair import repair as engine
 
     itemize = repairing.itemize or repairing.dry_run or output.verbose > 0
-    return play(output, lambda monitor: announced(engine(asked, monitor), *notices), itemize=itemize)
+    return play(output, lambda monitor: announced(engine(asked, monitor, ctx.obj), *notices), itemize=itemize)
 
 
 def _check(ctx: typer.Context, repairing: Repairing) -> None:

@@ -24,12 +24,15 @@ from aefsync.disk import syscalls
 from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.hashing import Seen, hash_file
+from aefsync.disk.listing import INODE
+from aefsync.disk.renaming import NO_FLAGS, rename_new, rename_out
 from aefsync.disk.staging import Staging
 from aefsync.disk.trash import DELETED, REPLACED, Trash
 
-_METADATA = getattr(os, "O_PATH", 0)
+_O_PATH = getattr(os, "O_PATH", 0)
 """Opens what its owner may change but not read; changed through /proc, which names the very same file."""
-_NO_EXCHANGE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
+_METADATA = (_O_PATH or os.O_NONBLOCK) | os.O_NOFOLLOW | os.O_CLOEXEC
+_SPECIAL = 0o7000
 
 
 class _Refused(Exception):
@@ -41,9 +44,11 @@ class _Kept(Exception):
 
 
 class Applier:
-    """Carries out actions on one root.  `touched` collects the paths whose directories have to be looked at again.
+    """Carries out actions on one root.
 
-    `is_unmanaged` tells of a path whether filters leave it out.
+    `is_unmanaged` tells of a path whether filters leave it out.  `touched` collects the paths whose directories have to
+    be looked at again, `stamps` the ctime_ns and inode of each file and symlink just after it was put in place: with
+    those it is still what was put there.
     """
 
     def __init__(
@@ -55,6 +60,7 @@ class Applier:
         self._trash = trash
         self._kept: list[KeptCopy] = []
         self.touched: set[RelPath] = set()
+        self.stamps: dict[RelPath, tuple[int, int]] = {}
 
     def apply(self, actions: Sequence[Action]) -> Applied:
         """Carry out actions in order; one that cannot be is a problem, and the others go on."""
@@ -93,6 +99,14 @@ class Applier:
                 self._move(action)
             case Act.DELETE:
                 self._delete(action)
+        if action.act in (Act.CREATE, Act.COPY, Act.LINK, Act.MOVE):
+            self._stamp(action.path)
+
+    def _stamp(self, path: RelPath) -> None:
+        directory, name = split(path)
+        with contextlib.suppress(FileNotFoundError):
+            seen = os.stat(name, dir_fd=self._parents.get(directory), follow_symlinks=False)
+            self.stamps[path] = (seen.st_ctime_ns, seen.st_ino & INODE)
 
     def _staged(self, path: RelPath) -> bytes:
         name = self._staging.name(path)
@@ -114,7 +128,7 @@ class Applier:
         parent = self._parents.get(directory)
         if action.found is None:
             try:
-                _rename_new(self._staging.fd, staged, parent, name)
+                rename_new(self._staging.fd, staged, parent, name)
             except FileExistsError:
                 if not _already_there(parent, name, _wanted(action), self._staging.contents.get(action.path, b"")):
                     raise _Refused("appeared since the scan") from None
@@ -131,11 +145,20 @@ class Applier:
             syscalls.renameat2(*slot, *target, syscalls.RENAME_EXCHANGE)
         except OSError as error:
             os.rename(slot[1], staged, src_dir_fd=slot[0], dst_dir_fd=self._staging.fd)
-            if error.errno not in _NO_EXCHANGE:
+            if error.errno not in NO_FLAGS:
                 raise
-            _rename_new(*target, *slot)
-            _rename_new(self._staging.fd, staged, *target)
+            self._replace_in_two(staged, slot, target)
         self._look_at_trash(slot, target, action)
+
+    def _replace_in_two(self, staged: bytes, slot: tuple[int, bytes], target: tuple[int, bytes]) -> None:
+        """Where names cannot be exchanged: out with the old, in with the new; back with the old if that fails."""
+        rename_out(*target, *slot)
+        try:
+            rename_new(self._staging.fd, staged, *target)
+        except OSError:
+            with contextlib.suppress(OSError):
+                rename_new(*slot, *target)
+            raise
 
     def _look_at_trash(self, slot: tuple[int, bytes], target: tuple[int, bytes], action: Action) -> None:
         """What came out must be what the plan saw; a local edit that raced us stays beside the new file."""
@@ -144,7 +167,7 @@ class Applier:
         if _shows(seen, action.found, after_rename=True):
             return
         name = conflict_name(action.path.name, b"", seen.st_mtime_ns, os.urandom(32))
-        _rename_new(*slot, target[0], name)
+        rename_new(*slot, target[0], name)
         kept_as = action.path.sibling(name)
         self.touched.add(kept_as)
         self._kept.append(KeptCopy(action.path, kept_as))
@@ -158,7 +181,7 @@ class Applier:
             if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
                 raise _Refused("appeared since the scan") from None
         with self._root.directory(action.path) as fd:
-            os.fchmod(fd, _wanted(action).mode | 0o300)
+            os.fchmod(fd, _wanted(action).mode | 0o300 | os.fstat(fd).st_mode & _SPECIAL)
 
     def _set_metadata(self, action: Action) -> None:
         directory, name = split(action.path)
@@ -167,15 +190,21 @@ class Applier:
             _look(parent, name, action.found)
             os.utime(name, ns=(wanted.mtime_ns, wanted.mtime_ns), dir_fd=parent, follow_symlinks=False)
             return
-        fd = os.open(name, _METADATA | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+        fd = os.open(name, _METADATA, dir_fd=parent)
         try:
             seen = os.fstat(fd)
             if kind_of(seen.st_mode) is not wanted.kind or (action.found and not _shows(seen, action.found)):
                 raise _Refused("changed since the scan")
-            handle = f"/proc/self/fd/{fd}" if _METADATA else fd
+            handle = f"/proc/self/fd/{fd}" if _O_PATH else fd
+            if wanted.kind is Kind.DIRECTORY:
+                os.chmod(handle, wanted.mode | seen.st_mode & _SPECIAL)
+                return
             os.chmod(handle, wanted.mode)
-            if wanted.kind is Kind.FILE:
-                os.utime(handle, ns=(wanted.mtime_ns, wanted.mtime_ns))
+            if os.fstat(fd).st_mtime_ns != seen.st_mtime_ns:
+                raise _Refused("changed since the scan")
+            os.utime(handle, ns=(wanted.mtime_ns, wanted.mtime_ns))
+            seen = os.fstat(fd)
+            self.stamps[action.path] = (seen.st_ctime_ns, seen.st_ino & INODE)
         finally:
             os.close(fd)
 
@@ -183,12 +212,14 @@ class Applier:
         assert action.source is not None
         old_directory, old_name = split(action.source)
         new_directory, new_name = split(action.path)
-        with self._root.directory(old_directory) as old:
+        new = self._parents.get(new_directory)
+        # Opened after the other one: should they be the same, that one makes it writable and puts it back at the end.
+        with OpenDirectories(self._root, writable=True) as olds:
+            old = olds.get(old_directory)
             _look(old, old_name, action.found)
             try:
-                _rename_new(old, old_name, self._parents.get(new_directory), new_name)
+                rename_new(old, old_name, new, new_name)
             except FileExistsError:
-                new = self._parents.get(new_directory)
                 if not _already_there(new, new_name, _wanted(action), _wanted(action).content):
                     raise _Refused("its new name appeared since the scan") from None
                 self._delete(Action(Act.DELETE, action.source, None, action.found))
@@ -197,25 +228,32 @@ class Applier:
         directory, name = split(action.path)
         parent = self._parents.get(directory)
         _look(parent, name, action.found)
+        if action.found is not None and action.found.kind is Kind.DIRECTORY:
+            self._trash.keep_directory(DELETED, action.path, self._remove_directory(parent, name, action.path))
+            return
         home, slot = self._trash.slot(DELETED, action.path)
         slot_directory, slot_name = split(slot)
         with home.directory(slot_directory) as slot_fd:
-            if action.found is not None and action.found.kind is Kind.DIRECTORY:
-                self._check_empty(action.path)
-                _remove_directory(parent, name, slot_fd, slot_name)
-                return
-            _rename_new(parent, name, slot_fd, slot_name)
+            rename_out(parent, name, slot_fd, slot_name)
             seen = os.stat(slot_name, dir_fd=slot_fd, follow_symlinks=False)
             if action.found is not None and not _shows(seen, action.found, after_rename=True):
-                _rename_new(slot_fd, slot_name, parent, name)
+                rename_new(slot_fd, slot_name, parent, name)
                 raise _Refused("changed since the scan")
 
-
-    def _check_empty(self, path: RelPath) -> None:
-        with self._root.directory(path) as fd:
-            inside = [path + b"/" + os.fsencode(name) for name in os.listdir(fd)]
-        if inside:
-            raise _Kept if all(map(self._is_unmanaged, inside)) else _Refused("directory is not empty: kept")
+    def _remove_directory(self, parent: int, name: bytes, path: RelPath) -> int:
+        """Remove an empty directory; its mode."""
+        mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
+        try:
+            os.rmdir(name, dir_fd=parent)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            with self._root.directory(path) as fd:
+                inside = [path + b"/" + os.fsencode(left) for left in os.listdir(fd)]
+            if inside and all(map(self._is_unmanaged, inside)):
+                raise _Kept from None
+            raise _Refused("directory is not empty: kept") from None
+        return mode
 
 
 def _wanted(action: Action) -> Entry:
@@ -235,7 +273,7 @@ def _look(parent: int, name: bytes, found: Entry | None) -> None:
 
 def _shows(seen: os.stat_result, found: Entry, *, after_rename: bool = False) -> bool:
     """Whether a stat is that of an entry (ctime moves with a rename, so it does not count after one)."""
-    if kind_of(seen.st_mode) is not found.kind or (found.inode and seen.st_ino != found.inode):
+    if kind_of(seen.st_mode) is not found.kind or (found.inode and seen.st_ino & INODE != found.inode):
         return False
     if found.kind is Kind.DIRECTORY:
         return True
@@ -248,33 +286,5 @@ def _already_there(parent: int, name: bytes, wanted: Entry, content: bytes) -> b
     seen = os.stat(name, dir_fd=parent, follow_symlinks=False)
     if wanted.kind is not Kind.FILE or not _shows(seen, wanted._replace(inode=0)):
         return False
-    found = Seen(seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino)
+    found = Seen(seen.st_size, seen.st_mtime_ns, 0, 0)
     return hash_file(parent, name, found) == content
-
-
-def _rename_new(old_fd: int, old: bytes, new_fd: int, new: bytes) -> None:
-    """Rename, never replacing; raises `FileExistsError`."""
-    try:
-        syscalls.renameat2(old_fd, old, new_fd, new, syscalls.RENAME_NOREPLACE)
-    except OSError as error:
-        if error.errno == errno.EEXIST:
-            raise FileExistsError(error.errno, "exists already") from None
-        if error.errno not in _NO_EXCHANGE:
-            raise
-        os.link(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd, follow_symlinks=False)
-        os.unlink(old, dir_fd=old_fd)
-
-
-def _remove_directory(parent: int, name: bytes, slot_fd: int, slot_name: bytes) -> None:
-    """Remove an empty directory; its trace in the trash is an empty one with the sticky bit."""
-    mode = stat.S_IMODE(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
-    try:
-        os.rmdir(name, dir_fd=parent)
-    except OSError as error:
-        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-            raise _Refused("directory is not empty: kept") from None
-        raise
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(slot_name, 0o700, dir_fd=slot_fd)
-    with contextlib.suppress(OSError):
-        os.chmod(slot_name, mode & 0o777 | 0o700 | stat.S_ISVTX, dir_fd=slot_fd)

@@ -123,9 +123,11 @@ class PageBuilder:
             return page
         names = page.name_list()
         missing = [i for i in links if page.contents[i * CONTENT : (i + 1) * CONTENT] == UNKNOWN]
-        flags = page.flags
-        read = page.with_contents({index: self._link_content(names[index]) for index in missing})
-        return read._replace(flags=flags)
+        found = {index: self._link_content(names[index]) for index in missing}
+        flags = bytearray(page.flags)
+        for index in missing:
+            flags[index] |= RACY if found[index] == UNKNOWN else 0
+        return page.with_contents(found)._replace(flags=bytes(flags))
 
     def _link_content(self, name: bytes) -> bytes:
         try:

@@ -36,6 +36,8 @@ class ConfinedRoot:
 
     def open(self, path: bytes, flags: int, mode: int = 0) -> int:
         """Open below the root; raises `OSError` (ELOOP or ENOTDIR where a component is a symlink)."""
+        if b".." in path and b".." in path.split(b"/"):
+            raise OSError(errno.EXDEV, "leads out of the root")
         if not path:
             return os.open(b".", flags | os.O_CLOEXEC, dir_fd=self.fd)
         with self._near(path) as (fd, rest):

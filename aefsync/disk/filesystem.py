@@ -15,6 +15,9 @@ _UNSTABLE = {
     0x517B: "smb",
     0xFF534D42: "cifs",
     0xFE534D42: "smb2",
+    0x5346414F: "afs",
+    0x00C36400: "ceph",
+    0x786F4256: "vboxsf",
 }
 
 

@@ -13,6 +13,7 @@ import secrets
 
 from aefsync.core.path import RESERVED
 from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.removing import remove_tree
 from aefsync.errors import LockedError, RootError
 
 TMP = b"tmp"
@@ -25,9 +26,10 @@ class Home(ConfinedRoot):
     _lock_fd = -1
 
     @property
-    def index_path(self) -> str:
-        """A path to the index that leads to this very directory, whatever its name is now."""
-        return os.path.join(_path_of(self.fd), "index.db")
+    def index_path(self) -> str | None:
+        """A path to the index that leads to this very directory, whatever its name is now; `None` without /proc."""
+        directory = _path_of(self.fd)
+        return None if directory is None else os.path.join(directory, "index.db")
 
     def lock(self, run: str) -> None:
         """Take the root's lock; raises `LockedError`, naming the holder."""
@@ -46,13 +48,12 @@ class Home(ConfinedRoot):
 
     def clear_tmp(self) -> None:
         """Remove what this and any interrupted run left in staging; only with the lock held."""
-        with contextlib.suppress(FileNotFoundError), self.directory(TMP) as fd:
-            leftovers = os.listdir(fd)
-            if leftovers:
-                import shutil
-
-                for name in leftovers:
-                    shutil.rmtree(name, dir_fd=fd)
+        with contextlib.suppress(OSError):
+            with self.directory(TMP) as fd:
+                leftovers = os.listdir(fd)
+            for name in leftovers:
+                with contextlib.suppress(OSError):
+                    remove_tree(self, TMP + b"/" + os.fsencode(name))
 
     def close(self) -> None:
         if self._lock_fd >= 0:
@@ -93,9 +94,10 @@ def _furnish(home: Home) -> None:
             os.mkdir(name, 0o700, dir_fd=home.fd)
 
 
-def _path_of(fd: int) -> str:
+def _path_of(fd: int) -> str | None:
     link = f"/proc/self/fd/{fd}"
     if os.path.exists(link):
         return link
-    path = fcntl.fcntl(fd, 50, bytes(1024)).rstrip(b"\0")  # F_GETPATH of macOS
-    return os.fsdecode(path)
+    with contextlib.suppress(OSError):
+        return os.fsdecode(fcntl.fcntl(fd, 50, bytes(1024)).rstrip(b"\0"))  # F_GETPATH of macOS
+    return None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import stat
 from collections.abc import Collection, Iterator
 
 from aefsync.core.digest import framed_digest
@@ -32,6 +33,7 @@ class Index:
     def __init__(
         self, path: str | None, *, fallback: str | None = None, seed: str | None = None, shared_memory: bool = True
     ) -> None:
+        self._path = path
         self._shared_memory = shared_memory
         self._database = self._open(path) if path else None
         self._fallback = _open_read_only(fallback) if fallback and os.path.exists(fallback) else None
@@ -107,7 +109,20 @@ class Index:
         """Write what is waiting; an index that cannot be written is given up without a word: it is a cache."""
         if self._database is None or not self._pending:
             return
-        with contextlib.suppress(sqlite3.Error), self._transaction(self._database) as database:
+        try:
+            self._write(self._database)
+        except sqlite3.Error as error:
+            # That very class says that the file is damaged; a lock or a full disk is a subclass.
+            if type(error) is sqlite3.DatabaseError and self._path is not None:
+                self._database.close()
+                _remove(self._path)
+                self._database = self._open(self._path)
+        self._pending.clear()
+        self._pending_briefs.clear()
+        self._pending_bytes = 0
+
+    def _write(self, database: sqlite3.Connection) -> None:
+        with self._transaction(database):
             for directory, rows in self._pending.items():
                 database.execute("DELETE FROM page WHERE directory = ? AND number >= ?", (directory, len(rows)))
             database.executemany("INSERT OR REPLACE INTO page VALUES (?, ?, ?, ?)", self._rows())
@@ -115,9 +130,6 @@ class Index:
             database.executemany("DELETE FROM brief WHERE directory = ?", [(key,) for key, body in briefs if not body])
             fresh = [(key, _checksum(key, -1, body), body) for key, body in briefs if body]
             database.executemany("INSERT OR REPLACE INTO brief VALUES (?, ?, ?)", fresh)
-        self._pending.clear()
-        self._pending_briefs.clear()
-        self._pending_bytes = 0
 
     def _rows(self) -> Iterator[tuple[bytes, int, bytes, bytes]]:
         for directory, rows in self._pending.items():
@@ -163,12 +175,13 @@ class Index:
             except sqlite3.OperationalError:
                 return None
             except (sqlite3.DatabaseError, _OtherVersion):
-                for suffix in ("", "-wal", "-shm", "-journal"):
-                    with contextlib.suppress(OSError):
-                        os.unlink(path + suffix)
+                _remove(path)
         return None
 
     def _connect(self, path: str) -> sqlite3.Connection:
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISREG(os.lstat(path).st_mode):
+                raise _OtherVersion
         database = sqlite3.connect(path, isolation_level=None, timeout=10)
         try:
             database.execute(f"PRAGMA journal_mode = {'WAL' if self._shared_memory else 'TRUNCATE'}")
@@ -192,12 +205,25 @@ class _OtherVersion(Exception):
     pass
 
 
+def _remove(path: str) -> None:
+    """Remove an index, its journals first, so that they are never taken for those of a new one."""
+    for suffix in ("-wal", "-shm", "-journal", ""):
+        with contextlib.suppress(OSError):
+            os.unlink(path + suffix)
+
+
 def _open_read_only(path: str) -> sqlite3.Connection | None:
     """Open without creating anything beside the file: as if nobody wrote to it, which its checksums make safe."""
     try:
-        return sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True, isolation_level=None)
+        quoted = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+        database = sqlite3.connect(f"file:{quoted}?mode=ro&immutable=1", uri=True, isolation_level=None)
     except sqlite3.Error:
         return None
+    with contextlib.suppress(sqlite3.Error):
+        if database.execute("PRAGMA user_version").fetchone()[0] == _VERSION:
+            return database
+    database.close()
+    return None
 
 
 def _decode(directory: bytes, rows: list[tuple[int, bytes, bytes]]) -> Page | None:

@@ -6,6 +6,8 @@ stat calls themselves are then most of the time.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import struct
 from collections.abc import Sequence
@@ -22,6 +24,8 @@ _STABLE = attrgetter("st_mode", "st_size", "st_mtime_ns", "st_ctime_ns", "st_ino
 _UNSTABLE = attrgetter("st_mode", "st_size", "st_mtime_ns")
 _name = attrgetter("name")
 _RESERVED = RESERVED.decode()
+INODE = (1 << 63) - 1
+"""What of an inode number is kept."""
 _EAGER = 64 << 10
 """Bytes read of each file at once; a longer file is left for later."""
 
@@ -60,9 +64,9 @@ def list_directory(fd: int, *, stable: bool) -> Listing:
         names = b"\0".join(map(_encoded, entries))
     try:
         stats = [entry.stat(follow_symlinks=False) for entry in entries]
+        return Listing(names, _pack(stats, stable=stable), ())
     except OSError:
         return _list_with_failures(entries, stable=stable)
-    return Listing(names, _pack(stats, stable=stable), ())
 
 
 def read_directory(fd: int, *, stable: bool) -> tuple[Listing, dict[bytes, bytes]]:
@@ -104,6 +108,7 @@ def _list_with_failures(entries: Sequence[os.DirEntry[str]], *, stable: bool) ->
     for entry in entries:
         try:
             seen = entry.stat(follow_symlinks=False)
+            _pack([seen], stable=stable)
         except FileNotFoundError:
             continue
         except OSError as error:
@@ -115,14 +120,16 @@ def _list_with_failures(entries: Sequence[os.DirEntry[str]], *, stable: bool) ->
 
 
 def _pack(stats: list[os.stat_result], *, stable: bool) -> bytes:
+    """Pack stats; raises `OSError` where a time lies outside of the years 1678 to 2261."""
     layout = f"={STAT.size // 8 * len(stats)}q"
-    if not stable:
-        return struct.pack(layout, *chain.from_iterable((*row, 0, 0) for row in map(_UNSTABLE, stats)))
     try:
-        return struct.pack(layout, *chain.from_iterable(map(_STABLE, stats)))
+        if not stable:
+            return struct.pack(layout, *chain.from_iterable((*row, 0, 0) for row in map(_UNSTABLE, stats)))
+        with contextlib.suppress(struct.error):
+            return struct.pack(layout, *chain.from_iterable(map(_STABLE, stats)))
+        return struct.pack(layout, *chain.from_iterable((*row[:4], row[4] & INODE) for row in map(_STABLE, stats)))
     except struct.error:
-        wide = ((*row[:4], row[4] & (1 << 63) - 1) for row in map(_STABLE, stats))
-        return struct.pack(layout, *chain.from_iterable(wide))
+        raise OSError(errno.EOVERFLOW, "its time is out of range") from None
 
 
 def without_sizes(stats: bytes, positions: Sequence[int]) -> bytes:

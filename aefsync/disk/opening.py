@@ -11,11 +11,11 @@ from aefsync.core.digest import framed_digest
 from aefsync.core.path import RESERVED
 from aefsync.core.ports import Access, Missing, Open, Opened
 from aefsync.disk.confined import ConfinedRoot
-from aefsync.disk.filesystem import FileSystem
+from aefsync.disk.filesystem import FileSystem, file_system_of
 from aefsync.disk.filter import IGNORE_FILE, MAX_RULES
 from aefsync.disk.home import Home, open_home
 from aefsync.disk.index import Index
-from aefsync.errors import RootError
+from aefsync.errors import LockedError, RootError
 
 
 class OpenRoot(NamedTuple):
@@ -97,7 +97,7 @@ def _ignore_rules(root: ConfinedRoot) -> tuple[str, ...]:
         text = file.read(MAX_RULES + 1)
     if len(text) > MAX_RULES:
         raise RootError(f"{IGNORE_FILE.decode()}: larger than {MAX_RULES} bytes")
-    lines = text.decode("utf-8", "surrogateescape").splitlines()
+    lines = text.decode("utf-8", "surrogateescape").replace("\r\n", "\n").split("\n")
     return tuple(line for line in lines if line.strip() and not line.startswith("#"))
 
 
@@ -107,7 +107,7 @@ def open_home_of(opened: OpenRoot, request: Open) -> Home | None:
         return None
     home = open_home(ConfinedRoot(opened.fd), create=False)
     if home is not None and request.access is Access.WRITE:
-        home.lock(request.run)
+        _lock(home, request.run)
     return home
 
 
@@ -115,11 +115,23 @@ def make_home(opened: OpenRoot, run: str) -> Home:
     """Make the root's `.aefsync`, and lock it: the run is about to write there for the first time."""
     try:
         home = open_home(ConfinedRoot(opened.fd), create=True)
-        assert home is not None
-        home.lock(run)
     except OSError as error:
         raise RootError(f"cannot be written: {(error.strerror or str(error)).lower()}") from None
+    assert home is not None
+    _lock(home, run)
     return home
+
+
+def _lock(home: Home, run: str) -> None:
+    """Take the lock, or let go of the home."""
+    try:
+        home.lock(run)
+    except OSError as error:
+        home.close()
+        raise RootError(f"cannot be written: {(error.strerror or str(error)).lower()}") from None
+    except LockedError:
+        home.close()
+        raise
 
 
 def open_index(opened: OpenRoot, request: Open, home: Home | None, file_system: FileSystem) -> Index:
@@ -134,7 +146,17 @@ def open_index(opened: OpenRoot, request: Open, home: Home | None, file_system: 
     if cached is not None:
         with contextlib.suppress(OSError):
             os.makedirs(os.path.dirname(cached), mode=0o700, exist_ok=True)
-    return Index(cached, fallback=local)
+    return Index(cached, fallback=local, shared_memory=cached is None or _is_local(os.path.dirname(cached)))
+
+
+def _is_local(directory: str) -> bool:
+    with contextlib.suppress(OSError):
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            return file_system_of(fd).stable
+        finally:
+            os.close(fd)
+    return False
 
 
 def _cache_path(opened: OpenRoot, cache_dir: bytes) -> str | None:

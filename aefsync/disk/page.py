@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection, Iterable, Sequence
+from operator import ge
 from typing import NamedTuple
 
 from aefsync.core.digest import ENTRY_DIGEST
@@ -79,7 +80,8 @@ class Page(NamedTuple):
         """The page without the entries at these positions (files that vanished)."""
         kept = [index for index in range(self.length) if index not in gone]
         names = self.name_list()
-        shift = [index for index, old in enumerate(kept) if old in set(self.directories)]
+        directories = set(self.directories)
+        shift = [index for index, old in enumerate(kept) if old in directories]
         return self._replace(
             names=b"\0".join([names[index] for index in kept]),
             stats=_pick(self.stats, STAT.size, kept),
@@ -123,7 +125,7 @@ class Page(NamedTuple):
 
     def brief(self) -> Brief | None:
         """What is enough to recognise the page as unchanged; `None` where its entries must be looked at one by one."""
-        if any(self.flags) or self.listed is not self.names and self.listed != self.names:
+        if any(self.flags) or (self.listed is not self.names and self.listed != self.names):
             return None
         if not self.seen or NOT_TAKEN in self.digests:
             return None
@@ -192,11 +194,13 @@ def unpack(rows: Sequence[bytes]) -> Page:
     directories, listed, listed_stats, rules, seen = cut[0][5:]
     count = len(flags)
     fits = len(stats) == count * STAT.size and len(contents) == count * CONTENT
-    if not fits or len(digests) != count * ENTRY_DIGEST or len(directories) % 4:
+    if not fits or len(digests) != count * ENTRY_DIGEST or _count_names(names) != count:
         raise ValueError("page does not fit together")
-    positions = struct.unpack(f"<{len(directories) // 4}I", directories)
+    positions = _positions(directories, count)
     if not (listed or listed_stats):
         listed, listed_stats = names, stats
+    elif _count_names(listed) * STAT.size != len(listed_stats):
+        raise ValueError("page does not fit its listing")
     return Page(names, stats, contents, flags, digests, positions, listed, listed_stats, rules, seen)
 
 
@@ -215,6 +219,20 @@ def _columns(row: bytes, head: struct.Struct = _HEAD) -> list[bytes]:
     return columns
 
 
+def _count_names(joined: bytes) -> int:
+    return joined.count(b"\0") + 1 if joined else 0
+
+
+def _positions(packed: bytes, count: int) -> tuple[int, ...]:
+    """Positions among `count` entries, in order."""
+    if len(packed) % 4:
+        raise ValueError("positions are cut short")
+    positions = struct.unpack(f"<{len(packed) // 4}I", packed)
+    if any(map(ge, positions, positions[1:])) or (positions and positions[-1] >= count):
+        raise ValueError("positions out of order")
+    return positions
+
+
 _BRIEF = struct.Struct("<5I")
 
 
@@ -228,8 +246,8 @@ def pack_brief(brief: Brief) -> bytes:
 def unpack_brief(packed: bytes) -> Brief:
     """The inverse of `pack_brief`; raises `ValueError` where the lengths do not fit."""
     seen, rules, digests, packed_positions, joined = _columns(packed, _BRIEF)
-    positions = struct.unpack(f"<{len(packed_positions) // 4}I", packed_positions)
-    names = tuple(joined.split(b"\0")) if positions else ()
+    positions = _positions(packed_positions, len(digests) // ENTRY_DIGEST)
+    names = tuple(joined.split(b"\0")) if joined else ()
     if len(names) != len(positions) or len(digests) % ENTRY_DIGEST:
         raise ValueError("brief does not fit together")
     return Brief(seen, rules, digests, positions, names)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from aefsync.core.entry import UNKNOWN, Entry
+from aefsync.core.entry import UNKNOWN, Entry, kind_of
 from aefsync.core.path import RelPath
 from aefsync.core.view import STAT
 from aefsync.disk import syscalls
@@ -37,20 +37,24 @@ def make_directories_durable(root: ConfinedRoot, prefixes: Iterable[bytes]) -> N
 
 
 def complete_placed(scanner: Scanner, prefixes: Iterable[bytes], placed: Placed) -> None:
-    """Fill in the contents of files that were placed and that still show the stat they were given."""
+    """Fill in the contents of what was placed and still is what was put there, by its stat."""
+    by_page: dict[bytes, list[Entry]] = {}
+    for path, entry in placed.items():
+        by_page.setdefault(path.key[: -len(path.name)], []).append(entry)
     for prefix in prefixes:
         page = scanner.pages[prefix]
-        names = page.name_list()
-        directory = directory_path(prefix)
+        positions = {name: index for index, name in enumerate(page.name_list())} if prefix in by_page else {}
         found = {}
-        for index in page.unread():
-            entry = placed.get(RelPath(directory + b"/" + names[index] if directory else names[index]))
-            if entry is not None and entry.content != UNKNOWN and _shows(page, index, entry):
+        for entry in by_page.get(prefix, ()):
+            index = positions.get(entry.path.name, -1)
+            if index >= 0 and entry.content != UNKNOWN and _shows(page, index, entry):
                 found[index] = entry.content
         if found:
             scanner.replace(prefix, page.with_contents(found))
 
 
 def _shows(page: Page, index: int, entry: Entry) -> bool:
-    _, size, mtime_ns, _, _ = STAT.unpack_from(page.stats, index * STAT.size)
-    return bool(size == entry.size and mtime_ns == entry.mtime_ns)
+    """Whether a page still shows what was placed; ctime and inode count where they are stable."""
+    mode, size, mtime_ns, ctime_ns, inode = STAT.unpack_from(page.stats, index * STAT.size)
+    same = kind_of(mode) is entry.kind and size == entry.size and mtime_ns == entry.mtime_ns
+    return same and (not inode or (inode == entry.inode and ctime_ns == entry.ctime_ns))

@@ -19,6 +19,7 @@ from aefsync.disk.building import Limits
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.filesystem import LOCAL, file_system_of
 from aefsync.disk.filter import Filter
+from aefsync.disk.hashing import unchanged
 from aefsync.disk.home import Home
 from aefsync.disk.index import Index
 from aefsync.disk.opening import OpenRoot, describe, make_home, open_home_of, open_index, open_root, own_paths
@@ -26,7 +27,7 @@ from aefsync.disk.reading import read_pages, unread, within
 from aefsync.disk.recording import Placed, complete_placed, make_directories_durable
 from aefsync.disk.restoring import copy_out, restore
 from aefsync.disk.scan import Scanner, assemble
-from aefsync.disk.staging import Staging
+from aefsync.disk.staging import Staging, seen_as
 from aefsync.disk.summing import sum_up
 from aefsync.disk.trash import Trash, list_trash, purge_runs
 from aefsync.errors import AefsyncError, RootError
@@ -75,8 +76,9 @@ class LocalReplica:
                 self._file_system = file_system_of(opened.fd)
                 self._on_root(opened.fd)
         self._request = request
-        if self._home is not None:
-            self._home.close()
+        home, self._home = self._home, None
+        if home is not None:
+            home.close()
         self._home = open_home_of(opened, request)
         return describe(opened, self._clock_ns(), seen_before=self._home is not None)
 
@@ -166,7 +168,9 @@ class LocalReplica:
         except OSError:
             return b""
         try:
-            return os.pread(fd, piece.length, piece.offset)
+            data = os.pread(fd, piece.length, piece.offset)
+            entry = self._snapshot.find(piece.path) if self._scanner is not None else None
+            return data if entry is None or unchanged(fd, seen_as(entry)) else b""
         except OSError:
             return b""
         finally:
@@ -225,10 +229,12 @@ class LocalReplica:
             self._applier = Applier(self._root, staging, trash, self._scanner.is_unmanaged)
         applied = self._applier.apply(actions)
         for action, done in zip(actions, applied.done, strict=True):
-            if done and action.wanted is not None and action.wanted.kind is Kind.FILE:
+            stamp = self._applier.stamps.get(action.path)
+            if done and action.wanted is not None and stamp is not None:
                 fresh = staging.contents.get(action.path, UNKNOWN) if action.act in (Act.CREATE, Act.COPY) else UNKNOWN
                 content = fresh if fresh != UNKNOWN else action.wanted.content
-                self._placed[action.path] = action.wanted._replace(content=content)
+                ctime_ns, inode = stamp
+                self._placed[action.path] = action.wanted._replace(content=content, ctime_ns=ctime_ns, inode=inode)
         return applied
 
     def record(self) -> Scanned:
@@ -268,8 +274,7 @@ class LocalReplica:
     def purge(self, runs: Sequence[str]) -> Applied:
         self._writing()
         assert self._home is not None
-        purge_runs(self._home, list(runs))
-        return Applied((True,) * len(runs), (), ())
+        return purge_runs(self._home, runs)
 
     def close(self) -> None:
         if self._closed:

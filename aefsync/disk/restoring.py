@@ -13,8 +13,10 @@ from aefsync.core.ports import TrashItem
 from aefsync.core.problem import Problem
 from aefsync.disk import syscalls
 from aefsync.disk.confined import ConfinedRoot, split
+from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.hashing import BLOCK
 from aefsync.disk.home import TRASH, Home
+from aefsync.disk.renaming import NO_FLAGS, rename_new, rename_out
 from aefsync.disk.trash import REPLACED, Trash
 from aefsync.errors import RootError
 
@@ -75,6 +77,12 @@ def _copy_one(home: Home, target: ConfinedRoot, item: TrashItem) -> None:
         source = home.open_file(_slot(item))
         try:
             _copy_file(source, os.open(name, _CREATE, 0o600, dir_fd=new), seen)
+        except OSError as error:
+            # What is there already is not ours; half a copy is.
+            if not isinstance(error, FileExistsError):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=new)
+            raise
         finally:
             os.close(source)
 
@@ -102,16 +110,25 @@ def _restore_one(root: ConfinedRoot, home: Home, trash: Trash, item: TrashItem) 
     if directory:
         root.make_directories(directory, 0o755)
     slot_directory, slot_name = split(slot)
-    with home.directory(slot_directory) as slot_fd, root.directory(directory) as parent:
+    with home.directory(slot_directory) as slot_fd, OpenDirectories(root, writable=True) as parents:
+        parent = parents.get(directory)
         try:
-            syscalls.renameat2(slot_fd, slot_name, parent, name, syscalls.RENAME_NOREPLACE)
+            rename_new(slot_fd, slot_name, parent, name)
         except FileExistsError:
-            syscalls.renameat2(slot_fd, slot_name, parent, name, syscalls.RENAME_EXCHANGE)
-            _keep_replaced(trash, slot_fd, slot_name, item.path)
+            _swap(trash, (slot_fd, slot_name), (parent, name), item.path)
 
 
-def _keep_replaced(trash: Trash, slot_fd: int, slot_name: bytes, path: RelPath) -> None:
+def _swap(trash: Trash, slot: tuple[int, bytes], target: tuple[int, bytes], path: RelPath) -> None:
+    """Exchange what is in the trash for what is there, which goes to a slot of its own."""
     home, fresh = trash.slot(REPLACED, path)
     directory, name = split(fresh)
-    with home.directory(directory) as fd, contextlib.suppress(FileNotFoundError):
-        os.rename(slot_name, name, src_dir_fd=slot_fd, dst_dir_fd=fd)
+    with home.directory(directory) as fd:
+        try:
+            syscalls.renameat2(*slot, *target, syscalls.RENAME_EXCHANGE)
+        except OSError as error:
+            if error.errno not in NO_FLAGS:
+                raise
+            rename_out(*target, fd, name)
+            rename_new(*slot, *target)
+        else:
+            rename_out(*slot, fd, name)

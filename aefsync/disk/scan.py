@@ -21,7 +21,7 @@ from aefsync.core.snapshot import STAT_COLUMNS, Block
 from aefsync.core.view import STAT
 from aefsync.disk.building import KINDS, Limits, PageBuilder, directory_path
 from aefsync.disk.confined import ConfinedRoot
-from aefsync.disk.filesystem import FileSystem
+from aefsync.disk.filesystem import FileSystem, file_system_of
 from aefsync.disk.index import Index
 from aefsync.disk.listing import Listing, list_directory, read_directory
 from aefsync.disk.page import Brief, Page
@@ -46,14 +46,14 @@ class Scanner:
         self.briefs: dict[bytes, Brief] = {}
         self.problems: dict[bytes, list[Problem]] = {}
         self.unexamined: set[bytes] = set()
-        self._file_system = file_system
         self._limits = limits
         self._rules = limits.filter.digest + b"".join(sorted(limits.own))
         self._clock_ns = clock_ns
         self._on_progress = on_progress
         self._ignores_index = limits.ignore_index or index.is_empty
-        self._eager = limits.eager and not limits.ignore_index and file_system.stable and self._ignores_index
+        self._eager = limits.eager and not limits.ignore_index and self._ignores_index
         self._device = os.fstat(root.fd).st_dev
+        self._file_systems = {self._device: file_system}
 
     def is_unmanaged(self, path: bytes) -> bool:
         """Whether filters leave out a path, for itself or for a directory above it."""
@@ -88,16 +88,12 @@ class Scanner:
 
         (Another run may have rewritten the index since.)
         """
-        doubtful = set()
         for prefix, brief in list(self.briefs.items()):
             page = self.index.load(prefix, brief.seen)
-            if page is not None:
+            if page is not None and page.digests == brief.digests:
                 self.pages[prefix] = page
-            else:
-                doubtful.add(prefix)
-                self._visit(prefix, in_brief=False)
-        self.briefs.clear()
-        return doubtful & self.pages.keys()
+                del self.briefs[prefix]
+        return self.rescan(list(self.briefs))
 
     def digests(self) -> Iterator[memoryview]:
         """The entry digests of everything, in key order; every page must be sealed."""
@@ -110,29 +106,30 @@ class Scanner:
         return sum(page.length for page in self.pages.values()) + sum(brief.length for brief in self.briefs.values())
 
     def rescan(self, prefixes: Iterable[bytes]) -> set[bytes]:
-        """Look again at some directories, and at all that is new below them; the directories looked at.
-
-        Every directory must have a page (`materialise`).
-        """
+        """Look again at some directories, and at all that is new below them; those that have a page now."""
         pending, looked_at = sorted(prefixes, reverse=True), set[bytes]()
         while pending:
             prefix = pending.pop()
             if prefix in looked_at:
                 continue
             looked_at.add(prefix)
-            known = self.pages.get(prefix)
-            found = self._visit(prefix, known)
-            before = _children(prefix, known) if known is not None else []
+            known, brief = self.pages.get(prefix), self.briefs.get(prefix)
+            found = self._visit(prefix, known, in_brief=False)
+            before = [key for each in (known, brief) if each is not None for key in _children(prefix, each)]
             after = _children(prefix, found) if found is not None else []
             for gone in set(before).difference(after):
                 self._forget(gone)
-            pending += [new for new in after if new not in self.pages]
+            pending += [new for new in after if new not in self.pages and new not in self.briefs]
         return looked_at & self.pages.keys()
 
     def _forget(self, gone: bytes) -> None:
-        for known in [key for key in self.pages if key.startswith(gone)]:
-            self.pages.pop(known)
-            self.problems.pop(known, None)
+        pending = [gone]
+        while pending:
+            prefix = pending.pop()
+            known = self.pages.pop(prefix, None) or self.briefs.pop(prefix, None)
+            self.problems.pop(prefix, None)
+            if known is not None:
+                pending += _children(prefix, known)
 
     def replace(self, prefix: bytes, page: Page, problems: Sequence[Problem] = ()) -> None:
         """Put a completed page in the place of what is known, and keep it."""
@@ -187,41 +184,42 @@ class Scanner:
             self._problem(prefix, Problem(path, (error.strerror or str(error)).lower(), subtree=True))
             return None
         try:
-            if self._limits.one_file_system and os.fstat(fd).st_dev != self._device:
-                self.unexamined.add(path)
-                return None
-            return self._look(fd, prefix, known, in_brief=in_brief)
+            device = os.fstat(fd).st_dev
+            if device != self._device:
+                if self._limits.one_file_system:
+                    self.unexamined.add(path)
+                    return None
+                self._file_systems[device] = file_system_of(fd)
+            return self._look(fd, prefix, known, self._file_systems[device], in_brief=in_brief)
         except OSError as error:
             self._problem(prefix, Problem(path, (error.strerror or str(error)).lower(), subtree=True))
             return None
         finally:
             os.close(fd)
 
-    def _look(self, fd: int, prefix: bytes, known: Page | None, *, in_brief: bool) -> Page | Brief:
-        seen_at = self._clock_ns()
-        listing, contents = self._list(fd)
+    def _look(
+        self, fd: int, prefix: bytes, known: Page | None, file_system: FileSystem, *, in_brief: bool
+    ) -> Page | Brief:
+        builder = PageBuilder(prefix, fd, self._limits, file_system, self._clock_ns())
+        listing, contents = self._list(fd, file_system)
         if known is None and not self._ignores_index:
             brief = self.index.brief(prefix) if in_brief else None
             if brief is not None and brief.rules == self._rules and brief.seen == listing.seen:
                 self.briefs[prefix] = brief
                 return brief
             known = self.index.load(prefix)
-        return self._build(fd, prefix, listing, contents, known, seen_at)
-
-    def _list(self, fd: int) -> tuple[Listing, dict[bytes, bytes]]:
-        """List a directory; with it read its files, if that is wanted and ctimes can be trusted."""
-        if self._eager:
-            with contextlib.suppress(OSError):
-                return read_directory(fd, stable=True)
-        return list_directory(fd, stable=self._file_system.stable), {}
-
-    def _build(
-        self, fd: int, prefix: bytes, listing: Listing, contents: dict[bytes, bytes], known: Page | None, seen_at: int
-    ) -> Page:
         for name, reason in listing.failed:
             self._problem(prefix, Problem(directory_path(prefix + name + b"\0"), reason, subtree=True))
-        builder = PageBuilder(prefix, fd, self._limits, self._file_system, seen_at)
-        page = builder.build(listing, known, self._rules, contents)
+        return self._keep(prefix, builder.build(listing, known, self._rules, contents))
+
+    def _list(self, fd: int, file_system: FileSystem) -> tuple[Listing, dict[bytes, bytes]]:
+        """List a directory; with it read its files, if that is wanted and ctimes can be trusted."""
+        if self._eager and file_system.stable:
+            with contextlib.suppress(OSError):
+                return read_directory(fd, stable=True)
+        return list_directory(fd, stable=file_system.stable), {}
+
+    def _keep(self, prefix: bytes, page: Page) -> Page:
         self.pages[prefix] = page
         self._report_left_out(prefix, page)
         if not page.unread():

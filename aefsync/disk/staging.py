@@ -26,7 +26,7 @@ from aefsync.disk.home import TMP, Home
 FEW = 64
 """Up to so many files are made durable one by one; more by one call for the whole file system."""
 
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FICLONE = 0x40049409
 _REFLINK_FROM = 1 << 20
 
@@ -93,14 +93,24 @@ class Staging:
                     self.contents[file.path] = content
                     literal += file.source.size
         if not self._sync_each:
-            syscalls.syncfs(self.fd)
+            try:
+                syscalls.syncfs(self.fd)
+            except OSError as error:
+                return self._distrust(files, (error.strerror or str(error)).lower())
         return Staged(tuple(contents), tuple(problems), literal)
+
+    def _distrust(self, files: Sequence[StageFile], reason: str) -> Staged:
+        """Nothing of a batch counts that could not be made durable."""
+        for file in files:
+            self._discard(file.path)
+        problems = tuple(Problem(bytes(file.source.path), reason) for file in files)
+        return Staged((b"",) * len(files), problems, 0)
 
     def _copy(self, file: StageFile, directories: OpenDirectories) -> bytes:
         directory, name = split(file.source.path)
         source = os.open(name, READ_FLAGS, dir_fd=directories.get(directory))
         try:
-            seen = _seen(file.source)
+            seen = seen_as(file.source)
             if not unchanged(source, seen):
                 raise _Refused("changed since the scan")
             staged = self.new_name()
@@ -121,19 +131,22 @@ class Staging:
     def _copy_content(self, source: int, target: int, size: int) -> bytes:
         if size <= SMALL:
             data = os.read(source, size + 1)
+            _check_size(len(data), size)
             _write_all(target, data, 0)
-            self._count(len(data))
+            self._count(size)
             return content_digest(data)
         hasher = content_hasher(threads=True)
         cloned = size >= _REFLINK_FROM and _reflink(source, target)
         view = memoryview(bytearray(BLOCK))
         offset = 0
-        while count := os.readv(source, [view]):
+        # A clone is hashed itself: stores through a mapping may reach the source between cloning and reading.
+        while offset <= size and (count := os.readv(target if cloned else source, [view])):
             hasher.update(view[:count])
             if not cloned:
                 _write_all(target, view[:count], offset)
             offset += count
             self._count(count)
+        _check_size(offset, size)
         return hasher.digest()
 
     def _verify(self, file: StageFile) -> bytes:
@@ -150,8 +163,7 @@ class Staging:
             while data := os.read(fd, BLOCK):
                 hasher.update(data)
                 size += len(data)
-            if size != file.source.size:
-                raise _Refused("changed while it was copied")
+            _check_size(size, file.source.size)
             content = hasher.digest()
             _check_content(content, file.source)
             self._finish(fd, file.source)
@@ -179,8 +191,14 @@ class Staging:
         os.close(self.fd)
 
 
-def _seen(entry: Entry) -> Seen:
+def seen_as(entry: Entry) -> Seen:
+    """The stat that a file must still have for an entry to be true of it."""
     return Seen(entry.size, entry.mtime_ns, entry.ctime_ns, entry.inode)
+
+
+def _check_size(size: int, wanted: int) -> None:
+    if size != wanted:
+        raise _Refused("changed while it was copied")
 
 
 def _check_content(content: bytes, wanted: Entry) -> None:

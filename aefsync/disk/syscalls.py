@@ -15,6 +15,8 @@ RENAME_EXCHANGE = 2
 _SYS_OPENAT2 = 437
 _RESOLVE_NO_SYMLINKS = 0x04
 _RESOLVE_BENEATH = 0x08
+_PATIENCE = 64
+"""Attempts at a walk that is raced; a lease on the file (Samba) gives the same error, and that may last."""
 _LINUX = sys.platform == "linux"
 
 
@@ -48,11 +50,12 @@ def openat2_beneath(dir_fd: int, path: bytes, flags: int, mode: int = 0) -> int:
     if not _LINUX:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
     how = _OpenHow(flags | os.O_CLOEXEC, mode, _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS)
-    while True:
+    for _ in range(_PATIENCE):
         result = _libc().syscall(_SYS_OPENAT2, dir_fd, path, ctypes.byref(how), ctypes.sizeof(how))
         # EAGAIN: a rename elsewhere raced the walk, and the kernel could not tell whether it stayed below.
         if result >= 0 or ctypes.get_errno() not in (errno.EAGAIN, errno.EINTR):
-            return _check(result)
+            break
+    return _check(result)
 
 
 def renameat2(old_fd: int, old: bytes, new_fd: int, new: bytes, flags: int) -> None:

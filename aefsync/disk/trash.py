@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from aefsync.core.path import RelPath
+from aefsync.core.action import Applied
+from aefsync.core.path import PathError, RelPath
 from aefsync.core.ports import TrashItem
+from aefsync.core.problem import Problem
 from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.home import TRASH, Home
+from aefsync.disk.removing import remove_tree
+from aefsync.errors import RootError
 
 REPLACED = "replaced"
 DELETED = "deleted"
@@ -26,14 +31,26 @@ class Trash:
 
     def slot(self, why: str, path: RelPath) -> tuple[ConfinedRoot, bytes]:
         """A free slot for `path`, its directories made, as a path below the home."""
-        for attempt in range(1000):
-            kind = why if attempt == 0 else f"{why}.{attempt}"
-            slot = b"/".join([self._base, kind.encode(), path])
-            with contextlib.suppress(FileExistsError, NotADirectoryError):
+        for slot in self._candidates(why, path):
+            with _passing_over_others():
                 self._make_directory(split(slot)[0])
                 if not self._exists(slot):
                     return self._home, slot
         raise FileExistsError(f"no free slot in the trash for {path!s}")
+
+    def keep_directory(self, why: str, path: RelPath, mode: int) -> None:
+        """Leave the trace of a removed directory: one with the sticky bit, which may hold what was in it before."""
+        for slot in self._candidates(why, path):
+            with _passing_over_others():
+                self._make_directory(slot)
+                with self._home.directory(slot) as fd:
+                    os.fchmod(fd, mode & 0o777 | 0o700 | stat.S_ISVTX)
+                return
+
+    def _candidates(self, why: str, path: RelPath) -> Iterator[bytes]:
+        for attempt in range(1000):
+            kind = why if attempt == 0 else f"{why}.{attempt}"
+            yield b"/".join([self._base, kind.encode(), path])
 
     def _make_directory(self, directory: bytes) -> None:
         if directory not in self._made:
@@ -48,49 +65,72 @@ class Trash:
         return True
 
 
+@contextlib.contextmanager
+def _passing_over_others() -> Iterator[None]:
+    """Where a slot, or a directory above it, is something else, the next one is tried."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTDIR, errno.ELOOP):
+            raise
+
+
 def list_trash(home: Home) -> list[TrashItem]:
     """Everything in the trash, newest run first, in path order within a run."""
     found: list[TrashItem] = []
-    with home.directory(TRASH) as fd:
-        runs = sorted(os.listdir(fd), reverse=True)
-    for run in runs:
-        items = list(_items(home, os.fsencode(run)))
+    for run in reversed(_names(home, TRASH)):
+        items = [item for why in _names(home, TRASH + b"/" + run) for item in _below(home, run, why)]
         found += sorted(items, key=lambda item: item.path.key)
     return found
 
 
-def _items(home: Home, run: bytes) -> Iterator[TrashItem]:
-    base = TRASH + b"/" + run
-    with contextlib.suppress(NotADirectoryError), home.directory(base) as fd:
-        for why in sorted(os.listdir(fd)):
-            yield from _below(home, base + b"/" + os.fsencode(why), b"", run.decode(), why)
+def _names(home: Home, path: bytes) -> list[bytes]:
+    """The names of runs, or of reasons: what somebody else put there is not shown."""
+    try:
+        with home.directory(path) as fd:
+            names = os.listdir(fd)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise RootError(f"the trash cannot be read: {(error.strerror or str(error)).lower()}") from None
+    return sorted(name.encode() for name in names if name.isprintable())
 
 
-def _below(home: Home, base: bytes, inside: bytes, run: str, why: str) -> Iterator[TrashItem]:
-    pending = [inside]
+def _below(home: Home, run: bytes, why: bytes) -> Iterator[TrashItem]:
+    base = b"/".join([TRASH, run, why])
+    pending = [b""]
     while pending:
         inside = pending.pop()
-        with home.directory(base + b"/" + inside if inside else base) as fd, os.scandir(fd) as scan:
-            for entry in scan:
-                name = os.fsencode(entry.name)
+        for name, seen in _look(home, base + b"/" + inside if inside else base):
+            try:
                 path = RelPath(inside + b"/" + name if inside else name)
-                seen = entry.stat(follow_symlinks=False)
-                if not stat.S_ISDIR(seen.st_mode):
-                    yield TrashItem(run, why, path, is_directory=False, size=seen.st_size)
-                    continue
-                pending.append(path)
-                if seen.st_mode & stat.S_ISVTX:
-                    yield TrashItem(run, why, path, is_directory=True, size=0)
-
-
-def purge_runs(home: Home, runs: list[str]) -> None:
-    """Delete what these runs put in the trash, for good."""
-    import shutil
-
-    with home.directory(TRASH) as fd:
-        for run in runs:
-            name = os.fsencode(run)
-            if b"/" in name or name in (b"", b".", b".."):
+            except PathError:
                 continue
+            is_directory = stat.S_ISDIR(seen.st_mode)
+            if is_directory:
+                pending.append(path)
+            if not is_directory or seen.st_mode & stat.S_ISVTX:
+                yield TrashItem(run.decode(), why.decode(), path, is_directory, 0 if is_directory else seen.st_size)
+
+
+def _look(home: Home, path: bytes) -> list[tuple[bytes, os.stat_result]]:
+    with contextlib.suppress(OSError), home.directory(path) as fd, os.scandir(fd) as scan:
+        return [(os.fsencode(entry.name), entry.stat(follow_symlinks=False)) for entry in scan]
+    return []
+
+
+def purge_runs(home: Home, runs: Sequence[str]) -> Applied:
+    """Delete what these runs put in the trash, for good."""
+    done, problems = [], []
+    for run in runs:
+        path = TRASH + b"/" + os.fsencode(run)
+        try:
+            if "/" in run or run in ("", ".", ".."):
+                raise OSError(errno.EINVAL, "is no run")
             with contextlib.suppress(FileNotFoundError):
-                shutil.rmtree(name, dir_fd=fd)
+                remove_tree(home, path)
+            done.append(True)
+        except OSError as error:
+            problems.append(Problem(path, (error.strerror or str(error)).lower()))
+            done.append(False)
+    return Applied(tuple(done), tuple(problems), ())

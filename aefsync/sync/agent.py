@@ -8,10 +8,13 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 
-from aefsync.core.ports import Access, Missing, Open, Opened
+from aefsync.core.action import Applied
+from aefsync.core.ports import Access, Missing, Open, Opened, TrashItem
 from aefsync.disk.replica import LocalReplica
 from aefsync.errors import RootError, UnreachableError
+from aefsync.sync.places import cache_dir
 from aefsync.wire.serve import serve
 from aefsync.wire.stream import PipeStream, SocketStream
 
@@ -76,7 +79,13 @@ class PinnedReplica(LocalReplica):
             root = os.path.realpath(request.root)
             if root != self._pinned and not root.startswith(self._pinned.rstrip(b"/") + b"/"):
                 raise RootError(f"this key is pinned to {os.fsdecode(self._pinned)}")
-        return super().hello(request)
+        # A peer names no path outside the root: not for a cache, and not for what comes out of the trash.
+        return super().hello(request._replace(cache_dir=os.fsencode(cache_dir(os.environ))))
+
+    def restore(self, items: Sequence[TrashItem], to: bytes = b"") -> Applied:
+        if to and (self._pinned is not None or self._read_only):
+            raise RootError("this agent copies nothing out of its root")
+        return super().restore(items, to)
 
 
 def serve_stdio(root: bytes | None, read_only: bool) -> None:

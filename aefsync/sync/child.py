@@ -31,6 +31,30 @@ class Child(NamedTuple):
             self.process.wait()
 
 
+class Nursery:
+    """Replica processes that start up while the command line is still being understood.
+
+    `early` is a guess of how many will be wanted; a wrong one costs a little time and nothing else.
+    """
+
+    def __init__(self, early: int = 0) -> None:
+        self._ready = spawn(early) if early else []
+
+    def take(self, number: int) -> list[Child]:
+        """So many replica processes, to be ended by whoever takes them."""
+        if len(self._ready) != number:
+            self.close()
+            return spawn(number)
+        ready, self._ready = self._ready, []
+        return ready
+
+    def close(self) -> None:
+        """End those that nobody took."""
+        for child in self._ready:
+            child.end()
+        self._ready = []
+
+
 def spawn(number: int) -> list[Child]:
     """So many replica processes, each pair of them joined by a socket of their own for handing over descriptors."""
     pairs = {pair: socket.socketpair() for pair in itertools.combinations(range(number), 2)}
@@ -60,6 +84,8 @@ def _spawn_one(peers: dict[int, socket.socket]) -> Child:
             pass_fds=passed,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
+            # Of its own group, so that Ctrl-C at a terminal leaves it to the coordinator when a replica ends.
+            process_group=0,
         )
     return Child(process, ours)
 

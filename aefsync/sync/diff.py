@@ -9,13 +9,14 @@ from aefsync.core.compare import Difference
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.ports import Access, Missing, Monitor
 from aefsync.core.view import View
+from aefsync.sync.child import Nursery
 from aefsync.sync.events import Differs, Event, Notice, Started, State, Summary
 from aefsync.sync.request import DiffRequest
 from aefsync.sync.session import Session, Terms, open_session
 from aefsync.sync.survey import Survey, observations, survey
 
 
-def diff(request: DiffRequest, monitor: Monitor) -> Iterator[Event]:
+def diff(request: DiffRequest, monitor: Monitor, nursery: Nursery | None = None) -> Iterator[Event]:
     """Compare replicas; exit code 0 same, 1 different, 2 trouble with some path."""
     begun = time.monotonic()
     common = request.common
@@ -24,7 +25,7 @@ def diff(request: DiffRequest, monitor: Monitor) -> Iterator[Event]:
     view = View.QUICK if request.quick else View.FULL
     if request.quick:
         yield Notice("contents not read (--quick)")
-    with open_session(common.locations, terms, common.cache_dir, monitor) as session:
+    with open_session(common.locations, terms, common.cache_dir, monitor, nursery=nursery) as session:
         found = survey(session, common, view)
         yield from observations(session, found)
         count = suspects = 0

@@ -17,6 +17,7 @@ from aefsync.core.ports import Access, Missing, Monitor, Phase, Scanned
 from aefsync.core.problem import Problem
 from aefsync.core.verdict import Why
 from aefsync.core.view import View
+from aefsync.sync.child import Nursery
 from aefsync.sync.decide import Decided, decide
 from aefsync.sync.events import Acted, Conflicted, Event, Notice, Started, Summary, Troubled
 from aefsync.sync.request import RepairRequest
@@ -38,12 +39,12 @@ class Outcome(NamedTuple):
     scans: tuple[Scanned, ...]
 
 
-def repair(request: RepairRequest, monitor: Monitor) -> Iterator[Event]:
+def repair(request: RepairRequest, monitor: Monitor, nursery: Nursery | None = None) -> Iterator[Event]:
     """Make replicas agree; exit codes as in CLI.md."""
     begun = time.monotonic()
     common = request.common
     yield Started("repair", common.locations)
-    with open_session(common.locations, _terms(request), common.cache_dir, monitor) as session:
+    with open_session(common.locations, _terms(request), common.cache_dir, monitor, nursery=nursery) as session:
         yield from _created(session)
         found = survey(session, common, View.FULL)
         yield from observations(session, found)

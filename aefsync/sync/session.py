@@ -16,7 +16,7 @@ from aefsync.core.entry import Entry
 from aefsync.core.ports import Access, Missing, Monitor, Open, Opened
 from aefsync.core.tree import Answer, Question
 from aefsync.errors import AefsyncError, UsageError
-from aefsync.sync.child import spawn
+from aefsync.sync.child import Nursery
 from aefsync.sync.location import Location, parse
 from aefsync.sync.together import together
 
@@ -89,12 +89,18 @@ def new_run(now: datetime | None = None) -> str:
 
 @contextlib.contextmanager
 def open_session(
-    texts: Sequence[str], terms: Sequence[Terms], cache_dir: str, monitor: Monitor, *, nonce: bytes | None = None
+    texts: Sequence[str],
+    terms: Sequence[Terms],
+    cache_dir: str,
+    monitor: Monitor,
+    *,
+    nonce: bytes | None = None,
+    nursery: Nursery | None = None,
 ) -> Iterator[Session]:
-    """Start a process for each replica and open them together; raises `AefsyncError`."""
+    """Start a process for each replica (or take it from the nursery) and open them together; raises `AefsyncError`."""
     locations = tuple(parse(text) for text in texts)
     run = new_run()
-    children = spawn(len(locations))
+    children = (nursery or Nursery()).take(len(locations))
     # The replicas start up while the messages are imported here: a third of what a small run takes.
     from aefsync.wire.remote import RemoteReplica
     from aefsync.wire.stream import SocketStream

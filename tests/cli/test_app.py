@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from aefsync import __version__, errors
-from aefsync.cli import app, environment
+from aefsync.cli import app
 from aefsync.cli.rsync_habits import TRANSLATIONS
+from aefsync.sync import places
 from aefsync.sync.request import DiffRequest, RepairRequest, Request
 from tests.cli.scripted import DIFF, REPAIR, Engine, acted, install, only_a, summary
 
@@ -130,7 +131,7 @@ def test_mirror_beside_resolve_from_the_environment_is_no_contradiction(monkeypa
     ],
 )
 def test_cache_dir(environ: dict[str, str], expected: str) -> None:
-    assert environment.cache_dir(environ) == expected
+    assert places.cache_dir(environ) == expected
 
 
 @pytest.mark.parametrize(

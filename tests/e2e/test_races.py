@@ -81,7 +81,7 @@ def test_a_target_edited_between_scan_and_apply(aefsync: Program, pair: Pair, tm
         done = run.go_on().expect(0, 1, 4)
     if done.code:
         assert HOT.encode() in done.out + done.err
-        assert survey(pair.b, exact=True) == after, "what was edited is not overwritten by this run"
+        assert survey(pair.b, exact=True).items() >= after.items(), "what was edited is not overwritten by this run"
     else:
         assert judge(*pair) == [], "seen in time"
     assert [path.read_text() for path in outside.iterdir()] == ["keep"]

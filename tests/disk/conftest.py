@@ -1,0 +1,31 @@
+"""Grounds that are closed again with the test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.disk.ground import Ground, Site
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Iterator[Ground]:
+    ground = Ground(tmp_path / "root")
+    yield ground
+    ground.close()
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Ground]:
+    other = Ground(tmp_path / "other")
+    yield other
+    other.close()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    site = Site(tmp_path / "site")
+    yield site
+    site.close()

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import os
+import struct
+
+import pytest
+
+from aefsync.core.digest import content_digest
+from aefsync.core.view import STAT
+from aefsync.disk import listing
+from aefsync.disk.listing import Listing, list_directory, read_directory, without_sizes
+from tests.disk.ground import Ground
+from tests.support.trees import NAMES
+
+
+def rows(listed: Listing) -> dict[bytes, tuple[int, ...]]:
+    names = listed.names.split(b"\0") if listed.names else []
+    return dict(zip(names, STAT.iter_unpack(listed.stats), strict=True))
+
+
+def expected(ground: Ground, name: bytes) -> tuple[int, ...]:
+    seen = os.lstat(ground.place(name))
+    return (seen.st_mode, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino)
+
+
+def test_every_name_comes_with_its_stat(ground: Ground) -> None:
+    for number, name in enumerate(NAMES):
+        ground.write(name, b"x" * number, mtime_ns=number - 5)
+    os.mkdir(ground.place(b"a directory"))
+    os.mkfifo(ground.place(b"a fifo"))
+    os.symlink(b"nowhere", ground.place(b"a link"))
+    os.mkdir(ground.place(b".aefsync"))
+    listed = list_directory(ground.root.fd, stable=True)
+    found = rows(listed)
+    assert set(found) == {*NAMES, b"a directory", b"a fifo", b"a link"}
+    assert found == {name: expected(ground, name) for name in found}
+    assert not listed.failed
+    in_order = listed.in_order()
+    assert in_order.names.split(b"\0") == sorted(found)
+    assert rows(in_order) == found
+
+
+def test_an_empty_directory(ground: Ground) -> None:
+    for _ in range(2):
+        for listed in (list_directory(ground.root.fd, stable=True), read_directory(ground.root.fd, stable=True)[0]):
+            assert listed == Listing(b"", b"", ())
+            assert listed.in_order() == listed
+            assert listed.seen
+        os.makedirs(ground.place(b".aefsync"), exist_ok=True)
+
+
+def test_where_ctime_and_inode_mean_nothing_they_are_zero(ground: Ground) -> None:
+    ground.write(b"a", b"abc", mtime_ns=7)
+    assert rows(list_directory(ground.root.fd, stable=False)) == {b"a": (0o100644, 3, 7, 0, 0)}
+
+
+def test_small_files_are_read_on_the_way(ground: Ground) -> None:
+    ground.write(b"small", b"small")
+    ground.write(b"empty")
+    ground.write(b"exact", b"e" * listing._EAGER)
+    ground.write(b"large", b"l" * (listing._EAGER + 1))
+    os.mkdir(ground.place(b"directory"))
+    os.mkfifo(ground.place(b"fifo"))
+    os.symlink(b"small", ground.place(b"link"))
+    os.mkdir(ground.place(b".aefsync"))
+    listed, contents = read_directory(ground.root.fd, stable=True)
+    assert rows(listed) == rows(list_directory(ground.root.fd, stable=True))
+    known = {name: content for name, content in contents.items() if content}
+    assert known == {
+        b"small": content_digest(b"small"),
+        b"empty": content_digest(b""),
+        b"exact": content_digest(b"e" * listing._EAGER),
+    }
+
+
+def test_what_vanishes_between_listing_and_stat_is_not_there(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (b"a", b"b", b"c"):
+        ground.write(name, name)
+    scandir = os.scandir
+
+    class Late:
+        """A listing that the disk has moved on from."""
+
+        def __init__(self, fd: int) -> None:
+            with scandir(fd) as scan:
+                self._entries = list(scan)
+
+        def __enter__(self) -> list[os.DirEntry[str]]:
+            if ground.exists(b"b"):
+                os.unlink(ground.place(b"b"))
+            return self._entries
+
+        def __exit__(self, *trouble: object) -> None: ...
+
+    monkeypatch.setattr(os, "scandir", Late)
+    listed = list_directory(ground.root.fd, stable=True)
+    assert set(rows(listed)) == {b"a", b"c"}
+    assert not listed.failed
+    ground.write(b"b", b"b")
+    with pytest.raises(FileNotFoundError):
+        read_directory(ground.root.fd, stable=True)
+
+
+def test_times_that_cannot_be_kept_are_trouble_with_that_path_alone(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file dated after 2262 does not fit into 63 bits of nanoseconds."""
+    ground.write(b"a", b"a")
+    ground.write(b"b", b"b")
+    pack = struct.pack
+
+    def narrow(layout: str, *values: int) -> bytes:
+        if any(value == 4 for value in values):
+            raise struct.error("int too large to convert")
+        return pack(layout, *values)
+
+    ground.write(b"far", b"4444")
+    monkeypatch.setattr(listing.struct, "pack", narrow)
+    listed = list_directory(ground.root.fd, stable=True)
+    assert set(rows(listed)) == {b"a", b"b"}
+    assert listed.failed == ((b"far", "its time is out of range"),)
+    assert listed.seen == b""
+    with pytest.raises(OSError, match="out of range"):
+        read_directory(ground.root.fd, stable=True)
+
+
+def test_inode_numbers_of_64_bits_are_cut(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    ground.write(b"a", b"a")
+    row = (0o100644, 1, 2, 3, (1 << 64) - 5)
+    monkeypatch.setattr(listing, "_STABLE", lambda seen: row)
+    assert rows(list_directory(ground.root.fd, stable=True)) == {b"a": (*row[:4], (1 << 63) - 5)}
+
+
+def test_seen_tells_listings_apart(ground: Ground) -> None:
+    ground.write(b"a", b"a")
+    first = list_directory(ground.root.fd, stable=True)
+    assert first.seen == list_directory(ground.root.fd, stable=True).seen
+    os.chmod(ground.place(b"a"), 0o600)
+    second = list_directory(ground.root.fd, stable=True)
+    os.rename(ground.place(b"a"), ground.place(b"b"))
+    third = list_directory(ground.root.fd, stable=True)
+    os.symlink(b"a", ground.place(b"c"))
+    fourth = list_directory(ground.root.fd, stable=True)
+    assert len({each.seen for each in (first, second, third, fourth)}) == 4
+    assert first._replace(failed=((b"x", "why"),)).seen == b""
+
+
+def test_sockets_are_listed_like_anything_else(ground: Ground) -> None:
+    os.mknod(ground.place(b"socket"), 0o140644)
+    assert set(rows(list_directory(ground.root.fd, stable=True))) == {b"socket"}
+
+
+def test_sizes_of_directories_mean_nothing() -> None:
+    stats = STAT.pack(1, 2, 3, 4, 5) + STAT.pack(6, 7, 8, 9, 10)
+    assert without_sizes(stats, []) is stats
+    assert without_sizes(stats, [1]) == STAT.pack(1, 2, 3, 4, 5) + STAT.pack(6, 0, 8, 9, 10)
