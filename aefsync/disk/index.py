@@ -179,7 +179,7 @@ class Index:
         return None
 
     def _connect(self, path: str) -> sqlite3.Connection:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             if not stat.S_ISREG(os.lstat(path).st_mode):
                 raise _OtherVersion
         database = sqlite3.connect(path, isolation_level=None, timeout=10)

@@ -82,9 +82,13 @@ class Page(NamedTuple):
         names = self.name_list()
         directories = set(self.directories)
         shift = [index for index, old in enumerate(kept) if old in directories]
+        left, stats = b"\0".join([names[index] for index in kept]), _pick(self.stats, STAT.size, kept)
+        whole = self.listed == self.names
         return self._replace(
-            names=b"\0".join([names[index] for index in kept]),
-            stats=_pick(self.stats, STAT.size, kept),
+            names=left,
+            stats=stats,
+            listed=left if whole else self.listed,
+            listed_stats=stats if whole else self.listed_stats,
             contents=_pick(self.contents, CONTENT, kept),
             flags=_pick(self.flags, 1, kept),
             digests=_pick(self.digests, ENTRY_DIGEST, kept),

@@ -44,7 +44,7 @@ class Session(NamedTuple):
         try:
             return call(number, self.replicas[number])
         except AefsyncError as error:
-            if error.message.startswith(text):
+            if error.message.startswith(f"{text}: "):
                 raise
             raise type(error)(f"{text}: {error.message}", hint=error.hint) from error
 
@@ -170,4 +170,7 @@ def _same(one: Opened, other: Opened) -> bool:
 
 
 def _inside(one: Opened, other: Opened) -> bool:
-    return other.ancestors[0] != (0, 0) and other.ancestors[0] in one.ancestors[1:]
+    if other.ancestors[0] == (0, 0):
+        # Not there yet: only its path can tell.
+        return one.root.startswith(other.root + b"/")
+    return other.ancestors[0] in one.ancestors[1:]

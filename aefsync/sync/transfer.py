@@ -77,8 +77,8 @@ def _stage(session: Session, origin: int, receiver: int, batch: list[StageFile],
         return session.replicas[receiver].stage(batch, origin)
     for requests in _pieces(batch):
         asked = [piece for piece, _ in requests]
-        got = session.replicas[origin].read(asked)
-        sent = [piece._replace(path=path) for piece, (_, path) in zip(got, requests, strict=True)]
+        read = session.replicas[origin].read(asked)
+        sent = [Piece(path, got.offset, len(got.data), got.data) for got, (_, path) in zip(read, requests, strict=True)]
         session.replicas[receiver].write([piece for piece in sent if piece.data])
     return session.replicas[receiver].stage(batch, None)
 

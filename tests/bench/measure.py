@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+Step = Callable[[], None]
+
 
 def nothing() -> None:
     """What is to be done before a run: nothing."""
@@ -21,7 +23,7 @@ class Command:
     """A program to time; `before` runs each time, untimed; `codes` are the exit codes that mean success."""
 
     argv: Sequence[str | Path]
-    before: Callable[[], None] = nothing
+    before: Step = nothing
     env: Mapping[str, str] = field(default_factory=dict)
     codes: tuple[int, ...] = (0,)
 

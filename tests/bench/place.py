@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.measure import Command, nothing
+from tests.bench.measure import Command, Step, nothing
 
 CHECKOUT = Path(__file__).parents[2]
 PER_DIRECTORY = 100
@@ -63,15 +63,23 @@ class Place:
         for tree in self.root.iterdir():
             shutil.rmtree(tree / ".aefsync", ignore_errors=True)
 
-    def aefsync(self, *args: str | Path, before: object = nothing, codes: tuple[int, ...] = (0,)) -> Command:
+    def warm(self) -> None:
+        """Read every file of the pair: some machines reclaim page cache within minutes, and so between two runs."""
+        script = 'find "$@" -type f -print0 | xargs -0 cat'
+        subprocess.run(["sh", "-c", script, "sh", *self.pair], stdout=subprocess.DEVNULL, check=True)
+
+    def forget_and_warm(self) -> None:
+        self.forget()
+        self.warm()
+
+    def aefsync(self, *args: str | Path, before: Step = nothing, codes: tuple[int, ...] = (0,)) -> Command:
         """Our program, started by the same interpreter, through the installed command where there is one."""
         script = Path(sys.executable).with_name("aefsync")
         argv: list[str | Path] = [script] if script.exists() else [sys.executable, "-m", "aefsync"]
-        assert callable(before)
         return Command([*argv, *args], before, {**self.home, "PYTHONPATH": str(CHECKOUT)}, codes)
 
-    def peer(self, *args: str | Path, codes: tuple[int, ...] = (0,)) -> Command:
-        return Command(args, env=self.home, codes=codes)
+    def peer(self, *args: str | Path, before: Step = nothing, codes: tuple[int, ...] = (0,)) -> Command:
+        return Command(args, before, self.home, codes)
 
 
 def small_files(root: Path, files: int, largest: int, seed: int) -> None:

@@ -40,15 +40,15 @@ def no_op(place: Place) -> Iterator[Case]:
 
 
 def first_diff(place: Place) -> Iterator[Case]:
-    """`diff` without any index."""
+    """`diff` without any index, page cache warm."""
     a, b = place.pair
     place.forget()
-    diff = place.aefsync("diff", a, b, before=place.forget)
-    yield Case("diff, no index", diff, "diff -rq", place.peer("diff", "-rq", a, b), goal=0.5)
-    rsync = place.peer("rsync", "-acn", f"{a}/", f"{b}/")
+    diff = place.aefsync("diff", a, b, before=place.forget_and_warm)
+    yield Case("diff, no index", diff, "diff -rq", place.peer("diff", "-rq", a, b, before=place.warm), goal=0.5)
+    rsync = place.peer("rsync", "-acn", f"{a}/", f"{b}/", before=place.warm)
     yield Case("diff, no index", diff, "rsync -acn", rsync)
     if shutil.which("rclone"):
-        rclone = place.peer("rclone", "check", "--download", "-q", a, b)
+        rclone = place.peer("rclone", "check", "--download", "-q", a, b, before=place.warm)
         yield Case("diff, no index", diff, "rclone check --download", rclone, max_runs=SLOW_PEER)
 
 

@@ -24,7 +24,8 @@ def expected(ground: Ground, name: bytes) -> tuple[int, ...]:
 
 
 def test_every_name_comes_with_its_stat(ground: Ground) -> None:
-    for number, name in enumerate(NAMES):
+    plain = [name for name in NAMES if b"/" not in name]
+    for number, name in enumerate(plain):
         ground.write(name, b"x" * number, mtime_ns=number - 5)
     os.mkdir(ground.place(b"a directory"))
     os.mkfifo(ground.place(b"a fifo"))
@@ -32,7 +33,7 @@ def test_every_name_comes_with_its_stat(ground: Ground) -> None:
     os.mkdir(ground.place(b".aefsync"))
     listed = list_directory(ground.root.fd, stable=True)
     found = rows(listed)
-    assert set(found) == {*NAMES, b"a directory", b"a fifo", b"a link"}
+    assert set(found) == {*plain, b"a directory", b"a fifo", b"a link"}
     assert found == {name: expected(ground, name) for name in found}
     assert not listed.failed
     in_order = listed.in_order()

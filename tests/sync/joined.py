@@ -143,5 +143,5 @@ def threads(hooks: dict[tuple[int, str], Hook] | None = None) -> Iterator[Thread
     """While the context lasts, sessions are served by threads."""
     started = Threads(hooks)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("aefsync.sync.session.spawn", started.spawn)
+        patch.setattr("aefsync.sync.child.spawn", started.spawn)
         yield started

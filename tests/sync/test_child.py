@@ -15,7 +15,7 @@ import pytest
 from aefsync.core.action import StageFile
 from aefsync.core.ports import Access, Missing, Open, Scan
 from aefsync.sync import child
-from aefsync.sync.child import Child, spawn
+from aefsync.sync.child import Child, Nursery, spawn
 from aefsync.wire.remote import RemoteReplica
 from aefsync.wire.stream import SocketStream
 from tests.support.trees import tree
@@ -107,3 +107,39 @@ def test_where_one_cannot_start_the_others_end(monkeypatch: pytest.MonkeyPatch) 
         spawn(2)
     assert [each.process.returncode for each in started] == [0]
     assert descriptors() == before
+
+
+# a nursery
+
+
+def test_a_nursery_gives_what_it_has_ready() -> None:
+    nursery = Nursery(2)
+    ready = list(nursery._ready)
+    taken = nursery.take(2)
+    assert taken == ready
+    nursery.close()
+    assert [each.process.poll() for each in taken] == [None, None]  # they are the taker's
+    for each in taken:
+        each.end()
+
+
+@pytest.mark.parametrize("early", [0, 1])
+def test_a_wrong_guess_is_made_good(early: int) -> None:
+    before = descriptors()
+    nursery = Nursery(early)
+    ready = list(nursery._ready)
+    taken = nursery.take(2)
+    assert len(taken) == 2
+    for each in taken:
+        each.end()
+    assert [each.process.returncode for each in (*ready, *taken)] == [0] * (early + 2)
+    nursery.close()
+    assert descriptors() == before
+
+
+def test_a_nursery_ends_those_that_nobody_took() -> None:
+    nursery = Nursery(1)
+    (only,) = nursery._ready
+    nursery.close()
+    nursery.close()
+    assert only.process.returncode == 0

@@ -1,0 +1,252 @@
+"""Bytes on their way: directly or through the coordinator, in bounded requests, each file read once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aefsync.core.action import StageFile
+from aefsync.core.entry import UNKNOWN, Entry, Kind
+from aefsync.core.path import RelPath
+from aefsync.core.plan import Transfer
+from aefsync.core.ports import Phase, Silent
+from aefsync.core.problem import Problem
+from aefsync.core.view import View
+from aefsync.sync import transfer as module
+from aefsync.sync.decide import Decided, decide
+from aefsync.sync.repair import _apply
+from aefsync.sync.request import RepairRequest, Request
+from aefsync.sync.session import Session
+from aefsync.sync.survey import survey
+from aefsync.sync.transfer import BYTES, FILES, PIECE, Transferred, _pieces, batches, transfer
+from tests.support.sites import SITES, Seen, Site
+from tests.sync.joined import Watched, joined
+
+REQUEST = RepairRequest(Request(("A", "B")))
+
+
+class Bench:
+    """Sites of one kind, and their replicas, each of which can copy from the others."""
+
+    def __init__(self, kind: str, folder: Path) -> None:
+        self._make: Callable[[str], Site] = lambda name: SITES[kind](folder / name)
+        self.sites: list[Site] = []
+
+    def add(self, *names: str) -> list[Site]:
+        self.sites += [self._make(name) for name in names]
+        return self.sites
+
+    def replicas(self) -> list[Watched]:
+        peers = dict(enumerate(self.sites))
+        found = [Watched(site.replica(peers), number) for number, site in enumerate(self.sites)]
+        for replica, site in zip(found, self.sites, strict=True):
+            replica.root = site.root
+        return found
+
+
+@pytest.fixture(params=["memory", "disk"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def bench(kind: str, tmp_path: Path) -> Bench:
+    return Bench(kind, tmp_path)
+
+
+def plan(session: Session) -> Decided:
+    return decide(session, survey(session, REQUEST.common, View.FULL), REQUEST)
+
+
+def carry(session: Session, decided: Decided, *, direct: bool) -> Transferred:
+    """Transfer and apply, without those that did not arrive."""
+    done = transfer(session, decided.plan.transfers, Silent(), direct=direct)
+    session.each(lambda number, _: _apply(session, number, decided.plan.actions[number], done.failed[number], Silent()))
+    session.each(lambda _, replica: replica.record())
+    return done
+
+
+def furnish(a: Site, b: Site) -> None:
+    a.make_directory(b"d")
+    b.make_directory(b"d")
+    a.write_file(b"d/empty", b"")
+    a.write_file(b"d/small", b"small", 0o600, -5)
+    a.write_file(b"large", bytes(range(256)) * 20_000, mtime_ns=7)
+    a.write_file(b"caf\xe9\n", b"odd")
+    a.write_file(b"both", b"newer", mtime_ns=9)
+    b.write_file(b"both", b"older!", mtime_ns=8)
+    b.write_file(b"d/back", b"way back")
+    a.write_file(b"clash", b"file against directory")
+    b.make_directory(b"clash")
+    b.write_file(b"clash/in", b"in")
+
+
+def result(kind: str, folder: Path, *, direct: bool) -> tuple[list[dict[bytes, Seen]], Transferred, list[Watched]]:
+    folder.mkdir()
+    bench = Bench(kind, folder)
+    furnish(*bench.add("a", "b"))
+    replicas = bench.replicas()
+    with joined(*replicas) as session:
+        done = carry(session, plan(session), direct=direct)
+    return [site.listing() for site in bench.sites], done, replicas
+
+
+def test_a_relay_comes_to_the_same_as_copying_directly(kind: str, tmp_path: Path) -> None:
+    directly, one, direct = result(kind, tmp_path / "direct", direct=True)
+    relayed, other, relay = result(kind, tmp_path / "relay", direct=False)
+    assert directly == relayed
+    assert directly[0] == directly[1]
+    assert one == other
+    assert one.problems == ()
+    assert one.failed == (frozenset(), frozenset())
+    assert one.literal_bytes == sum(len(seen[3]) for path, seen in directly[0].items() if _travelled(path, seen))
+    assert not any(replica.calls["read"] + replica.calls["write"] for replica in direct)
+    assert all(replica.calls["read"] and replica.calls["write"] for replica in relay)
+
+
+def _travelled(path: bytes, seen: Seen) -> bool:
+    return seen[0] is Kind.FILE and path != b"clash"
+
+
+@pytest.mark.parametrize("direct", [True, False])
+def test_a_file_is_read_once(bench: Bench, direct: bool) -> None:
+    a, b = bench.add("a", "b")
+    for number in range(5):
+        a.write_file(b"%d" % number, b"%d" % number)
+        b.write_file(b"b%d" % number, b"%d" % number)
+    replicas = bench.replicas()
+    with joined(*replicas) as session:
+        carry(session, plan(session), direct=direct)
+        assert [replica.files_read for replica in replicas] == [0, 0]
+        # What the receivers hashed was told to the origins: nothing is left to be read.
+        assert [replica.calls["learn"] for replica in replicas] == [1, 1]
+        again = session.each(lambda _, replica: replica.record())
+        assert [scanned.unread_files for scanned in again] == [0, 0]
+        assert again[0].root == again[1].root != b""
+
+
+def test_what_is_known_is_not_taught(bench: Bench) -> None:
+    a, _ = bench.add("a", "b")
+    a.write_file(b"f", b"x")
+    replicas = bench.replicas()
+    with joined(*replicas) as session:
+        survey(session, REQUEST.common, View.FULL)
+        session.replicas[0].read_unread((), None)
+        (known,) = session.fetch(0, [(0, 1)])
+        done = transfer(session, [Transfer(0, 1, StageFile(known, known.path))], Silent())
+    assert done == Transferred((frozenset(), frozenset()), (), 1)
+    assert replicas[0].calls["learn"] == 0
+
+
+@pytest.mark.parametrize("direct", [True, False])
+def test_a_file_that_fails_is_reported_once_and_left_out(bench: Bench, direct: bool) -> None:
+    a, *_ = bench.add("a", "b", "c")
+    a.write_file(b"changing", b"before")
+    a.write_file(b"steady", b"x")
+    replicas = bench.replicas()
+    with joined(*replicas) as session:
+        decided = plan(session)
+        a.write_file(b"changing", b"after", mtime_ns=99)
+        done = carry(session, decided, direct=direct)
+    assert [(number, problem.path) for number, problem in done.problems] == [(0, b"changing")]
+    assert done.failed == (frozenset(), {b"changing"}, {b"changing"})
+    assert done.literal_bytes == 2
+    asked = [action.path for replica in replicas for _, name, actions in replica.log if name == "apply" for action in actions]
+    assert asked == [b"steady", b"steady"]
+    assert [sorted(site.listing()) for site in bench.sites[1:]] == [[b"steady"], [b"steady"]]
+
+
+def test_a_file_that_shrank_on_its_way_is_refused(bench: Bench) -> None:
+    a, _ = bench.add("a", "b")
+    a.write_file(b"f", b"x" * 100)
+    with joined(*bench.replicas()) as session:
+        decided = plan(session)
+        a.write_file(b"f", b"x")
+        done = carry(session, decided, direct=False)
+    assert [problem.path for _, problem in done.problems] == [b"f"]
+    assert bench.sites[1].listing() == {}
+
+
+def test_problems_of_several_receivers_are_told_apart_by_reason(bench: Bench) -> None:
+    a, *_ = bench.add("a", "b", "c")
+    a.write_file(b"f", b"x")
+    replicas = bench.replicas()
+    stage = replicas[2].stage
+    full = (Problem(b"f", "disk full"),)
+    replicas[2].stage = lambda files, peer: stage(files, peer)._replace(contents=(b"",), problems=full)
+    with joined(*replicas) as session:
+        done = transfer(session, plan(session).plan.transfers, Silent())
+    assert done.failed == (frozenset(), frozenset(), {b"f"})
+    assert done.problems == ((0, full[0]),)
+
+
+def test_progress_is_told_for_the_receiver_with_its_total(bench: Bench) -> None:
+    seen: list[tuple[int, Phase, int]] = []
+
+    class Noting:
+        def progress(self, replica: int, phase: Phase, done: int, total: int) -> None:
+            seen.append((replica, phase, total))
+
+    a, _ = bench.add("a", "b")
+    a.write_file(b"f", b"x" * 300_000)
+    with joined(*bench.replicas()) as session:
+        transfer(session, plan(session).plan.transfers, Noting())
+    assert set(seen) <= {(1, Phase.COPY, 300_000)}
+
+
+# requests
+
+
+def files(*sizes: int) -> list[StageFile]:
+    found = []
+    for number, size in enumerate(sizes):
+        path = RelPath(b"%d" % number)
+        found.append(StageFile(Entry(path, Kind.FILE, 0o644, size, 0, 0, 0, UNKNOWN), path))
+    return found
+
+
+SIZES = st.lists(st.sampled_from([0, 1, PIECE, BYTES // 2, BYTES, BYTES + 1, 3 * BYTES]), max_size=30)
+
+
+@given(SIZES)
+def test_requests_are_bounded_and_hold_everything_in_order(sizes: list[int]) -> None:
+    wanted = files(*sizes)
+    found = list(batches(wanted))
+    assert [file for batch in found for file in batch] == wanted
+    for batch in found:
+        assert batch
+        assert len(batch) == 1 or sum(file.source.size for file in batch) <= BYTES
+
+
+def test_requests_are_as_full_as_they_may_be() -> None:
+    assert [len(batch) for batch in batches(files(*[1] * (2 * FILES + 1)))] == [FILES, FILES, 1]
+    assert [len(batch) for batch in batches(files(BYTES // 2, BYTES // 2, 1))] == [2, 1]
+    assert list(batches([])) == []
+
+
+@given(st.lists(st.sampled_from([0, 1, 100, PIECE - 1, PIECE, PIECE + 1, 5 * PIECE]), max_size=12))
+def test_pieces_cover_every_file_once(sizes: list[int]) -> None:
+    requests = list(_pieces(files(*sizes)))
+    assert all(sum(piece.length for piece, _ in request) <= 4 * PIECE for request in requests)
+    covered: dict[bytes, int] = {}
+    for piece, path in (pair for request in requests for pair in request):
+        assert piece.offset == covered.get(path, 0)
+        assert 0 < piece.length <= PIECE
+        covered[path] = piece.offset + piece.length
+    assert covered == {b"%d" % number: size for number, size in enumerate(sizes) if size}
+
+
+def test_many_files_take_several_requests(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FILES", 3)
+    a, b = bench.add("a", "b")
+    for number in range(7):
+        a.write_file(b"%d" % number, b"%d" % number)
+    replicas = bench.replicas()
+    with joined(*replicas) as session:
+        carry(session, plan(session), direct=True)
+    assert [len(staged) for _, name, staged in replicas[1].log if name == "stage"] == [3, 3, 1]
+    assert a.listing() == b.listing()
