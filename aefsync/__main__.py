@@ -14,19 +14,25 @@ def main() -> None:
         sys.stdout.write(f"aefsync {__version__}\n")
         return
     occupy_standard_streams()
+    try:
+        code = _run(sys.argv[1:])
+    except KeyboardInterrupt:  # before the command line could take care of it
+        sys.stderr.write("aefsync: interrupted\n")
+        code = 130
+    sys.exit(code)
+
+
+def _run(argv: list[str]) -> int:
     from aefsync.sync.child import Nursery
 
     # Two replicas are the rule: their processes start up while typer is imported here.
-    nursery = Nursery(2 if sys.argv[1:2] in (["diff"], ["repair"], ["sync"]) and len(sys.argv) > 3 else 0)
+    nursery = Nursery(2 if argv[:1] in (["diff"], ["repair"], ["sync"]) and len(argv) > 2 else 0)
     try:
         from aefsync.cli.app import run
 
-        code = run(sys.argv[1:], nursery)
-    except KeyboardInterrupt:  # before the command line could take care of it
-        code = 130
+        return run(argv, nursery)
     finally:
         nursery.close()
-    sys.exit(code)
 
 
 def occupy_standard_streams() -> None:

@@ -18,5 +18,5 @@ def agent(*, root: Root = None, read_only: ReadOnly = False) -> int:
     """
     from aefsync.sync.agent import serve_stdio
 
-    serve_stdio(None if root is None else os.fsencode(root), read_only)
+    serve_stdio(None if root is None else os.fsencode(root), read_only=read_only)
     return 0

@@ -10,6 +10,7 @@ import typer
 from aefsync.cli.options import Comparing, Output, option, request
 from aefsync.cli.playing import play
 from aefsync.core.path import PathError, RelPath
+from aefsync.core.view import View
 from aefsync.errors import UsageError
 
 Root = Annotated[str, typer.Argument(metavar="ROOT", hidden=True)]
@@ -38,7 +39,7 @@ def digest(
     inside = tuple(relative(path) for path in paths or [])
     from aefsync.sync.digest import digest as engine
 
-    return play(output, lambda monitor: engine(common, inside, tree, content, monitor))
+    return play(output, lambda monitor: engine(common, inside, tree, View.CONTENT if content else View.FULL, monitor))
 
 
 def relative(text: str) -> bytes:

@@ -1,6 +1,6 @@
 """The `.aefsync` directory of a root: what aefsync keeps beside the tree, and the lock of whoever writes.
 
-    id  lock  index.db  tmp/RUN/  trash/RUN/replaced|deleted/PATH
+id  lock  index.db  tmp/RUN/  trash/RUN/replaced|deleted/PATH
 """
 
 from __future__ import annotations

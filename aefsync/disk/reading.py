@@ -81,9 +81,7 @@ def read_pages(scanner: Scanner, wanted: Wanted, on_bytes: Callable[[int], None]
         on_bytes(done)
 
 
-def _completed(
-    prefix: bytes, page: Page, results: dict[int, bytes | HashFailure]
-) -> tuple[Page, list[Problem]]:
+def _completed(prefix: bytes, page: Page, results: dict[int, bytes | HashFailure]) -> tuple[Page, list[Problem]]:
     names = page.name_list()
     contents: dict[int, bytes] = {}
     gone: set[int] = set()

@@ -88,7 +88,7 @@ class PinnedReplica(LocalReplica):
         return super().restore(items, to)
 
 
-def serve_stdio(root: bytes | None, read_only: bool) -> None:
+def serve_stdio(root: bytes | None, *, read_only: bool) -> None:
     """`aefsync agent`: serve a replica over standard input and output, pinned to `root` where one is given.
 
     Standard output carries protocol only: what would be printed by accident goes to standard error.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -70,7 +71,7 @@ def _read(session: Session, survey: Survey, keys: Sequence[Sequence[bytes]]) -> 
 def _positions(session: Session, replica: int, keys: Sequence[bytes]) -> list[Span]:
     """Where entries stand in a replica's snapshot: the counts of the ranges that lie between them."""
     bounds = [b"", *(bound for key in keys for bound in (key, key + b"\0")), END]
-    ranges = tuple(KeyRange(low, high) for low, high in zip(bounds, bounds[1:], strict=False))
+    ranges = tuple(KeyRange(low, high) for low, high in itertools.pairwise(bounds))
     counts = session.replicas[replica].fingerprints(Question(View.QUICK, ranges, 0)).counts
     spans: list[Span] = []
     position = 0

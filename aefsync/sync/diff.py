@@ -27,7 +27,7 @@ def diff(request: DiffRequest, monitor: Monitor, nursery: Nursery | None = None)
         yield Notice("contents not read (--quick)")
     with open_session(common.locations, terms, common.cache_dir, monitor, nursery=nursery) as session:
         found = survey(session, common, view)
-        yield from observations(session, found)
+        yield from observations(found)
         count = suspects = 0
         for event in differing(session, found):
             yield event

@@ -20,21 +20,18 @@ from aefsync.sync.session import Session, Terms, open_session
 from aefsync.sync.survey import observations, survey
 
 
-def digest(
-    common: Request, paths: tuple[bytes, ...], levels: int, content: bool, monitor: Monitor
-) -> Iterator[Event]:
-    """The digest of the root, or of each path; with `levels` also of what lies so many levels below."""
+def digest(common: Request, paths: tuple[bytes, ...], levels: int, view: View, monitor: Monitor) -> Iterator[Event]:
+    """The digest in a view (FULL or CONTENT) of the root, or of each path; with `levels` of what lies below too."""
     begun = time.monotonic()
     yield Started("digest", common.locations)
     tops = [_parse(path) for path in paths] or [b""]
-    view = View.CONTENT if content else View.FULL
     terms = [Terms(Access.READ, Missing.REFUSE)]
     with open_session(common.locations, terms, common.cache_dir, monitor, nonce=PUBLIC_KEY) as session:
         found = survey(session, common, View.FULL)
-        yield from observations(session, found)
+        yield from observations(found)
         problems = len(found.scans[0].problems)
         for top in tops:
-            yield from _digests(session, view, top, levels, found.entries[0])
+            yield from _digests(session, view, top, levels)
         yield Summary(
             exit_code=4 if problems else 0,
             causes=("problems",) if problems else (),
@@ -67,10 +64,10 @@ class _Wanted(NamedTuple):
     is_directory: bool
 
 
-def _digests(session: Session, view: View, top: bytes, levels: int, total: int) -> list[Digested]:
+def _digests(session: Session, view: View, top: bytes, levels: int) -> list[Digested]:
     """Digests of a sub-tree and of what lies up to `levels` below it, in key order."""
-    entries = list(_entries(session, top, total)) if levels or top else []
-    wanted = [_Wanted(top, 0, is_directory=not top or bool(entries) and entries[0].kind is Kind.DIRECTORY)]
+    entries = list(_entries(session, top)) if levels or top else []
+    wanted = [_Wanted(top, 0, is_directory=not top or (bool(entries) and entries[0].kind is Kind.DIRECTORY))]
     below = ((entry, _depth(entry.path, top)) for entry in entries)
     wanted += [_Wanted(e.path, depth, e.kind is Kind.DIRECTORY) for e, depth in below if 0 < depth <= levels]
     found: list[Digested] = []
@@ -93,11 +90,11 @@ def _ask(session: Session, view: View, wanted: Sequence[_Wanted]) -> Iterator[Di
         yield Digested(path, value, count, depth, is_directory)
 
 
-def _entries(session: Session, top: bytes, total: int) -> Iterator[Entry]:
+def _entries(session: Session, top: bytes) -> Iterator[Entry]:
     low, high = subtree_range(top.replace(b"/", b"\0"))
-    before, inside = session.replicas[0].fingerprints(
-        Question(View.QUICK, (KeyRange(b"", low), KeyRange(low, high)), 0)
-    ).counts
+    before, inside = (
+        session.replicas[0].fingerprints(Question(View.QUICK, (KeyRange(b"", low), KeyRange(low, high)), 0)).counts
+    )
     for start in range(before, before + inside, BATCH):
         yield from _fetch(session, start, min(start + BATCH, before + inside))
 

@@ -47,14 +47,14 @@ def repair(request: RepairRequest, monitor: Monitor, nursery: Nursery | None = N
     with open_session(common.locations, _terms(request), common.cache_dir, monitor, nursery=nursery) as session:
         yield from _created(session)
         found = survey(session, common, View.FULL)
-        yield from observations(session, found)
+        yield from observations(found)
         decided = decide(session, found, request)
         yield from _standing(decided)
         if request.dry_run:
             done = tuple((True,) * len(own) for own in decided.plan.actions)
             outcome = Outcome(done, (), (), 0, decided.survey.scans)
         else:
-            outcome = _carry_out(session, decided, request, monitor)
+            outcome = _carry_out(session, decided, monitor)
         yield from (Troubled(replica, problem) for replica, problem in outcome.problems)
         yield from _steps(decided.plan, outcome)
         yield from outcome.kept
@@ -84,7 +84,7 @@ def _standing(decided: Decided) -> Iterator[Event]:
         yield Conflicted(decision.path, "skip", None, None, str(why))
 
 
-def _carry_out(session: Session, decided: Decided, request: RepairRequest, monitor: Monitor) -> Outcome:
+def _carry_out(session: Session, decided: Decided, monitor: Monitor) -> Outcome:
     """Bring what is needed, apply, look again."""
     plan = decided.plan
     transferred = transfer(session, plan.transfers, monitor)
@@ -136,9 +136,7 @@ def _acted(step: Step, to: tuple[int, ...]) -> Acted:
     return Acted(step.action, step.path, step.origin, to, step.size, step.reason, step.old, step.is_directory)
 
 
-def _summary(
-    session: Session, decided: Decided, outcome: Outcome, request: RepairRequest, elapsed_s: float
-) -> Summary:
+def _summary(session: Session, decided: Decided, outcome: Outcome, request: RepairRequest, elapsed_s: float) -> Summary:
     plan, scans = decided.plan, outcome.scans
     counts = _count(plan, outcome)
     copies = sum(1 for step in plan.steps if step.action == "conflict_copy") + len(outcome.kept)

@@ -83,7 +83,7 @@ def _read(session: Session, scans: Sequence[Scanned]) -> list[Scanned]:
     return session.each(lambda number, replica: replica.read_unread(skip[number], None))
 
 
-def observations(session: Session, survey: Survey) -> Iterator[Event]:
+def observations(survey: Survey) -> Iterator[Event]:
     """What the scan itself has to say: problems, and what is never replicated."""
     special = sum(scanned.special for scanned in survey.scans)
     if special:

@@ -30,9 +30,7 @@ class Transferred(NamedTuple):
     literal_bytes: int
 
 
-def transfer(
-    session: Session, transfers: Sequence[Transfer], monitor: Monitor, *, direct: bool = True
-) -> Transferred:
+def transfer(session: Session, transfers: Sequence[Transfer], monitor: Monitor, *, direct: bool = True) -> Transferred:
     """Carry out all transfers, the receivers at the same time."""
 
     def receive(receiver: int, _: object) -> list[tuple[int, list[StageFile], Staged]]:

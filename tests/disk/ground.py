@@ -93,7 +93,9 @@ class Ground:
         for directory, directories, files in os.walk(os.fsencode(self.path)):
             if b".aefsync" in directories:
                 directories.remove(b".aefsync")
-            found |= {os.path.relpath(os.path.join(directory, name), os.fsencode(self.path)) for name in directories + files}
+            found |= {
+                os.path.relpath(os.path.join(directory, name), os.fsencode(self.path)) for name in directories + files
+            }
         return found
 
     def entry(self, path: bytes, *, read: bool = True) -> Entry:
@@ -107,9 +109,7 @@ class Ground:
             content = content_digest(self.read(path)) if read else UNKNOWN
         mode = 0 if kind is Kind.SYMLINK else seen.st_mode & 0o777
         size = 0 if kind is Kind.DIRECTORY else seen.st_size
-        return Entry(
-            RelPath(path), kind, mode, size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino, content, target
-        )
+        return Entry(RelPath(path), kind, mode, size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino, content, target)
 
     def scanner(
         self,

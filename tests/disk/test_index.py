@@ -247,7 +247,9 @@ def test_two_runs_share_it(place: str) -> None:
 
 def test_a_locked_index_is_done_without(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     connect = sqlite3.connect
-    monkeypatch.setattr(index_module.sqlite3, "connect", lambda *args, **options: connect(*args, **{**options, "timeout": 0}))
+    monkeypatch.setattr(
+        index_module.sqlite3, "connect", lambda *args, **options: connect(*args, **{**options, "timeout": 0})
+    )
     store(place, (b"docs\0", PAGE))
     index = Index(place)
     other = connect(place, isolation_level=None)

@@ -41,7 +41,10 @@ def pages(draw: st.DrawFn, whole: bool = False) -> Page:
     )
     if not whole and draw(st.booleans()):
         extra = sorted({*names, b"zz"})
-        more = [STAT.unpack_from(stats, names.index(name) * STAT.size) if name in names else (4480, 1, 2, 3, 4) for name in extra]
+        more = [
+            STAT.unpack_from(stats, names.index(name) * STAT.size) if name in names else (4480, 1, 2, 3, 4)
+            for name in extra
+        ]
         page = page._replace(listed=b"\0".join(extra), listed_stats=b"".join(STAT.pack(*row) for row in more))
     return page.sealed(b"docs\0") if whole or draw(st.booleans()) else page
 

@@ -208,8 +208,9 @@ def test_a_source_that_cannot_be_read(site: Site, other: Ground) -> None:
     other.write(b"a", b"secret", mode=0o000)
     other.write(b"b", b"open")
     os.fchmod(site.staging.fd, 0o777)
+    entries = [other.entry(path, read=False)._replace(ctime_ns=0, inode=0) for path in (b"a", b"b")]
+    files = [StageFile(entry, entry.path) for entry in entries]
     with unprivileged(other):
-        files = [StageFile(other.entry(path, read=False), RelPath(path)) for path in (b"a", b"b")]
         staged = site.staging.stage(files, other.root)
     assert staged.contents == (b"", content_digest(b"open"))
     assert [problem.reason for problem in staged.problems] == ["permission denied"]

@@ -13,7 +13,6 @@ from aefsync.disk.filesystem import LOCAL, REMOTE, file_system_of
 from aefsync.disk.renaming import rename_new, rename_out
 from tests.disk.ground import Ground
 
-
 Rename = Callable[[int, bytes, int, bytes], None]
 
 

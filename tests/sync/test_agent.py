@@ -88,9 +88,7 @@ def pinned(tmp_path: Path) -> Iterator[PinnedReplica]:
 
 @pytest.mark.parametrize("text", ["/pinned-not", "/pin/out", "/pin/..", "", "/pin/below/../..", "/pin/out/new", "/new"])
 @pytest.mark.parametrize("missing", [Missing.REFUSE, Missing.CREATE])
-def test_nothing_outside_the_pin_is_opened(
-    pinned: PinnedReplica, tmp_path: Path, text: str, missing: Missing
-) -> None:
+def test_nothing_outside_the_pin_is_opened(pinned: PinnedReplica, tmp_path: Path, text: str, missing: Missing) -> None:
     before = sorted(os.walk(tmp_path))
     with pytest.raises(RootError, match="pinned to"):
         pinned.hello(ask(tmp_path, Access.WRITE, missing, text=text))
@@ -182,7 +180,7 @@ class Printing(agent.PinnedReplica):
         os.write(1, b"below python")
         return super().scan(request)
 agent.PinnedReplica = Printing
-agent.serve_stdio(None, False)
+agent.serve_stdio(None, read_only=False)
 """
 
 

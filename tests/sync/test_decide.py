@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aefsync.core.path import RelPath
-from aefsync.core.problem import Problem
 from aefsync.core.ports import Scan
+from aefsync.core.problem import Problem
 from aefsync.core.verdict import Decision, Stand, Take, Why
 from aefsync.core.view import View
 from aefsync.errors import GuardError, UsageError

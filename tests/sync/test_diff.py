@@ -14,6 +14,7 @@ from aefsync.errors import GuardError, RootError
 from aefsync.sync.diff import diff, hidden
 from aefsync.sync.events import Differs, Event, Notice, Started, State, Summary, Troubled
 from aefsync.sync.request import DiffRequest, Request
+from tests.disk.ground import pass_the_step
 from tests.support.trees import link, survey, tree, write
 from tests.sync.joined import Threads, threads
 
@@ -85,6 +86,7 @@ def test_files_of_one_side_or_of_different_size_are_not_read(
     write(roots[0] / "large-a", large)
     write(roots[0] / "larger", large + b"!")
     write(roots[1] / "larger", large)
+    pass_the_step()
     run(roots, cache_dir=str(tmp_path / "cache"))
     for number in range(2):
         assert engine.replicas[number].calls["read_unread"] == 1
@@ -104,6 +106,7 @@ def test_nothing_is_read_the_second_time(engine: Threads, tmp_path: Path) -> Non
     for name in "ab":
         tree(tmp_path / name, {"f": "x", "d/g": "y"})
     roots, cache = [tmp_path / "a", tmp_path / "b"], str(tmp_path / "cache")
+    pass_the_step()
     run(roots, cache_dir=cache)
     end = summary(run(roots, cache_dir=cache))
     assert [replica.calls["read_unread"] for replica in engine.replicas] == [0, 0]

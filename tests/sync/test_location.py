@@ -7,7 +7,23 @@ import pytest
 from aefsync.errors import UsageError
 from aefsync.sync.location import Location, parse
 
-LOCAL = ["a", ".", "/", "/srv/data", "./a:b", "/a:b", "dir/a:b", "../x", " ", "-rf", "a@b", "./@set", "caf\udce9", "~", "a//b"]
+LOCAL = [
+    "a",
+    ".",
+    "/",
+    "/srv/data",
+    "./a:b",
+    "/a:b",
+    "dir/a:b",
+    "../x",
+    " ",
+    "-rf",
+    "a@b",
+    "./@set",
+    "caf\udce9",
+    "~",
+    "a//b",
+]
 
 REFUSED = {
     "": "empty",

@@ -155,7 +155,9 @@ def test_a_file_that_fails_is_reported_once_and_left_out(bench: Bench, direct: b
     assert [(number, problem.path) for number, problem in done.problems] == [(0, b"changing")]
     assert done.failed == (frozenset(), {b"changing"}, {b"changing"})
     assert done.literal_bytes == 2
-    asked = [action.path for replica in replicas for _, name, actions in replica.log if name == "apply" for action in actions]
+    asked = [
+        action.path for replica in replicas for _, name, actions in replica.log if name == "apply" for action in actions
+    ]
     assert asked == [b"steady", b"steady"]
     assert [sorted(site.listing()) for site in bench.sites[1:]] == [[b"steady"], [b"steady"]]
 
