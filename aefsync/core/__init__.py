@@ -15,7 +15,7 @@ A repair goes through these files, in this order:
                      whether that may be done at all                      core/guards
     sync/transfer    bytes brought to staging, verified                   disk/staging
     sync/repair      actions carried out, looked at before and after      disk/apply, trash
-                     looked at again, made durable, remembered            disk/recording
+                     looked at again, made durable, remembered            disk/writer, recording
 
 The values that all floors speak of are `path`, `entry`, `digest`, `view` and `problem`.
 """

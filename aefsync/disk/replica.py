@@ -7,14 +7,13 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
-from aefsync.core.action import Act, Action, Applied, Staged, StageFile
+from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span
 from aefsync.core.digest import content_digest
-from aefsync.core.entry import UNKNOWN, Entry, Kind
+from aefsync.core.entry import Entry, Kind
 from aefsync.core.ports import Access, Learned, Open, Opened, Phase, Piece, Scan, Scanned, TrashItem
 from aefsync.core.snapshot import Snapshot
 from aefsync.core.tree import Answer, Question, answer
-from aefsync.disk.apply import Applier
 from aefsync.disk.building import Limits
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.filesystem import LOCAL, file_system_of
@@ -24,12 +23,11 @@ from aefsync.disk.home import Home
 from aefsync.disk.index import Index
 from aefsync.disk.opening import OpenRoot, describe, make_home, open_home_of, open_index, open_root, own_paths
 from aefsync.disk.reading import read_pages, unread, within
-from aefsync.disk.recording import Placed, complete_placed, make_directories_durable
-from aefsync.disk.restoring import copy_out, restore
 from aefsync.disk.scan import Scanner, assemble
-from aefsync.disk.staging import Staging, seen_as
+from aefsync.disk.staging import seen_as
 from aefsync.disk.summing import sum_up
-from aefsync.disk.trash import Trash, list_trash, purge_runs
+from aefsync.disk.trash import list_trash
+from aefsync.disk.writer import Writer
 from aefsync.errors import AefsyncError, RootError
 
 PeerRoot = Callable[[int], int]
@@ -59,9 +57,7 @@ class LocalReplica:
         self._index: Index | None = None
         self._scanner: Scanner | None = None
         self._taken: Snapshot | None = None
-        self._staging: Staging | None = None
-        self._applier: Applier | None = None
-        self._placed: Placed = {}
+        self._writer: Writer | None = None
         self._closed = False
 
     def hello(self, request: Open) -> Opened:
@@ -180,29 +176,63 @@ class LocalReplica:
         self._writing().write(pieces)
 
     def stage(self, files: Sequence[StageFile], peer: int | None) -> Staged:
-        staging = self._writing()
+        writer = self._writing()
         source = None
         if peer is not None:
             if self._peer_root is None:
                 raise AefsyncError("no replica to copy from directly")
             source = ConfinedRoot(self._peer_root(peer))
-        return staging.stage(files, source)
+        return writer.stage(files, source)
 
-    def _writing(self) -> Staging:
-        self._settle_in()
-        assert self._home is not None
-        if self._staging is None:
-            self._staging = Staging(self._home, self._request.run, lambda done: self.on_progress(Phase.COPY, done, 0))
-        return self._staging
-
-    def _settle_in(self) -> None:
-        """Have a home to write in."""
+    def learn(self, learned: Sequence[Learned]) -> None:
         self._check_open()
-        if self._request.access is not Access.WRITE or self._opened is None or self._opened.fd < 0:
+        if self._scanner is not None:
+            self._scanner.learn({item.path: item.content for item in learned})
+
+    def apply(self, actions: Sequence[Action]) -> Applied:
+        writer = self._writing()
+        if self._scanner is None:
+            raise AefsyncError("nothing was scanned yet")
+        return writer.apply(actions, self._scanner)
+
+    def record(self) -> Scanned:
+        self._check_open()
+        if self._request.access is Access.WRITE:
+            # A root that cannot be written, and had not to be, needs no home.
+            with contextlib.suppress(RootError):
+                self._writing()
+        if self._scanner is not None:
+            if self._writer is not None:
+                self._writer.look_again(self._scanner)
+            self._read(self._scanner, unread(self._scanner.pages))
+        if self._writer is not None:
+            self._writer.clear()
+        return self._scanned(complete=True)
+
+    def trash(self) -> Sequence[TrashItem]:
+        self._check_open()
+        return list_trash(self._home) if self._home is not None else []
+
+    def restore(self, items: Sequence[TrashItem], to: bytes = b"") -> Applied:
+        return self._writing().restore(items, to)
+
+    def purge(self, runs: Sequence[str]) -> Applied:
+        return self._writing().purge(runs)
+
+    def _writing(self) -> Writer:
+        """The writer; the root has a home from then on."""
+        self._check_open()
+        if self._request.access is not Access.WRITE or self._opened is None or self._root is None:
             raise AefsyncError("this replica was opened for reading")
         if self._home is None:
             self._home = make_home(self._opened, self._request.run)
             self._move_index(self._opened, self._home)
+        if self._writer is None:
+            self._writer = Writer(self._root, self._home, self._request.run, self._file_system, self._copied)
+        return self._writer
+
+    def _copied(self, done: int) -> None:
+        self.on_progress(Phase.COPY, done, 0)
 
     def _move_index(self, opened: OpenRoot, home: Home) -> None:
         """From now on the index lives in the new home; it begins with what is known already."""
@@ -214,74 +244,12 @@ class LocalReplica:
             for prefix, page in self._scanner.pages.items():
                 self._index.store(prefix, page)
 
-    def learn(self, learned: Sequence[Learned]) -> None:
-        self._check_open()
-        if self._scanner is not None:
-            self._scanner.learn({item.path: item.content for item in learned})
-
-    def apply(self, actions: Sequence[Action]) -> Applied:
-        staging = self._writing()
-        assert self._root is not None and self._home is not None
-        if self._applier is None:
-            if self._scanner is None:
-                raise AefsyncError("nothing was scanned yet")
-            trash = Trash(self._home, self._request.run)
-            self._applier = Applier(self._root, staging, trash, self._scanner.is_unmanaged)
-        applied = self._applier.apply(actions)
-        for action, done in zip(actions, applied.done, strict=True):
-            stamp = self._applier.stamps.get(action.path)
-            if done and action.wanted is not None and stamp is not None:
-                fresh = staging.contents.get(action.path, UNKNOWN) if action.act in (Act.CREATE, Act.COPY) else UNKNOWN
-                content = fresh if fresh != UNKNOWN else action.wanted.content
-                ctime_ns, inode = stamp
-                self._placed[action.path] = action.wanted._replace(content=content, ctime_ns=ctime_ns, inode=inode)
-        return applied
-
-    def record(self) -> Scanned:
-        self._check_open()
-        if self._request.access is Access.WRITE:
-            # A root that cannot be written, and had not to be, needs no home.
-            with contextlib.suppress(RootError):
-                self._settle_in()
-        if self._scanner is not None:
-            self._record_touched(self._scanner)
-            self._read(self._scanner, unread(self._scanner.pages))
-        if self._home is not None and self._request.access is Access.WRITE:
-            self._home.clear_tmp()
-        return self._scanned(complete=True)
-
-    def _record_touched(self, scanner: Scanner) -> None:
-        touched = self._applier.touched if self._applier is not None else set()
-        prefixes = {path.key[: -len(path.name)] for path in touched}
-        if touched:
-            make_directories_durable(scanner.root, prefixes)
-            # One step later nothing that was just placed is racy any more.
-            time.sleep(self._file_system.step_ns / 1e9)
-            scanner.materialise()
-            complete_placed(scanner, scanner.rescan(prefixes), self._placed)
-
-    def trash(self) -> Sequence[TrashItem]:
-        self._check_open()
-        return list_trash(self._home) if self._home is not None else []
-
-    def restore(self, items: Sequence[TrashItem], to: bytes = b"") -> Applied:
-        self._writing()
-        assert self._root is not None and self._home is not None
-        if to:
-            return copy_out(self._home, items, to)
-        return restore(self._root, self._home, Trash(self._home, self._request.run), items)
-
-    def purge(self, runs: Sequence[str]) -> Applied:
-        self._writing()
-        assert self._home is not None
-        return purge_runs(self._home, runs)
-
     def close(self) -> None:
         if self._closed:
             return
         self._closed = True
-        if self._staging is not None:
-            self._staging.close()
+        if self._writer is not None:
+            self._writer.close()
         if self._index is not None:
             self._index.close()
         if self._home is not None:

@@ -1,0 +1,92 @@
+"""Change one root: stage, apply, look again at what was touched, restore from the trash and purge it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from aefsync.core.action import Act, Action, Applied, Staged, StageFile
+from aefsync.core.entry import UNKNOWN
+from aefsync.core.ports import Piece, TrashItem
+from aefsync.disk.apply import Applier
+from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.filesystem import FileSystem
+from aefsync.disk.home import Home
+from aefsync.disk.recording import Placed, complete_placed, make_directories_durable
+from aefsync.disk.restoring import copy_out, restore
+from aefsync.disk.scan import Scanner
+from aefsync.disk.staging import Staging
+from aefsync.disk.trash import Trash, purge_runs
+
+
+class Writer:
+    """The writing half of a session with a root whose home is locked by it."""
+
+    def __init__(
+        self, root: ConfinedRoot, home: Home, run: str, file_system: FileSystem, on_copied: Callable[[int], None]
+    ) -> None:
+        self._root = root
+        self._home = home
+        self._run = run
+        self._file_system = file_system
+        self._on_copied = on_copied
+        self._opened_staging: Staging | None = None
+        self._applier: Applier | None = None
+        self._placed: Placed = {}
+
+    @property
+    def _staging(self) -> Staging:
+        if self._opened_staging is None:
+            self._opened_staging = Staging(self._home, self._run, self._on_copied)
+        return self._opened_staging
+
+    def write(self, pieces: Sequence[Piece]) -> None:
+        self._staging.write(pieces)
+
+    def stage(self, files: Sequence[StageFile], source: ConfinedRoot | None) -> Staged:
+        return self._staging.stage(files, source)
+
+    def apply(self, actions: Sequence[Action], scanner: Scanner) -> Applied:
+        """Carry out actions, and remember what is in place now."""
+        if self._applier is None:
+            trash = Trash(self._home, self._run)
+            self._applier = Applier(self._root, self._staging, trash, scanner.is_unmanaged)
+        applied = self._applier.apply(actions)
+        for action, done in zip(actions, applied.done, strict=True):
+            stamp = self._applier.stamps.get(action.path)
+            if done and action.wanted is not None and stamp is not None:
+                staged = self._staging.contents.get(action.path, UNKNOWN)
+                fresh = staged if action.act in (Act.CREATE, Act.COPY) else UNKNOWN
+                content = fresh if fresh != UNKNOWN else action.wanted.content
+                ctime_ns, inode = stamp
+                self._placed[action.path] = action.wanted._replace(content=content, ctime_ns=ctime_ns, inode=inode)
+        return applied
+
+    def look_again(self, scanner: Scanner) -> None:
+        """Make durable what was touched, and scan it anew."""
+        touched = self._applier.touched if self._applier is not None else set()
+        if not touched:
+            return
+        prefixes = {path.key[: -len(path.name)] for path in touched}
+        make_directories_durable(scanner.root, prefixes)
+        # One step later nothing that was just placed is racy any more.
+        time.sleep(self._file_system.step_ns / 1e9)
+        scanner.materialise()
+        complete_placed(scanner, scanner.rescan(prefixes), self._placed)
+
+    def restore(self, items: Sequence[TrashItem], to: bytes) -> Applied:
+        """Put things from the trash back in place, or copy them to the directory `to`."""
+        if to:
+            return copy_out(self._home, items, to)
+        return restore(self._root, self._home, Trash(self._home, self._run), items)
+
+    def purge(self, runs: Sequence[str]) -> Applied:
+        return purge_runs(self._home, runs)
+
+    def clear(self) -> None:
+        """Empty the staging, also of what interrupted runs left there."""
+        self._home.clear_tmp()
+
+    def close(self) -> None:
+        if self._opened_staging is not None:
+            self._opened_staging.close()
