@@ -33,6 +33,7 @@ DOORS = {
     "blake3": "aefsync.core.digest",
     "msgspec": "aefsync.wire.messages",
     "pathspec": "aefsync.disk.filter",
+    "pyfastcdc": "aefsync.disk.chunking",
     "typer": "aefsync.cli",
     "click": "aefsync.cli",
     "rich": "aefsync.cli",

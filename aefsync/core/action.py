@@ -56,6 +56,9 @@ class Staged(NamedTuple):
     contents: tuple[bytes, ...]
     problems: tuple[Problem, ...]
     literal_bytes: int
+    """content that had to travel"""
+    reused_bytes: int = 0
+    """content that the receiver held"""
 
 
 class KeptCopy(NamedTuple):

@@ -206,13 +206,13 @@ def _unshared(each: Range, short: list[list[bytes]]) -> Selection:
     shared = set(short[0]).intersection(*short[1:])
     return Selection(
         tuple(
-            tuple(_spans([start + i for i, digest in enumerate(own) if digest not in shared]))
+            tuple(spans_of([start + i for i, digest in enumerate(own) if digest not in shared]))
             for start, own in zip(each.starts, short, strict=True)
         )
     )
 
 
-def _spans(positions: list[int]) -> Iterator[Span]:
+def spans_of(positions: list[int]) -> Iterator[Span]:
     """Consecutive positions as half-open spans."""
     for _, run in itertools.groupby(enumerate(positions), lambda pair: pair[1] - pair[0]):
         members = [position for _, position in run]

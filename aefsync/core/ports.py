@@ -16,6 +16,7 @@ from aefsync.core.compare import Span
 from aefsync.core.entry import Entry
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem
+from aefsync.core.recipe import Recipe, Run
 from aefsync.core.tree import Answer, Question
 
 
@@ -54,7 +55,8 @@ class Opened(NamedTuple):
 
     `ancestors` are (device, inode) of the root and of each directory above it, on the host named by `host`; they tell
     equal and nested roots.  `ignore_rules` are the lines of its `.aefsyncignore`.  `seen_before` says that the root
-    has an `.aefsync/`, `empty` that it has nothing else.
+    has an `.aefsync/`, `empty` that it has nothing else.  `chunker` names how files are cut into chunks
+    there, `unfinished` that an interrupted run left something in staging.
     """
 
     root: bytes
@@ -65,6 +67,8 @@ class Opened(NamedTuple):
     created: bool
     seen_before: bool
     empty: bool = False
+    chunker: str = ""
+    unfinished: bool = False
 
 
 class Scan(NamedTuple):
@@ -141,6 +145,16 @@ class Replica(Protocol):
 
     def read(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
         """Bytes of files, for replicas that cannot copy directly; shorter than asked where a file has shrunk."""
+
+    def recipes(self, runs: Sequence[Run], level: int) -> Sequence[Recipe]:
+        """These runs of files as chunks of a level, with the content digest where a run is the whole file."""
+
+    def match(self, seeds: Sequence[RelPath], recipes: Sequence[Recipe], level: int) -> Sequence[Sequence[Span]]:
+        """The chunks, as spans of their numbers, that this replica lacks for each file to come; `recipes` name the
+        paths that files are meant for.
+
+        It looks in `seeds`, in what is left of those of the levels before, and in unfinished staging.
+        """
 
     def write(self, pieces: Sequence[Piece]) -> None:
         """Bytes for files in staging, by the path they are meant for; a file's pieces come in order."""

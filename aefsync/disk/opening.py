@@ -10,6 +10,8 @@ from typing import NamedTuple
 from aefsync.core.digest import framed_digest
 from aefsync.core.path import RESERVED
 from aefsync.core.ports import Access, Missing, Open, Opened
+from aefsync.core.recipe import CHUNKER
+from aefsync.disk.assembly import unfinished
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.filesystem import FileSystem, file_system_of
 from aefsync.disk.filter import IGNORE_FILE, MAX_RULES
@@ -49,11 +51,22 @@ def open_root(request: Open) -> OpenRoot:
         raise RootError(f"cannot be created: {reason}", hint="only the last component of a root is created") from None
 
 
-def describe(opened: OpenRoot, clock_ns: int, *, seen_before: bool) -> Opened:
+def describe(opened: OpenRoot, clock_ns: int, home: Home | None) -> Opened:
     """What the replica says of its root."""
     rules = _ignore_rules(ConfinedRoot(opened.fd)) if opened.fd >= 0 else ()
     ancestors = tuple(_ancestors(opened))
-    return Opened(opened.path, _host(), ancestors, rules, clock_ns, opened.created, seen_before, _is_empty(opened.fd))
+    return Opened(
+        opened.path,
+        _host(),
+        ancestors,
+        rules,
+        clock_ns,
+        opened.created,
+        seen_before=home is not None,
+        empty=_is_empty(opened.fd),
+        chunker=CHUNKER,
+        unfinished=home is not None and bool(unfinished(home)),
+    )
 
 
 def _is_empty(fd: int) -> bool:

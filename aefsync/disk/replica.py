@@ -6,15 +6,19 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span
 from aefsync.core.digest import content_digest
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Learned, Open, Opened, Phase, Piece, Scan, Scanned, TrashItem
+from aefsync.core.recipe import Recipe, Run
 from aefsync.core.snapshot import Snapshot
 from aefsync.core.tree import Answer, Question, answer
 from aefsync.disk.building import Limits
+from aefsync.disk.chunking import cutting
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.filesystem import LOCAL, file_system_of
 from aefsync.disk.filter import Filter
@@ -31,6 +35,7 @@ from aefsync.disk.writer import Writer
 from aefsync.errors import AefsyncError, RootError
 
 PeerRoot = Callable[[int], int]
+T = TypeVar("T")
 
 
 class LocalReplica:
@@ -76,7 +81,7 @@ class LocalReplica:
         if home is not None:
             home.close()
         self._home = open_home_of(opened, request)
-        return describe(opened, self._clock_ns(), seen_before=self._home is not None)
+        return describe(opened, self._clock_ns(), self._home)
 
     def scan(self, request: Scan) -> Scanned:
         self._check_open()
@@ -154,21 +159,30 @@ class LocalReplica:
 
     def read(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
         self._check_open()
-        return [piece._replace(data=self._read_piece(piece)) for piece in pieces]
+        return [piece._replace(data=self._look(piece.path, _reading(piece)) or b"") for piece in pieces]
 
-    def _read_piece(self, piece: Piece) -> bytes:
+    def recipes(self, runs: Sequence[Run], level: int) -> Sequence[Recipe]:
+        self._check_open()
+        found = [self._look(run.path, cutting(run, level)) for run in runs]
+        return [recipe or Recipe(run.path, run.offset, (), b"") for run, recipe in zip(runs, found, strict=True)]
+
+    def match(self, seeds: Sequence[RelPath], recipes: Sequence[Recipe], level: int) -> Sequence[Sequence[Span]]:
+        return self._writing().match(seeds, recipes, level)
+
+    def _look(self, path: RelPath, read: Callable[[int], T]) -> T | None:
+        """What `read` finds in a file that is still, and stays, what the snapshot shows; `None` elsewhere."""
         if self._root is None:
-            return b""
+            return None
         try:
-            fd = self._root.open_file(piece.path)
+            fd = self._root.open_file(path)
         except OSError:
-            return b""
+            return None
         try:
-            data = os.pread(fd, piece.length, piece.offset)
-            entry = self._snapshot.find(piece.path) if self._scanner is not None else None
-            return data if entry is None or unchanged(fd, seen_as(entry)) else b""
+            found = read(fd)
+            entry = self._snapshot.find(path) if self._scanner is not None else None
+            return found if entry is None or unchanged(fd, seen_as(entry)) else None
         except OSError:
-            return b""
+            return None
         finally:
             os.close(fd)
 
@@ -265,3 +279,7 @@ class LocalReplica:
 
     def _scanned(self, *, complete: bool = False) -> Scanned:
         return sum_up(self._scanner, complete=complete)
+
+
+def _reading(piece: Piece) -> Callable[[int], bytes]:
+    return lambda fd: os.pread(fd, piece.length, piece.offset)

@@ -36,12 +36,19 @@ class _Refused(Exception):
 
 
 class Staging:
-    """The staging of one run."""
+    """The staging of one run; `fill` copies what is known to be here already into a file, and says how much."""
 
-    def __init__(self, home: Home, run: str, on_bytes: Callable[[int], None] = lambda count: None) -> None:
+    def __init__(
+        self,
+        home: Home,
+        run: str,
+        on_bytes: Callable[[int], None] = lambda count: None,
+        fill: Callable[[RelPath, int], int] = lambda path, fd: 0,
+    ) -> None:
         home.make_directories(TMP + b"/" + run.encode())
         self.fd = home.open_directory(TMP + b"/" + run.encode())
         self._on_bytes = on_bytes
+        self._fill = fill
         self._names: dict[RelPath, bytes] = {}
         self.contents: dict[RelPath, bytes] = {}
         """Digests of all that was staged in this run."""
@@ -77,12 +84,16 @@ class Staging:
         """Complete files; a digest each, empty where it failed."""
         contents: list[bytes] = []
         problems: list[Problem] = []
-        literal = 0
+        literal = reused = 0
         self._sync_each = len(files) <= FEW
         with OpenDirectories(peer, writable=False) if peer else contextlib.nullcontext() as directories:
             for file in files:
                 try:
-                    content = self._copy(file, directories) if directories else self._verify(file)
+                    found = 0
+                    if directories:
+                        content = self._copy(file, directories)
+                    else:
+                        content, found = self._verify(file)
                 except (_Refused, OSError) as error:
                     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
                     problems.append(Problem(bytes(file.source.path), reason.lower()))
@@ -91,13 +102,14 @@ class Staging:
                 else:
                     contents.append(content)
                     self.contents[file.path] = content
-                    literal += file.source.size
+                    literal += file.source.size - found
+                    reused += found
         if not self._sync_each:
             try:
                 syscalls.syncfs(self.fd)
             except OSError as error:
                 return self._distrust(files, (error.strerror or str(error)).lower())
-        return Staged(tuple(contents), tuple(problems), literal)
+        return Staged(tuple(contents), tuple(problems), literal, reused)
 
     def _distrust(self, files: Sequence[StageFile], reason: str) -> Staged:
         """Nothing of a batch counts that could not be made durable."""
@@ -149,15 +161,14 @@ class Staging:
         _check_size(offset, size)
         return hasher.digest()
 
-    def _verify(self, file: StageFile) -> bytes:
-        """Check what was written piece by piece."""
+    def _verify(self, file: StageFile) -> tuple[bytes, int]:
+        """Complete and check what was written piece by piece; its digest, and how many bytes were here already."""
         name = self._names.get(file.path)
         if name is None:
-            if file.source.size:
-                raise _Refused("did not arrive")
             name = self._names[file.path] = self.new_name()
         fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self.fd)
         try:
+            reused = self._fill(file.path, fd)
             hasher = content_hasher(threads=True)
             size = 0
             while data := os.read(fd, BLOCK):
@@ -167,7 +178,7 @@ class Staging:
             content = hasher.digest()
             _check_content(content, file.source)
             self._finish(fd, file.source)
-            return content
+            return content, reused
         finally:
             os.close(fd)
 

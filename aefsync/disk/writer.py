@@ -6,9 +6,13 @@ import time
 from collections.abc import Callable, Sequence
 
 from aefsync.core.action import Act, Action, Applied, Staged, StageFile
+from aefsync.core.compare import Span
 from aefsync.core.entry import UNKNOWN
+from aefsync.core.path import RelPath
 from aefsync.core.ports import Piece, TrashItem
+from aefsync.core.recipe import Recipe
 from aefsync.disk.apply import Applier
+from aefsync.disk.assembly import Assembly, unfinished
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.filesystem import FileSystem
 from aefsync.disk.home import Home
@@ -33,18 +37,24 @@ class Writer:
         self._opened_staging: Staging | None = None
         self._applier: Applier | None = None
         self._placed: Placed = {}
+        self._assembly = Assembly(root, unfinished(home))
 
     @property
     def _staging(self) -> Staging:
         if self._opened_staging is None:
-            self._opened_staging = Staging(self._home, self._run, self._on_copied)
+            self._opened_staging = Staging(self._home, self._run, self._on_copied, self._assembly.fill)
         return self._opened_staging
 
     def write(self, pieces: Sequence[Piece]) -> None:
         self._staging.write(pieces)
 
     def stage(self, files: Sequence[StageFile], source: ConfinedRoot | None) -> Staged:
-        return self._staging.stage(files, source)
+        staged = self._staging.stage(files, source)
+        self._assembly.clear()
+        return staged
+
+    def match(self, seeds: Sequence[RelPath], recipes: Sequence[Recipe], level: int) -> Sequence[Sequence[Span]]:
+        return self._assembly.match(seeds, recipes, level)
 
     def apply(self, actions: Sequence[Action], scanner: Scanner) -> Applied:
         """Carry out actions, and remember what is in place now."""

@@ -10,6 +10,7 @@ from aefsync.core.compare import Span
 from aefsync.core.digest import NODE_DIGEST, ROOT_DIGEST
 from aefsync.core.entry import Entry
 from aefsync.core.ports import Piece, Scanned
+from aefsync.core.recipe import Recipe, Run
 from aefsync.core.tree import LEAVES, Answer, KeyRange, Question
 from aefsync.errors import ProtocolError
 
@@ -62,6 +63,19 @@ def check_pieces(asked: Sequence[Piece], given: Sequence[Piece]) -> None:
     for want, piece in zip(asked, given, strict=True):
         _insist((piece.path, piece.offset) == (want.path, want.offset), "place of a piece")
         _insist(len(piece.data) <= want.length, "length of a piece")
+
+
+def check_recipes(runs: Sequence[Run], recipes: Sequence[Recipe]) -> None:
+    _insist(len(recipes) == len(runs), "number of recipes")
+    for run, recipe in zip(runs, recipes, strict=True):
+        _insist((recipe.path, recipe.offset) == run[:2], "place of a recipe")
+        _insist(sum(recipe.lengths) in (0, run.length), "length of a recipe")
+
+
+def check_lacking(recipes: Sequence[Recipe], lacking: Sequence[Sequence[Span]]) -> None:
+    _insist(len(lacking) == len(recipes), "number of recipes")
+    for recipe, spans in zip(recipes, lacking, strict=True):
+        _insist(not spans or spans[-1][1] <= len(recipe.lengths), "chunks that were not named")
 
 
 def check_staged(number: int, staged: Staged) -> None:

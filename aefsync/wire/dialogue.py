@@ -30,6 +30,8 @@ class Method(enum.StrEnum):
     FINGERPRINTS = "fingerprints"
     ENTRIES = "entries"
     READ = "read"
+    RECIPES = "recipes"
+    MATCH = "match"
     WRITE = "write"
     STAGE = "stage"
     LEARN = "learn"

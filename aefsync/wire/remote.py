@@ -9,7 +9,9 @@ from typing import Any
 from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span, batches
 from aefsync.core.entry import Entry
+from aefsync.core.path import RelPath
 from aefsync.core.ports import Learned, Open, Opened, Phase, Piece, Scan, Scanned, TrashItem
+from aefsync.core.recipe import Recipe, Run
 from aefsync.core.tree import Answer, Question
 from aefsync.errors import AefsyncError, IncompatibleError, ProtocolError, UnreachableError
 from aefsync.wire import checks
@@ -86,6 +88,16 @@ class RemoteReplica:
             self._check(checks.check_pieces, portion, given)
             found += given
         return found
+
+    def recipes(self, runs: Sequence[Run], level: int) -> Sequence[Recipe]:
+        found: Sequence[Recipe] = self._call(Method.RECIPES, runs, level)
+        self._check(checks.check_recipes, runs, found)
+        return found
+
+    def match(self, seeds: Sequence[RelPath], recipes: Sequence[Recipe], level: int) -> Sequence[Sequence[Span]]:
+        lacking: Sequence[Sequence[Span]] = self._call(Method.MATCH, seeds, recipes, level)
+        self._check(checks.check_lacking, recipes, lacking)
+        return lacking
 
     def write(self, pieces: Sequence[Piece]) -> None:
         for portion in _portions(pieces):

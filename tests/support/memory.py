@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import itertools
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from aefsync.core.action import Act, Action, Applied, Staged, StageFile
-from aefsync.core.compare import Span
+from aefsync.core.compare import Span, spans_of
 from aefsync.core.digest import PUBLIC_KEY, ROOT_DIGEST, content_digest
 from aefsync.core.entry import UNKNOWN, Entry, Kind
 from aefsync.core.path import RelPath
@@ -29,11 +30,13 @@ from aefsync.core.ports import (
     TrashItem,
 )
 from aefsync.core.problem import Problem
+from aefsync.core.recipe import CHUNK_DIGEST, LEVELS, Recipe, Run, runs_of
 from aefsync.core.snapshot import Block, Snapshot
 from aefsync.core.tree import Answer, Question, answer, range_digest
 from aefsync.core.view import STAT, View
 from aefsync.errors import AefsyncError, RootError
 
+CHUNKER = "runs of equal length"
 _FORMAT = {Kind.FILE: stat.S_IFREG, Kind.DIRECTORY: stat.S_IFDIR, Kind.SYMLINK: stat.S_IFLNK}
 _numbers = itertools.count(1)
 
@@ -118,6 +121,8 @@ class MemoryReplica:
         self._staged: dict[RelPath, bytes] = {}
         self._written: dict[RelPath, bytearray] = {}
         self._touched: set[RelPath] = set()
+        self._chunks: dict[bytes, bytes] = {}
+        self._reused: Counter[RelPath] = Counter()
 
     def hello(self, request: Open) -> Opened:
         created = False
@@ -128,7 +133,15 @@ class MemoryReplica:
         seen_before, self._request = self.tree.had_session, request
         self.tree.had_session |= request.access is Access.WRITE
         return Opened(
-            request.root, b"memory", ((1, self.tree.number), (1, 0)), (), 1, created, seen_before, not self.tree.nodes
+            request.root,
+            b"memory",
+            ((1, self.tree.number), (1, 0)),
+            (),
+            1,
+            created,
+            seen_before,
+            not self.tree.nodes,
+            CHUNKER,
         )
 
     def scan(self, request: Scan) -> Scanned:
@@ -162,24 +175,53 @@ class MemoryReplica:
         self._session()
         return [piece._replace(data=self._bytes(piece.path)[piece.offset :][: piece.length]) for piece in pieces]
 
+    def recipes(self, runs: Sequence[Run], level: int) -> Sequence[Recipe]:
+        self._session()
+        return [_recipe(run, self._bytes(run.path), level) for run in runs]
+
+    def match(self, seeds: Sequence[RelPath], recipes: Sequence[Recipe], level: int) -> Sequence[Sequence[Span]]:
+        self._session(Access.WRITE)
+        for data in map(self._bytes, seeds):
+            for each in range(len(LEVELS)):
+                self._chunks |= {content_digest(chunk)[:CHUNK_DIGEST]: chunk for chunk in _cut(data, each)}
+        return [self._match(recipe) for recipe in recipes]
+
+    def _match(self, recipe: Recipe) -> Sequence[Span]:
+        missing = []
+        for number in range(len(recipe.lengths)):
+            chunk = self._chunks.get(recipe.digest(number))
+            if chunk is None:
+                missing.append(number)
+                continue
+            (run,) = runs_of(recipe, [(number, number + 1)])
+            self._put_bytes(recipe.path, run.offset, chunk)
+            self._reused[recipe.path] += len(chunk)
+        return list(spans_of(missing))
+
+    def _put_bytes(self, path: RelPath, offset: int, data: bytes) -> None:
+        written = self._written.setdefault(path, bytearray())
+        written.extend(bytes(max(0, offset - len(written))))
+        written[offset : offset + len(data)] = data
+
     def write(self, pieces: Sequence[Piece]) -> None:
         self._session(Access.WRITE)
         for piece in pieces:
-            self._written.setdefault(piece.path, bytearray())[piece.offset :] = piece.data
+            self._put_bytes(piece.path, piece.offset, piece.data)
 
     def stage(self, files: Sequence[StageFile], peer: int | None) -> Staged:
         self._session(Access.WRITE)
         contents: list[bytes] = []
         problems: list[Problem] = []
-        literal = 0
+        literal = reused = 0
         for file in files:
             try:
                 contents.append(self._stage(file, peer))
-                literal += file.source.size
+                reused += self._reused[file.path]
+                literal += file.source.size - self._reused.pop(file.path, 0)
             except Refused as error:
                 contents.append(b"")
                 problems.append(Problem(bytes(file.source.path), str(error)))
-        return Staged(tuple(contents), tuple(problems), literal)
+        return Staged(tuple(contents), tuple(problems), literal, reused)
 
     def learn(self, learned: Sequence[Learned]) -> None:
         self._session()
@@ -345,6 +387,21 @@ class MemoryReplica:
 
 
 _PUTS = (Act.CREATE, Act.COPY, Act.LINK, Act.MKDIR)
+
+
+def _cut(data: bytes, level: int) -> list[bytes]:
+    size = LEVELS[level].average
+    return [data[start : start + size] for start in range(0, len(data), size)]
+
+
+def _recipe(run: Run, data: bytes, level: int) -> Recipe:
+    part = data[run.offset : run.offset + run.length]
+    if len(part) < run.length:
+        return Recipe(run.path, run.offset, (), b"")
+    chunks = _cut(part, level)
+    digests = b"".join(content_digest(chunk)[:CHUNK_DIGEST] for chunk in chunks)
+    content = content_digest(data) if part == data else b""
+    return Recipe(run.path, run.offset, tuple(map(len, chunks)), digests, content)
 
 
 def _positions(spans: Sequence[Span]) -> set[int]:

@@ -12,6 +12,7 @@ from aefsync.core.entry import Entry, Kind
 from aefsync.core.path import PathError, RelPath
 from aefsync.core.ports import Access, Learned, Missing, Open, Opened, Phase, Piece, Scan, Scanned, TrashItem
 from aefsync.core.problem import Problem
+from aefsync.core.recipe import CHUNK_DIGEST, LEVELS, Recipe, Run
 from aefsync.core.tree import Answer, KeyRange, Question
 from aefsync.core.view import View
 from aefsync.wire.dialogue import Call, Failed, Message, Method, Progress, Reply
@@ -71,6 +72,13 @@ def written(draw: st.DrawFn) -> Piece:
     return Piece(draw(paths), draw(counts), len(data), data)
 
 
+@st.composite
+def recipes(draw: st.DrawFn) -> Recipe:
+    lengths = tuple(draw(st.lists(st.integers(1, 1 << 22), max_size=6)))
+    digests = draw(st.binary(min_size=CHUNK_DIGEST * len(lengths), max_size=CHUNK_DIGEST * len(lengths)))
+    return Recipe(draw(paths), draw(st.integers(0, 1 << 60)), lengths, digests, draw(st.sampled_from([b"", bytes(32)])))
+
+
 def rows(each: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
     return st.lists(each, max_size=6).map(tuple)
 
@@ -111,9 +119,12 @@ opened = st.builds(
     st.booleans(),
     st.booleans(),
     st.booleans(),
+    st.sampled_from(["", "fastcdc-2020 1 2 3"]),
+    st.booleans(),
 )
 answers = st.builds(Answer, rows(counts), st.binary(max_size=64), rows(counts), rows(st.binary(max_size=12)))
-staged = st.builds(Staged, rows(st.sampled_from([b"", bytes(32)])), rows(problems), counts)
+staged = st.builds(Staged, rows(st.sampled_from([b"", bytes(32)])), rows(problems), counts, counts)
+levels = st.integers(0, len(LEVELS) - 1)
 
 arguments: dict[Method, st.SearchStrategy[tuple[Any, ...]]] = {
     Method.HELLO: st.tuples(opens),
@@ -122,6 +133,8 @@ arguments: dict[Method, st.SearchStrategy[tuple[Any, ...]]] = {
     Method.FINGERPRINTS: st.tuples(questions()),
     Method.ENTRIES: st.tuples(spans().map(tuple)),
     Method.READ: st.tuples(rows(st.builds(Piece, paths, counts, st.integers(0, 1 << 20)))),
+    Method.RECIPES: st.tuples(rows(st.builds(Run, paths, counts, counts)), levels),
+    Method.MATCH: st.tuples(rows(paths), rows(recipes()), levels),
     Method.WRITE: st.tuples(rows(written())),
     Method.STAGE: st.tuples(rows(st.builds(StageFile, entries(), paths)), st.none() | st.integers(0, 9)),
     Method.LEARN: st.tuples(rows(st.builds(Learned, paths, digests))),
@@ -139,6 +152,8 @@ results: dict[Method, st.SearchStrategy[Any]] = {
     Method.FINGERPRINTS: answers,
     Method.ENTRIES: rows(entries()),
     Method.READ: rows(written()),
+    Method.RECIPES: rows(recipes()),
+    Method.MATCH: rows(spans().map(tuple)),
     Method.WRITE: st.none(),
     Method.STAGE: staged,
     Method.LEARN: st.none(),

@@ -13,6 +13,7 @@ from aefsync.core.compare import Span
 from aefsync.core.digest import KEY_SIZE
 from aefsync.core.path import MAX_PATH, RelPath
 from aefsync.core.ports import Learned, Open, Scan
+from aefsync.core.recipe import LEVELS, Run
 from aefsync.core.tree import KeyRange, Question
 from aefsync.core.view import View
 from aefsync.wire.messages.rows import (
@@ -28,11 +29,14 @@ from aefsync.wire.messages.rows import (
     Form,
     Many,
     PiecesForm,
+    RecipesForm,
     Strings,
     TrashForm,
     unpack_text,
 )
 from aefsync.wire.packing import pack_spans, unpack_spans
+
+LevelNumber = Annotated[int, Meta(ge=0, lt=len(LEVELS))]
 
 
 def _check_places(*places: bytes) -> None:
@@ -119,6 +123,38 @@ class EntriesCall(Form, tag="entries"):
 
 
 class ReadCall(PiecesForm, tag="read"): ...
+
+
+class RecipesCall(Form, tag="recipes"):
+    """Offset and length of each run, in turn."""
+
+    paths: Strings
+    places: Counts
+    level: LevelNumber
+
+    @classmethod
+    def of(cls, *values: Any) -> Self:
+        runs, level = values
+        places = tuple(number for run in runs for number in run[1:])
+        return cls(Strings.of(run.path for run in runs), places, level)
+
+    def values(self) -> tuple[Any, ...]:
+        columns = zip(self.paths.paths(), self.places[0::2], self.places[1::2], strict=True)
+        return tuple(Run(*each) for each in columns), self.level
+
+
+class MatchCall(Form, tag="match"):
+    seeds: Strings
+    recipes: RecipesForm
+    level: LevelNumber
+
+    @classmethod
+    def of(cls, *values: Any) -> Self:
+        seeds, recipes, level = values
+        return cls(Strings.of(seeds), RecipesForm.of(recipes), level)
+
+    def values(self) -> tuple[Any, ...]:
+        return tuple(self.seeds.paths()), *self.recipes.values(), self.level
 
 
 class WriteCall(PiecesForm, tag="write"):
@@ -222,6 +258,8 @@ CallForm = (
     | FingerprintsCall
     | EntriesCall
     | ReadCall
+    | RecipesCall
+    | MatchCall
     | WriteCall
     | StageCall
     | LearnCall

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
+import msgspec
 from msgspec import Meta
 
 from aefsync.core.action import Applied, KeptCopy, Staged
+from aefsync.core.compare import Span
 from aefsync.core.entry import Entry
 from aefsync.core.path import MAX_PATH
 from aefsync.core.ports import Opened, Phase, Scanned
@@ -23,6 +25,7 @@ from aefsync.wire.messages.rows import (
     Nothing,
     PiecesForm,
     Problems,
+    RecipesForm,
     Strings,
     Text,
     TrashForm,
@@ -31,6 +34,7 @@ from aefsync.wire.messages.rows import (
     unpack_problems,
     unpack_text,
 )
+from aefsync.wire.packing import pack_spans, unpack_spans
 
 
 class ScannedForm(Form):
@@ -80,17 +84,18 @@ class HelloReply(Form, tag="hello"):
     created: bool
     seen_before: bool
     empty: bool
+    chunker: Annotated[str, Meta(max_length=255)]
+    unfinished: bool
 
     @classmethod
     def of(cls, *values: Opened) -> Self:
-        opened = values[0]
-        rules = tuple(rule.encode("utf-8", "surrogateescape") for rule in opened.ignore_rules)
-        said = (opened.clock_ns, opened.created, opened.seen_before, opened.empty)
-        return cls(opened.root, opened.host, opened.ancestors, rules, *said)
+        opened = values[0]._asdict()
+        rules = tuple(rule.encode("utf-8", "surrogateescape") for rule in values[0].ignore_rules)
+        return cls(**{**opened, "ignore_rules": rules})
 
     def values(self) -> tuple[Opened]:
-        head = (self.root, self.host, self.ancestors, tuple(map(unpack_text, self.ignore_rules)))
-        return (Opened(*head, self.clock_ns, self.created, self.seen_before, self.empty),)
+        rules = tuple(map(unpack_text, self.ignore_rules))
+        return (Opened(**{**msgspec.structs.asdict(self), "ignore_rules": rules}),)
 
 
 class ScanReply(ScannedForm, tag="scan"): ...
@@ -130,6 +135,22 @@ class EntriesReply(Form, tag="entries"):
 class ReadReply(PiecesForm, tag="read"): ...
 
 
+class RecipesReply(RecipesForm, tag="recipes"): ...
+
+
+class MatchReply(Form, tag="match"):
+    """The spans of chunks that are lacking, a row a recipe."""
+
+    lacking: Annotated[tuple[Counts, ...], Many]
+
+    @classmethod
+    def of(cls, *values: Sequence[Sequence[Span]]) -> Self:
+        return cls(tuple(pack_spans(spans) for spans in values[0]))
+
+    def values(self) -> tuple[Any, ...]:
+        return (tuple(unpack_spans(packed) for packed in self.lacking),)
+
+
 class WriteReply(Nothing, tag="write"): ...
 
 
@@ -137,14 +158,15 @@ class StageReply(Form, tag="stage"):
     contents: ByteStrings
     problems: Problems
     literal_bytes: Count
+    reused_bytes: Count
 
     @classmethod
     def of(cls, *values: Staged) -> Self:
-        contents, problems, literal_bytes = values[0]
-        return cls(contents, pack_problems(problems), literal_bytes)
+        contents, problems, *counts = values[0]
+        return cls(contents, pack_problems(problems), *counts)
 
     def values(self) -> tuple[Staged]:
-        return (Staged(self.contents, unpack_problems(self.problems), self.literal_bytes),)
+        return (Staged(self.contents, unpack_problems(self.problems), self.literal_bytes, self.reused_bytes),)
 
 
 class LearnReply(Nothing, tag="learn"): ...
@@ -195,6 +217,8 @@ ReplyForm = (
     | FingerprintsReply
     | EntriesReply
     | ReadReply
+    | RecipesReply
+    | MatchReply
     | WriteReply
     | StageReply
     | LearnReply

@@ -13,6 +13,7 @@ from aefsync.core.entry import Entry, Kind
 from aefsync.core.path import MAX_PATH, RelPath
 from aefsync.core.ports import Piece, TrashItem
 from aefsync.core.problem import Problem
+from aefsync.core.recipe import CHUNK_DIGEST, Recipe
 from aefsync.wire.dialogue import MAX_TEXT
 from aefsync.wire.packing import front_code, front_decode
 
@@ -112,6 +113,13 @@ class PieceRow(Row):
     data: Annotated[bytes, Meta(max_length=MAX_READ)]
 
 
+class RecipeRow(Row):
+    offset: Count
+    lengths: Counts
+    digests: bytes
+    content: Annotated[bytes, Meta(max_length=32)]
+
+
 class ActionRow(Row):
     """An action without its paths: the entry wanted stands at its path, the one found at its path or source."""
 
@@ -176,6 +184,27 @@ class PiecesForm(Form):
     def values(self) -> tuple[Any, ...]:
         pairs = zip(self.paths.paths(), self.rows, strict=True)
         return (tuple(Piece(path, row.offset, row.length, row.data) for path, row in pairs),)
+
+
+class RecipesForm(Form):
+    paths: Strings
+    rows: Annotated[tuple[RecipeRow, ...], Many]
+
+    @classmethod
+    def of(cls, *values: Any) -> Self:
+        recipes: Sequence[Recipe] = values[0]
+        return cls(Strings.of(each.path for each in recipes), tuple(RecipeRow(*each[1:]) for each in recipes))
+
+    def values(self) -> tuple[Any, ...]:
+        return (tuple(_recipe(path, row) for path, row in zip(self.paths.paths(), self.rows, strict=True)),)
+
+
+def _recipe(path: RelPath, row: RecipeRow) -> Recipe:
+    if len(row.digests) != CHUNK_DIGEST * len(row.lengths) or len(row.content) not in (0, 32):
+        raise ValueError("recipe that does not fit together")
+    if 0 in row.lengths or row.offset + sum(row.lengths) >= 1 << 63:
+        raise ValueError("recipe with an empty chunk, or one beyond any file")
+    return Recipe(path, row.offset, row.lengths, row.digests, row.content)
 
 
 class TrashForm(Form):

@@ -1,0 +1,162 @@
+"""Assembly: the receiver's part of a transfer by chunks: what of the files to come is on this disk already.
+
+Only the names of chunks are compared here.  `fill` copies what was found into the staged file, and nobody believes it:
+a seed may have been edited meanwhile, so the file counts as staged only when its content digest is the right one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from aefsync.core.compare import Span, spans_of
+from aefsync.core.path import RelPath
+from aefsync.core.recipe import CHUNK_DIGEST, SMALLEST, Recipe
+from aefsync.disk.chunking import cut
+from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.home import TMP, Home
+
+_BLOCK = 1 << 20
+_NO_COPY = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF)
+"""How a file system says that it does not copy within itself."""
+
+
+class Seed(NamedTuple):
+    """A file that may hold chunks of those to come."""
+
+    root: ConfinedRoot
+    path: bytes
+
+
+class _Held(NamedTuple):
+    """A chunk that a seed has."""
+
+    seed: Seed
+    offset: int
+    length: int
+
+
+class _Extent(NamedTuple):
+    """Bytes of a file to come, and where they are."""
+
+    offset: int
+    held: _Held
+
+
+class Assembly:
+    """The files of one batch; `leftovers` are seeds beside those that are named."""
+
+    def __init__(self, root: ConfinedRoot, leftovers: Sequence[Seed] = ()) -> None:
+        self._root = root
+        self._leftovers = leftovers
+        self._begun = False
+        self._level = -1
+        self._held: dict[bytes, _Held] = {}
+        """chunks of the seeds at this level, by digest"""
+        self._used: set[bytes] = set()
+        self._extents: dict[RelPath, list[_Extent]] = {}
+
+    def match(self, seeds: Sequence[RelPath], recipes: Sequence[Recipe], level: int) -> list[list[Span]]:
+        """The chunks of each recipe that none of the seeds holds; a seed stays one for the levels to come."""
+        if level != self._level:
+            self._descend(level)
+        for seed in [*(() if self._begun else self._leftovers), *(Seed(self._root, path) for path in seeds)]:
+            self._cut(seed, None)
+        self._begun = True
+        return [self._look_up(recipe) for recipe in recipes]
+
+    def _look_up(self, recipe: Recipe) -> list[Span]:
+        missing: list[int] = []
+        offset = recipe.offset
+        for number, length in enumerate(recipe.lengths):
+            digest = recipe.digest(number)
+            held = self._held.get(digest)
+            if held is not None and held.length == length:
+                self._used.add(digest)
+                self._extents.setdefault(recipe.path, []).append(_Extent(offset, held))
+            else:
+                missing.append(number)
+            offset += length
+        return list(spans_of(missing))
+
+    def _descend(self, level: int) -> None:
+        """Cut what nobody has asked for at the last level as this one does."""
+        left: dict[Seed, list[Span]] = {}
+        for digest, (seed, offset, length) in self._held.items():
+            if digest not in self._used:
+                spans = left.setdefault(seed, [])
+                start = spans.pop()[0] if spans and spans[-1][1] == offset else offset
+                spans.append((start, offset + length))
+        self._level = level
+        self._held, self._used = {}, set()
+        for seed, spans in left.items():
+            self._cut(seed, spans)
+
+    def _cut(self, seed: Seed, spans: Sequence[Span] | None) -> None:
+        """Cut these bytes of a seed, or all of it; one that cannot be read is none."""
+        with contextlib.suppress(OSError), _opened(seed) as fd:
+            for start, stop in [(0, os.fstat(fd).st_size)] if spans is None else spans:
+                lengths, digests = cut(fd, start, stop - start, self._level)
+                offset = start
+                for number, length in enumerate(lengths):
+                    digest = digests[number * CHUNK_DIGEST : (number + 1) * CHUNK_DIGEST]
+                    self._held.setdefault(digest, _Held(seed, offset, length))
+                    offset += length
+
+    def clear(self) -> None:
+        """Forget the batch."""
+        self._begun, self._level = False, -1
+        self._held, self._used, self._extents = {}, set(), {}
+
+    def fill(self, path: RelPath, fd: int) -> int:
+        """Copy what was found for a file into it; how many bytes."""
+        filled = 0
+        extents = self._extents.pop(path, [])
+        for seed in dict.fromkeys(extent.held.seed for extent in extents):
+            with _opened(seed) as source:
+                for offset, held in extents:
+                    if held.seed == seed:
+                        _copy(source, fd, held.offset, offset, held.length)
+                        filled += held.length
+        return filled
+
+
+def unfinished(home: Home) -> list[Seed]:
+    """What interrupted runs left in staging and is large enough to be of use."""
+    found, pending = [], [TMP]
+    while pending:
+        above = pending.pop()
+        with contextlib.suppress(OSError), home.directory(above) as fd, os.scandir(fd) as scan:
+            for entry in scan:
+                path = above + b"/" + os.fsencode(entry.name)
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(path)
+                elif entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_size >= SMALLEST:
+                    found.append(Seed(home, path))
+    return found
+
+
+@contextlib.contextmanager
+def _opened(seed: Seed) -> Iterator[int]:
+    fd = seed.root.open_file(seed.path)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _copy(source: int, target: int, offset: int, place: int, length: int) -> None:
+    """Copy bytes from one file to another, within the file system where it can do that; raises `OSError`."""
+    while length:
+        try:
+            count = os.copy_file_range(source, target, length, offset, place)
+        except OSError as error:
+            if error.errno not in _NO_COPY:
+                raise
+            count = os.pwrite(target, os.pread(source, min(length, _BLOCK), offset), place)
+        if not count:
+            return
+        offset, place, length = offset + count, place + count, length - count
