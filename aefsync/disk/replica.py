@@ -17,6 +17,7 @@ from aefsync.core.ports import Access, Learned, Open, Opened, Phase, Piece, Scan
 from aefsync.core.recipe import Recipe, Run
 from aefsync.core.snapshot import Snapshot
 from aefsync.core.tree import Answer, Question, answer
+from aefsync.disk.assembly import Assembly, unfinished
 from aefsync.disk.building import Limits
 from aefsync.disk.chunking import cutting
 from aefsync.disk.confined import ConfinedRoot
@@ -62,6 +63,7 @@ class LocalReplica:
         self._index: Index | None = None
         self._scanner: Scanner | None = None
         self._taken: Snapshot | None = None
+        self._assembly: Assembly | None = None
         self._writer: Writer | None = None
         self._closed = False
 
@@ -167,7 +169,15 @@ class LocalReplica:
         return [recipe or Recipe(run.path, run.offset, (), b"") for run, recipe in zip(runs, found, strict=True)]
 
     def match(self, seeds: Sequence[RelPath], recipes: Sequence[Recipe], level: int) -> Sequence[Sequence[Span]]:
-        return self._writing().match(seeds, recipes, level)
+        self._check_open()
+        if self._root is None:
+            return [[(0, len(recipe.lengths))] for recipe in recipes]
+        return self._assembling(self._root).match(seeds, recipes, level)
+
+    def _assembling(self, root: ConfinedRoot) -> Assembly:
+        if self._assembly is None:
+            self._assembly = Assembly(root, unfinished(self._home) if self._home is not None else ())
+        return self._assembly
 
     def _look(self, path: RelPath, read: Callable[[int], T]) -> T | None:
         """What `read` finds in a file that is still, and stays, what the snapshot shows; `None` elsewhere."""
@@ -242,7 +252,8 @@ class LocalReplica:
             self._home = make_home(self._opened, self._request.run)
             self._move_index(self._opened, self._home)
         if self._writer is None:
-            self._writer = Writer(self._root, self._home, self._request.run, self._file_system, self._copied)
+            assembly = self._assembling(self._root)
+            self._writer = Writer(self._root, self._home, self._request.run, self._file_system, assembly, self._copied)
         return self._writer
 
     def _copied(self, done: int) -> None:

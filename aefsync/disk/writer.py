@@ -6,13 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 
 from aefsync.core.action import Act, Action, Applied, Staged, StageFile
-from aefsync.core.compare import Span
 from aefsync.core.entry import UNKNOWN
-from aefsync.core.path import RelPath
 from aefsync.core.ports import Piece, TrashItem
-from aefsync.core.recipe import Recipe
 from aefsync.disk.apply import Applier
-from aefsync.disk.assembly import Assembly, unfinished
+from aefsync.disk.assembly import Assembly
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.filesystem import FileSystem
 from aefsync.disk.home import Home
@@ -24,20 +21,27 @@ from aefsync.disk.trash import Trash, purge_runs
 
 
 class Writer:
-    """The writing half of a session with a root whose home is locked by it."""
+    """The writing half of a session with a root whose home is locked by it; `assembly` knows what of the files to come
+    is here already."""
 
     def __init__(
-        self, root: ConfinedRoot, home: Home, run: str, file_system: FileSystem, on_copied: Callable[[int], None]
+        self,
+        root: ConfinedRoot,
+        home: Home,
+        run: str,
+        file_system: FileSystem,
+        assembly: Assembly,
+        on_copied: Callable[[int], None],
     ) -> None:
         self._root = root
         self._home = home
         self._run = run
         self._file_system = file_system
+        self._assembly = assembly
         self._on_copied = on_copied
         self._opened_staging: Staging | None = None
         self._applier: Applier | None = None
         self._placed: Placed = {}
-        self._assembly = Assembly(root, unfinished(home))
 
     @property
     def _staging(self) -> Staging:
@@ -49,12 +53,10 @@ class Writer:
         self._staging.write(pieces)
 
     def stage(self, files: Sequence[StageFile], source: ConfinedRoot | None) -> Staged:
-        staged = self._staging.stage(files, source)
-        self._assembly.clear()
-        return staged
-
-    def match(self, seeds: Sequence[RelPath], recipes: Sequence[Recipe], level: int) -> Sequence[Sequence[Span]]:
-        return self._assembly.match(seeds, recipes, level)
+        try:
+            return self._staging.stage(files, source)
+        finally:
+            self._assembly.clear()
 
     def apply(self, actions: Sequence[Action], scanner: Scanner) -> Applied:
         """Carry out actions, and remember what is in place now."""

@@ -180,7 +180,7 @@ class MemoryReplica:
         return [_recipe(run, self._bytes(run.path), level) for run in runs]
 
     def match(self, seeds: Sequence[RelPath], recipes: Sequence[Recipe], level: int) -> Sequence[Sequence[Span]]:
-        self._session(Access.WRITE)
+        self._session()
         for data in map(self._bytes, seeds):
             for each in range(len(LEVELS)):
                 self._chunks |= {content_digest(chunk)[:CHUNK_DIGEST]: chunk for chunk in _cut(data, each)}
