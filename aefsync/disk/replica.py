@@ -6,12 +6,10 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeVar
 
 from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span
-from aefsync.core.digest import content_digest
-from aefsync.core.entry import Entry, Kind
+from aefsync.core.entry import Entry
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Learned, Open, Opened, Phase, Piece, Scan, Scanned, TrashItem
 from aefsync.core.recipe import Recipe, Run
@@ -19,24 +17,21 @@ from aefsync.core.snapshot import Snapshot
 from aefsync.core.tree import Answer, Question, answer
 from aefsync.disk.assembly import Assembly, unfinished
 from aefsync.disk.building import Limits
-from aefsync.disk.chunking import cutting
 from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.content import cut_runs, read_pieces, with_target
 from aefsync.disk.filesystem import LOCAL, file_system_of
 from aefsync.disk.filter import Filter
-from aefsync.disk.hashing import unchanged
 from aefsync.disk.home import Home
 from aefsync.disk.index import Index
 from aefsync.disk.opening import OpenRoot, describe, make_home, open_home_of, open_index, open_root, own_paths
 from aefsync.disk.reading import read_pages, unread, within
 from aefsync.disk.scan import Scanner, assemble
-from aefsync.disk.staging import seen_as
 from aefsync.disk.summing import sum_up
 from aefsync.disk.trash import list_trash
 from aefsync.disk.writer import Writer
 from aefsync.errors import AefsyncError, RootError
 
 PeerRoot = Callable[[int], int]
-T = TypeVar("T")
 
 
 class LocalReplica:
@@ -147,26 +142,22 @@ class LocalReplica:
 
     def entries(self, spans: Sequence[Span]) -> Sequence[Entry]:
         self._check_open()
-        return [self._with_target(entry) for low, high in spans for entry in self._snapshot.entries(low, high)]
-
-    def _with_target(self, entry: Entry) -> Entry:
-        if entry.kind is not Kind.SYMLINK or self._root is None:
-            return entry
-        try:
-            with self._root.directory(entry.path.parent) as fd:
-                target = os.readlink(entry.path.name, dir_fd=fd)
-        except OSError:
-            return entry
-        return entry._replace(target=target) if content_digest(target) == entry.content else entry
+        if self._root is None:
+            return []
+        return [with_target(self._root, each) for low, high in spans for each in self._snapshot.entries(low, high)]
 
     def read(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
         self._check_open()
-        return [piece._replace(data=self._look(piece.path, _reading(piece)) or b"") for piece in pieces]
+        return read_pieces(self._root, self._find, pieces) if self._root is not None else pieces
 
     def recipes(self, runs: Sequence[Run], level: int) -> Sequence[Recipe]:
         self._check_open()
-        found = [self._look(run.path, cutting(run, level)) for run in runs]
-        return [recipe or Recipe(run.path, run.offset, (), b"") for run, recipe in zip(runs, found, strict=True)]
+        if self._root is None:
+            return [Recipe(run.path, run.offset, (), b"") for run in runs]
+        return cut_runs(self._root, self._find, runs, level)
+
+    def _find(self, path: RelPath) -> Entry | None:
+        return self._snapshot.find(path) if self._scanner is not None else None
 
     def match(self, seeds: Sequence[RelPath], recipes: Sequence[Recipe], level: int) -> Sequence[Sequence[Span]]:
         self._check_open()
@@ -178,23 +169,6 @@ class LocalReplica:
         if self._assembly is None:
             self._assembly = Assembly(root, unfinished(self._home) if self._home is not None else ())
         return self._assembly
-
-    def _look(self, path: RelPath, read: Callable[[int], T]) -> T | None:
-        """What `read` finds in a file that is still, and stays, what the snapshot shows; `None` elsewhere."""
-        if self._root is None:
-            return None
-        try:
-            fd = self._root.open_file(path)
-        except OSError:
-            return None
-        try:
-            found = read(fd)
-            entry = self._snapshot.find(path) if self._scanner is not None else None
-            return found if entry is None or unchanged(fd, seen_as(entry)) else None
-        except OSError:
-            return None
-        finally:
-            os.close(fd)
 
     def write(self, pieces: Sequence[Piece]) -> None:
         self._writing().write(pieces)
@@ -290,7 +264,3 @@ class LocalReplica:
 
     def _scanned(self, *, complete: bool = False) -> Scanned:
         return sum_up(self._scanner, complete=complete)
-
-
-def _reading(piece: Piece) -> Callable[[int], bytes]:
-    return lambda fd: os.pread(fd, piece.length, piece.offset)

@@ -1,0 +1,64 @@
+"""The bytes of a root's files, given in pieces or named as chunks, while they are what the snapshot shows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from aefsync.core.digest import content_digest
+from aefsync.core.entry import Entry, Kind
+from aefsync.core.path import RelPath
+from aefsync.core.ports import Piece
+from aefsync.core.recipe import Recipe, Run
+from aefsync.disk.chunking import cutting
+from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.hashing import unchanged
+from aefsync.disk.staging import seen_as
+
+T = TypeVar("T")
+Find = Callable[[RelPath], Entry | None]
+"""The entry that the snapshot shows at a path."""
+
+
+def read_pieces(root: ConfinedRoot, find: Find, pieces: Sequence[Piece]) -> list[Piece]:
+    """Bytes of files; none where a file is no longer what was scanned."""
+    return [piece._replace(data=_look(root, find, piece.path, _reading(piece)) or b"") for piece in pieces]
+
+
+def cut_runs(root: ConfinedRoot, find: Find, runs: Sequence[Run], level: int) -> list[Recipe]:
+    """Runs of files as chunks; without chunks where a file is no longer what was scanned."""
+    found = [_look(root, find, run.path, cutting(run, level)) for run in runs]
+    return [recipe or Recipe(run.path, run.offset, (), b"") for run, recipe in zip(runs, found, strict=True)]
+
+
+def with_target(root: ConfinedRoot, entry: Entry) -> Entry:
+    """A symlink with its target, if that is still the one scanned; anything else as it is."""
+    if entry.kind is not Kind.SYMLINK:
+        return entry
+    try:
+        with root.directory(entry.path.parent) as fd:
+            target = os.readlink(entry.path.name, dir_fd=fd)
+    except OSError:
+        return entry
+    return entry._replace(target=target) if content_digest(target) == entry.content else entry
+
+
+def _look(root: ConfinedRoot, find: Find, path: RelPath, read: Callable[[int], T]) -> T | None:
+    """What `read` finds in a file that is still, and stays, what the snapshot shows; `None` elsewhere."""
+    try:
+        fd = root.open_file(path)
+    except OSError:
+        return None
+    try:
+        found = read(fd)
+        entry = find(path)
+        return found if entry is None or unchanged(fd, seen_as(entry)) else None
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+
+
+def _reading(piece: Piece) -> Callable[[int], bytes]:
+    return lambda fd: os.pread(fd, piece.length, piece.offset)
