@@ -25,8 +25,9 @@ def main() -> None:
 def _run(argv: list[str]) -> int:
     from aefsync.sync.child import Nursery
 
-    # Two replicas are the rule: their processes start up while typer is imported here.
-    nursery = Nursery(2 if argv[:1] in (["diff"], ["repair"], ["sync"]) and len(argv) > 2 else 0)
+    # Two replicas are the rule, or one with another elsewhere: their processes start up while typer is imported here.
+    early = 1 if any(":" in word for word in argv) else 2
+    nursery = Nursery(early if argv[:1] in (["diff"], ["repair"], ["sync"]) and len(argv) > 2 else 0)
     try:
         from aefsync.cli.app import run
 

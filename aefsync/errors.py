@@ -37,9 +37,13 @@ class LockedError(AefsyncError):
 
 
 class UnreachableError(AefsyncError):
-    """A replica could not be reached, or was lost midway."""
+    """A replica could not be reached, or was lost midway; `transient`: it may be there again in a moment."""
 
     exit_code = 7
+
+    def __init__(self, message: str, *, hint: str | None = None, transient: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.transient = transient
 
 
 class IncompatibleError(AefsyncError):

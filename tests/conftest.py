@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.support.sshd import Sshd
 
 # No deadline: times belong in the benchmark.  In CI the examples are the same each time.
 _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -29,3 +32,11 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.setenv("NO_COLOR", "1")
     return place
+
+
+@pytest.fixture(scope="session")
+def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    """A real SSH server, shared by the tests of a worker; each says what its far side is like."""
+    server = Sshd(tmp_path_factory.mktemp("sshd"))
+    yield server
+    server.stop()

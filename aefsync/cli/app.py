@@ -118,7 +118,7 @@ class Ending(NamedTuple):
 
 def _report(argv: list[str], ending: Ending) -> int:
     """Say it on stderr, and in the summary that the last line of JSON always is."""
-    lines = [f"aefsync: {line}" for line in ending.lines] + ([f"  {ending.hint}"] if ending.hint else [])
+    lines = [f"aefsync: {line}" for line in ending.lines] + [f"  {line}" for line in (ending.hint or "").splitlines()]
     try:
         err = binary(sys.stderr)
         err.write("".join(f"{escape_text(line)}\n" for line in lines).encode(encoding(sys.stderr), "backslashreplace"))

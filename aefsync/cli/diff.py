@@ -8,6 +8,7 @@ import typer
 
 from aefsync.cli.options import Comparing, Locations, Output, at_least_two, option, request
 from aefsync.cli.playing import play
+from aefsync.cli.reaching import Reaching, link
 from aefsync.sync.request import DiffRequest
 
 Null = Annotated[bool, option("-0", "--null", says="CODE SP RAWPATH NUL: every path, nothing escaped.")]
@@ -23,6 +24,7 @@ def diff(
     quick: Quick = False,
     brief: Brief = False,
     comparing: Comparing,
+    reaching: Reaching,
     output: Output,
 ) -> int:
     """Compare replicas; change nothing, create nothing.
@@ -31,7 +33,9 @@ def diff(
     be damaged), "m" mode or mtime, "k" kind, "!" unreadable. With more replicas a column each: equal letters, equal
     versions; "-" missing.
     """
-    asked = DiffRequest(request(at_least_two("diff", locations), comparing, ctx), quick=quick, brief=brief)
+    asked = DiffRequest(
+        request(at_least_two("diff", locations), comparing, link(reaching), ctx), quick=quick, brief=brief
+    )
     from aefsync.sync.diff import diff as engine
 
     return play(output, lambda monitor: engine(asked, monitor, ctx.obj), null=null and not output.json)

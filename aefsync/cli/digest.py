@@ -9,6 +9,7 @@ import typer
 
 from aefsync.cli.options import Comparing, Output, option, request
 from aefsync.cli.playing import play
+from aefsync.cli.reaching import Reaching, link
 from aefsync.core.path import PathError, RelPath
 from aefsync.core.view import View
 from aefsync.errors import UsageError
@@ -27,6 +28,7 @@ def digest(
     tree: Tree = 0,
     content: Content = False,
     comparing: Comparing,
+    reaching: Reaching,
     output: Output,
 ) -> int:
     """Print the digest of a replica or of paths in it.
@@ -35,7 +37,7 @@ def digest(
     """
     if tree < 0:
         raise UsageError(f"--tree: {tree} is no number of levels")
-    common = request([root], comparing, ctx)
+    common = request([root], comparing, link(reaching), ctx)
     inside = tuple(relative(path) for path in paths or [])
     from aefsync.sync.digest import digest as engine
 

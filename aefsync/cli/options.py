@@ -12,6 +12,7 @@ from aefsync.cli.command import option_order
 from aefsync.errors import UsageError
 from aefsync.sync import places
 from aefsync.sync.request import Request
+from aefsync.wire.login import Link
 
 
 def option(*names: str, says: str, metavar: str | None = None, environment_too: bool = True, **more: Any) -> Any:
@@ -62,7 +63,7 @@ class Comparing(NamedTuple):
     ] = None
 
 
-def request(locations: list[str], comparing: Comparing, ctx: typer.Context) -> Request:
+def request(locations: list[str], comparing: Comparing, link: Link, ctx: typer.Context) -> Request:
     """The part of a request that all comparing commands share."""
     given = {name: getattr(comparing, name) or [] for name in filters.FILTERS}
     cache_dir = comparing.cache_dir
@@ -72,6 +73,7 @@ def request(locations: list[str], comparing: Comparing, ctx: typer.Context) -> R
         one_file_system=comparing.one_file_system,
         checksum=comparing.checksum,
         cache_dir=places.cache_dir(os.environ) if cache_dir is None else cache_dir,
+        link=link,
     )
 
 

@@ -9,12 +9,14 @@ from contextlib import closing
 from typing import BinaryIO, Protocol, TextIO, cast
 
 from aefsync.cli import environment
+from aefsync.cli.escape import escape_text
 from aefsync.cli.human import Human, Style
 from aefsync.cli.json_lines import JsonLines
 from aefsync.cli.options import Output
 from aefsync.cli.progress import Progress
+from aefsync.cli.replica_names import label
 from aefsync.cli.writer import Writer
-from aefsync.core.ports import Monitor, Silent
+from aefsync.core.ports import Monitor, Phase, Silent
 from aefsync.errors import UnreachableError
 from aefsync.sync.events import Event, Notice, Summary
 
@@ -32,8 +34,23 @@ class Renderer(Protocol):
         """Show what was held back: the run is over, well or not."""
 
 
+class _Drawing(Protocol):
+    def progress(self, replica: int, phase: Phase, done: int, total: int) -> None: ...
+
+
 class _Closable(Protocol):
     def close(self) -> None: ...
+
+
+class _Watching:
+    """Shows progress on one monitor, and on stderr what the far sides have to say."""
+
+    def __init__(self, drawing: _Drawing, err: Writer) -> None:
+        self.progress = drawing.progress
+        self._err = err
+
+    def heard(self, replica: int, line: str) -> None:
+        self._err.line(f" {escape_text(line)}", marked=f"{label(replica)}|", style="2")
 
 
 def play(output: Output, begin: Begin, *, itemize: bool = False, null: bool = False) -> int:
@@ -48,7 +65,7 @@ def play(output: Output, begin: Begin, *, itemize: bool = False, null: bool = Fa
     err = Writer(binary(sys.stderr), encoding=encoding(sys.stderr), colored=styled_err, prompt=True, before=before)
     renderer: Renderer = JsonLines(out) if output.json else Human(out, err, style)
     try:
-        return _show(begin(progress or Silent()), renderer)
+        return _show(begin(_Watching(progress or Silent(), err)), renderer)
     except BrokenPipeError as error:
         raise UnreachableError("the process of a replica has gone away") from error
     finally:

@@ -10,6 +10,7 @@ import typer
 from aefsync.cli.command import is_on_the_line
 from aefsync.cli.options import Comparing, Locations, Output, at_least_two, option, request
 from aefsync.cli.playing import announced, play
+from aefsync.cli.reaching import Reaching, link
 from aefsync.cli.replica_names import label, spoken
 from aefsync.errors import UsageError
 from aefsync.sync.events import Notice
@@ -43,7 +44,14 @@ class Repairing(NamedTuple):
     ] = False
 
 
-def repair(ctx: typer.Context, locations: Locations, repairing: Repairing, comparing: Comparing, output: Output) -> int:
+def repair(
+    ctx: typer.Context,
+    locations: Locations,
+    repairing: Repairing,
+    comparing: Comparing,
+    reaching: Reaching,
+    output: Output,
+) -> int:
     """Make replicas agree (also: aefsync sync).
 
     The newest version of each path wins, and what only one replica has is copied to the others; nothing is deleted.
@@ -52,7 +60,7 @@ def repair(ctx: typer.Context, locations: Locations, repairing: Repairing, compa
     """
     _check(ctx, repairing)
     asked = RepairRequest(
-        request(at_least_two("repair", locations), comparing, ctx),
+        request(at_least_two("repair", locations), comparing, link(reaching), ctx),
         dry_run=repairing.dry_run,
         mirror=repairing.mirror,
         create_root=not repairing.no_create_root,

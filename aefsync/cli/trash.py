@@ -12,10 +12,12 @@ import typer
 from aefsync.cli.digest import relative
 from aefsync.cli.options import Output, option
 from aefsync.cli.playing import play
+from aefsync.cli.reaching import Reaching, link
 from aefsync.cli.units import duration_s, is_run, moment_s, run_time_s
-from aefsync.core.ports import TrashItem
+from aefsync.core.ports import Monitor, TrashItem
 from aefsync.errors import UsageError
 from aefsync.sync.events import Event, Trashed
+from aefsync.sync.request import Request
 
 Words = Annotated[
     list[str], typer.Argument(metavar="ROOT... [list [PATH] | restore PATH | purge]", hidden=True)
@@ -50,7 +52,7 @@ class Wanted(NamedTuple):
     path: bytes
 
 
-def trash(words: Words, choosing: Choosing, output: Output) -> int:
+def trash(words: Words, choosing: Choosing, reaching: Reaching, output: Output) -> int:
     """List, restore or purge what repairs replaced or deleted.
 
     list: run (its time), replica, why, size and path of each thing, newest first; of PATH and what is below it.
@@ -58,7 +60,8 @@ def trash(words: Words, choosing: Choosing, output: Output) -> int:
     """
     wanted = sorted_out(words)
     _check(wanted, choosing)
-    return play(output, lambda _: _run(wanted, choosing))
+    common = Request(wanted.roots, link=link(reaching))
+    return play(output, lambda monitor: _run(wanted, choosing, common, monitor))
 
 
 def sorted_out(words: list[str]) -> Wanted:
@@ -85,21 +88,21 @@ def _check(wanted: Wanted, choosing: Choosing) -> None:
         raise UsageError("trash restore: --run and --at exclude each other")
 
 
-def _run(wanted: Wanted, choosing: Choosing) -> Iterator[Event]:
+def _run(wanted: Wanted, choosing: Choosing, common: Request, monitor: Monitor) -> Iterator[Event]:
     from aefsync.sync.trash import list_trash, purge_trash, restore_trash
 
     if wanted.verb == "purge":
-        yield from purge_trash(wanted.roots, duration_s(choosing.older_than or "", "--older-than"))
+        yield from purge_trash(common, duration_s(choosing.older_than or "", "--older-than"), monitor)
     elif wanted.verb == "restore":
         run = choosing.run
         if choosing.at is not None:
-            items = [event.item for event in list_trash(wanted.roots) if isinstance(event, Trashed)]
+            items = [event.item for event in list_trash(common, monitor) if isinstance(event, Trashed)]
             run = run_at(items, wanted.path, choosing.at)
         to = None if choosing.to is None else os.fsencode(choosing.to)
-        yield from restore_trash(wanted.roots, wanted.path, run, to)
+        yield from restore_trash(common, wanted.path, run, to, monitor)
     else:
         since = None if choosing.since is None else time.time() - duration_s(choosing.since, "--since")
-        for event in list_trash(wanted.roots):
+        for event in list_trash(common, monitor):
             if not isinstance(event, Trashed) or is_wanted(event.item, wanted.path, choosing.run, since):
                 yield event
 

@@ -201,9 +201,15 @@ class Monitor(Protocol):
     def progress(self, replica: int, phase: Phase, done: int, total: int) -> None:
         """`done` of `total` (0: not known): entries in SCAN, COMPARE and APPLY, bytes in READ and COPY."""
 
+    def heard(self, replica: int, line: str) -> None:
+        """A line that the far side of a replica wrote to its standard error."""
+
 
 class Silent:
     """The monitor that shows nothing."""
 
     def progress(self, replica: int, phase: Phase, done: int, total: int) -> None:
+        return None
+
+    def heard(self, replica: int, line: str) -> None:
         return None

@@ -63,7 +63,11 @@ def main() -> None:
 
 
 class PinnedReplica(LocalReplica):
-    """A replica that opens nothing outside `root`, and nothing for writing if `read_only`."""
+    """A replica that opens nothing outside `root`, and nothing for writing if `read_only`.
+
+    What a peer names without a leading `/` is below `root`, or where there is none below the home of the login, in
+    which an agent is started.
+    """
 
     def __init__(self, root: bytes | None, *, read_only: bool) -> None:
         super().__init__()
@@ -76,16 +80,30 @@ class PinnedReplica(LocalReplica):
         if self._read_only and request.missing is Missing.CREATE:
             request = request._replace(missing=Missing.REFUSE)
         if self._pinned is not None:
-            root = os.path.realpath(request.root)
+            root = os.path.realpath(os.path.join(self._pinned, request.root))
             if root != self._pinned and not root.startswith(self._pinned.rstrip(b"/") + b"/"):
                 raise RootError(f"this key is pinned to {os.fsdecode(self._pinned)}")
-        # A peer names no path outside the root: not for a cache, and not for what comes out of the trash.
-        return super().hello(request._replace(cache_dir=os.fsencode(cache_dir(os.environ))))
+            request = request._replace(root=root)
+        try:
+            # A peer names no path outside the root: not for a cache, and not for what comes out of the trash.
+            return super().hello(request._replace(cache_dir=os.fsencode(cache_dir(os.environ))))
+        except RootError as error:
+            if self._pinned is None and not os.path.exists(request.root):
+                error.hint = _hint_at_home(request.root) or error.hint
+            raise
 
     def restore(self, items: Sequence[TrashItem], to: bytes = b"") -> Applied:
         if to and (self._pinned is not None or self._read_only):
             raise RootError("this agent copies nothing out of its root")
         return super().restore(items, to)
+
+
+def _hint_at_home(root: bytes) -> str | None:
+    """Those who know scp and rsync write `host:/docs` and mean what lies in their home."""
+    inside = root.strip(b"/")
+    if not inside or not os.path.isdir(os.path.expanduser(b"~/" + inside)):
+        return None
+    return f"there is a ~/{os.fsdecode(inside)}: what begins without / is below the home"
 
 
 def serve_stdio(root: bytes | None, *, read_only: bool) -> None:

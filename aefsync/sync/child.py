@@ -42,11 +42,12 @@ class Nursery:
 
     def take(self, number: int) -> list[Child]:
         """So many replica processes, to be ended by whoever takes them."""
-        if len(self._ready) != number:
+        if len(self._ready) < number:
             self.close()
             return spawn(number)
-        ready, self._ready = self._ready, []
-        return ready
+        taken, self._ready = self._ready[:number], self._ready[number:]
+        self.close()
+        return taken
 
     def close(self) -> None:
         """End those that nobody took."""

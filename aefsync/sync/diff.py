@@ -25,7 +25,7 @@ def diff(request: DiffRequest, monitor: Monitor, nursery: Nursery | None = None)
     view = View.QUICK if request.quick else View.FULL
     if request.quick:
         yield Notice("contents not read (--quick)")
-    with open_session(common.locations, terms, common.cache_dir, monitor, nursery=nursery) as session:
+    with open_session(common.locations, terms, common.cache_dir, monitor, nursery=nursery, link=common.link) as session:
         found = survey(session, common, view)
         yield from observations(found)
         count = suspects = 0

@@ -26,7 +26,9 @@ def digest(common: Request, paths: tuple[bytes, ...], levels: int, view: View, m
     yield Started("digest", common.locations)
     tops = [_parse(path) for path in paths] or [b""]
     terms = [Terms(Access.READ, Missing.REFUSE)]
-    with open_session(common.locations, terms, common.cache_dir, monitor, nonce=PUBLIC_KEY) as session:
+    with open_session(
+        common.locations, terms, common.cache_dir, monitor, nonce=PUBLIC_KEY, link=common.link
+    ) as session:
         found = survey(session, common, View.FULL)
         yield from observations(found)
         problems = len(found.scans[0].problems)

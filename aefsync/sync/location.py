@@ -1,21 +1,33 @@
-"""Locations: what the user writes for a replica."""
+"""Locations: what the user writes for a replica.
+
+PATH                            here; ./a:b and /x/a:b are local names with a colon
+[user@]host:path                relative to the login's home unless absolute; [::1]:path for IPv6
+ssh://[user@]host[:port]/path   absolute; ssh://host/~/path relative to the home
+"""
 
 from __future__ import annotations
 
 import os
 import re
 from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
 
 from aefsync.errors import UsageError
+from aefsync.wire.login import Login
 
-_REMOTE = re.compile(r"(ssh|sftp)://|(?:[^/:@\s]+@)?(?:\[[0-9A-Fa-f:.]+\]|[^/:\s]+):")
+_SCHEME = re.compile(r"(ssh|sftp)://")
+_SHORT = re.compile(r"((?:[^/:\s]+@)?)(\[[^\]/\s]*\]|[^/:\[\]@\s]+):(.*)", re.DOTALL)
+_AUTHORITY = re.compile(r"((?:[^/:\s]+@)?)(\[[^\]/\s]*\]|[^/:\[\]@\s]+)(?::([0-9]+))?")
+_REFUSED = re.compile(r"""[\x00-\x20\x7f-\xa0'"`$\\;&<>|(){}*?!~#]""")
+"""What no name of a host or user holds, and some shell on the way could act on."""
 
 
 class Location(NamedTuple):
-    """A root on this machine; `text` is what the user wrote, for messages."""
+    """A root: on this machine, or where `login` leads; `text` is what the user wrote, for messages."""
 
     text: str
     path: bytes
+    login: Login | None = None
 
 
 def parse(text: str) -> Location:
@@ -26,6 +38,45 @@ def parse(text: str) -> Location:
         raise UsageError("a location with a NUL byte")
     if text.startswith("@"):
         raise UsageError(f"{text}: sets of replicas are not supported yet; a directory of that name is ./{text}")
-    if _REMOTE.match(text):
-        raise UsageError(f"{text}: replicas over SSH are not supported yet; a local name with a colon is ./{text}")
+    scheme = _SCHEME.match(text)
+    if scheme:
+        return _parse_url(text, scheme[1], text[scheme.end() :])
+    short = _SHORT.fullmatch(text)
+    if short:
+        return Location(text, _home_path(text, os.fsencode(short[3])), _login(text, short[1], short[2], None))
     return Location(text, os.fsencode(text))
+
+
+def _parse_url(text: str, scheme: str, rest: str) -> Location:
+    if scheme == "sftp":
+        raise UsageError(f"{text}: sftp:// is not supported yet", hint="host:path and ssh:// need aefsync there")
+    authority, slash, path = rest.partition("/")
+    parts = _AUTHORITY.fullmatch(authority)
+    if not parts:
+        raise UsageError(f"{text}: no host can be made out", hint="ssh://[user@]host[:port]/path")
+    login = _login(text, parts[1], parts[2], parts[3])
+    name = unquote_to_bytes(os.fsencode(path))
+    if b"\0" in name:
+        raise UsageError("a location with a NUL byte")
+    at_home = not slash or name.startswith(b"~")
+    return Location(text, _home_path(text, name) if at_home else b"/" + name, login)
+
+
+def _home_path(text: str, path: bytes) -> bytes:
+    """A path relative to the login's home (`.` for the home itself), or an absolute one."""
+    if path == b"~" or path.startswith(b"~/"):
+        path = path[2:].lstrip(b"/")
+    elif path.startswith(b"~"):
+        raise UsageError(f"{text}: the home of another user is not looked up; write its path")
+    return path or b"."
+
+
+def _login(text: str, user: str, host: str, port: str | None) -> Login:
+    host = host.removeprefix("[").removesuffix("]")
+    name = user.removesuffix("@")
+    for what, word in (("host", host), ("user", name)):
+        if word.startswith("-") or _REFUSED.search(word) or (what == "host" and not word):
+            raise UsageError(f"{text}: {word!r} is no name of a {what}")
+    if port is not None and not 0 < int(port) < 1 << 16:
+        raise UsageError(f"{text}: {port} is no port")
+    return Login(host, name or None, None if port is None else int(port))

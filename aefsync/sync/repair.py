@@ -44,7 +44,8 @@ def repair(request: RepairRequest, monitor: Monitor, nursery: Nursery | None = N
     begun = time.monotonic()
     common = request.common
     yield Started("repair", common.locations)
-    with open_session(common.locations, _terms(request), common.cache_dir, monitor, nursery=nursery) as session:
+    terms = _terms(request)
+    with open_session(common.locations, terms, common.cache_dir, monitor, nursery=nursery, link=common.link) as session:
         yield from _created(session)
         found = survey(session, common, View.FULL)
         yield from observations(found)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from aefsync.wire.login import Link
+
 
 class Request(NamedTuple):
     """What `diff` and `repair` share.  `locations` as the user wrote them, A first."""
@@ -15,6 +17,7 @@ class Request(NamedTuple):
     checksum: bool = False
     cache_dir: str = ""
     """empty: keep no index for roots without `.aefsync/`"""
+    link: Link = Link()
 
 
 class DiffRequest(NamedTuple):

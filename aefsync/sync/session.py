@@ -17,8 +17,11 @@ from aefsync.core.ports import Access, Missing, Monitor, Open, Opened
 from aefsync.core.tree import Answer, Question
 from aefsync.errors import AefsyncError, UsageError
 from aefsync.sync.child import Nursery
+from aefsync.sync.connecting import connected, dial
 from aefsync.sync.location import Location, parse
+from aefsync.sync.reconnecting import persistently
 from aefsync.sync.together import together
+from aefsync.wire.login import Link
 
 if TYPE_CHECKING:
     from aefsync.wire.remote import RemoteReplica
@@ -61,6 +64,12 @@ class Session(NamedTuple):
         """Entries of one replica (`compare.Fetch`)."""
         return self.replicas[replica].entries(spans)
 
+    def peer(self, receiver: int, origin: int) -> int | None:
+        """The number under which `receiver` can copy from `origin` directly; `None` where the bytes must come by here."""
+        if any(self.locations[each].login is not None for each in (receiver, origin)):
+            return None
+        return sum(location.login is None for location in self.locations[:origin])
+
     @property
     def sent_bytes(self) -> int:
         return sum(replica.sent_bytes for replica in self.replicas)
@@ -96,34 +105,23 @@ def open_session(
     *,
     nonce: bytes | None = None,
     nursery: Nursery | None = None,
+    link: Link = Link(),  # noqa: B008  nothing can change it
 ) -> Iterator[Session]:
-    """Start a process for each replica (or take it from the nursery) and open them together; raises `AefsyncError`."""
+    """Connect to each replica (or take its process from the nursery) and open them together; raises `AefsyncError`."""
     locations = tuple(parse(text) for text in texts)
     run = new_run()
-    children = (nursery or Nursery()).take(len(locations))
-    # The replicas start up while the messages are imported here: a third of what a small run takes.
-    from aefsync.wire.remote import RemoteReplica
-    from aefsync.wire.stream import SocketStream
-
-    try:
-        replicas = tuple(
-            RemoteReplica(SocketStream(child.socket), _progress(monitor, number), label=locations[number].text)
-            for number, child in enumerate(children)
-        )
+    with connected(locations, link, monitor, nursery or Nursery()) as replicas:
         session = Session(locations, replicas, (), run)
+        hello = _Hello(session, terms, nonce or secrets.token_bytes(KEY_SIZE), cache_dir, link, monitor)
         # Roots are looked at before anything is created or locked in any of them.
-        opened = session.each(_Hello(session, terms, nonce or secrets.token_bytes(KEY_SIZE), cache_dir).look)
+        opened = session.each(hello.look)
         _check_apart(locations, opened)
         if any(term.access is Access.WRITE for term in terms):
-            hello = _Hello(session, terms, nonce or secrets.token_bytes(KEY_SIZE), cache_dir)
             # One after the other in the same order everywhere, so that of two runs on one pair one gets both locks.
             order = sorted(range(len(opened)), key=lambda i: (opened[i].host, opened[i].root))
             again = {i: session.call(i, hello.enter) for i in order}
             opened = [again[i] for i in range(len(opened))]
         yield session._replace(opened=tuple(opened))
-    finally:
-        for child in children:
-            child.end()
 
 
 class _Hello(NamedTuple):
@@ -133,11 +131,20 @@ class _Hello(NamedTuple):
     terms: Sequence[Terms]
     nonce: bytes
     cache_dir: str
+    link: Link
+    monitor: Monitor
 
     def look(self, number: int, replica: RemoteReplica) -> Opened:
         missing = self.terms[number].missing
-        missing = Missing.EMPTY if missing is Missing.CREATE else missing
-        return replica.hello(self._open(number, Terms(Access.READ, missing)))
+        request = self._open(number, Terms(Access.READ, Missing.EMPTY if missing is Missing.CREATE else missing))
+        login = self.session.locations[number].login
+
+        def attempt(failures: int) -> Opened:
+            if failures and login is not None:
+                replica.restart(dial(login, self.link, partial(self.monitor.heard, number)))
+            return replica.hello(request)
+
+        return persistently(attempt, self.link.retries if login is not None else 0)
 
     def enter(self, number: int, replica: RemoteReplica) -> Opened:
         return replica.hello(self._open(number, self.terms[number]))
@@ -147,10 +154,6 @@ class _Hello(NamedTuple):
         parallel = max(1, (os.cpu_count() or 1) // len(self.terms))
         cache = os.fsencode(self.cache_dir)
         return Open(location.path, self.session.run, self.nonce, terms.access, terms.missing, cache, parallel)
-
-
-def _progress(monitor: Monitor, number: int) -> Callable[..., None]:
-    return lambda phase, done, total: monitor.progress(number, phase, done, total)
 
 
 def _check_apart(locations: Sequence[Location], opened: Sequence[Opened]) -> None:

@@ -30,7 +30,7 @@ class Transferred(NamedTuple):
     literal_bytes: int
 
 
-def transfer(session: Session, transfers: Sequence[Transfer], monitor: Monitor, *, direct: bool = True) -> Transferred:
+def transfer(session: Session, transfers: Sequence[Transfer], monitor: Monitor) -> Transferred:
     """Carry out all transfers, the receivers at the same time."""
 
     def receive(receiver: int, _: object) -> list[tuple[int, list[StageFile], Staged]]:
@@ -40,7 +40,7 @@ def transfer(session: Session, transfers: Sequence[Transfer], monitor: Monitor, 
         done = []
         for origin in sorted({each.origin for each in wanted}):
             for batch in batches(each.file for each in wanted if each.origin == origin):
-                staged = _stage(session, origin, receiver, batch, direct=direct)
+                staged = _stage(session, origin, receiver, batch)
                 _teach(session, origin, batch, staged)
                 done.append((origin, batch, staged))
         return done
@@ -70,9 +70,10 @@ def batches(files: Iterable[StageFile]) -> Iterator[list[StageFile]]:
         yield batch
 
 
-def _stage(session: Session, origin: int, receiver: int, batch: list[StageFile], *, direct: bool) -> Staged:
-    if direct:
-        return session.replicas[receiver].stage(batch, origin)
+def _stage(session: Session, origin: int, receiver: int, batch: list[StageFile]) -> Staged:
+    peer = session.peer(receiver, origin)
+    if peer is not None:
+        return session.replicas[receiver].stage(batch, peer)
     for requests in _pieces(batch):
         asked = [piece for piece, _ in requests]
         read = session.replicas[origin].read(asked)

@@ -9,35 +9,36 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
 from aefsync.core.path import PathError, RelPath
-from aefsync.core.ports import Access, Missing, Silent, TrashItem
+from aefsync.core.ports import Access, Missing, Monitor, TrashItem
 from aefsync.errors import UsageError
 from aefsync.sync.events import Event, Notice, Started, Summary, Trashed, Troubled
+from aefsync.sync.request import Request
 from aefsync.sync.session import Session, Terms, open_session
 
 
-def list_trash(locations: tuple[str, ...]) -> Iterator[Event]:
+def list_trash(common: Request, monitor: Monitor) -> Iterator[Event]:
     """Everything in the trash of each replica, newest run first."""
     begun = time.monotonic()
-    yield Started("trash", locations)
-    with _open(locations, Access.READ) as session:
+    yield Started("trash", common.locations)
+    with _open(common, Access.READ, monitor) as session:
         for number, items in enumerate(_items(session)):
             for item in items:
                 yield Trashed(number, item)
         yield _summary(session, 0, 0, begun)
 
 
-def restore_trash(locations: tuple[str, ...], path: bytes, run: str | None, to: bytes | None) -> Iterator[Event]:
+def restore_trash(common: Request, path: bytes, run: str | None, to: bytes | None, monitor: Monitor) -> Iterator[Event]:
     """Put the newest version of a path (and of what was below it) back, or that of one run; or copy it to `to`."""
     begun = time.monotonic()
-    yield Started("trash", locations)
+    yield Started("trash", common.locations)
     wanted = _parse(path)
-    with _open(locations, Access.WRITE) as session:
+    with _open(common, Access.WRITE, monitor) as session:
         restored = problems = 0
         for number, items in enumerate(_items(session)):
             chosen = _newest([item for item in items if _matches(item, wanted) and run in (None, item.run)])
             if not chosen:
                 continue
-            applied = session.replicas[number].restore(chosen, os.path.abspath(to) if to else b"")
+            applied = session.replicas[number].restore(chosen, _place(session, number, to) if to else b"")
             for item, done in zip(chosen, applied.done, strict=True):
                 if done:
                     restored += 1
@@ -50,12 +51,12 @@ def restore_trash(locations: tuple[str, ...], path: bytes, run: str | None, to: 
         yield _summary(session, restored, problems, begun)
 
 
-def purge_trash(locations: tuple[str, ...], older_than_s: int) -> Iterator[Event]:
+def purge_trash(common: Request, older_than_s: int, monitor: Monitor) -> Iterator[Event]:
     """Delete for good what runs older than this put in the trash."""
     begun = time.monotonic()
-    yield Started("trash", locations)
+    yield Started("trash", common.locations)
     limit = datetime.now(UTC) - timedelta(seconds=older_than_s)
-    with _open(locations, Access.WRITE) as session:
+    with _open(common, Access.WRITE, monitor) as session:
         for number, items in enumerate(_items(session)):
             runs = sorted({item.run for item in items if _time_of(item.run) < limit})
             if runs:
@@ -66,8 +67,14 @@ def purge_trash(locations: tuple[str, ...], older_than_s: int) -> Iterator[Event
         yield _summary(session, 0, 0, begun)
 
 
-def _open(locations: tuple[str, ...], access: Access) -> AbstractContextManager[Session]:
-    return open_session(locations, [Terms(access, Missing.REFUSE)] * len(locations), "", Silent())
+def _open(common: Request, access: Access, monitor: Monitor) -> AbstractContextManager[Session]:
+    terms = [Terms(access, Missing.REFUSE)] * len(common.locations)
+    return open_session(common.locations, terms, "", monitor, link=common.link)
+
+
+def _place(session: Session, number: int, to: bytes) -> bytes:
+    """A directory of the replica's machine: elsewhere, relative to the home of the login."""
+    return os.path.abspath(to) if session.locations[number].login is None else to
 
 
 def _items(session: Session) -> list[list[TrashItem]]:

@@ -132,6 +132,11 @@ class Connection:
         self._enter(state, message)
         return self.greet() + len(payload).to_bytes(_LENGTH, "big") + payload
 
+    @property
+    def said(self) -> bytes | None:
+        """What a client got before its peer greeted, at most `MAX_BANNER` bytes or so; `None` once it has."""
+        return bytes(self._buffer) if self.peer_version is None else None
+
     def receive_data(self, data: bytes) -> None:
         """Take in what was read from the peer."""
         if self.state in (State.IDLE, State.BUSY):

@@ -40,15 +40,17 @@ class RemoteReplica:
         self._stream = stream
         self._connection = Connection(Role.CLIENT)
         self._lost = False
+        self._met = False
+        self._earlier_sent = self._earlier_received = 0
         self._one_call = threading.Lock()
 
     @property
     def sent_bytes(self) -> int:
-        return self._stream.sent_bytes
+        return self._earlier_sent + self._stream.sent_bytes
 
     @property
     def received_bytes(self) -> int:
-        return self._stream.received_bytes
+        return self._earlier_received + self._stream.received_bytes
 
     @property
     def peer_version(self) -> str | None:
@@ -124,6 +126,14 @@ class RemoteReplica:
     def purge(self, runs: Sequence[str]) -> Applied:
         return self._applied(len(runs), Method.PURGE, tuple(runs))
 
+    def restart(self, stream: Stream) -> None:
+        """Begin anew over another stream: the peer knows nothing of what was said before."""
+        self.end()
+        self._earlier_sent, self._earlier_received = self.sent_bytes, self.received_bytes
+        self._stream = stream
+        self._connection = Connection(Role.CLIENT)
+        self._lost = self._met = False
+
     def close(self) -> None:
         """End the session; a peer that is lost or never opened is only let go.  May be called again."""
         try:
@@ -132,7 +142,12 @@ class RemoteReplica:
         except (UnreachableError, ProtocolError):
             pass
         finally:
-            self._drop()
+            self.end()
+
+    def end(self) -> None:
+        """Let go of the peer without a word; it ends with its stream."""
+        self._lost = True
+        self._stream.close()
 
     def _scanned(self, method: Method, *arguments: Any) -> Scanned:
         scanned: Scanned = self._call(method, *arguments)
@@ -164,11 +179,12 @@ class RemoteReplica:
             end = self._await_end()
         except (ProtocolError, IncompatibleError) as error:
             raise self._given_up(error) from None
+        except EOFError:
+            raise self._given_up(self._stream.loss(self._connection.said)) from None
         except OSError as error:
-            self._drop()
-            raise UnreachableError(f"{self.label}: connection lost: {error.strerror or error}") from error
+            raise self._given_up(self._broken(error)) from error
         except BaseException:
-            self._drop()  # interrupted: what the peer answers now would be taken for the answer to the next call
+            self.end()  # interrupted: what the peer answers now would be taken for the answer to the next call
             raise
         if isinstance(end, Failed):
             raise error_of(end)
@@ -186,19 +202,25 @@ class RemoteReplica:
         while (event := self._connection.next_event()) is NEED_DATA:
             data = self._stream.read(READ_SIZE)
             if not data:
-                raise ConnectionError("the other side has closed")
+                raise EOFError
             self._connection.receive_data(data)
+        if self._connection.peer_version is not None and not self._met:
+            self._met = True
+            self._stream.met()
         return event
 
     def _given_up(self, error: AefsyncError) -> AefsyncError:
         """The same error with the replica's label; the connection is of no more use."""
-        self._drop()
-        kind = IncompatibleError if isinstance(error, IncompatibleError) else ProtocolError
-        return kind(f"{self.label}: {error.message}", hint=error.hint)
+        self.end()
+        error.message = f"{self.label}: {error.message}"
+        error.args = (error.message,)
+        return error
 
-    def _drop(self) -> None:
-        self._lost = True
-        self._stream.close()
+    def _broken(self, error: OSError) -> AefsyncError:
+        """What it means that the stream failed."""
+        if isinstance(error, BrokenPipeError | ConnectionResetError):
+            return self._stream.loss(self._connection.said)
+        return UnreachableError(f"connection lost: {error.strerror or error}", transient=True)
 
 
 def _portions(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:

@@ -7,6 +7,8 @@ import os
 import socket
 from typing import Protocol
 
+from aefsync.errors import AefsyncError, UnreachableError
+
 READ_SIZE = 256 << 10
 """Bytes to ask a stream for at a time."""
 
@@ -23,11 +25,27 @@ class Stream(Protocol):
     def write(self, data: bytes) -> None:
         """Write all of `data`."""
 
+    def met(self) -> None:
+        """Hear that an agent has answered: what there is to say from now on is no explanation of why none does."""
+
+    def loss(self, said: bytes | None) -> AefsyncError:
+        """Why the peer has closed; `said` is what came before any agent answered (`None`: one had answered)."""
+
     def close(self) -> None:
-        """Close both directions; may be called again."""
+        """Close both directions, which ends a `read` in another thread; may be called again."""
 
 
-class SocketStream:
+class _Silent:
+    """A stream that has nothing to tell beside its bytes."""
+
+    def met(self) -> None:
+        return None
+
+    def loss(self, said: bytes | None) -> AefsyncError:
+        return UnreachableError("connection lost: the other side has closed")
+
+
+class SocketStream(_Silent):
     """A stream over a connected socket, which it owns."""
 
     def __init__(self, connection: socket.socket) -> None:
@@ -50,7 +68,7 @@ class SocketStream:
         self._socket.close()
 
 
-class PipeStream:
+class PipeStream(_Silent):
     """A stream over two descriptors, one for each direction, which it owns."""
 
     def __init__(self, read_fd: int, write_fd: int) -> None:

@@ -258,7 +258,7 @@ def test_signals_end_a_run_in_order(monkeypatch: pytest.MonkeyPatch, name: str, 
 def test_errors_with_a_hint(monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     install(monkeypatch, "diff", diff=Engine([], errors.RootError("no \x1b[0m", hint="try\nthis")))
     assert app.run(["diff", "a", "b"]) == 2
-    assert capsysbinary.readouterr().err == b"aefsync: no \\x1b[0m\n  try\\nthis\n"
+    assert capsysbinary.readouterr().err == b"aefsync: no \\x1b[0m\n  try\n  this\n"
 
 
 def test_json_ends_with_a_summary_whatever_happens(

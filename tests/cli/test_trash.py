@@ -76,12 +76,14 @@ def test_list(
 )
 def test_restore(engines: dict[str, Engine], words: list[str], asked: tuple[Any, ...]) -> None:
     assert app.run(["trash", "a", "restore", *words]) == 1
-    assert engines["restore_trash"].asked == [asked]
+    ((common, *arguments, _),) = engines["restore_trash"].asked
+    assert (common.locations, *arguments) == asked
 
 
 def test_purge(engines: dict[str, Engine]) -> None:
     assert app.run(["trash", "a", "b", "purge", "--older-than", "30d"]) == 0
-    assert engines["purge_trash"].asked == [(("a", "b"), 30 * 86400)]
+    ((common, older_than_s, _),) = engines["purge_trash"].asked
+    assert (common.locations, older_than_s) == (("a", "b"), 30 * 86400)
 
 
 def test_no_version_after_that_time() -> None:

@@ -23,6 +23,7 @@ from aefsync.sync.request import RepairRequest, Request
 from aefsync.sync.session import Session
 from aefsync.sync.survey import survey
 from aefsync.sync.transfer import BYTES, FILES, PIECE, Transferred, _pieces, batches, transfer
+from aefsync.wire.login import Login
 from tests.support.sites import SITES, Seen, Site
 from tests.sync.joined import Watched, joined
 
@@ -64,7 +65,9 @@ def plan(session: Session) -> Decided:
 
 def carry(session: Session, decided: Decided, *, direct: bool) -> Transferred:
     """Transfer and apply, without those that did not arrive."""
-    done = transfer(session, decided.plan.transfers, Silent(), direct=direct)
+    if not direct:
+        session = session._replace(locations=tuple(each._replace(login=Login("far")) for each in session.locations))
+    done = transfer(session, decided.plan.transfers, Silent())
     session.each(lambda number, _: _apply(session, number, decided.plan.actions[number], done.failed[number], Silent()))
     session.each(lambda _, replica: replica.record())
     return done

@@ -1,0 +1,58 @@
+"""Connect to the replicas of a session: a process for each one on this machine, a stream over SSH for the others."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from aefsync.core.ports import Monitor
+from aefsync.sync.child import Nursery
+from aefsync.sync.location import Location
+from aefsync.wire.login import Link, Login
+
+if TYPE_CHECKING:
+    from aefsync.wire.remote import RemoteReplica
+    from aefsync.wire.stream import Stream
+
+
+@contextlib.contextmanager
+def connected(
+    locations: Sequence[Location], link: Link, monitor: Monitor, nursery: Nursery
+) -> Iterator[tuple[RemoteReplica, ...]]:
+    """A replica for each location; all their processes have ended when the context is left."""
+    with contextlib.ExitStack() as stack:
+        streams: dict[int, Stream] = {}
+        for number, (_, _, login) in enumerate(locations):
+            if login is not None:
+                streams[number] = dial(login, link, partial(monitor.heard, number))
+                stack.callback(streams[number].close)
+        local = [number for number, location in enumerate(locations) if location.login is None]
+        children = nursery.take(len(local))
+        for child in children:
+            stack.callback(child.end)
+        # The replicas start up while the messages are imported here: a third of what a small run takes.
+        from aefsync.wire.remote import RemoteReplica
+        from aefsync.wire.stream import SocketStream
+
+        for number, child in zip(local, children, strict=True):
+            streams[number] = SocketStream(child.socket)
+        replicas = tuple(
+            RemoteReplica(streams[number], _progress(monitor, number), label=location.text)
+            for number, location in enumerate(locations)
+        )
+        for replica in replicas:
+            stack.callback(replica.end)
+        yield replicas
+
+
+def dial(login: Login, link: Link, heard: Callable[[str], None]) -> Stream:
+    """A stream that leads to an agent, if there is one."""
+    from aefsync.wire import openssh
+
+    return openssh.connect(login, link, heard)
+
+
+def _progress(monitor: Monitor, number: int) -> Callable[..., None]:
+    return lambda phase, done, total: monitor.progress(number, phase, done, total)

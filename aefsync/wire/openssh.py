@@ -1,0 +1,123 @@
+"""The `ssh` program as a child: it knows the user's configuration, agents, jump hosts and hardware keys.
+
+What its end means is read from its exit status (255: ssh itself failed) and from what it says in that case.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import signal
+from collections.abc import Callable
+from typing import NamedTuple
+
+from aefsync.errors import AefsyncError, UnreachableError, UsageError
+from aefsync.wire.launching import agent_command, no_agent
+from aefsync.wire.login import Link, Login, has_terminal
+from aefsync.wire.process import Ending, ProcessStream
+
+_ANSWER_S = 120.0
+"""How long somebody may take to answer ssh's questions; as long as its server waits for a login."""
+
+
+def connect(login: Login, link: Link, heard: Callable[[str], None]) -> ProcessStream:
+    """Start ssh; whether it gets through shows at the first read.  Raises `UsageError` where there is no such program."""
+    asks = has_terminal()
+    argv = ssh_argv(login, link, asks=asks)
+    if shutil.which(argv[0]) is None:
+        raise UsageError(f"{argv[0]}: there is no such program", hint="--ssh names another one")
+    first_s = link.connect_timeout_s + (_ANSWER_S if asks else link.timeout_s)
+    return ProcessStream(
+        [*argv, agent_command(link.remote_command)],
+        lambda ending: explain(login, ending),
+        heard,
+        first_s=first_s,
+        silence_s=link.timeout_s,
+        apart=not asks,
+    )
+
+
+def ssh_argv(login: Login, link: Link, *, asks: bool) -> list[str]:
+    """The command line up to the host: a command for the far side may follow."""
+    try:
+        argv = shlex.split(link.ssh) or ["ssh"]
+    except ValueError as error:
+        raise UsageError(f"--ssh: {link.ssh}: {str(error).lower()}") from None
+    if os.path.basename(argv[0]) == "ssh":
+        argv += ["-T", "-x"]
+        for option in _options(link, asks=asks):
+            argv += ["-o", option]
+    port = login.port or link.port
+    argv += ["-p", str(port)] if port is not None else []
+    argv += ["-i", link.identity] if link.identity else []
+    argv += ["-l", login.user] if login.user is not None else []
+    return [*argv, login.host]
+
+
+def _options(link: Link, *, asks: bool) -> list[str]:
+    """As scp and sftp have them, with a deadline; nothing is asked where nobody can answer."""
+    options = ["ForwardAgent=no", "PermitLocalCommand=no", "ClearAllForwardings=yes", "RemoteCommand=none"]
+    options += [f"ConnectTimeout={max(1, round(link.connect_timeout_s))}"]
+    if not asks:
+        options.append("BatchMode=yes")
+    if link.accept_new_host_key:
+        options.append("StrictHostKeyChecking=accept-new")
+    return options
+
+
+class _Reason(NamedTuple):
+    """What ssh says, what that means, and whether it may be otherwise in a moment."""
+
+    pattern: str
+    text: str
+    hint: str | None = None
+    transient: bool = False
+
+
+_REASONS = (
+    _Reason(
+        "REMOTE HOST IDENTIFICATION HAS CHANGED",
+        "its host key is not the one that is known",
+        "somebody may be in between, or it was set up anew: if you are sure, ssh-keygen -R {host}",
+    ),
+    _Reason(
+        r"Host key verification failed|No \S+ host key is known",
+        "its host key is not known",
+        "compare it and log in once with ssh, or take it as it is with --accept-new-host-key",
+    ),
+    _Reason(r"Permission denied \((?P<what>.*)\)", "login refused ({what})", "--identity FILE names another key"),
+    _Reason("Temporary failure in name resolution", "{host} does not resolve to an address now", transient=True),
+    _Reason("Could not resolve hostname|Name or service not known", "{host} does not resolve to an address"),
+    _Reason("Connection refused", "connection refused: no SSH server listens there", transient=True),
+    _Reason("(?P<what>[Cc]onnection timed out|[Cc]onnection reset|No route to host)", "{what}", transient=True),
+    _Reason("(?P<what>Connection closed by|Network is unreachable)", "{what}", transient=True),
+)
+
+
+def explain(login: Login, ending: Ending) -> AefsyncError:
+    """What the end of ssh means."""
+    text = "\n".join(ending.lines)
+    if ending.code == 255 or (ending.code is None and ending.said is not None):
+        return _unreachable(login, text, ending)
+    if ending.said is not None:
+        return no_agent(login, ending)
+    how = "the other side has closed" if not ending.code else f"the agent has ended ({_status(ending.code)})"
+    return UnreachableError(f"connection lost: {how}", transient=True)
+
+
+def _unreachable(login: Login, text: str, ending: Ending) -> UnreachableError:
+    lost = "" if ending.said is not None else "connection lost: "
+    for reason in _REASONS:
+        found = re.search(reason.pattern, text)
+        if found:
+            words = {"host": login.host, "what": "", **{k: v.lower() for k, v in found.groupdict().items()}}
+            hint = reason.hint.format(**words) if reason.hint else None
+            return UnreachableError(lost + reason.text.format(**words), hint=hint, transient=reason.transient)
+    last = ending.lines[-1] if ending.lines else "ssh has ended without a word"
+    return UnreachableError(lost + last, transient=ending.said is None)
+
+
+def _status(code: int) -> str:
+    return f"exit status {code}" if code >= 0 else signal.strsignal(-code) or f"signal {-code}"
