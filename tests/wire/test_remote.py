@@ -36,6 +36,7 @@ class Scripted:
         self.calls: list[Call] = []
         self.sent_bytes = self.received_bytes = 0
         self.closed = False
+        self.has_met = False
         self._answer = answer
         self._server = Connection(Role.SERVER)
         self._incoming = self._server.greet()
@@ -56,6 +57,12 @@ class Scripted:
         data, self._incoming = self._incoming[:size], self._incoming[size:]
         self.received_bytes += len(data)
         return data
+
+    def met(self) -> None:
+        self.has_met = True
+
+    def loss(self, said: bytes | None) -> AefsyncError:
+        return UnreachableError(f"connection lost: {said!r}")
 
     def close(self) -> None:
         self.closed = True
@@ -241,8 +248,12 @@ def test_every_truncation_is_a_lost_replica() -> None:
     whole = Scripted(everything)
     session(whole)
     for limit in range(whole.received_bytes):
-        with pytest.raises(UnreachableError, match=r"^B: connection lost"):
-            session(Scripted(everything, limit))
+        stream = Scripted(everything, limit)
+        # What came in place of a greeting is told: it may explain why there is none.
+        said = "b'" if limit < len(Connection(Role.SERVER).greet()) else "None"
+        with pytest.raises(UnreachableError, match=rf"^B: connection lost: {said}"):
+            session(stream)
+    assert whole.has_met
 
 
 def test_bytes_and_round_trips_are_counted() -> None:
