@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,9 @@ settings.register_profile("ci", deadline=None, suppress_health_check=_QUIET, der
 settings.register_profile("quick", deadline=None, suppress_health_check=_QUIET, max_examples=10)
 settings.register_profile("thorough", deadline=None, suppress_health_check=_QUIET, max_examples=5000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
+
+# A shell's background job ignores SIGINT, and so would everything started here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
