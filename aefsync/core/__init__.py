@@ -14,7 +14,8 @@ A repair goes through these files, in this order:
                      what each replica has to do, in safe order           core/plan, action
                      whether that may be done at all                      core/guards
     sync/transfer    bytes brought to staging, verified                   disk/staging
-    sync/repair      actions carried out, looked at before and after      disk/apply, trash
+    sync/repair      actions carried out, looked at before and after      disk/apply, placing, deleting, moving,
+                                                                      metadata, trash
                      looked at again, made durable, remembered            disk/writer, recording
 
 The values that all floors speak of are `path`, `entry`, `digest`, `view` and `problem`.

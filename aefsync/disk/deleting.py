@@ -1,0 +1,53 @@
+"""Deleting: a rename into the trash slot, with a look at what went, and back again where it shows something else."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from aefsync.core.action import Action
+from aefsync.core.entry import Kind
+from aefsync.core.path import RelPath
+from aefsync.disk.confined import split
+from aefsync.disk.looking import Refused, look, shows
+from aefsync.disk.renaming import rename_new, rename_out
+from aefsync.disk.scene import Scene
+from aefsync.disk.trash import DELETED
+
+
+class Kept(Exception):
+    """A directory that stays for the sake of what filters leave out: nobody's problem."""
+
+
+def delete(scene: Scene, action: Action) -> None:
+    """Move a file or symlink to the trash, or remove an empty directory."""
+    directory, name = split(action.path)
+    parent = scene.parents.get(directory)
+    look(parent, name, action.found)
+    if action.found is not None and action.found.kind is Kind.DIRECTORY:
+        scene.trash.keep_directory(DELETED, action.path, _remove_directory(scene, parent, name, action.path))
+        return
+    home, slot = scene.trash.slot(DELETED, action.path)
+    slot_directory, slot_name = split(slot)
+    with home.directory(slot_directory) as slot_fd:
+        rename_out(parent, name, slot_fd, slot_name)
+        seen = os.stat(slot_name, dir_fd=slot_fd, follow_symlinks=False)
+        if action.found is not None and not shows(seen, action.found, after_rename=True):
+            rename_new(slot_fd, slot_name, parent, name)
+            raise Refused("changed since the scan")
+
+
+def _remove_directory(scene: Scene, parent: int, name: bytes, path: RelPath) -> int:
+    """Remove an empty directory; its mode."""
+    mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
+    try:
+        os.rmdir(name, dir_fd=parent)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        with scene.root.directory(path) as fd:
+            inside = [path + b"/" + os.fsencode(left) for left in os.listdir(fd)]
+        if inside and all(map(scene.is_unmanaged, inside)):
+            raise Kept from None
+        raise Refused("directory is not empty: kept") from None
+    return mode

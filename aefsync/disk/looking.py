@@ -1,0 +1,49 @@
+"""Looks: whether the disk still shows what the plan saw, just before a step and at what came out of it."""
+
+from __future__ import annotations
+
+import os
+
+from aefsync.core.action import Action
+from aefsync.core.entry import Entry, Kind, kind_of
+from aefsync.disk.hashing import Seen, hash_file
+from aefsync.disk.listing import INODE
+
+
+class Refused(Exception):
+    """An action that is not carried out, with the reason."""
+
+
+def wanted_of(action: Action) -> Entry:
+    """What an action that puts something in place is to leave there."""
+    assert action.wanted is not None
+    return action.wanted
+
+
+def look(parent: int, name: bytes, found: Entry | None) -> None:
+    """Raise `Refused` unless the disk still shows what the plan saw."""
+    try:
+        seen = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        raise Refused("vanished since the scan") from None
+    if found is not None and not shows(seen, found):
+        raise Refused("changed since the scan")
+
+
+def shows(seen: os.stat_result, found: Entry, *, after_rename: bool = False) -> bool:
+    """Whether a stat is that of an entry (ctime moves with a rename, so it does not count after one)."""
+    if kind_of(seen.st_mode) is not found.kind or (found.inode and seen.st_ino & INODE != found.inode):
+        return False
+    if found.kind is Kind.DIRECTORY:
+        return True
+    same = seen.st_size == found.size and seen.st_mtime_ns == found.mtime_ns
+    return same and (after_rename or not found.inode or seen.st_ctime_ns == found.ctime_ns)
+
+
+def is_already_there(parent: int, name: bytes, wanted: Entry, content: bytes) -> bool:
+    """Whether what stands in the way of a new file is that very file, as an earlier run left it."""
+    seen = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    if wanted.kind is not Kind.FILE or not shows(seen, wanted._replace(inode=0)):
+        return False
+    found = Seen(seen.st_size, seen.st_mtime_ns, 0, 0)
+    return hash_file(parent, name, found) == content

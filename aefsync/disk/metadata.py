@@ -1,0 +1,58 @@
+"""Metadata: permission bits and mtime set on what is in place, and directories made with them."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from aefsync.core.action import Action
+from aefsync.core.entry import Kind, kind_of
+from aefsync.disk.confined import split
+from aefsync.disk.listing import INODE
+from aefsync.disk.looking import Refused, look, shows, wanted_of
+from aefsync.disk.scene import Scene
+
+_O_PATH = getattr(os, "O_PATH", 0)
+"""Opens what its owner may change but not read; changed through /proc, which names the very same file."""
+_FLAGS = (_O_PATH or os.O_NONBLOCK) | os.O_NOFOLLOW | os.O_CLOEXEC
+_SPECIAL = 0o7000
+
+
+def make_directory(scene: Scene, action: Action) -> None:
+    """Make a directory that can be filled; one that is there already will do."""
+    directory, name = split(action.path)
+    parent = scene.parents.get(directory)
+    try:
+        os.mkdir(name, 0o700, dir_fd=parent)
+    except FileExistsError:
+        if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+            raise Refused("appeared since the scan") from None
+    with scene.root.directory(action.path) as fd:
+        os.fchmod(fd, wanted_of(action).mode | 0o300 | os.fstat(fd).st_mode & _SPECIAL)
+
+
+def set_metadata(scene: Scene, action: Action) -> None:
+    """Set permission bits (and mtime, but not of a directory) on a descriptor whose fstat is what the plan saw."""
+    directory, name = split(action.path)
+    parent, wanted = scene.parents.get(directory), wanted_of(action)
+    if wanted.kind is Kind.SYMLINK:
+        look(parent, name, action.found)
+        os.utime(name, ns=(wanted.mtime_ns, wanted.mtime_ns), dir_fd=parent, follow_symlinks=False)
+        return
+    fd = os.open(name, _FLAGS, dir_fd=parent)
+    try:
+        seen = os.fstat(fd)
+        if kind_of(seen.st_mode) is not wanted.kind or (action.found and not shows(seen, action.found)):
+            raise Refused("changed since the scan")
+        handle = f"/proc/self/fd/{fd}" if _O_PATH else fd
+        if wanted.kind is Kind.DIRECTORY:
+            os.chmod(handle, wanted.mode | seen.st_mode & _SPECIAL)
+            return
+        os.chmod(handle, wanted.mode)
+        if os.fstat(fd).st_mtime_ns != seen.st_mtime_ns:
+            raise Refused("changed since the scan")
+        os.utime(handle, ns=(wanted.mtime_ns, wanted.mtime_ns))
+        seen = os.fstat(fd)
+        scene.stamps[action.path] = (seen.st_ctime_ns, seen.st_ino & INODE)
+    finally:
+        os.close(fd)
