@@ -8,8 +8,8 @@ from aefsync.cli.diff_lines import DiffLines, NullLines
 from aefsync.cli.escape import escape, escape_text
 from aefsync.cli.replica_names import label, labels
 from aefsync.cli.sentences import Tally, compared, figures, repaired
-from aefsync.cli.units import size_text
 from aefsync.cli.writer import Writer
+from aefsync.core.space import size_text
 from aefsync.sync.events import Acted, Conflicted, Differs, Digested, Event, Notice, Started, Summary, Trashed, Troubled
 
 _STYLES = {"<": "31", ">": "32", "*": "33", "?": "1;35", "m": "34", "k": "35", "!": "1;31"}

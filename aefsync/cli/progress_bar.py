@@ -7,8 +7,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.text import Text
 
 from aefsync.cli.replica_names import label
-from aefsync.cli.units import size_text
 from aefsync.core.ports import Phase
+from aefsync.core.space import size_text
 
 _IN_BYTES = (Phase.READ, Phase.COPY)
 

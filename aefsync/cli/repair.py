@@ -12,6 +12,7 @@ from aefsync.cli.options import Comparing, Locations, Output, at_least_two, opti
 from aefsync.cli.playing import announced, play
 from aefsync.cli.reaching import Reaching, link
 from aefsync.cli.replica_names import label, spoken
+from aefsync.cli.safety import Safety, writing_of
 from aefsync.errors import UsageError
 from aefsync.sync.events import Notice
 from aefsync.sync.request import RepairRequest
@@ -48,6 +49,7 @@ def repair(
     ctx: typer.Context,
     locations: Locations,
     repairing: Repairing,
+    safety: Safety,
     comparing: Comparing,
     reaching: Reaching,
     output: Output,
@@ -67,6 +69,7 @@ def repair(
         max_delete=repairing.max_delete,
         allow_empty_root=repairing.allow_empty_root,
         allow_unrelated_roots=repairing.allow_unrelated_roots,
+        writing=writing_of(safety),
     )
     notices = [_direction(locations)] if repairing.mirror else []
     from aefsync.sync.repair import repair as engine

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from aefsync.cli.escape import escape_text
 from aefsync.cli.replica_names import label, spoken
-from aefsync.cli.units import count_text, size_text
+from aefsync.cli.units import count_text
+from aefsync.core.space import size_text
 from aefsync.sync.events import Acted, Started, Summary
 
 _PLACES_CONTENT = {"create", "copy", "conflict_copy", "merge", "repair_rot"}

@@ -41,18 +41,6 @@ def run_time_s(run: str) -> float:
         return 0.0
 
 
-def size_text(size: int) -> str:
-    """Bytes in decimal units: `312 B`, `1.2 MB`."""
-    if size < 1000:
-        return f"{size} B"
-    value = float(size)
-    for unit in ("kB", "MB", "GB", "TB"):
-        value /= 1000
-        if value < 999.95 or unit == "TB":
-            break
-    return f"{value:.1f} {unit}"
-
-
 def seconds_text(difference_ns: int) -> str:
     """A signed time difference, exact to the nanosecond, without idle zeros: `+3600 s`, `-0.5 s`."""
     whole, rest = divmod(abs(difference_ns), _NS)

@@ -18,6 +18,7 @@ from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem
 from aefsync.core.recipe import Recipe, Run
 from aefsync.core.tree import Answer, Question
+from aefsync.core.writing import Writing
 
 
 class Access(enum.IntEnum):
@@ -48,6 +49,7 @@ class Open(NamedTuple):
     """where the index of a root without `.aefsync/` lives; empty: nowhere, keep none"""
     parallel: int = 1
     """processes that may read at the same time"""
+    writing: Writing = Writing()
 
 
 class Opened(NamedTuple):

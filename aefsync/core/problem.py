@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
+def reason_of(error: Exception) -> str:
+    """What an exception says, in our style: no capital."""
+    return ((isinstance(error, OSError) and error.strerror) or str(error)).lower()
+
+
 class Problem(NamedTuple):
     """Trouble with `path` (bytes, as found; it may be a name that aefsync refuses) on one replica.
 

@@ -12,10 +12,11 @@ from collections.abc import Callable, Sequence
 
 from aefsync.core.action import Act, Action, Applied
 from aefsync.core.path import RelPath
-from aefsync.core.problem import Problem
+from aefsync.core.problem import Problem, reason_of
 from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.deleting import Kept, delete
 from aefsync.disk.directories import OpenDirectories
+from aefsync.disk.durability import Durable
 from aefsync.disk.listing import INODE
 from aefsync.disk.looking import Refused
 from aefsync.disk.metadata import make_directory, set_metadata
@@ -41,9 +42,14 @@ class Applier:
     """Carries out actions on one root; `touched` and `stamps` as in `Scene`."""
 
     def __init__(
-        self, root: ConfinedRoot, staging: Staging, trash: Trash, is_unmanaged: Callable[[bytes], bool]
+        self,
+        root: ConfinedRoot,
+        staging: Staging,
+        trash: Trash,
+        durable: Durable,
+        is_unmanaged: Callable[[bytes], bool],
     ) -> None:
-        self._scene = Scene(root, staging, trash, is_unmanaged, OpenDirectories(root, writable=True))
+        self._scene = Scene(root, staging, trash, durable, is_unmanaged, OpenDirectories(root, writable=True))
         self.touched = self._scene.touched
         self.stamps = self._scene.stamps
 
@@ -59,8 +65,7 @@ class Applier:
                 except Kept:
                     done.append(False)
                 except (Refused, OSError) as error:
-                    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-                    problems.append(Problem(bytes(action.source or action.path), reason.lower()))
+                    problems.append(Problem(bytes(action.source or action.path), reason_of(error)))
                     done.append(False)
                 else:
                     done.append(True)

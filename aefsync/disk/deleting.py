@@ -26,6 +26,7 @@ def delete(scene: Scene, action: Action) -> None:
     look(parent, name, action.found)
     if action.found is not None and action.found.kind is Kind.DIRECTORY:
         scene.trash.keep_directory(DELETED, action.path, _remove_directory(scene, parent, name, action.path))
+        scene.durable.step(parent)
         return
     home, slot = scene.trash.slot(DELETED, action.path)
     slot_directory, slot_name = split(slot)
@@ -35,6 +36,7 @@ def delete(scene: Scene, action: Action) -> None:
         if action.found is not None and not shows(seen, action.found, after_rename=True):
             rename_new(slot_fd, slot_name, parent, name)
             raise Refused("changed since the scan")
+        scene.durable.step(parent, slot_fd)
 
 
 def _remove_directory(scene: Scene, parent: int, name: bytes, path: RelPath) -> int:

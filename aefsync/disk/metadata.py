@@ -29,6 +29,7 @@ def make_directory(scene: Scene, action: Action) -> None:
             raise Refused("appeared since the scan") from None
     with scene.root.directory(action.path) as fd:
         os.fchmod(fd, wanted_of(action).mode | 0o300 | os.fstat(fd).st_mode & _SPECIAL)
+        scene.durable.step(fd, parent)
 
 
 def set_metadata(scene: Scene, action: Action) -> None:

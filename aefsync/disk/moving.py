@@ -23,6 +23,7 @@ def move(scene: Scene, action: Action) -> None:
         look(old, old_name, action.found)
         try:
             rename_new(old, old_name, new, new_name)
+            scene.durable.step(new, old)
         except FileExistsError:
             if not is_already_there(new, new_name, wanted_of(action), wanted_of(action).content):
                 raise Refused("its new name appeared since the scan") from None

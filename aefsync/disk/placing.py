@@ -59,6 +59,7 @@ def _place(scene: Scene, action: Action, staged: bytes) -> None:
             content = scene.staging.contents.get(action.path, b"")
             if not is_already_there(parent, name, wanted_of(action), content):
                 raise Refused("appeared since the scan") from None
+        scene.durable.step(parent)
         return
     look(parent, name, action.found)
     home, slot = scene.trash.slot(REPLACED, action.path)
@@ -66,6 +67,7 @@ def _place(scene: Scene, action: Action, staged: bytes) -> None:
     with home.directory(slot_directory) as slot_fd:
         _exchange(scene.staging, staged, (slot_fd, slot_name), (parent, name))
         _look_at_trash(scene, (slot_fd, slot_name), (parent, name), action, action.found)
+        scene.durable.step(parent, slot_fd)
 
 
 def _exchange(staging: Staging, staged: bytes, slot: Place, target: Place) -> None:

@@ -1,39 +1,17 @@
-"""After the actions: what was touched made durable and looked at again, its contents known without reading."""
+"""After the actions: what was placed is looked at again, its contents known without reading."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 
 from aefsync.core.entry import UNKNOWN, Entry, kind_of
 from aefsync.core.path import RelPath
 from aefsync.core.view import STAT
-from aefsync.disk import syscalls
-from aefsync.disk.building import directory_path
-from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.page import Page
 from aefsync.disk.scan import Scanner
-from aefsync.disk.staging import FEW
 
 Placed = dict[RelPath, Entry]
 """What a run put at each path, content included."""
-
-
-def make_directories_durable(root: ConfinedRoot, prefixes: Iterable[bytes]) -> None:
-    """Make the renames in these directories durable."""
-    directories = list(prefixes)
-    if len(directories) > FEW:
-        syscalls.syncfs(root.fd)
-        return
-    for prefix in directories:
-        try:
-            fd = root.open_directory(directory_path(prefix))
-        except OSError:
-            continue
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
 
 
 def complete_placed(scanner: Scanner, prefixes: Iterable[bytes], placed: Placed) -> None:

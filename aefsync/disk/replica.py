@@ -227,7 +227,7 @@ class LocalReplica:
             self._move_index(self._opened, self._home)
         if self._writer is None:
             assembly = self._assembling(self._root)
-            self._writer = Writer(self._root, self._home, self._request.run, self._file_system, assembly, self._copied)
+            self._writer = Writer(self._root, self._home, self._request, self._file_system, assembly, self._copied)
         return self._writer
 
     def _copied(self, done: int) -> None:

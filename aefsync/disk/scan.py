@@ -135,7 +135,7 @@ class Scanner:
         """Put a completed page in the place of what is known, and keep it."""
         self.pages[prefix] = page
         for problem in problems:
-            self._problem(prefix, problem)
+            self.report(prefix, problem)
         self.index.store(prefix, page)
 
     def learn(self, contents: Mapping[RelPath, bytes]) -> None:
@@ -181,7 +181,7 @@ class Scanner:
         except FileNotFoundError:
             return None
         except OSError as error:
-            self._problem(prefix, Problem(path, (error.strerror or str(error)).lower(), subtree=True))
+            self.report(prefix, Problem(path, (error.strerror or str(error)).lower(), subtree=True))
             return None
         try:
             device = os.fstat(fd).st_dev
@@ -192,7 +192,7 @@ class Scanner:
                 self._file_systems[device] = file_system_of(fd)
             return self._look(fd, prefix, known, self._file_systems[device], in_brief=in_brief)
         except OSError as error:
-            self._problem(prefix, Problem(path, (error.strerror or str(error)).lower(), subtree=True))
+            self.report(prefix, Problem(path, (error.strerror or str(error)).lower(), subtree=True))
             return None
         finally:
             os.close(fd)
@@ -209,7 +209,7 @@ class Scanner:
                 return brief
             known = self.index.load(prefix)
         for name, reason in listing.failed:
-            self._problem(prefix, Problem(directory_path(prefix + name + b"\0"), reason, subtree=True))
+            self.report(prefix, Problem(directory_path(prefix + name + b"\0"), reason, subtree=True))
         return self._keep(prefix, builder.build(listing, known, self._rules, contents))
 
     def _list(self, fd: int, file_system: FileSystem) -> tuple[Listing, dict[bytes, bytes]]:
@@ -226,7 +226,8 @@ class Scanner:
             self.replace(prefix, page.sealed(prefix))
         return self.pages[prefix]
 
-    def _problem(self, prefix: bytes, problem: Problem) -> None:
+    def report(self, prefix: bytes, problem: Problem) -> None:
+        """Keep a problem of a directory, until that is looked at again."""
         known = self.problems.setdefault(prefix, [])
         if problem not in known:
             known.append(problem)
@@ -238,7 +239,7 @@ class Scanner:
                 check_name(name)
             except PathError as error:
                 if stat.S_IFMT(mode) in KINDS:
-                    self._problem(prefix, Problem(directory_path(prefix + name + b"\0"), str(error), subtree=True))
+                    self.report(prefix, Problem(directory_path(prefix + name + b"\0"), str(error), subtree=True))
 
 
 def left_out(page: Page) -> Iterator[tuple[bytes, int]]:

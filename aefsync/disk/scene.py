@@ -9,6 +9,7 @@ from aefsync.core.action import KeptCopy
 from aefsync.core.path import RelPath
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.directories import OpenDirectories
+from aefsync.disk.durability import Durable
 from aefsync.disk.staging import Staging
 from aefsync.disk.trash import Trash
 
@@ -26,6 +27,7 @@ class Scene:
     root: ConfinedRoot
     staging: Staging
     trash: Trash
+    durable: Durable
     is_unmanaged: Callable[[bytes], bool]
     parents: OpenDirectories
     touched: set[RelPath] = field(default_factory=set)

@@ -16,15 +16,12 @@ from aefsync.core.digest import content_digest, content_hasher
 from aefsync.core.entry import Entry
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Piece
-from aefsync.core.problem import Problem
-from aefsync.disk import syscalls
+from aefsync.core.problem import Problem, reason_of
 from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.directories import OpenDirectories
+from aefsync.disk.durability import Durable
 from aefsync.disk.hashing import BLOCK, READ_FLAGS, SMALL, Seen, unchanged
 from aefsync.disk.home import TMP, Home
-
-FEW = 64
-"""Up to so many files are made durable one by one; more by one call for the whole file system."""
 
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FICLONE = 0x40049409
@@ -42,11 +39,13 @@ class Staging:
         self,
         home: Home,
         run: str,
+        durable: Durable,
         on_bytes: Callable[[int], None] = lambda count: None,
         fill: Callable[[RelPath, int], int] = lambda path, fd: 0,
     ) -> None:
         home.make_directories(TMP + b"/" + run.encode())
         self.fd = home.open_directory(TMP + b"/" + run.encode())
+        self._durable = durable
         self._on_bytes = on_bytes
         self._fill = fill
         self._names: dict[RelPath, bytes] = {}
@@ -85,7 +84,7 @@ class Staging:
         contents: list[bytes] = []
         problems: list[Problem] = []
         literal = reused = 0
-        self._sync_each = len(files) <= FEW
+        self._sync_each = self._durable.is_each(len(files))
         with OpenDirectories(peer, writable=False) if peer else contextlib.nullcontext() as directories:
             for file in files:
                 try:
@@ -95,8 +94,7 @@ class Staging:
                     else:
                         content, found = self._verify(file)
                 except (_Refused, OSError) as error:
-                    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-                    problems.append(Problem(bytes(file.source.path), reason.lower()))
+                    problems.append(Problem(bytes(file.source.path), reason_of(error)))
                     contents.append(b"")
                     self._discard(file.path)
                 else:
@@ -104,11 +102,10 @@ class Staging:
                     self.contents[file.path] = content
                     literal += file.source.size - found
                     reused += found
-        if not self._sync_each:
-            try:
-                syscalls.syncfs(self.fd)
-            except OSError as error:
-                return self._distrust(files, (error.strerror or str(error)).lower())
+        try:
+            self._durable.files(self.fd, len(files))
+        except OSError as error:
+            return self._distrust(files, reason_of(error))
         return Staged(tuple(contents), tuple(problems), literal, reused)
 
     def _distrust(self, files: Sequence[StageFile], reason: str) -> Staged:
@@ -186,7 +183,7 @@ class Staging:
         os.fchmod(fd, entry.mode)
         os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
         if self._sync_each:
-            os.fsync(fd)
+            self._durable.file(fd)
 
     def _count(self, count: int) -> None:
         self._bytes += count

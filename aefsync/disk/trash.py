@@ -13,6 +13,7 @@ from aefsync.core.path import PathError, RelPath
 from aefsync.core.ports import TrashItem
 from aefsync.core.problem import Problem
 from aefsync.disk.confined import ConfinedRoot, split
+from aefsync.disk.durability import Directory
 from aefsync.disk.home import TRASH, Home
 from aefsync.disk.removing import remove_tree
 from aefsync.errors import RootError
@@ -46,6 +47,17 @@ class Trash:
                 with self._home.directory(slot) as fd:
                     os.fchmod(fd, mode & 0o777 | 0o700 | stat.S_ISVTX)
                 return
+
+    @property
+    def directories(self) -> list[Directory]:
+        """All directories that slots of this run were made in, and those that hold them."""
+        above = {TRASH, self._base}
+        for made in self._made:
+            directory = made
+            while directory not in above:
+                above.add(directory)
+                directory = split(directory)[0]
+        return [(self._home, directory) for directory in sorted(above)]
 
     def _candidates(self, why: str, path: RelPath) -> Iterator[bytes]:
         for attempt in range(1000):

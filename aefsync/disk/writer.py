@@ -7,13 +7,16 @@ from collections.abc import Callable, Sequence
 
 from aefsync.core.action import Act, Action, Applied, Staged, StageFile
 from aefsync.core.entry import UNKNOWN
-from aefsync.core.ports import Piece, TrashItem
+from aefsync.core.ports import Open, Piece, TrashItem
+from aefsync.core.problem import Problem
 from aefsync.disk.apply import Applier
 from aefsync.disk.assembly import Assembly
+from aefsync.disk.building import directory_path
 from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.durability import Durable
 from aefsync.disk.filesystem import FileSystem
 from aefsync.disk.home import Home
-from aefsync.disk.recording import Placed, complete_placed, make_directories_durable
+from aefsync.disk.recording import Placed, complete_placed
 from aefsync.disk.restoring import copy_out, restore
 from aefsync.disk.scan import Scanner
 from aefsync.disk.staging import Staging
@@ -28,17 +31,19 @@ class Writer:
         self,
         root: ConfinedRoot,
         home: Home,
-        run: str,
+        request: Open,
         file_system: FileSystem,
         assembly: Assembly,
         on_copied: Callable[[int], None],
     ) -> None:
         self._root = root
         self._home = home
-        self._run = run
+        self._run = request.run
+        self._durable = Durable(request.writing.durability)
         self._file_system = file_system
         self._assembly = assembly
         self._on_copied = on_copied
+        self._trash = Trash(home, self._run)
         self._opened_staging: Staging | None = None
         self._applier: Applier | None = None
         self._placed: Placed = {}
@@ -46,7 +51,7 @@ class Writer:
     @property
     def _staging(self) -> Staging:
         if self._opened_staging is None:
-            self._opened_staging = Staging(self._home, self._run, self._on_copied, self._assembly.fill)
+            self._opened_staging = Staging(self._home, self._run, self._durable, self._on_copied, self._assembly.fill)
         return self._opened_staging
 
     def write(self, pieces: Sequence[Piece]) -> None:
@@ -61,8 +66,7 @@ class Writer:
     def apply(self, actions: Sequence[Action], scanner: Scanner) -> Applied:
         """Carry out actions, and remember what is in place now."""
         if self._applier is None:
-            trash = Trash(self._home, self._run)
-            self._applier = Applier(self._root, self._staging, trash, scanner.is_unmanaged)
+            self._applier = Applier(self._root, self._staging, self._trash, self._durable, scanner.is_unmanaged)
         applied = self._applier.apply(actions)
         for action, done in zip(actions, applied.done, strict=True):
             stamp = self._applier.stamps.get(action.path)
@@ -80,17 +84,21 @@ class Writer:
         if not touched:
             return
         prefixes = {path.key[: -len(path.name)] for path in touched}
-        make_directories_durable(scanner.root, prefixes)
+        tree = [(self._root, directory_path(prefix)) for prefix in prefixes]
+        failed = self._durable.directories([*tree, *self._trash.directories], [self._home.fd])
         # One step later nothing that was just placed is racy any more.
         time.sleep(self._file_system.step_ns / 1e9)
         scanner.materialise()
-        complete_placed(scanner, scanner.rescan(prefixes), self._placed)
+        lasting = {path: entry for path, entry in self._placed.items() if (self._root, path.parent) not in failed}
+        complete_placed(scanner, scanner.rescan(prefixes), lasting)
+        for (_, directory), reason in failed.items():
+            scanner.report(b"", Problem(directory, f"not durable: {reason}"))
 
     def restore(self, items: Sequence[TrashItem], to: bytes) -> Applied:
         """Put things from the trash back in place, or copy them to the directory `to`."""
         if to:
             return copy_out(self._home, items, to)
-        return restore(self._root, self._home, Trash(self._home, self._run), items)
+        return restore(self._root, self._home, self._trash, items)
 
     def purge(self, runs: Sequence[str]) -> Applied:
         return purge_runs(self._home, runs)

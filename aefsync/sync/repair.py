@@ -67,7 +67,8 @@ def _terms(request: RepairRequest) -> list[Terms]:
     missing = Missing.CREATE if request.create_root else Missing.REFUSE
     if request.dry_run and request.create_root:
         missing = Missing.EMPTY
-    terms = [Terms(Access.READ if request.dry_run else Access.WRITE, missing) for _ in request.common.locations]
+    access = Access.READ if request.dry_run else Access.WRITE
+    terms = [Terms(access, missing, request.writing) for _ in request.common.locations]
     if request.mirror:
         terms[0] = Terms(Access.READ, Missing.REFUSE)
     return terms
@@ -94,6 +95,8 @@ def _carry_out(session: Session, decided: Decided, monitor: Monitor) -> Outcome:
     if not plan.is_empty or any(scanned.unread_files for scanned in scans):
         scans = session.each(lambda number, replica: replica.record())
     problems = list(transferred.problems)
+    known = decided.survey.scans
+    problems += [(i, each) for i, now in enumerate(scans) for each in now.problems if each not in known[i].problems]
     problems += [(number, problem) for number, own in enumerate(applied) for problem in own.problems]
     kept = [
         Conflicted(copy.path, "keep-both", number, copy.kept_as, "edited during the run")

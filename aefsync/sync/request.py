@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from aefsync.core.writing import Writing
 from aefsync.wire.login import Link
 
 
@@ -35,3 +36,4 @@ class RepairRequest(NamedTuple):
     """N or N%"""
     allow_empty_root: bool = False
     allow_unrelated_roots: bool = False
+    writing: Writing = Writing()

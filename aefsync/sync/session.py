@@ -15,6 +15,7 @@ from aefsync.core.digest import KEY_SIZE
 from aefsync.core.entry import Entry
 from aefsync.core.ports import Access, Missing, Monitor, Open, Opened
 from aefsync.core.tree import Answer, Question
+from aefsync.core.writing import Writing
 from aefsync.errors import AefsyncError, UsageError
 from aefsync.sync.child import Nursery
 from aefsync.sync.connecting import connected, dial
@@ -89,6 +90,7 @@ class Terms(NamedTuple):
 
     access: Access
     missing: Missing
+    writing: Writing = Writing()
 
 
 def new_run(now: datetime | None = None) -> str:
@@ -153,7 +155,8 @@ class _Hello(NamedTuple):
         location = self.session.locations[number]
         parallel = max(1, (os.cpu_count() or 1) // len(self.terms))
         cache = os.fsencode(self.cache_dir)
-        return Open(location.path, self.session.run, self.nonce, terms.access, terms.missing, cache, parallel)
+        head = (location.path, self.session.run, self.nonce, terms.access, terms.missing)
+        return Open(*head, cache, parallel, writing=terms.writing)
 
 
 def _check_apart(locations: Sequence[Location], opened: Sequence[Opened]) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from aefsync.cli import app
 from aefsync.cli.trash import Wanted, run_at, sorted_out
-from aefsync.cli.units import duration_s, moment_s, run_time_s, seconds_text, size_text
+from aefsync.cli.units import duration_s, moment_s, run_time_s, seconds_text
+from aefsync.core.space import size_text
 from aefsync.errors import UsageError
 from aefsync.sync.events import Started, Trashed
 from tests.cli.scripted import Engine, install, summary, trash_item

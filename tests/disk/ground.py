@@ -16,9 +16,11 @@ from aefsync.core.entry import UNKNOWN, Entry, Kind, kind_of
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Piece
 from aefsync.core.snapshot import Snapshot
+from aefsync.core.writing import Durability
 from aefsync.disk.apply import Applier
 from aefsync.disk.building import Limits
 from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.durability import Durable
 from aefsync.disk.filesystem import LOCAL, FileSystem
 from aefsync.disk.filter import Filter
 from aefsync.disk.home import Home, open_home
@@ -148,15 +150,16 @@ def finish(scanner: Scanner) -> dict[bytes, Entry]:
 class Site(Ground):
     """A root with a home, staging and trash, as a run that writes has them."""
 
-    def __init__(self, path: Path, run: str = "run") -> None:
+    def __init__(self, path: Path, run: str = "run", durability: Durability = Durability.BATCH) -> None:
         super().__init__(path)
         home = open_home(self.root, create=True)
         assert home is not None
         self.home: Home = home
-        self.staging = Staging(home, run)
+        self.durable = Durable(durability)
+        self.staging = Staging(home, run, self.durable)
         self.trash = Trash(home, run)
         self.unmanaged: set[bytes] = set()
-        self.applier = Applier(self.root, self.staging, self.trash, lambda path: path in self.unmanaged)
+        self.applier = Applier(self.root, self.staging, self.trash, self.durable, lambda path: path in self.unmanaged)
 
     def close(self) -> None:
         self.staging.close()

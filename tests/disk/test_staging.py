@@ -15,6 +15,7 @@ from aefsync.core.path import RelPath
 from aefsync.core.ports import Piece
 from aefsync.disk import staging as staging_module
 from aefsync.disk import syscalls
+from aefsync.disk.durability import FEW
 from aefsync.disk.hashing import BLOCK, SMALL
 from tests.disk.ground import Ground, Site, unprivileged, wanted
 
@@ -70,11 +71,11 @@ def test_many_files_are_synced_together(site: Site, other: Ground, monkeypatch: 
     synced: list[str] = []
     monkeypatch.setattr(os, "fsync", lambda fd: synced.append("file"))
     monkeypatch.setattr(syscalls, "syncfs", lambda fd: synced.append("all"))
-    names = [b"%d" % number for number in range(staging_module.FEW + 1)]
+    names = [b"%d" % number for number in range(FEW + 1)]
     for name in names:
         other.write(name, name)
     assert stage(site, other, *names[:-1])[1] == []
-    assert synced == ["file"] * staging_module.FEW
+    assert synced == ["file"] * FEW
     synced.clear()
     assert stage(site, other, *names)[1] == []
     assert synced == ["all"]
@@ -86,7 +87,7 @@ def test_what_could_not_be_made_durable_does_not_count(
     def fail(fd: int) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    names = [b"%d" % number for number in range(staging_module.FEW + 1)]
+    names = [b"%d" % number for number in range(FEW + 1)]
     for name in names:
         other.write(name, name)
     monkeypatch.setattr(os, "fsync", fail)
