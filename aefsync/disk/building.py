@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from aefsync.core.digest import ENTRY_DIGEST, content_digest
@@ -165,3 +165,11 @@ def _where(kinds: list[int], kind: int) -> list[int]:
 def directory_path(prefix: bytes) -> bytes:
     """The path of a key with a closing NUL."""
     return prefix[:-1].replace(b"\0", b"/")
+
+
+def above(prefix: bytes) -> Iterator[bytes]:
+    """The keys, with closing NUL, of the directories that hold a directory."""
+    end = prefix.find(b"\0")
+    while 0 <= end < len(prefix) - 1:
+        yield prefix[: end + 1]
+        end = prefix.find(b"\0", end + 1)

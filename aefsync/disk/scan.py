@@ -19,7 +19,7 @@ from aefsync.core.path import PathError, RelPath, check_name
 from aefsync.core.problem import Problem
 from aefsync.core.snapshot import STAT_COLUMNS, Block
 from aefsync.core.view import STAT
-from aefsync.disk.building import KINDS, Limits, PageBuilder, directory_path
+from aefsync.disk.building import KINDS, Limits, PageBuilder, above, directory_path
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.filesystem import FileSystem, file_system_of
 from aefsync.disk.index import Index
@@ -107,10 +107,10 @@ class Scanner:
 
     def rescan(self, prefixes: Iterable[bytes]) -> set[bytes]:
         """Look again at some directories, and at all that is new below them; those that have a page now."""
-        pending, looked_at = sorted(prefixes, reverse=True), set[bytes]()
+        pending, looked_at, vanished = sorted(prefixes, reverse=True), set[bytes](), set[bytes]()
         while pending:
             prefix = pending.pop()
-            if prefix in looked_at:
+            if prefix in looked_at or prefix in vanished or vanished.intersection(above(prefix)):
                 continue
             looked_at.add(prefix)
             known, brief = self.pages.get(prefix), self.briefs.get(prefix)
@@ -119,6 +119,7 @@ class Scanner:
             after = _children(prefix, found) if found is not None else []
             for gone in set(before).difference(after):
                 self._forget(gone)
+                vanished.add(gone)
             pending += [new for new in after if new not in self.pages and new not in self.briefs]
         return looked_at & self.pages.keys()
 
