@@ -95,9 +95,9 @@ class Order:
                 self.synced.append("*")
                 self._unsafe.clear()
                 self._renamed.clear()
-            case "unlinkat" if "REMOVEDIR" in call.flags:
+            case "unlinkat" if "REMOVEDIR" in call.flags and not first.startswith(self._home):
                 self._renamed.discard(first)
-                self._renamed |= {first.rpartition("/")[0]} - {self._home}
+                self._renamed.add(first.rpartition("/")[0])
             case "renameat2" | "renameat" | "rename" | "linkat":
                 self._rename(call)
 
