@@ -23,7 +23,7 @@ class Act(enum.StrEnum):
     METADATA = "metadata"
     """set permission bits and mtime, content untouched"""
     MOVE = "move"
-    """rename `source` to `path` within the replica, where nothing is"""
+    """rename `source` to `path` within the replica, where nothing is, or change places with what is `displaced`"""
     DELETE = "delete"
     """move to the trash; a directory only when it is empty"""
 
@@ -32,7 +32,8 @@ class Action(NamedTuple):
     """One step on one replica.
 
     `wanted` is the entry that stands at `path` afterwards (`None` after a delete), `found` the entry that the snapshot
-    had there (at `source`, for a move): where the disk no longer shows it, nothing is done and a problem reported.
+    had there (at `source`, for a move), `displaced` what it had at the `path` of a move: where the disk no longer shows
+    them, nothing is done and a problem reported.
     """
 
     act: Act
@@ -40,6 +41,7 @@ class Action(NamedTuple):
     wanted: Entry | None
     found: Entry | None
     source: RelPath | None = None
+    displaced: Entry | None = None
 
 
 class StageFile(NamedTuple):

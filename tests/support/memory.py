@@ -329,15 +329,16 @@ class MemoryReplica:
         return content_digest(data)
 
     def _perform(self, action: Action) -> None:
-        act, path, wanted, found, source = action
+        act, path, wanted, found, source, displaced = action
         self._touched |= {path, source or path}
         self._check_found(source or path, found, absent=act in _PUTS)
+        self._check_found(path, displaced, absent=False)
         if act is not Act.DELETE and path.parent and self._kind(RelPath(path.parent)) is not Kind.DIRECTORY:
             raise Refused("no such directory")
         if act is Act.DELETE:
             self._delete(path)
         elif act is Act.MOVE:
-            self._move(path, source or path)
+            self._move(path, source or path, swap=displaced is not None)
         else:
             assert wanted is not None
             self._put(act, path, wanted)
@@ -368,11 +369,15 @@ class MemoryReplica:
             self._discard("replaced", path)
         self.tree.put(path, wanted.kind, data, wanted.mode, wanted.mtime_ns)
 
-    def _move(self, path: RelPath, source: RelPath) -> None:
-        if path in self.tree.nodes:
+    def _move(self, path: RelPath, source: RelPath, *, swap: bool) -> None:
+        if path in self.tree.nodes and not swap:
             raise Refused("its new name appeared since the scan")
-        for old in [source, *self.tree.children(source)]:
-            self.tree.nodes[RelPath(path + old[len(source) :])] = self.tree.nodes.pop(old)
+        if source not in self.tree.nodes:
+            raise Refused("vanished since the scan")
+        going, coming = ([each, *self.tree.children(each)] for each in (source, path))
+        moved = {RelPath(path + old[len(source) :]): self.tree.nodes.pop(old) for old in going}
+        moved |= {RelPath(source + old[len(path) :]): self.tree.nodes.pop(old) for old in coming if swap}
+        self.tree.nodes |= moved
 
     def _delete(self, path: RelPath) -> None:
         if self.tree.children(path):

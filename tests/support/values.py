@@ -55,7 +55,8 @@ def actions(draw: st.DrawFn) -> Action:
     source = draw(paths) if act is Act.MOVE else None
     wanted = None if act is Act.DELETE else draw(entries(st.just(path)))
     found = draw(st.none() | entries(st.just(source or path)))
-    return Action(act, path, wanted, found, source)
+    displaced = draw(st.none() | entries(st.just(path))) if act is Act.MOVE else None
+    return Action(act, path, wanted, found, source, displaced)
 
 
 @st.composite

@@ -205,13 +205,15 @@ class ApplyCall(Form, tag="apply"):
     def of(cls, *values: Sequence[Action]) -> Self:
         paths: list[RelPath] = []
         rows: list[ActionRow] = []
-        for act, path, wanted, found, source in values[0]:
+        for action in values[0]:
+            act, path, wanted, found, source, displaced = action
             if (source is None) == (act is Act.MOVE):
                 raise ValueError(f"{act} of {path} with source {source}")
-            if (wanted and wanted.path != path) or (found and found.path != (source or path)):
+            places = ((wanted, path), (displaced, path), (found, source or path))
+            if any(entry is not None and entry.path != place for entry, place in places):
                 raise ValueError(f"{act} of {path} with an entry of another path")
             paths += [path] if source is None else [path, source]
-            rows.append(ActionRow(act, wanted and EntryRow.of(wanted), found and EntryRow.of(found)))
+            rows.append(ActionRow.of(action))
         return cls(Strings.of(paths), tuple(rows))
 
     def values(self) -> tuple[tuple[Action, ...]]:

@@ -121,18 +121,26 @@ class RecipeRow(Row):
 
 
 class ActionRow(Row):
-    """An action without its paths: the entry wanted stands at its path, the one found at its path or source."""
+    """An action without its paths: the entries wanted and displaced stand at its path, that found at path or source."""
 
     act: Act
     wanted: EntryRow | None
     found: EntryRow | None
+    displaced: EntryRow | None = None
+
+    @classmethod
+    def of(cls, action: Action) -> Self:
+        entries = (action.wanted, action.found, action.displaced)
+        return cls(action.act, *(entry and EntryRow.of(entry) for entry in entries))
 
     def action(self, path: RelPath, source: RelPath | None) -> Action:
         if (self.wanted is None) != (self.act is Act.DELETE):
             raise ValueError("action without the entry that it makes")
+        if self.displaced is not None and self.act is not Act.MOVE:
+            raise ValueError("nothing but a move changes places with anything")
         wanted = self.wanted.entry(path) if self.wanted else None
         found = self.found.entry(source or path) if self.found else None
-        return Action(self.act, path, wanted, found, source)
+        return Action(self.act, path, wanted, found, source, self.displaced.entry(path) if self.displaced else None)
 
 
 class TrashRow(Row):

@@ -1,0 +1,178 @@
+"""Moves: how one replica gets from what it has to what it shall have by renaming what it has already.
+
+Given are the **fates** of the paths that change on a replica, in key order.  A version that goes from one path and
+comes, with the same content, to another is moved; paths are values, so deciding about one never hangs on another, and
+no circle can arise.  First whole directories (`renamed`), then single leaves as they lie by then (`untangle`).  What
+is left are fates again, as ordinary as any, but for paths as they are after the moves: all that the rest of the plan
+has to know.  A directory that was renamed has, at its new path, a version found and a version wanted that are the same
+but for their metadata; what differs within it is deleted, replaced and created there.
+
+    has          shall have      moves, in order             fates that are left
+    old/         new/            MOVE old -> new
+    old/a  x     new/a  x
+    old/b  y     new/b  z                                    new/b  y -> z
+    old/c  u     doc/c  u        MKDIR doc, MOVE new/c -> doc/c
+    p      v     q      v        MOVE p -> q                 (q  v -> v, where its mode differs)
+    r      w     p      w        MOVE r -> p
+
+Wherever a replica stops, everything it had is at a path or in the trash, and what it has then is decided anew.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from aefsync.core.action import Act, Action
+from aefsync.core.candidates import Candidates
+from aefsync.core.entry import Entry, Kind
+from aefsync.core.fate import Fate, Fates
+from aefsync.core.path import END, RelPath, subtree_range
+from aefsync.core.plan import USABLE
+from aefsync.core.renamed import IsWhole, Rename, comes_along, passed, renamed_directories
+from aefsync.core.untangle import NOTHING, Untangled, pair_up, untangle
+
+MOST = 100_000
+"""Single leaves that are moved in one run; what is beyond that is copied within the replica, and deleted."""
+
+
+class Moves:
+    """The moves of one replica: `actions` in order, to be carried out before anything else, and what is `left`."""
+
+    def __init__(self, shifted: Shifted, single: Untangled) -> None:
+        self.actions = (*shifted.actions, *single.actions)
+        self._shifted = shifted
+        self._moved = single.moved
+        self._arrived = {pair.target.path: pair.source for pair in single.moved.values()}
+        self._made = shifted.made | single.made
+
+    def left(self) -> Iterator[Fate]:
+        """The fates after the moves, in key order."""
+        for fate in self._shifted.fates():
+            left = self._after(fate)
+            if left.found is not None or left.wanted is not None:
+                yield left
+
+    def _after(self, fate: Fate) -> Fate:
+        """A fate once the single leaves were moved and directories made for them."""
+        path, _, wanted = fate
+        if path in self._made and wanted is not None:
+            return fate._replace(found=wanted._replace(mode=wanted.mode | USABLE, inode=0))
+        if path in self._arrived:
+            return fate._replace(found=self._arrived[path]._replace(path=path))
+        return fate._replace(found=None) if path in self._moved else fate
+
+
+def find_moves(fates: Fates, barred: Collection[bytes], is_whole: IsWhole) -> Moves:
+    """Find the moves.  `barred` are directories with something below them that is left standing."""
+    found = Candidates(fates)
+    if found.are_none:
+        return Moves(Shifted(found, ()), NOTHING)
+    shifted = Shifted(found, renamed_directories(found, barred, is_whole))
+    return Moves(shifted, _single(found, shifted, barred, is_whole))
+
+
+class Shifted:
+    """Fates as they are once directories were renamed.
+
+    `news` are the renamed directories, old path by new; `made` those that had to be made for them.
+    """
+
+    def __init__(self, found: Candidates, renames: Sequence[Rename]) -> None:
+        self._fates = found.fates
+        self._olds = dict(renames)
+        self.news: dict[bytes, RelPath] = {new: old for old, new in renames}
+        self.actions: list[Action] = []
+        self.made: frozenset[RelPath] = frozenset()
+        placed: dict[bytes, bytes] = {}
+        for old, new in renames:
+            self._make_above(found, new, placed)
+            self.actions.append(self._move(old, new, placed))
+            placed[new] = old
+
+    def _make_above(self, found: Candidates, path: RelPath, placed: Mapping[bytes, bytes]) -> None:
+        for above in path.ancestors:
+            if above not in found.coming.numbers or above in placed or above in self.made:
+                continue
+            if not comes_along(found, placed, above):
+                self.actions.append(Action(Act.MKDIR, above, self._at(above).wanted, None))
+                self.made |= {above}
+
+    def _move(self, old: RelPath, new: RelPath, placed: Mapping[bytes, bytes]) -> Action:
+        found, wanted = self._at(old).found, self._at(new).wanted
+        assert found is not None
+        source = RelPath(passed({origin: path for path, origin in placed.items()}, old) or old)
+        return Action(Act.MOVE, new, wanted, found._replace(path=source), source)
+
+    def _at(self, path: RelPath) -> Fate:
+        return next(self._fates.between(path.key, path.key + b"\0"))
+
+    def fates(self) -> Iterator[Fate]:
+        """All of them, in key order."""
+        return self._between(b"", END)
+
+    def _between(self, low: bytes, high: bytes) -> Iterator[Fate]:
+        """The fates with these keys, but for what left the range; what came into it is at its new place."""
+        following: bytes | None = low
+        while following is not None:
+            begin, following = following, None
+            for fate in self._fates.between(begin, high):
+                if fate.path not in self.news and fate.path not in self._olds:
+                    yield fate
+                    continue
+                if fate.path in self.news:
+                    yield from self._merged(self.news[fate.path], fate.path)
+                elif fate.wanted is not None:
+                    yield fate._replace(found=None)
+                following = subtree_range(fate.path.key)[1]
+                break
+
+    def _merged(self, old: RelPath, new: RelPath) -> Iterator[Fate]:
+        """What a renamed directory brought along, and what is wanted in it."""
+        brought = (_shifted(fate, old, new) for fate in self._inside(old))
+        both = heapq.merge(brought, self._inside(new), key=lambda fate: fate.path.key)
+        for path, group in itertools.groupby(both, key=lambda fate: fate.path):
+            members = list(group)
+            found = next((each.found for each in members if each.found is not None), None)
+            yield Fate(path, found, next((each.wanted for each in members if each.wanted is not None), None))
+
+    def _inside(self, path: RelPath) -> Iterator[Fate]:
+        """A directory that goes or comes and what is below it."""
+        yield self._at(path)
+        low, high = subtree_range(path.key)
+        yield from self._between(low + b"\0", high)
+
+
+def _shifted(fate: Fate, old: RelPath, new: RelPath) -> Fate:
+    """What goes, where it is after the rename."""
+    path = RelPath(new + fate.path[len(old) :])
+    return Fate(path, fate.found and fate.found._replace(path=path), None)
+
+
+def _single(found: Candidates, shifted: Shifted, barred: Collection[bytes], is_whole: IsWhole) -> Untangled:
+    """The moves of single leaves, as they lie once the directories were renamed."""
+    sources: list[Fate] = []
+    targets: list[Fate] = []
+    coming: dict[RelPath, Fate] = {}
+    for fate, following in itertools.pairwise(itertools.chain(shifted.fates(), (None,))):
+        assert fate is not None
+        is_empty = following is None or not following.path.is_below(fate.path)
+        if _is_candidate(found, fate.going, is_empty=is_empty) and len(sources) < MOST:
+            sources.append(fate)
+        if _is_candidate(found, fate.coming, is_empty=is_empty) and len(targets) < MOST:
+            targets.append(fate)
+        if fate.coming is not None and fate.coming.kind is Kind.DIRECTORY and fate.path not in shifted.made:
+            coming[fate.path] = fate
+    pairs = [pair for pair in pair_up(sources, targets) if pair.source.path not in barred]
+    folders = [pair.source.path for pair in pairs if pair.source.kind is Kind.DIRECTORY]
+    # What came along with a directory was asked about with it.
+    unasked = [path for path in folders if passed(shifted.news, path) is None]
+    whole = dict(zip(unasked, is_whole(unasked), strict=True)) if unasked else {}
+    return untangle([pair for pair in pairs if whole.get(pair.source.path, True)], coming)
+
+
+def _is_candidate(found: Candidates, entry: Entry | None, *, is_empty: bool) -> bool:
+    if entry is None or (entry.kind is Kind.DIRECTORY and not is_empty):
+        return False
+    return found.may_be_moved(entry)

@@ -1,0 +1,199 @@
+"""Untangle: single files, symlinks and empty directories paired by content, and their moves put in an order.
+
+Each version that goes is used once.  Where several could be meant, the one of the same name and mtime is taken, then
+that of the same name, and so on; what is deleted is taken before what is only replaced.  A file that is replaced by
+what has yet to come is not moved to a new path, but copied: its own path shall not be empty for a while.
+
+A move needs a free path with a directory above it, so a move to where another one starts waits for that one, and
+directories are made on the way.  What stands at the path and moves nowhere is deleted just before.
+
+    chain    b -> c, a -> b
+    swap     a -> b, b -> a        one exchange, so that both are at a path at every instant
+    cycle    a -> b -> c -> a      two: (a, b) brings a's to b, and then (a, c) b's to c and c's to a
+
+What cannot be had so (a file that moves below its own path, a path where a directory has to be deleted first) is no
+move: the new path gets a copy made within the replica, and the old one goes.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from aefsync.core.action import Act, Action
+from aefsync.core.entry import Entry, Kind
+from aefsync.core.fate import Fate
+from aefsync.core.path import RelPath
+
+
+class Pair(NamedTuple):
+    """A version that goes, `source`, and the fate of the path that it comes to."""
+
+    source: Entry
+    target: Fate
+
+    @property
+    def wanted(self) -> Entry:
+        assert self.target.wanted is not None
+        return self.target.wanted
+
+
+Trait = Callable[[Entry], object]
+_TRAITS: tuple[Trait, ...] = (
+    lambda entry: (entry.path.name, entry.mtime_ns),
+    lambda entry: entry.path.name,
+    lambda entry: (entry.path.parent, entry.mtime_ns),
+    lambda entry: entry.mtime_ns,
+    lambda entry: entry.path.parent,
+    lambda entry: None,
+)
+
+
+def pair_up(sources: Sequence[Fate], targets: Sequence[Fate]) -> list[Pair]:
+    """Pair versions that go with paths that want their content; both in key order, the result too."""
+    deleted: list[Entry] = []
+    replaced: list[Entry] = []
+    for fate in sources:
+        if fate.going is not None:
+            (deleted if fate.wanted is None else replaced).append(fate.going)
+    pairs = _pair(deleted, list(targets))
+    served = {pair.target.path for pair in pairs}
+    pairs += _pair(replaced, [fate for fate in targets if fate.path not in served])
+    served |= {pair.target.path for pair in pairs}
+    kept = {entry.path for entry in replaced if entry.path not in served}
+    pairs = [pair for pair in pairs if pair.source.path not in kept or pair.target.found is not None]
+    return sorted(pairs, key=lambda pair: pair.target.path.key)
+
+
+def _pair(sources: list[Entry], targets: list[Fate]) -> list[Pair]:
+    pairs: list[Pair] = []
+    for trait in _TRAITS:
+        found = _pair_by(trait, sources, targets)
+        used, served = {pair.source.path for pair in found}, {pair.target.path for pair in found}
+        sources = [entry for entry in sources if entry.path not in used]
+        targets = [fate for fate in targets if fate.path not in served]
+        pairs += found
+    return pairs
+
+
+def _pair_by(trait: Trait, sources: Sequence[Entry], targets: Sequence[Fate]) -> list[Pair]:
+    known: dict[object, deque[Entry]] = {}
+    for entry in sources:
+        known.setdefault((entry.kind, entry.content, trait(entry)), deque()).append(entry)
+    pairs = []
+    for fate in targets:
+        wanted = fate.wanted
+        alike = known.get((wanted.kind, wanted.content, trait(wanted))) if wanted is not None else None
+        if alike:
+            pairs.append(Pair(alike.popleft(), fate))
+    return pairs
+
+
+class Untangled(NamedTuple):
+    """`actions` in order; `moved` the pairs that they carry out, by source; `made` the directories made on the way."""
+
+    actions: tuple[Action, ...]
+    moved: dict[RelPath, Pair]
+    made: frozenset[RelPath]
+
+
+NOTHING = Untangled((), {}, frozenset())
+
+
+def untangle(pairs: Sequence[Pair], coming: Mapping[RelPath, Fate]) -> Untangled:
+    """Order moves.  `coming` are the fates of the directories that have to be made, by path."""
+    order = _Order(pairs, coming)
+    order.run()
+    return Untangled(tuple(order.actions), order.moved, frozenset(order.made))
+
+
+class _Order:
+    """Moves that are done, and those that wait for a path to be vacated."""
+
+    def __init__(self, pairs: Sequence[Pair], coming: Mapping[RelPath, Fate]) -> None:
+        self.actions: list[Action] = []
+        self.moved: dict[RelPath, Pair] = {}
+        self.made: set[RelPath] = set()
+        self._coming = coming
+        self._pending = {pair.source.path: pair for pair in pairs}
+        self._ready = deque(pairs)
+        self._awaited: dict[RelPath, RelPath] = {}
+        self._waiting: dict[RelPath, list[Pair]] = {}
+
+    def run(self) -> None:
+        while self._pending:
+            while self._ready:
+                self._try(self._ready.popleft())
+            if self._pending:
+                self._settle(self._ring(next(iter(self._pending.values()))))
+
+    def _try(self, pair: Pair) -> None:
+        """Do a move, let it wait, or give it up."""
+        path, found, _ = pair.target
+        missing = self._missing(path)
+        in_the_way = [fate.path for fate in missing if self._stands(fate)]
+        if not in_the_way and self._stands(pair.target) and (path in self._pending or _is_directory(found)):
+            in_the_way = [path]
+        if not in_the_way:
+            self._make(missing)
+            if self._stands(pair.target):
+                self.actions.append(Action(Act.DELETE, path, None, found))
+            self.actions.append(Action(Act.MOVE, path, pair.wanted, pair.source, pair.source.path))
+            self._leave(pair, is_done=True)
+        elif in_the_way[0] in self._pending:
+            self._awaited[pair.source.path] = in_the_way[0]
+            self._waiting.setdefault(in_the_way[0], []).append(pair)
+        else:
+            self._leave(pair, is_done=False)
+
+    def _missing(self, path: RelPath) -> list[Fate]:
+        """The directories above a path that are not there yet, outermost first."""
+        return [self._coming[each] for each in path.ancestors if each in self._coming and each not in self.made]
+
+    def _stands(self, fate: Fate) -> bool:
+        """Whether what was found at a path is still there."""
+        return fate.found is not None and fate.path not in self.moved
+
+    def _make(self, missing: Iterable[Fate]) -> None:
+        for fate in missing:
+            self.actions.append(Action(Act.MKDIR, fate.path, fate.wanted, None))
+            self.made.add(fate.path)
+
+    def _leave(self, pair: Pair, *, is_done: bool) -> None:
+        """Whatever became of a move: what waits for it is looked at again."""
+        if is_done:
+            self.moved[pair.source.path] = pair
+        del self._pending[pair.source.path]
+        waiting = self._waiting.pop(pair.source.path, ())
+        self._ready.extend(each for each in waiting if each.source.path in self._pending)
+
+    def _ring(self, pair: Pair) -> list[Pair]:
+        """All that is left waits in circles: the one that this move leads to."""
+        seen: dict[RelPath, Pair] = {}
+        while pair.source.path not in seen:
+            seen[pair.source.path] = pair
+            pair = self._pending[self._awaited[pair.source.path]]
+        ring = list(seen.values())
+        return ring[ring.index(pair) :]
+
+    def _settle(self, ring: list[Pair]) -> None:
+        """Turn a circle by exchanges; one that leads through a directory to be made is broken instead."""
+        for pair in ring:
+            if self._awaited[pair.source.path] != pair.target.path:
+                self._leave(pair, is_done=False)
+                return
+        start = ring[0].source.path
+        for pair, following in itertools.pairwise(ring):
+            at_start = pair.source._replace(path=start)
+            self.actions.append(
+                Action(Act.MOVE, pair.target.path, pair.wanted, at_start, start, displaced=following.source)
+            )
+        for pair in ring:
+            self._waiting.pop(pair.source.path)
+            self._leave(pair, is_done=True)
+
+
+def _is_directory(entry: Entry | None) -> bool:
+    return entry is not None and entry.kind is Kind.DIRECTORY
