@@ -75,9 +75,12 @@ class Applier:
         self.touched.add(action.path)
         if action.source is not None:
             self.touched.add(action.source)
-        _STEPS[action.act](self._scene, action)
+        found, displaced = self._scene.as_left(action.found), self._scene.as_left(action.displaced)
+        _STEPS[action.act](self._scene, action._replace(found=found, displaced=displaced))
         if action.act in _PUTS:
             self._stamp(action.path)
+        if action.source is not None and displaced is not None:
+            self._stamp(action.source)
 
     def _stamp(self, path: RelPath) -> None:
         directory, name = split(path)

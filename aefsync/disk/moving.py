@@ -1,14 +1,33 @@
-"""Moving: one rename within the root that never replaces anything, after a look at what is moved."""
+"""Moving: a rename within the root that never replaces anything, or two things that change places.
+
+What is moved is looked at before and after, a directory by its inode; what shows something else then was put there at
+that very moment and goes back.  Where names cannot be exchanged, one of the two waits in the trash slot of its path, so
+that a run which ends there has lost nothing.
+"""
 
 from __future__ import annotations
 
-from aefsync.core.action import Act, Action
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+
+from aefsync.core.action import Act, Action, StageFile
+from aefsync.core.entry import Entry, Kind
+from aefsync.disk import syscalls
 from aefsync.disk.confined import split
 from aefsync.disk.deleting import delete
 from aefsync.disk.directories import OpenDirectories
-from aefsync.disk.looking import Refused, is_already_there, look, wanted_of
-from aefsync.disk.renaming import rename_new
+from aefsync.disk.looking import Refused, is_already_there, look, shows, wanted_of
+from aefsync.disk.placing import Place, place_file
+from aefsync.disk.renaming import NO_FLAGS, rename_new, rename_out
 from aefsync.disk.scene import Scene
+from aefsync.disk.trash import DELETED
+
+_WRITABLE = 0o200
+_O_PATH = getattr(os, "O_PATH", 0)
+"""Opens also what its owner may not read."""
 
 
 def move(scene: Scene, action: Action) -> None:
@@ -16,15 +35,106 @@ def move(scene: Scene, action: Action) -> None:
     assert action.source is not None
     old_directory, old_name = split(action.source)
     new_directory, new_name = split(action.path)
-    new = scene.parents.get(new_directory)
+    new = (scene.parents.get(new_directory), new_name)
     # Opened after the other one: should they be the same, that one makes it writable and puts it back at the end.
     with OpenDirectories(scene.root, writable=True) as olds:
-        old = olds.get(old_directory)
-        look(old, old_name, action.found)
+        old = (olds.get(old_directory), old_name)
+        look(*old, action.found)
+        if action.displaced is not None:
+            look(*new, action.displaced)
+            _change_places(scene, action, old, new)
+        else:
+            _rename(scene, action, old, new)
+        scene.durable.step(new[0], old[0])
+    if Kind.DIRECTORY in (_kind(action.found), _kind(action.displaced)):
+        # Directories that are open are known by paths that may lead elsewhere now.
+        scene.parents.close()
+
+
+def _kind(entry: Entry | None) -> Kind | None:
+    return entry.kind if entry is not None else None
+
+
+def _rename(scene: Scene, action: Action, old: Place, new: Place) -> None:
+    try:
+        with _movable(*old, action.found):
+            rename_new(*old, *new)
+    except FileExistsError:
+        if not is_already_there(*new, wanted_of(action), wanted_of(action).content):
+            raise Refused("its new name appeared since the scan") from None
+        _discard(scene, action)
+    except OSError as error:
+        if error.errno != errno.EXDEV or _kind(action.found) is not Kind.FILE:
+            raise
+        _copy_over(scene, action)
+    else:
+        if not _shows(new, action.found):
+            rename_new(*new, *old)
+            raise Refused("changed since the scan")
+
+
+def _discard(scene: Scene, action: Action) -> None:
+    assert action.source is not None
+    delete(scene, Action(Act.DELETE, action.source, None, action.found))
+
+
+def _copy_over(scene: Scene, action: Action) -> None:
+    """To another mount: a copy, verified like all that is staged, and the old file to the trash."""
+    assert action.found is not None
+    staged = scene.staging.stage([StageFile(action.found, action.path)], scene.root)
+    if staged.problems:
+        raise Refused(staged.problems[0].reason)
+    place_file(scene, Action(Act.CREATE, action.path, action.wanted, None))
+    _discard(scene, action)
+
+
+def _change_places(scene: Scene, action: Action, old: Place, new: Place) -> None:
+    with _movable(*old, action.found), _movable(*new, action.displaced):
         try:
-            rename_new(old, old_name, new, new_name)
-            scene.durable.step(new, old)
-        except FileExistsError:
-            if not is_already_there(new, new_name, wanted_of(action), wanted_of(action).content):
-                raise Refused("its new name appeared since the scan") from None
-            delete(scene, Action(Act.DELETE, action.source, None, action.found))
+            syscalls.renameat2(*old, *new, syscalls.RENAME_EXCHANGE)
+        except OSError as error:
+            if error.errno not in NO_FLAGS:
+                raise
+            _rename_in_three(scene, action, old, new)
+            return
+    if not (_shows(new, action.found) and _shows(old, action.displaced)):
+        syscalls.renameat2(*old, *new, syscalls.RENAME_EXCHANGE)
+        raise Refused("changed since the scan")
+
+
+def _rename_in_three(scene: Scene, action: Action, old: Place, new: Place) -> None:
+    assert action.source is not None
+    home, slot = scene.trash.slot(DELETED, action.source)
+    directory, name = split(slot)
+    with home.directory(directory) as fd:
+        rename_out(*old, fd, name)
+        try:
+            rename_new(*new, *old)
+        except OSError:
+            rename_new(fd, name, *old)
+            raise
+        rename_new(fd, name, *new)
+
+
+def _shows(place: Place, found: Entry | None) -> bool:
+    seen = os.stat(place[1], dir_fd=place[0], follow_symlinks=False)
+    return found is None or shows(seen, found, after_rename=True)
+
+
+@contextlib.contextmanager
+def _movable(parent: int, name: bytes, found: Entry | None) -> Iterator[None]:
+    """Make a directory writable while it is moved: its entry for the one above it changes."""
+    if _kind(found) is not Kind.DIRECTORY or os.access(name, os.W_OK, dir_fd=parent, effective_ids=True):
+        yield
+        return
+    fd = os.open(name, _O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    handle = f"/proc/self/fd/{fd}" if _O_PATH else fd
+    try:
+        mode = stat.S_IMODE(os.fstat(fd).st_mode)
+        os.chmod(handle, mode | _WRITABLE)
+        try:
+            yield
+        finally:
+            os.chmod(handle, mode)
+    finally:
+        os.close(fd)

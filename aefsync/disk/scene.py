@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from aefsync.core.action import KeptCopy
+from aefsync.core.entry import Entry
 from aefsync.core.path import RelPath
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.directories import OpenDirectories
@@ -33,3 +34,10 @@ class Scene:
     touched: set[RelPath] = field(default_factory=set)
     stamps: dict[RelPath, tuple[int, int]] = field(default_factory=dict)
     kept: list[KeptCopy] = field(default_factory=list)
+
+    def as_left(self, entry: Entry | None) -> Entry | None:
+        """An entry of the snapshot with the ctime that it has since this run moved it or set its metadata."""
+        stamp = self.stamps.get(entry.path) if entry is not None else None
+        if entry is None or stamp is None or stamp[1] != entry.inode:
+            return entry
+        return entry._replace(ctime_ns=stamp[0])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from aefsync.core.action import Act, Action, Applied, Staged, StageFile
-from aefsync.core.entry import UNKNOWN
+from aefsync.core.entry import UNKNOWN, Entry
+from aefsync.core.path import RelPath
 from aefsync.core.ports import Open, Piece, TrashItem
 from aefsync.core.problem import Problem
 from aefsync.disk.apply import Applier
@@ -69,14 +70,20 @@ class Writer:
             self._applier = Applier(self._root, self._staging, self._trash, self._durable, scanner.is_unmanaged)
         applied = self._applier.apply(actions)
         for action, done in zip(actions, applied.done, strict=True):
-            stamp = self._applier.stamps.get(action.path)
-            if done and action.wanted is not None and stamp is not None:
+            if done and action.wanted is not None:
                 staged = self._staging.contents.get(action.path, UNKNOWN)
                 fresh = staged if action.act in (Act.CREATE, Act.COPY) else UNKNOWN
                 content = fresh if fresh != UNKNOWN else action.wanted.content
-                ctime_ns, inode = stamp
-                self._placed[action.path] = action.wanted._replace(content=content, ctime_ns=ctime_ns, inode=inode)
+                self._remember(action.wanted._replace(content=content), self._applier.stamps)
+            if done and action.displaced is not None and action.source is not None:
+                self._remember(action.displaced._replace(path=action.source), self._applier.stamps)
         return applied
+
+    def _remember(self, entry: Entry, stamps: Mapping[RelPath, tuple[int, int]]) -> None:
+        """What is in place now, by the stat that it was left with."""
+        if entry.path in stamps:
+            ctime_ns, inode = stamps[entry.path]
+            self._placed[entry.path] = entry._replace(ctime_ns=ctime_ns, inode=inode)
 
     def look_again(self, scanner: Scanner) -> None:
         """Make durable what was touched, and scan it anew."""

@@ -239,7 +239,7 @@ def _entries(folder: Folder, prefix: str = "") -> list[Entry]:
     return found
 
 
-@settings(max_examples=1500)
+@settings(max_examples=80)
 @given(edits())
 @example(({"a": {"b": {"c": ("x", 1)}}}, {"a": {"c": ("x", 1)}}))
 @example(({"a": {"a": ("x", 1)}}, {"a": {"a": {"a": ("x", 1)}}}))
