@@ -136,17 +136,24 @@ class Index:
             for number, body in enumerate(rows):
                 yield directory, number, _checksum(directory, number, body), body
 
-    def prune(self, kept: Collection[bytes]) -> None:
-        """Forget the directories that are no longer there."""
-        if self._database is None:
+    def vanished(self, kept: Collection[bytes]) -> list[bytes]:
+        """The directories that have pages and are not among these."""
+        gone: set[bytes] = set()
+        for database in (self._database, self._fallback):
+            with contextlib.suppress(sqlite3.Error):
+                if database is not None:
+                    known = database.execute("SELECT directory FROM page WHERE number = 0")
+                    gone.update(directory for (directory,) in known if directory not in kept)
+        return sorted(gone)
+
+    def forget(self, directories: Collection[bytes]) -> None:
+        """Drop the pages of directories that are no longer there."""
+        if self._database is None or not directories:
             return
-        with contextlib.suppress(sqlite3.Error):
-            known = self._database.execute("SELECT directory FROM page WHERE number = 0").fetchall()
-            if len(known) > len(kept):
-                gone = [row for row in known if row[0] not in kept]
-                with self._transaction(self._database) as database:
-                    database.executemany("DELETE FROM page WHERE directory = ?", gone)
-                    database.executemany("DELETE FROM brief WHERE directory = ?", gone)
+        rows = [(directory,) for directory in directories]
+        with contextlib.suppress(sqlite3.Error), self._transaction(self._database) as database:
+            database.executemany("DELETE FROM page WHERE directory = ?", rows)
+            database.executemany("DELETE FROM brief WHERE directory = ?", rows)
 
     def close(self) -> None:
         self.flush()

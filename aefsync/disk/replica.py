@@ -23,9 +23,10 @@ from aefsync.disk.filesystem import LOCAL, file_system_of
 from aefsync.disk.filter import Filter
 from aefsync.disk.home import Home
 from aefsync.disk.index import Index
+from aefsync.disk.key_order import assemble
 from aefsync.disk.opening import OpenRoot, describe, make_home, open_home_of, open_index, open_root, own_paths
 from aefsync.disk.reading import read_pages, unread, within
-from aefsync.disk.scan import Scanner, assemble
+from aefsync.disk.scan import Scanner
 from aefsync.disk.summing import sum_up
 from aefsync.disk.trash import list_trash
 from aefsync.disk.writer import Writer

@@ -17,12 +17,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from aefsync.core.digest import ENTRY_DIGEST
 from aefsync.core.path import PathError, RelPath, check_name
 from aefsync.core.problem import Problem
-from aefsync.core.snapshot import STAT_COLUMNS, Block
+from aefsync.core.snapshot import STAT_COLUMNS
 from aefsync.core.view import STAT
+from aefsync.disk.adopting import adopt
 from aefsync.disk.building import KINDS, Limits, PageBuilder, above, directory_path
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.filesystem import FileSystem, file_system_of
 from aefsync.disk.index import Index
+from aefsync.disk.key_order import children, runs
 from aefsync.disk.listing import Listing, list_directory, read_directory
 from aefsync.disk.page import Brief, Page
 
@@ -79,9 +81,12 @@ class Scanner:
             if found is None:
                 continue
             entries += found.length
-            pending += reversed(_children(prefix, found))
+            pending += reversed(children(prefix, found))
             self._on_progress(entries)
-        self.index.prune(self.pages.keys() | self.briefs.keys())
+        vanished = self.index.vanished(self.pages.keys() | self.briefs.keys())
+        if not self._limits.ignore_index:
+            self._adopt(self.pages, filter(None, map(self.index.load, vanished)))
+        self.index.forget(vanished)
 
     def materialise(self) -> set[bytes]:
         """Have a page for every directory; those whose contents must be read though the scan recognised them.
@@ -108,6 +113,7 @@ class Scanner:
     def rescan(self, prefixes: Iterable[bytes]) -> set[bytes]:
         """Look again at some directories, and at all that is new below them; those that have a page now."""
         pending, looked_at, vanished = sorted(prefixes, reverse=True), set[bytes](), set[bytes]()
+        donors: list[Page] = []
         while pending:
             prefix = pending.pop()
             if prefix in looked_at or prefix in vanished or vanished.intersection(above(prefix)):
@@ -115,22 +121,34 @@ class Scanner:
             looked_at.add(prefix)
             known, brief = self.pages.get(prefix), self.briefs.get(prefix)
             found = self._visit(prefix, known, in_brief=False)
-            before = [key for each in (known, brief) if each is not None for key in _children(prefix, each)]
-            after = _children(prefix, found) if found is not None else []
+            before = [key for each in (known, brief) if each is not None for key in children(prefix, each)]
+            after = children(prefix, found) if found is not None else []
             for gone in set(before).difference(after):
-                self._forget(gone)
+                donors += self._forget(gone)
                 vanished.add(gone)
             pending += [new for new in after if new not in self.pages and new not in self.briefs]
+        self._adopt({prefix: self.pages[prefix] for prefix in looked_at if prefix in self.pages}, donors)
         return looked_at & self.pages.keys()
 
-    def _forget(self, gone: bytes) -> None:
+    def _forget(self, gone: bytes) -> Iterator[Page]:
+        """Forget a directory and all below it; the pages that were known of them."""
         pending = [gone]
         while pending:
             prefix = pending.pop()
             known = self.pages.pop(prefix, None) or self.briefs.pop(prefix, None)
             self.problems.pop(prefix, None)
             if known is not None:
-                pending += _children(prefix, known)
+                pending += children(prefix, known)
+            if isinstance(known, Page):
+                yield known
+
+    def _adopt(self, pages: Mapping[bytes, Page], donors: Iterable[Page]) -> None:
+        """Take contents over from pages of directories that are no longer there."""
+        for prefix, page in adopt(pages, donors):
+            if page.unread():
+                self.pages[prefix] = page
+            else:
+                self.replace(prefix, page.sealed(prefix))
 
     def replace(self, prefix: bytes, page: Page, problems: Sequence[Problem] = ()) -> None:
         """Put a completed page in the place of what is known, and keep it."""
@@ -251,45 +269,3 @@ def left_out(page: Page) -> Iterator[tuple[bytes, int]]:
     for name, row in zip(page.listed.split(b"\0"), STAT.iter_unpack(page.listed_stats), strict=True):
         if name not in kept:
             yield name, row[0]
-
-
-def _children(prefix: bytes, found: Page | Brief) -> list[bytes]:
-    """The keys, with closing NUL, of the sub-directories."""
-    if isinstance(found, Brief):
-        return [prefix + name + b"\0" for name in found.names]
-    names = found.name_list() if found.directories else []
-    return [prefix + names[index] + b"\0" for index in found.directories]
-
-
-def runs(known: Mapping[bytes, Page | Brief]) -> Iterator[tuple[bytes, int, int]]:
-    """All entries in key order, as runs (page, from, to) with nothing of another directory between them."""
-    stack = [(b"", 0, _cuts(b"", known[b""]))] if b"" in known else []
-    while stack:
-        prefix, start, cuts = stack.pop()
-        stop, child = next(cuts, (known[prefix].length, None))
-        if stop > start:
-            yield prefix, start, stop
-        if child is not None:
-            stack.append((prefix, stop, cuts))
-            if child in known:
-                stack.append((child, 0, _cuts(child, known[child])))
-
-
-def _cuts(prefix: bytes, found: Page | Brief) -> Iterator[tuple[int, bytes]]:
-    """Where a page is cut: behind each sub-directory, whose entries come in between."""
-    positions = [index + 1 for index in found.directories]
-    return iter(list(zip(positions, _children(prefix, found), strict=True)))
-
-
-def assemble(pages: Mapping[bytes, Page]) -> list[Block]:
-    """All entries in key order, as blocks."""
-    names: dict[bytes, list[bytes]] = {}
-    blocks = []
-    for prefix, low, high in runs(pages):
-        page = pages[prefix]
-        if page.directories and prefix not in names:
-            names[prefix] = page.name_list()
-        blocks.append(page.block(prefix, names.get(prefix, []), low, high))
-        if high == page.length:
-            names.pop(prefix, None)
-    return blocks

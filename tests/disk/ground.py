@@ -25,8 +25,9 @@ from aefsync.disk.filesystem import LOCAL, FileSystem
 from aefsync.disk.filter import Filter
 from aefsync.disk.home import Home, open_home
 from aefsync.disk.index import Index
+from aefsync.disk.key_order import assemble
 from aefsync.disk.reading import read_pages, unread
-from aefsync.disk.scan import Scanner, assemble
+from aefsync.disk.scan import Scanner
 from aefsync.disk.staging import Staging
 from aefsync.disk.trash import Trash
 

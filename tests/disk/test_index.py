@@ -87,11 +87,13 @@ def test_a_page_without_a_brief_takes_the_old_one_away(index: Index) -> None:
     assert index.brief(b"d\0") is None
 
 
-def test_what_is_gone_is_pruned(index: Index) -> None:
+def test_what_is_gone_is_forgotten(index: Index) -> None:
     index.store(b"a\0", PAGE)
     index.store(b"b\0", PAGE)
     index.flush()
-    index.prune({b"a\0"})
+    assert index.vanished({b"a\0"}) == [b"b\0"]
+    index.forget([b"b\0"])
+    assert index.vanished({b"a\0"}) == []
     assert index.load(b"a\0") == PAGE
     assert index.load(b"b\0") is None
     assert index.brief(b"b\0") is None
@@ -101,7 +103,8 @@ def test_without_a_place_nothing_is_kept() -> None:
     index = Index(None)
     index.store(b"", PAGE)
     index.flush()
-    index.prune(set())
+    assert index.vanished(set()) == []
+    index.forget([b""])
     assert index.load(b"") is None
     assert index.brief(b"") is None
     assert index.is_empty
@@ -256,7 +259,7 @@ def test_a_locked_index_is_done_without(place: str, monkeypatch: pytest.MonkeyPa
     other.execute("BEGIN IMMEDIATE")
     index.store(b"docs\0", OTHER)
     index.flush()
-    index.prune(set())
+    index.forget(index.vanished(set()))
     other.execute("ROLLBACK")
     other.close()
     index.close()

@@ -251,7 +251,7 @@ def test_pages_lost_since_the_scan_are_looked_at_again(ground: Ground, tmp_path:
     index = Index(os.fspath(tmp_path / "lost.db"))
     first = ground.look(index, clock_ns=later)
     scanner = ground.scanner(index, clock_ns=later)
-    index.prune(set())
+    index.forget(index.vanished(set()))
     ground.write(b"docs/new/er/file", b"made since")
     os.unlink(ground.place(b"other/e"))
     os.rmdir(ground.place(b"other"))

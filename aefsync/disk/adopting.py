@@ -1,0 +1,66 @@
+"""Adopting: the contents of files whose directory was renamed since they were indexed, known without reading them.
+
+A rename leaves the stat of everything in a directory as it is, ctime included.  So a file at a new path with the very
+stat of one that vanished (size, mtime, ctime, inode), and that one not racy, is as good as a file that stayed: nothing
+weaker is believed.  A file that was renamed by itself has another ctime, as one has that was edited and had its mtime
+put back; only its bytes tell which, and it is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from aefsync.core.snapshot import CONTENT
+from aefsync.core.view import STAT
+from aefsync.disk.page import RACY, UNREAD, Page
+
+MANY = 1 << 17
+"""Files that are looked for one by one; of more, only those in directories whose whole listing is the same."""
+_INODE = 8
+
+Found = dict[bytes, dict[int, bytes]]
+"""Contents by page and position."""
+
+
+def adopt(pages: Mapping[bytes, Page], donors: Iterable[Page]) -> Iterator[tuple[bytes, Page]]:
+    """Those of `pages` that get contents from pages which are no longer anybody's."""
+    unread = {prefix: positions for prefix, page in pages.items() if (positions := page.unread())}
+    found: Found = {}
+    if sum(map(len, unread.values())) <= MANY:
+        _by_row(pages, unread, donors, found)
+    else:
+        _by_listing(pages, unread, donors, found)
+    for prefix, contents in found.items():
+        yield prefix, pages[prefix].with_contents(contents)
+
+
+def _by_row(
+    pages: Mapping[bytes, Page], unread: Mapping[bytes, list[int]], donors: Iterable[Page], found: Found
+) -> None:
+    places = {_row(pages[prefix], index): (prefix, index) for prefix, own in unread.items() for index in own}
+    for donor in donors if places else ():
+        for index in range(donor.length):
+            place = places.get(_row(donor, index))
+            if place is not None:
+                _take(donor, index, place, found)
+
+
+def _by_listing(
+    pages: Mapping[bytes, Page], unread: Mapping[bytes, list[int]], donors: Iterable[Page], found: Found
+) -> None:
+    listings = {pages[prefix].seen: prefix for prefix in unread if pages[prefix].seen}
+    for donor in donors:
+        prefix = listings.get(donor.seen)
+        if prefix is not None and (donor.names, donor.stats) == (pages[prefix].names, pages[prefix].stats):
+            for index in unread[prefix]:
+                _take(donor, index, (prefix, index), found)
+
+
+def _take(donor: Page, index: int, place: tuple[bytes, int], found: Found) -> None:
+    """Take one content over, unless it proves nothing: where inodes are not stable there are none."""
+    if not donor.flags[index] & (RACY | UNREAD) and any(_row(donor, index)[-_INODE:]):
+        found.setdefault(place[0], {})[place[1]] = donor.contents[index * CONTENT : (index + 1) * CONTENT]
+
+
+def _row(page: Page, index: int) -> bytes:
+    return page.stats[index * STAT.size : (index + 1) * STAT.size]
