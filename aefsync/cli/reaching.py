@@ -6,7 +6,7 @@ import re
 from typing import Annotated, NamedTuple
 
 from aefsync.cli.options import option
-from aefsync.cli.units import duration_s
+from aefsync.cli.units import duration_s, rate
 from aefsync.errors import UsageError
 from aefsync.wire.login import Link, Transport
 
@@ -34,6 +34,12 @@ class Reaching(NamedTuple):
     retries: Annotated[
         str, option("--retries", says="How often to try a connection again (default: 3).", metavar="N")
     ] = "3"
+    compress: Annotated[
+        bool, option("--compress/--no-compress", says="Compress what travels, where it pays (default).")
+    ] = True
+    bwlimit: Annotated[
+        str, option("--bwlimit", says="At most this much a second, each way (KiB, or 5M).", metavar="RATE")
+    ] = ""
     accept_new_host_key: Annotated[
         bool,
         option("--accept-new-host-key", says="Trust a host never seen before.", environment_too=False),
@@ -58,6 +64,8 @@ def link(reaching: Reaching) -> Link:
         timeout_s=timeout_s,
         retries=_number(reaching.retries, "--retries"),
         accept_new_host_key=reaching.accept_new_host_key,
+        compress=reaching.compress,
+        bytes_per_s=rate(reaching.bwlimit, "--bwlimit") if reaching.bwlimit else None,
     )
 
 

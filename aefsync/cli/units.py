@@ -10,6 +10,8 @@ from aefsync.errors import UsageError
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
 _NS = 1_000_000_000
+_BINARY = {"b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_RATE = re.compile(r"(\d+(?:\.\d+)?)(?:([bkmg])(?:i?b)?)?", re.IGNORECASE)
 
 
 def duration_s(text: str, option: str) -> int:
@@ -39,6 +41,15 @@ def run_time_s(run: str) -> float:
         return datetime.strptime(run[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
     except ValueError:
         return 0.0
+
+
+def rate(text: str, option: str) -> int:
+    """Bytes a second of a rate like `500` (KiB), `5M` or `1.5MiB`; raises `UsageError`."""
+    found = _RATE.fullmatch(text)
+    number = float(found[1]) * _BINARY[(found[2] or "k").lower()] if found else 0.0
+    if number < 1:
+        raise UsageError(f"{option}: {text!r} is no rate", hint="write it like 500 (KiB a second), 5M or 1.5G")
+    return int(number)
 
 
 def seconds_text(difference_ns: int) -> str:

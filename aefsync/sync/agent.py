@@ -18,6 +18,9 @@ from aefsync.sync.places import cache_dir
 from aefsync.wire.serve import serve
 from aefsync.wire.stream import PipeStream, SocketStream
 
+PULSE_S = 2.0
+"""How often an agent says that it is alive: far more often than the shortest silence that a user may set."""
+
 
 class Peers:
     """The sockets to the other replicas of one coordinator: each sends its root's descriptor to all the others."""
@@ -114,4 +117,4 @@ def serve_stdio(root: bytes | None, *, read_only: bool) -> None:
     stream = PipeStream(os.dup(0), os.dup(1))
     os.dup2(2, 1)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        serve(PinnedReplica(root, read_only=read_only), stream)
+        serve(PinnedReplica(root, read_only=read_only), stream, pulse_s=PULSE_S)

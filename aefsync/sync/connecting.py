@@ -39,7 +39,12 @@ def connected(
         for number, child in zip(local, children, strict=True):
             streams[number] = SocketStream(child.socket)
         replicas = tuple(
-            RemoteReplica(streams[number], _progress(monitor, number), label=location.text)
+            RemoteReplica(
+                streams[number],
+                _progress(monitor, number),
+                label=location.text,
+                compress=location.login is not None and link.compress,
+            )
             for number, location in enumerate(locations)
         )
         for replica in replicas:
@@ -50,8 +55,10 @@ def connected(
 def dial(login: Login, link: Link, heard: Callable[[str], None]) -> Stream:
     """A stream that leads to an agent, if there is one."""
     from aefsync.wire import openssh
+    from aefsync.wire.throttle import ThrottledStream
 
-    return openssh.connect(login, link, heard)
+    stream: Stream = openssh.connect(login, link, heard)
+    return stream if link.bytes_per_s is None else ThrottledStream(stream, link.bytes_per_s)
 
 
 def _progress(monitor: Monitor, number: int) -> Callable[..., None]:

@@ -48,7 +48,7 @@ class Session(NamedTuple):
         try:
             return call(number, self.replicas[number])
         except AefsyncError as error:
-            if error.message.startswith(f"{text}: "):
+            if any(error.message.startswith(f"{location.text}: ") for location in self.locations):
                 raise
             raise type(error)(f"{text}: {error.message}", hint=error.hint) from error
 

@@ -74,11 +74,11 @@ def _stage(session: Session, origin: int, receiver: int, batch: list[StageFile])
     peer = session.peer(receiver, origin)
     if peer is not None:
         return session.replicas[receiver].stage(batch, peer)
-    for requests in _pieces(batch):
-        asked = [piece for piece, _ in requests]
-        read = session.replicas[origin].read(asked)
-        sent = [Piece(path, got.offset, len(got.data), got.data) for got, (_, path) in zip(read, requests, strict=True)]
-        session.replicas[receiver].write([piece for piece in sent if piece.data])
+    requests = list(_pieces(batch))
+    answers = session.replicas[origin].read_ahead([[piece for piece, _ in request] for request in requests])
+    for request, read in zip(requests, answers, strict=True):
+        sent = [Piece(path, got.offset, len(got.data), got.data) for got, (_, path) in zip(read, request, strict=True)]
+        session.replicas[receiver].write_ahead([piece for piece in sent if piece.data])
     return session.replicas[receiver].stage(batch, None)
 
 

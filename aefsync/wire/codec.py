@@ -6,7 +6,7 @@ sends its line and its first call in one go, so greetings cost no round trip.  W
 server's line is skipped, up to 64 KiB; behind the line everything must be a frame.
 
     client                                        server
-    aefsync-agent/1 0.1.0\\n                       aefsync-agent/1 0.1.0\\n
+    aefsync-agent/1 0.1.0 zstd\\n                  aefsync-agent/1 0.1.0 zstd\\n
     [hello root=/srv/p run=20261122T101112Z ...]
                                                   [hello ancestors=... ignore_rules=... clock_ns=...]
     [scan rules=...]
@@ -22,30 +22,42 @@ still say with a failure why it goes (REFUSED).  To send what the table does not
 fault of this program); to receive it, or bytes that are no message, a `RemoteProtocolError` (a fault of the peer).  A
 peer with another number behind `aefsync-agent/` is an `IncompatibleError`.
 
+A client may call ahead, so that a slow link is never idle: it stays BUSY until the last of its calls has ended, and
+the ends come in the order of the calls.  A server sees one call after the other and knows nothing of it.
+
+Behind the version a greeting may have words for what its sender can take in: `zstd` allows compressed frames, which
+have the highest bit of their length set.  A frame of no length is a **pulse**: it says nothing but that its sender is
+alive, in any state.
+
 A `Connection` never holds more than one frame and what was handed to it last.  A frame may be 16 MiB from the client
 and 128 MiB from the server, whose list of problems or of trash may be long; a greater length is refused as it is read.
 """
 
 from __future__ import annotations
 
+import collections
 import enum
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from aefsync import __version__
 from aefsync.errors import IncompatibleError, ProtocolError
+from aefsync.wire import compression
 from aefsync.wire.dialogue import Call, Message, Method, Progress, Reply
 from aefsync.wire.messages import MessageError, decode_answer, decode_call, encode
 
 PROTOCOL = 1
 MAGIC = b"aefsync-agent/"
 MAX_BANNER = 64 << 10
-MAX_GREETING = 128
+MAX_GREETING = 160
+PULSE = bytes(4)
 MAX_CALL_FRAME = 16 << 20
 MAX_ANSWER_FRAME = 128 << 20
 
 _LENGTH = 4
-_GREETING = re.compile(re.escape(MAGIC) + rb"(\d{1,9}) ([!-~]{1,64})\r?\n")
+_COMPRESSED = 1 << 31
+_GREETING = re.compile(re.escape(MAGIC) + rb"(\d{1,9}) ([!-~]{1,64})((?: [a-z0-9-]{1,16}){0,3})\r?\n")
 
 
 class LocalProtocolError(Exception):
@@ -85,6 +97,7 @@ class _Step(enum.Enum):
 
 _NEXT = {
     (State.IDLE, _Step.CALL): State.BUSY,
+    (State.BUSY, _Step.CALL): State.BUSY,
     (State.BUSY, _Step.PROGRESS): State.BUSY,
     (State.BUSY, _Step.END): State.IDLE,
     (State.REFUSED, _Step.END): State.CLOSED,
@@ -98,15 +111,20 @@ def _step(message: Message) -> _Step:
 
 
 class Connection:
-    """One side of a session.  `state` is that of the dialogue, `peer_version` what the peer's greeting said."""
+    """One side of a session.  `state` is that of the dialogue, `peer_version` what the peer's greeting said.
 
-    def __init__(self, role: Role, version: str = __version__) -> None:
+    With `compress` frames are compressed where it pays, in both directions, if the peer agrees.
+    """
+
+    def __init__(self, role: Role, version: str = __version__, *, compress: bool = False) -> None:
         self.role = role
         self.state = State.IDLE
         self.peer_version: str | None = None
         self._version = version
         self._greeted = False
-        self._called: Method | None = None
+        self._compress = compress
+        self._packer: compression.Packer | None = None
+        self._due: collections.deque[Method] = collections.deque()
         self._buffer = bytearray()
         self._looked = 0
 
@@ -115,7 +133,8 @@ class Connection:
         if self._greeted:
             return b""
         self._greeted = True
-        return b"%s%d %s\n" % (MAGIC, PROTOCOL, self._version.encode())
+        word = f" {compression.WORD}" if self._compress else ""
+        return b"%s%d %s%s\n" % (MAGIC, PROTOCOL, self._version.encode(), word.encode())
 
     def send(self, message: Message) -> bytes:
         """The bytes to write for a message, the greeting before the first.
@@ -130,6 +149,9 @@ class Connection:
             raise LocalProtocolError(f"{step.value} sent while {self.state.value}")
         payload = self._encode(message)
         self._enter(state, message)
+        packed = self._packer.pack(payload) if self._packer is not None else None
+        if packed is not None:
+            return (len(packed) | _COMPRESSED).to_bytes(_LENGTH, "big") + packed
         return self.greet() + len(payload).to_bytes(_LENGTH, "big") + payload
 
     @property
@@ -153,7 +175,7 @@ class Connection:
             return NEED_DATA if payload is None else self._receive(payload)
         except (RemoteProtocolError, IncompatibleError):
             self.state = State.REFUSED if self.role is Role.SERVER else State.CLOSED
-            self._called = None
+            self._due.clear()
             self._buffer.clear()
             raise
 
@@ -169,16 +191,22 @@ class Connection:
 
     def _after(self, message: Message) -> State | None:
         """The state that sending or receiving `message` leads to; `None` where it is not allowed."""
-        if isinstance(message, Reply) and message.method is not self._called:
+        if isinstance(message, Reply) and (not self._due or message.method is not self._due[0]):
             return None
         state = _NEXT.get((self.state, _step(message)))
-        over = isinstance(message, Reply) and message.method is Method.CLOSE
-        return State.CLOSED if state is State.IDLE and over else state
+        if state is State.BUSY and isinstance(message, Call) and self._due:
+            ahead = self.role is Role.CLIENT and Method.CLOSE not in (message.method, self._due[-1])
+            return State.BUSY if ahead else None
+        if state is State.IDLE and isinstance(message, Reply) and message.method is Method.CLOSE:
+            return State.CLOSED
+        return State.BUSY if state is State.IDLE and len(self._due) > 1 else state
 
     def _enter(self, state: State, message: Message) -> None:
         self.state = state
         if isinstance(message, Call):
-            self._called = message.method
+            self._due.append(message.method)
+        elif not isinstance(message, Progress) and self._due:
+            self._due.popleft()
 
     def _receive(self, payload: bytes) -> Message:
         try:
@@ -192,17 +220,29 @@ class Connection:
         return message
 
     def _take_frame(self) -> bytes | None:
+        while self._buffer.startswith(PULSE):
+            del self._buffer[:_LENGTH]
         if len(self._buffer) < _LENGTH:
             return None
-        end = _LENGTH + int.from_bytes(self._buffer[:_LENGTH], "big")
+        head = int.from_bytes(self._buffer[:_LENGTH], "big")
+        length, is_packed = head & ~_COMPRESSED, bool(head & _COMPRESSED)
         limit = MAX_CALL_FRAME if self.role is Role.SERVER else MAX_ANSWER_FRAME
-        if end - _LENGTH > limit:
-            raise RemoteProtocolError(f"the peer announced a frame of {end - _LENGTH} bytes (at most {limit})")
-        if len(self._buffer) < end:
+        if length > limit:
+            raise RemoteProtocolError(f"the peer announced a frame of {length} bytes (at most {limit})")
+        if len(self._buffer) < _LENGTH + length:
             return None
-        payload = bytes(memoryview(self._buffer)[_LENGTH:end])
-        del self._buffer[:end]
-        return payload
+        with memoryview(self._buffer) as view:
+            payload = bytes(view[_LENGTH : _LENGTH + length])
+        del self._buffer[: _LENGTH + length]
+        return self._unpack(payload, limit) if is_packed else payload
+
+    def _unpack(self, packed: bytes, limit: int) -> bytes:
+        if not self._compress:
+            raise RemoteProtocolError("the peer sent a compressed frame unasked")
+        try:
+            return compression.unpack(packed, limit)
+        except ValueError as error:
+            raise RemoteProtocolError(f"the peer sent a {error}") from error
 
     def _find_greeting(self) -> bool:
         """Find the peer's greeting and drop everything up to its end; a server's client must begin with it."""
@@ -216,7 +256,7 @@ class Connection:
         if refused:
             raise self._no_peer()
         if greeting:
-            self._meet(int(greeting[1]), greeting[2].decode())
+            self._meet(int(greeting[1]), greeting[2].decode(), greeting[3].decode().split())
             del self._buffer[: greeting.end()]
         return greeting is not None
 
@@ -229,9 +269,11 @@ class Connection:
             return RemoteProtocolError("the peer is no aefsync")
         return IncompatibleError("no aefsync agent answered, but something else")
 
-    def _meet(self, protocol: int, version: str) -> None:
+    def _meet(self, protocol: int, version: str, words: Sequence[str]) -> None:
         self.peer_version = version
         if protocol == PROTOCOL:
+            if self._compress and compression.WORD in words:
+                self._packer = compression.Packer()
             return
         here, there = f"this side ({self._version})", f"the other side ({version})"
         old, new = (there, here) if protocol < PROTOCOL else (here, there)

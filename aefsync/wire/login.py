@@ -45,6 +45,10 @@ class Link(NamedTuple):
     """silence after which a peer counts as dead"""
     retries: int = 3
     accept_new_host_key: bool = False
+    compress: bool = True
+    """where it pays"""
+    bytes_per_s: int | None = None
+    """at most, in each direction"""
 
 
 def has_terminal() -> bool:

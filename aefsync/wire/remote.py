@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
+import collections
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from aefsync.core.action import Action, Applied, Staged, StageFile
@@ -13,14 +13,15 @@ from aefsync.core.path import RelPath
 from aefsync.core.ports import Learned, Open, Opened, Phase, Piece, Scan, Scanned, TrashItem
 from aefsync.core.recipe import Recipe, Run
 from aefsync.core.tree import Answer, Question
-from aefsync.errors import AefsyncError, IncompatibleError, ProtocolError, UnreachableError
+from aefsync.errors import ProtocolError, UnreachableError
 from aefsync.wire import checks
-from aefsync.wire.codec import NEED_DATA, Connection, Role, State
-from aefsync.wire.dialogue import Call, Failed, Message, Method, Progress, Reply, error_of
+from aefsync.wire.calling import Caller, OnProgress, Pending
+from aefsync.wire.dialogue import Method
 from aefsync.wire.messages.rows import MAX_READ
-from aefsync.wire.stream import READ_SIZE, Stream
+from aefsync.wire.stream import Stream
 
-OnProgress = Callable[[Phase, int, int], None]
+AHEAD = 16 << 20
+"""Bytes of content that may be on their way: more than a fast link holds in the time of a round trip."""
 
 
 def _ignore(*_: object) -> None:
@@ -33,29 +34,29 @@ class RemoteReplica:
     `label` names the replica in errors.  After an error of the connection every call raises `UnreachableError`.
     """
 
-    def __init__(self, stream: Stream, monitor: OnProgress | None = None, *, label: str = "replica") -> None:
+    def __init__(
+        self, stream: Stream, monitor: OnProgress | None = None, *, label: str = "replica", compress: bool = False
+    ) -> None:
         self.on_progress: OnProgress = monitor or _ignore
         self.label = label
         self.round_trips = 0
-        self._stream = stream
-        self._connection = Connection(Role.CLIENT)
-        self._lost = False
-        self._met = False
+        self._compress = compress
         self._earlier_sent = self._earlier_received = 0
-        self._one_call = threading.Lock()
+        self._written: collections.deque[tuple[int, Pending]] = collections.deque()
+        self._begin(stream)
 
     @property
     def sent_bytes(self) -> int:
-        return self._earlier_sent + self._stream.sent_bytes
+        return self._earlier_sent + self._caller.stream.sent_bytes
 
     @property
     def received_bytes(self) -> int:
-        return self._earlier_received + self._stream.received_bytes
+        return self._earlier_received + self._caller.stream.received_bytes
 
     @property
     def peer_version(self) -> str | None:
         """The version of the agent's program, once it has greeted."""
-        return self._connection.peer_version
+        return self._caller.connection.peer_version
 
     def hello(self, request: Open) -> Opened:
         opened: Opened = self._call(Method.HELLO, request)
@@ -84,12 +85,26 @@ class RemoteReplica:
         return found
 
     def read(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
-        found: list[Piece] = []
-        for portion in _portions(pieces):
-            given: Sequence[Piece] = self._call(Method.READ, portion)
-            self._check(checks.check_pieces, portion, given)
-            found += given
-        return found
+        return [piece for given in self.read_ahead(_portions(pieces)) for piece in given]
+
+    def read_ahead(self, requests: Iterable[Sequence[Piece]]) -> Iterator[Sequence[Piece]]:
+        """`read` for each of several requests, the later ones on their way before the first has come."""
+        sent: collections.deque[tuple[Sequence[Piece], Pending]] = collections.deque()
+        ahead = 0
+        self.round_trips += 1
+        for asked in requests:
+            sent.append((asked, self._caller.send(Method.READ, asked)))
+            ahead += _size(asked)
+            while ahead > AHEAD:
+                ahead -= _size(sent[0][0])
+                yield self._given(*sent.popleft())
+        while sent:
+            yield self._given(*sent.popleft())
+
+    def _given(self, asked: Sequence[Piece], pending: Pending) -> Sequence[Piece]:
+        given: Sequence[Piece] = pending.wait()
+        self._check(checks.check_pieces, asked, given)
+        return given
 
     def recipes(self, runs: Sequence[Run], level: int) -> Sequence[Recipe]:
         found: Sequence[Recipe] = self._call(Method.RECIPES, runs, level)
@@ -102,8 +117,15 @@ class RemoteReplica:
         return lacking
 
     def write(self, pieces: Sequence[Piece]) -> None:
+        self.round_trips += 1
+        self.write_ahead(pieces)
+        self._settle(0)
+
+    def write_ahead(self, pieces: Sequence[Piece]) -> None:
+        """`write`, without waiting for its end: what goes wrong is raised by a later call (not by `read`)."""
         for portion in _portions(pieces):
-            self._call(Method.WRITE, portion)
+            self._settle(AHEAD)
+            self._written.append((_size(portion), self._caller.send(Method.WRITE, portion)))
 
     def stage(self, files: Sequence[StageFile], peer: int | None) -> Staged:
         staged: Staged = self._call(Method.STAGE, files, peer)
@@ -130,14 +152,19 @@ class RemoteReplica:
         """Begin anew over another stream: the peer knows nothing of what was said before."""
         self.end()
         self._earlier_sent, self._earlier_received = self.sent_bytes, self.received_bytes
-        self._stream = stream
-        self._connection = Connection(Role.CLIENT)
-        self._lost = self._met = False
+        self._begin(stream)
+
+    def _begin(self, stream: Stream) -> None:
+        self._written.clear()
+        self._caller = Caller(stream, self._progressed, self.label, compress=self._compress)
+
+    def _progressed(self, phase: Phase, done: int, total: int) -> None:
+        self.on_progress(phase, done, total)
 
     def close(self) -> None:
         """End the session; a peer that is lost or never opened is only let go.  May be called again."""
         try:
-            if self._connection.peer_version is not None and self._connection.state is State.IDLE and not self._lost:
+            if self._caller.is_idle:
                 self._call(Method.CLOSE)
         except (UnreachableError, ProtocolError):
             pass
@@ -146,8 +173,7 @@ class RemoteReplica:
 
     def end(self) -> None:
         """Let go of the peer without a word; it ends with its stream."""
-        self._lost = True
-        self._stream.close()
+        self._caller.end()
 
     def _scanned(self, method: Method, *arguments: Any) -> Scanned:
         scanned: Scanned = self._call(method, *arguments)
@@ -163,64 +189,22 @@ class RemoteReplica:
         try:
             check(*values)
         except ProtocolError as error:
-            raise self._given_up(error) from None
+            raise self._caller.break_off(error) from None
 
     def _call(self, method: Method, *arguments: Any) -> Any:
-        with self._one_call:
-            return self._exchange(method, *arguments)
-
-    def _exchange(self, method: Method, *arguments: Any) -> Any:
-        if self._lost:
-            raise UnreachableError(f"{self.label}: the connection is closed")
-        data = self._connection.send(Call(method, arguments))
         self.round_trips += 1
-        try:
-            self._stream.write(data)
-            end = self._await_end()
-        except (ProtocolError, IncompatibleError) as error:
-            raise self._given_up(error) from None
-        except EOFError:
-            raise self._given_up(self._stream.loss(self._connection.said)) from None
-        except OSError as error:
-            raise self._given_up(self._broken(error)) from error
-        except BaseException:
-            self.end()  # interrupted: what the peer answers now would be taken for the answer to the next call
-            raise
-        if isinstance(end, Failed):
-            raise error_of(end)
-        return end.value
+        value = self._caller.send(method, *arguments).wait()
+        self._settle(0)
+        return value
 
-    def _await_end(self) -> Reply | Failed:
-        while True:
-            message = self._next_message()
-            if isinstance(message, Reply | Failed):
-                return message
-            assert isinstance(message, Progress)
-            self.on_progress(*message)
+    def _settle(self, most: int) -> None:
+        """Wait until at most so many bytes are written and not yet acknowledged; raises what went wrong with them."""
+        while self._written and sum(size for size, _ in self._written) > most:
+            self._written.popleft()[1].wait()
 
-    def _next_message(self) -> Message:
-        while (event := self._connection.next_event()) is NEED_DATA:
-            data = self._stream.read(READ_SIZE)
-            if not data:
-                raise EOFError
-            self._connection.receive_data(data)
-        if self._connection.peer_version is not None and not self._met:
-            self._met = True
-            self._stream.met()
-        return event
 
-    def _given_up(self, error: AefsyncError) -> AefsyncError:
-        """The same error with the replica's label; the connection is of no more use."""
-        self.end()
-        error.message = f"{self.label}: {error.message}"
-        error.args = (error.message,)
-        return error
-
-    def _broken(self, error: OSError) -> AefsyncError:
-        """What it means that the stream failed."""
-        if isinstance(error, BrokenPipeError | ConnectionResetError):
-            return self._stream.loss(self._connection.said)
-        return UnreachableError(f"connection lost: {error.strerror or error}", transient=True)
+def _size(pieces: Sequence[Piece]) -> int:
+    return sum(piece.length for piece in pieces)
 
 
 def _portions(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:

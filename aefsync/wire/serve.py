@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from aefsync.core.ports import Phase, Replica
 from aefsync.errors import AefsyncError, IncompatibleError, ProtocolError, UnreachableError
-from aefsync.wire.codec import NEED_DATA, Connection, LocalProtocolError, Role, State
+from aefsync.wire.codec import NEED_DATA, PULSE, Connection, LocalProtocolError, Role, State
 from aefsync.wire.dialogue import Call, Failed, Message, Progress, Reply, failure_of
 from aefsync.wire.stream import READ_SIZE, Stream
 
@@ -26,12 +26,19 @@ class Served(Replica, Protocol):
     on_progress: Callable[[Phase, int, int], None]
 
 
-def serve(replica: Served, stream: Stream, clock: Callable[[], float] = time.monotonic) -> None:
-    """Serve calls until the client closes, is lost, or breaks the protocol; the replica and the stream are closed."""
+def serve(
+    replica: Served, stream: Stream, clock: Callable[[], float] = time.monotonic, *, pulse_s: float | None = None
+) -> None:
+    """Serve calls until the client closes, is lost, or breaks the protocol; the replica and the stream are closed.
+
+    With `pulse_s` something is sent that often, so that the client can tell long work from a dead peer.
+    """
     channel = _Channel(stream)
     replica.on_progress = _Throttle(channel.report, clock)
     try:
         channel.greet()
+        if pulse_s is not None:
+            threading.Thread(target=channel.beat, args=(pulse_s,), daemon=True).start()
         while (call := channel.next_call()) is not None:
             end, goes_on = _perform(replica, call)
             if not (channel.answer(end) and goes_on):
@@ -42,6 +49,7 @@ def serve(replica: Served, stream: Stream, clock: Callable[[], float] = time.mon
         with contextlib.suppress(OSError):
             channel.answer(failure_of(error))
     finally:
+        channel.over.set()
         try:
             replica.close()
         finally:
@@ -78,11 +86,18 @@ class _Channel:
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        self._connection = Connection(Role.SERVER)
+        self._connection = Connection(Role.SERVER, compress=True)
         self._lock = threading.Lock()
+        self.over = threading.Event()
 
     def greet(self) -> None:
         self._stream.write(self._connection.greet())
+
+    def beat(self, pulse_s: float) -> None:
+        """Send pulses until the session is over."""
+        while not self.over.wait(pulse_s):
+            with self._lock, contextlib.suppress(OSError):
+                self._stream.write(PULSE)
 
     def next_call(self) -> Call | None:
         """The next call; `None` where the client has closed."""

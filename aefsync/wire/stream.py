@@ -16,8 +16,11 @@ READ_SIZE = 256 << 10
 class Stream(Protocol):
     """A connection in both directions; every method may raise `OSError` where it is lost."""
 
-    sent_bytes: int
-    received_bytes: int
+    @property
+    def sent_bytes(self) -> int: ...
+
+    @property
+    def received_bytes(self) -> int: ...
 
     def read(self, size: int) -> bytes:
         """At least one byte and at most `size`, waiting for it; empty where the peer has closed."""

@@ -168,7 +168,7 @@ def test_an_agent_speaks_over_its_standard_streams(tmp_path: Path) -> None:
 def test_an_agent_ends_when_its_input_does() -> None:
     with agent() as process:
         output, errors = process.communicate(b"")
-    assert (process.returncode, output, errors) == (0, Connection(Role.SERVER).greet(), b"")
+    assert (process.returncode, output, errors) == (0, Connection(Role.SERVER, compress=True).greet(), b"")
 
 
 PRINTING = """

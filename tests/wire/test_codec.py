@@ -13,13 +13,16 @@ from aefsync.wire.codec import (
     MAX_BANNER,
     MAX_CALL_FRAME,
     NEED_DATA,
+    PULSE,
     Connection,
     LocalProtocolError,
     RemoteProtocolError,
     Role,
     State,
 )
+from aefsync.wire.compression import LEAST
 from aefsync.wire.dialogue import Call, Failed, Message, Method, Progress, Reply
+from aefsync.wire.messages import encode
 
 GREETING = b"aefsync-agent/1 0.1.0\n"
 HELLO = Call(Method.HELLO, (Open(b"/r", "run", bytes(32), Access.READ, Missing.REFUSE, b""),))
@@ -217,7 +220,7 @@ def busy(role: Role) -> Connection:
 @pytest.mark.parametrize(
     ("role", "state", "message"),
     [
-        (Role.CLIENT, State.BUSY, SCAN),
+        (Role.CLIENT, State.BUSY, CLOSE),
         (Role.CLIENT, State.IDLE, SCANNED),
         (Role.CLIENT, State.IDLE, PROGRESS),
         (Role.CLIENT, State.BUSY, FAILED),
@@ -258,6 +261,42 @@ def test_a_reply_that_was_not_asked_for_is_refused() -> None:
         with pytest.raises(RemoteProtocolError, match="not due"):
             events(fresh, data)
         assert fresh.state is State.CLOSED
+
+
+def test_calls_ahead_end_in_their_order() -> None:
+    client, server = pair()
+    server.receive_data(client.send(HELLO) + client.send(SCAN) + client.send(SCAN))
+    answers = b""
+    for call, end in ((HELLO, HELLO_REPLY), (SCAN, FAILED), (SCAN, SCANNED)):
+        assert server.next_event() == call
+        assert client.state is State.BUSY
+        answers += server.send(end)
+    assert events(client, answers) == [HELLO_REPLY, FAILED, SCANNED]
+    assert client.state is State.IDLE
+    assert events(server, client.send(CLOSE)) == [CLOSE]
+    with pytest.raises(LocalProtocolError):
+        client.send(SCAN)
+
+
+def test_ends_in_another_order_are_refused() -> None:
+    client, server = pair()
+    server.receive_data(client.send(SCAN) + client.send(HELLO))
+    server.next_event()
+    answer = server.send(SCANNED)
+    client.receive_data(answer + frame(encode(SCANNED)))
+    assert client.next_event() == SCANNED
+    with pytest.raises(RemoteProtocolError, match="not due"):
+        client.next_event()
+
+
+def test_pulses_say_nothing() -> None:
+    client, server = pair()
+    server.receive_data(client.send(SCAN))
+    assert server.next_event() == SCAN
+    data = server.greet() + PULSE + PULSE + server.send(PROGRESS) + PULSE + server.send(SCANNED) + PULSE
+    assert [event for byte in data for event in events(client, bytes([byte]))] == [PROGRESS, SCANNED]
+    assert client.next_event() is NEED_DATA
+    assert client.state is State.IDLE
 
 
 def test_a_second_call_before_the_first_is_answered_is_refused() -> None:
@@ -304,3 +343,64 @@ def test_a_session_without_changes_is_small() -> None:
     assert sizes[Method.HELLO] <= 300
     assert sizes[Method.SCAN] <= 150
     assert sizes[Method.SCAN] + sizes[Method.CLOSE] <= 300
+
+
+# compression
+
+LONG = Call(Method.SCAN, (Scan(tuple(f"*.{number}" for number in range(5000))),))
+
+
+def agreed(*compress: bool) -> tuple[Connection, Connection]:
+    """A client and a server that have met, each offering compression or not."""
+    client = Connection(Role.CLIENT, compress=compress[0])
+    server = Connection(Role.SERVER, compress=compress[1])
+    events(server, client.send(HELLO))
+    assert events(client, server.send(HELLO_REPLY)) == [HELLO_REPLY]
+    return client, server
+
+
+@pytest.mark.parametrize("offers", [(True, True), (True, False), (False, True)])
+def test_what_pays_is_compressed_where_both_agree(offers: tuple[bool, bool]) -> None:
+    client, server = agreed(*offers)
+    data = client.send(LONG)
+    assert (len(data) < len(encode(LONG)) / 2) == all(offers)
+    assert events(server, data) == [LONG]
+    small = server.send(SCANNED)
+    assert len(small) < LEAST
+    assert events(client, small) == [SCANNED]
+
+
+def packed_frame(payload: bytes) -> bytes:
+    return (len(payload) | 1 << 31).to_bytes(4, "big") + payload
+
+
+def test_a_compressed_frame_that_was_not_agreed_on_is_refused() -> None:
+    client, server = agreed(False, False)
+    sender, _ = agreed(True, True)
+    with pytest.raises(RemoteProtocolError, match="unasked"):
+        events(server, sender.send(LONG))
+    assert client.state is State.IDLE
+
+
+@pytest.mark.parametrize("size", [MAX_CALL_FRAME + 1, 1 << 40])
+def test_a_bomb_is_refused_without_allocating(size: int) -> None:
+    _, server = agreed(True, True)
+    # A frame that stands for `size` zeros: magic, a head with eight bytes of size and no window, a block of one run.
+    bomb = b"\x28\xb5\x2f\xfd\xe0" + size.to_bytes(8, "little") + b"\x03\0\0\0"
+    tracemalloc.start()
+    try:
+        with pytest.raises(RemoteProtocolError, match="more than"):
+            events(server, packed_frame(bomb))
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+    assert server.state is State.REFUSED
+
+
+@given(st.binary(max_size=200))
+def test_a_damaged_compressed_frame_is_a_clean_error(garbage: bytes) -> None:
+    _, server = agreed(True, True)
+    for payload in (garbage, b"\x28\xb5\x2f\xfd" + garbage):
+        _, server = agreed(True, True)
+        with pytest.raises(ProtocolError):
+            events(server, packed_frame(payload))

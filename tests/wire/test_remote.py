@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -37,6 +38,7 @@ class Scripted:
         self.sent_bytes = self.received_bytes = 0
         self.closed = False
         self.has_met = False
+        self._changed = threading.Condition()
         self._answer = answer
         self._server = Connection(Role.SERVER)
         self._incoming = self._server.greet()
@@ -50,12 +52,16 @@ class Scripted:
         while self._server.state is State.IDLE and (call := self._server.next_event()) is not NEED_DATA:
             assert isinstance(call, Call)
             self.calls.append(call)
-            self._incoming += b"".join(map(self._server.send, self._answer(call)))
+            with self._changed:
+                self._incoming += b"".join(map(self._server.send, self._answer(call)))
+                self._changed.notify()
 
     def read(self, size: int) -> bytes:
-        size = min(size, self._limit - self.received_bytes)
-        data, self._incoming = self._incoming[:size], self._incoming[size:]
-        self.received_bytes += len(data)
+        with self._changed:
+            self._changed.wait_for(lambda: self._incoming or self.closed or self.received_bytes >= self._limit)
+            size = min(size, self._limit - self.received_bytes)
+            data, self._incoming = self._incoming[:size], self._incoming[size:]
+            self.received_bytes += len(data)
         return data
 
     def met(self) -> None:
@@ -65,7 +71,9 @@ class Scripted:
         return UnreachableError(f"connection lost: {said!r}")
 
     def close(self) -> None:
-        self.closed = True
+        with self._changed:
+            self.closed = True
+            self._changed.notify()
 
 
 def remote(*values: Any) -> RemoteReplica:
@@ -309,7 +317,7 @@ class Speaking(Scripted):
     """A stream that says something of its own."""
 
     def __init__(self, data: bytes) -> None:
-        super().__init__(lambda _: [])
+        super().__init__(lambda _: [], len(data))
         self._incoming = data
 
 

@@ -65,6 +65,7 @@ def said(*calls: Call) -> bytes:
         client.receive_data(Connection(Role.SERVER).greet() if client.peer_version is None else b"")
         client.next_event()
         client.state = State.IDLE
+        client._due.clear()
     return data
 
 

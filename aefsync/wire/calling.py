@@ -1,0 +1,152 @@
+"""Calls on their way to an agent: sent one after the other, ended in the same order, the next before the last has ended.
+
+A thread of its own reads while any call has not ended.  Without it two sides that both have much to send would wait
+for each other for ever: neither takes anything in before it has got rid of its own.
+"""
+
+from __future__ import annotations
+
+import collections
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from aefsync.core.ports import Phase
+from aefsync.errors import AefsyncError, IncompatibleError, ProtocolError, UnreachableError
+from aefsync.wire.codec import NEED_DATA, Connection, Role, State
+from aefsync.wire.dialogue import Call, Failed, Method, Progress, Reply, error_of
+from aefsync.wire.stream import READ_SIZE, Stream
+
+OnProgress = Callable[[Phase, int, int], None]
+
+
+class Pending:
+    """A call on its way."""
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+        self._end: Reply | Failed | BaseException | None = None
+
+    def end(self, end: Reply | Failed | BaseException) -> None:
+        self._end = end
+        self._ended.set()
+
+    def wait(self) -> Any:
+        """What the call returned; raises what it raised, or why nothing comes any more."""
+        self._ended.wait()
+        if isinstance(self._end, Reply):
+            return self._end.value
+        raise error_of(self._end) if isinstance(self._end, Failed) else self._end or AssertionError
+
+
+class Caller:
+    """Calls over a stream, which it owns; `label` names the peer in errors.  Any thread may call."""
+
+    def __init__(self, stream: Stream, on_progress: OnProgress, label: str, *, compress: bool) -> None:
+        self.stream = stream
+        self.connection = Connection(Role.CLIENT, compress=compress)
+        self._on_progress = on_progress
+        self._label = label
+        self._pending: collections.deque[Pending] = collections.deque()
+        self._changed = threading.Condition()
+        """Guards the connection, what is pending, and whether all is over."""
+        self._sending = threading.Lock()
+        self._over = False
+        self._reader: threading.Thread | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether a peer is there that waits for a call."""
+        with self._changed:
+            return not self._over and self.connection.state is State.IDLE and self.connection.said is None
+
+    def send(self, method: Method, *arguments: Any) -> Pending:
+        """Send a call; raises `UnreachableError` where all is over."""
+        pending = Pending()
+        with self._sending:
+            with self._changed:
+                if self._over:
+                    raise UnreachableError(f"{self._label}: the connection is closed")
+                data = self.connection.send(Call(method, arguments))
+                self._pending.append(pending)
+                self._changed.notify()
+            if self._reader is None:
+                self._reader = threading.Thread(target=self._read, daemon=True)
+                self._reader.start()
+            try:
+                self.stream.write(data)
+            except OSError as error:
+                self._give_up(self._broken(error))
+        return pending
+
+    def end(self) -> None:
+        """Let go of the peer without a word; it ends with its stream."""
+        self._give_up(UnreachableError("the connection is closed"))
+        if self._reader is not None and self._reader is not threading.current_thread():
+            self._reader.join(1.0)
+
+    def break_off(self, error: AefsyncError) -> AefsyncError:
+        """End everything for this reason, which comes back with the label before it."""
+        self._give_up(error)
+        return error
+
+    def _read(self) -> None:
+        try:
+            while self._is_due():
+                self._take(self._next_message())
+        except EOFError:
+            self._give_up(self.stream.loss(self.connection.said))
+        except OSError as error:
+            self._give_up(self._broken(error))
+        except BaseException as error:  # noqa: BLE001  also what the monitor raises: it is raised again by who waits
+            self._give_up(error)
+
+    def _is_due(self) -> bool:
+        with self._changed:
+            self._changed.wait_for(lambda: self._pending or self._over)
+            return not self._over
+
+    def _next_message(self) -> Progress | Reply | Failed:
+        is_met = self.connection.said is None
+        while True:
+            with self._changed:
+                event = self.connection.next_event()
+            if event is not NEED_DATA:
+                break
+            data = self.stream.read(READ_SIZE)
+            if not data:
+                raise EOFError
+            with self._changed:
+                self.connection.receive_data(data)
+        if not is_met:
+            self.stream.met()
+        assert not isinstance(event, Call)
+        return event
+
+    def _take(self, message: Progress | Reply | Failed) -> None:
+        if isinstance(message, Progress):
+            self._on_progress(*message)
+        else:
+            with self._changed:
+                pending = self._pending.popleft()
+            pending.end(message)
+
+    def _broken(self, error: OSError) -> AefsyncError:
+        """What it means that the stream failed."""
+        if isinstance(error, BrokenPipeError | ConnectionResetError):
+            return self.stream.loss(self.connection.said)
+        return UnreachableError(f"connection lost: {error.strerror or error}", transient=True)
+
+    def _give_up(self, error: BaseException) -> None:
+        with self._changed:
+            is_first, self._over = not self._over, True
+            lost = list(self._pending)
+            self._pending.clear()
+            self._changed.notify()
+        if isinstance(error, UnreachableError | ProtocolError | IncompatibleError):
+            error.message = f"{self._label}: {error.message}"
+            error.args = (error.message,)
+        if is_first:
+            self.stream.close()
+        for pending in lost:
+            pending.end(error)

@@ -1,0 +1,161 @@
+"""Calls ahead of the ends of others, by any thread, over streams that hold little."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from aefsync.core.path import RelPath
+from aefsync.core.ports import Access, Missing, Open, Piece
+from aefsync.errors import AefsyncError, UnreachableError
+from aefsync.wire import remote as module
+from aefsync.wire.remote import RemoteReplica
+from aefsync.wire.serve import serve
+from aefsync.wire.stream import SocketStream
+from tests.support.memory import MemoryReplica, MemoryTree
+
+OPEN = Open(b"/r", "run", bytes(32), Access.WRITE, Missing.REFUSE, b"")
+SIZE = 1 << 20
+
+
+class Noting(MemoryReplica):
+    """Answers any piece, and notes in which order it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(MemoryTree())
+        self.asked: list[int] = []
+        self.fails = False
+
+    def read(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
+        self.asked += [piece.offset for piece in pieces]
+        return [piece._replace(data=bytes(piece.length)) for piece in pieces]
+
+    def write(self, pieces: Sequence[Piece]) -> None:
+        if self.fails:
+            raise AefsyncError("disk full")
+        self.asked += [piece.offset for piece in pieces]
+
+
+@pytest.fixture
+def noting() -> Noting:
+    return Noting()
+
+
+@pytest.fixture
+def replica(noting: Noting) -> Iterator[RemoteReplica]:
+    here, there = socket.socketpair()
+    thread = threading.Thread(target=serve, args=(noting, SocketStream(there)))
+    thread.start()
+    made = RemoteReplica(SocketStream(here), label="B", compress=True)
+    made.hello(OPEN)
+    yield made
+    made.close()
+    thread.join()
+
+
+def piece(number: int, data: bytes = b"") -> Piece:
+    return Piece(RelPath(b"f"), number, SIZE, data)
+
+
+def test_requests_are_on_their_way_before_the_first_has_come(replica: RemoteReplica) -> None:
+    taken = 0
+
+    def requests() -> Iterator[list[Piece]]:
+        nonlocal taken
+        for number in range(20):
+            taken += 1
+            yield [piece(number)]
+
+    answers = replica.read_ahead(requests())
+    assert next(answers)[0].offset == 0
+    assert taken == module.AHEAD // SIZE + 1
+    assert [given[0].offset for given in answers] == list(range(1, 20))
+    assert replica.round_trips == 2
+
+
+def test_nobody_waits_for_ever_where_both_sides_have_much_to_send(replica: RemoteReplica, noting: Noting) -> None:
+    def write() -> None:
+        for number in range(1000, 1008):
+            replica.write_ahead([piece(number, bytes(SIZE))])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    for number, given in enumerate(replica.read_ahead([piece(number)] for number in range(8))):
+        assert given[0].offset == number
+    writer.join()
+    replica.write([])
+    assert sorted(noting.asked) == [*range(8), *range(1000, 1008)]
+
+
+def test_what_goes_wrong_with_a_write_ahead_is_raised_by_a_later_call(replica: RemoteReplica, noting: Noting) -> None:
+    noting.fails = True
+    replica.write_ahead([piece(0, bytes(SIZE))])
+    with pytest.raises(AefsyncError, match="disk full"):
+        replica.write([])
+    noting.fails = False
+    assert replica.read([piece(1)])[0].offset == 1
+
+
+def test_all_who_wait_hear_that_the_peer_is_lost() -> None:
+    here, there = socket.socketpair()
+    replica = RemoteReplica(SocketStream(here), label="B")
+    errors: list[str] = []
+
+    def call() -> None:
+        try:
+            replica.hello(OPEN)
+        except UnreachableError as error:
+            errors.append(error.message)
+
+    callers = [threading.Thread(target=call) for _ in range(3)]
+    for caller in callers:
+        caller.start()
+    there.recv(1)
+    there.close()
+    for caller in callers:
+        caller.join()
+    assert len(errors) == 3
+    assert all(error.startswith("B: connection lost") or error == "B: the connection is closed" for error in errors)
+    replica.close()
+
+
+def test_a_replica_begins_anew_over_another_stream(noting: Noting) -> None:
+    here, there = socket.socketpair()
+    there.close()
+    replica = RemoteReplica(SocketStream(here), label="B")
+    with pytest.raises(UnreachableError):
+        replica.hello(OPEN)
+    sent = replica.sent_bytes
+    here, there = socket.socketpair()
+    thread = threading.Thread(target=serve, args=(noting, SocketStream(there)))
+    thread.start()
+    replica.restart(SocketStream(here))
+    replica.hello(OPEN)
+    assert replica.sent_bytes > sent
+    replica.close()
+    thread.join()
+
+
+def test_an_agent_shows_that_it_lives_while_it_works() -> None:
+    here, there = socket.socketpair()
+    done = threading.Event()
+
+    class Slow(MemoryReplica):
+        def hello(self, request: Open) -> object:  # type: ignore[override]
+            done.wait()
+            return super().hello(request)
+
+    thread = threading.Thread(target=serve, args=(Slow(MemoryTree()), SocketStream(there)), kwargs={"pulse_s": 0.001})
+    thread.start()
+    replica = RemoteReplica(SocketStream(here), label="B")
+    caller = threading.Thread(target=replica.hello, args=(OPEN,))
+    caller.start()
+    while replica.received_bytes < 100:
+        pass
+    done.set()
+    caller.join()
+    replica.close()
+    thread.join()
