@@ -48,7 +48,7 @@ class Open(NamedTuple):
     cache_dir: bytes
     """where the index of a root without `.aefsync/` lives; empty: nowhere, keep none"""
     parallel: int = 1
-    """processes that may read at the same time"""
+    """processes that may read at the same time; 0: as many as that machine has processors"""
     writing: Writing = Writing()
 
 

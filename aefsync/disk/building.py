@@ -6,6 +6,7 @@ it has changed, or where filters leave names out.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ from aefsync.core.entry import UNKNOWN
 from aefsync.core.path import PathError, check_name
 from aefsync.core.snapshot import CONTENT, STAT_COLUMNS
 from aefsync.core.view import STAT
+from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.filesystem import FileSystem
 from aefsync.disk.filter import Filter
 from aefsync.disk.listing import Listing, without_sizes
@@ -39,11 +41,13 @@ class Limits(NamedTuple):
 
 
 class PageBuilder:
-    """Builds the page of the directory `prefix`, open at `fd`, listed after `seen_at` (ns)."""
+    """Builds the page of the directory `prefix` of a root, listed after `seen_at` (ns)."""
 
-    def __init__(self, prefix: bytes, fd: int, limits: Limits, file_system: FileSystem, seen_at: int) -> None:
+    def __init__(
+        self, prefix: bytes, root: ConfinedRoot, limits: Limits, file_system: FileSystem, seen_at: int
+    ) -> None:
         self._prefix = prefix
-        self._fd = fd
+        self._root = root
         self._limits = limits
         # Where ctime can be trusted it alone counts, so that a file dated in the future is not racy for ever.
         self._clock_column = _CTIME if file_system.stable else _MTIME
@@ -52,7 +56,8 @@ class PageBuilder:
     def build(self, listing: Listing, known: Page | None, rules: bytes, contents: Mapping[bytes, bytes]) -> Page:
         """The page; `known` is the one from before, its contents reused where the stat is the same and not racy.
 
-        `contents` holds digests that were taken along with the listing, by name; they count where nothing is racy.
+        `contents` holds digests that were taken along with the listing, by name (`UNKNOWN`: not taken); they count
+        where nothing is racy.
         """
         seen = listing.seen
         listing = listing.in_order()
@@ -82,7 +87,7 @@ class PageBuilder:
         if contents:
             names_kept = page.name_list()
             fresh = {index: contents[names_kept[index]] for index in page.unread() if not page.flags[index] & RACY}
-            page = page.with_contents({index: content for index, content in fresh.items() if content})
+            page = page.with_contents({index: content for index, content in fresh.items() if content != UNKNOWN})
         return self._with_links(page, kinds)
 
     def _kept(self, names: bytes, kinds: list[int]) -> list[int] | None:
@@ -123,17 +128,21 @@ class PageBuilder:
             return page
         names = page.name_list()
         missing = [i for i in links if page.contents[i * CONTENT : (i + 1) * CONTENT] == UNKNOWN]
-        found = {index: self._link_content(names[index]) for index in missing}
+        found = self._link_contents({index: names[index] for index in missing})
         flags = bytearray(page.flags)
         for index in missing:
             flags[index] |= RACY if found[index] == UNKNOWN else 0
         return page.with_contents(found)._replace(flags=bytes(flags))
 
-    def _link_content(self, name: bytes) -> bytes:
-        try:
-            return content_digest(os.readlink(name, dir_fd=self._fd))
-        except OSError:
-            return UNKNOWN
+    def _link_contents(self, names: Mapping[int, bytes]) -> dict[int, bytes]:
+        """The digests of the targets of these symlinks, `UNKNOWN` where one is no longer there."""
+        found = dict.fromkeys(names, UNKNOWN)
+        if names:
+            with contextlib.suppress(OSError), self._root.directory(directory_path(self._prefix)) as fd:
+                for index, name in names.items():
+                    with contextlib.suppress(OSError):
+                        found[index] = content_digest(os.readlink(name, dir_fd=fd))
+        return found
 
 
 def _reuse(page: Page, known: Page) -> Page:

@@ -16,6 +16,7 @@ from operator import attrgetter, lt
 from typing import NamedTuple
 
 from aefsync.core.digest import content_digest, framed_digest
+from aefsync.core.entry import UNKNOWN
 from aefsync.core.path import RESERVED
 from aefsync.core.view import STAT
 from aefsync.disk.hashing import READ_FLAGS
@@ -28,6 +29,8 @@ INODE = (1 << 63) - 1
 """What of an inode number is kept."""
 _EAGER = 64 << 10
 """Bytes read of each file at once; a longer file is left for later."""
+MANY = 4096
+"""Entries of a directory that are read along with its listing."""
 
 
 class Listing(NamedTuple):
@@ -72,11 +75,15 @@ def list_directory(fd: int, *, stable: bool) -> Listing:
 def read_directory(fd: int, *, stable: bool) -> tuple[Listing, dict[bytes, bytes]]:
     """List the directory open at `fd` and read its small files on the way: the listing, and their content digests.
 
+    `UNKNOWN` stands for what was not read; in a directory of more than `MANY` entries nothing is.
+
     Each such file is looked at once, after it was read: if it was changed meanwhile, its ctime says so, and with that
     it counts as racy.  That saves one system call in five.  Raises `OSError` where anything at all is in the way.
     """
     with os.scandir(fd) as scan:
         entries = [entry for entry in scan if entry.name != _RESERVED]
+    if len(entries) > MANY:
+        return list_directory(fd, stable=stable), {}
     names = "\0".join(map(_name, entries)).encode("utf-8", "surrogateescape")
     stats: list[os.stat_result] = []
     contents: list[bytes] = []
@@ -85,7 +92,7 @@ def read_directory(fd: int, *, stable: bool) -> tuple[Listing, dict[bytes, bytes
     for entry in entries:
         if not entry.is_file(follow_symlinks=False):
             stats.append(entry.stat(follow_symlinks=False))
-            contents.append(b"")
+            contents.append(UNKNOWN)
             continue
         file = os.open(entry.name, READ_FLAGS, dir_fd=fd)
         try:
@@ -94,7 +101,7 @@ def read_directory(fd: int, *, stable: bool) -> tuple[Listing, dict[bytes, bytes
         finally:
             os.close(file)
         stats.append(seen)
-        contents.append(content_digest(view[:count]) if count == seen.st_size else b"")
+        contents.append(content_digest(view[:count]) if count == seen.st_size else UNKNOWN)
     listing = Listing(names, _pack(stats, stable=stable), ())
     return listing, dict(zip(names.split(b"\0"), contents, strict=False)) if entries else {}
 

@@ -8,7 +8,7 @@ such a directory is recognised as unchanged all the same.
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from operator import ge
 from typing import NamedTuple
 
@@ -150,6 +150,16 @@ class Brief(NamedTuple):
     @property
     def length(self) -> int:
         return len(self.digests) // ENTRY_DIGEST
+
+
+def left_out(page: Page) -> Iterator[tuple[bytes, int]]:
+    """Names that a directory lists and the tree leaves out, with their modes."""
+    if page.listed is page.names or page.listed == page.names:
+        return
+    kept = set(page.name_list())
+    for name, row in zip(page.listed.split(b"\0"), STAT.iter_unpack(page.listed_stats), strict=True):
+        if name not in kept:
+            yield name, row[0]
 
 
 def _pick(column: bytes, width: int, positions: Iterable[int]) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from aefsync.core.compare import Span
 from aefsync.core.entry import UNKNOWN
@@ -14,6 +14,7 @@ from aefsync.disk.building import directory_path
 from aefsync.disk.hashing import HashFailure, Seen, hash_files
 from aefsync.disk.page import Page
 from aefsync.disk.scan import Scanner
+from aefsync.disk.spreading import Spread, spread
 
 Wanted = dict[bytes, list[int]]
 """Positions within pages, by the page's key."""
@@ -64,11 +65,13 @@ def _covered(spans: Sequence[Span], position: int) -> bool:
 def read_pages(scanner: Scanner, wanted: Wanted, on_bytes: Callable[[int], None]) -> None:
     """Hash the wanted files; what cannot be read is a problem, what vanished is dropped."""
     done = 0
-    for prefix in sorted(wanted):
+    pays = scanner.crew.pays(sum(map(len, wanted.values())))
+    alone: Iterator[Spread] = ((prefix, {}) for prefix in sorted(wanted))
+    for prefix, known in spread(scanner.crew, scanner.pages, wanted) if pays else alone:
         page = scanner.pages[prefix]
         names = page.name_list()
         stats = [Seen._make(row[1:]) for row in STAT.iter_unpack(page.stats)]
-        rows = {index: stats[index] for index in wanted[prefix]}
+        rows = {index: stats[index] for index in wanted[prefix] if index not in known}
         try:
             with scanner.root.directory(directory_path(prefix)) as fd:
                 results = hash_files(fd, [names[index] for index in rows], list(rows.values()))
@@ -76,12 +79,12 @@ def read_pages(scanner: Scanner, wanted: Wanted, on_bytes: Callable[[int], None]
             results = [HashFailure("vanished", vanished=True)] * len(rows)
         except OSError as error:
             results = [HashFailure((error.strerror or str(error)).lower())] * len(rows)
-        scanner.replace(prefix, *_completed(prefix, page, dict(zip(rows, results, strict=True))))
-        done += sum(seen.size for seen in rows.values())
+        scanner.replace(prefix, *_completed(prefix, page, {**known, **dict(zip(rows, results, strict=True))}))
+        done += sum(stats[index].size for index in wanted[prefix])
         on_bytes(done)
 
 
-def _completed(prefix: bytes, page: Page, results: dict[int, bytes | HashFailure]) -> tuple[Page, list[Problem]]:
+def _completed(prefix: bytes, page: Page, results: Mapping[int, bytes | HashFailure]) -> tuple[Page, list[Problem]]:
     names = page.name_list()
     contents: dict[int, bytes] = {}
     gone: set[int] = set()

@@ -19,6 +19,7 @@ from aefsync.disk.assembly import Assembly, unfinished
 from aefsync.disk.building import Limits
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.content import cut_runs, read_pieces, with_target
+from aefsync.disk.crew import NOBODY, Crew, processors
 from aefsync.disk.filesystem import LOCAL, file_system_of
 from aefsync.disk.filter import Filter
 from aefsync.disk.home import Home
@@ -58,6 +59,7 @@ class LocalReplica:
         self._home: Home | None = None
         self._index: Index | None = None
         self._scanner: Scanner | None = None
+        self._crew = NOBODY
         self._taken: Snapshot | None = None
         self._assembly: Assembly | None = None
         self._writer: Writer | None = None
@@ -74,6 +76,7 @@ class LocalReplica:
                 self._root = ConfinedRoot(opened.fd)
                 self._file_system = file_system_of(opened.fd)
                 self._on_root(opened.fd)
+                self._crew = Crew(opened.fd, request.parallel or processors())
         self._request = request
         home, self._home = self._home, None
         if home is not None:
@@ -95,6 +98,7 @@ class LocalReplica:
             self._index,
             self._file_system,
             limits,
+            crew=self._crew,
             clock_ns=self._clock_ns,
             on_progress=lambda entries: self.on_progress(Phase.SCAN, entries, 0),
         )
@@ -248,6 +252,7 @@ class LocalReplica:
         if self._closed:
             return
         self._closed = True
+        self._crew.close()
         if self._writer is not None:
             self._writer.close()
         if self._index is not None:

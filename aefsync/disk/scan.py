@@ -18,15 +18,16 @@ from aefsync.core.digest import ENTRY_DIGEST
 from aefsync.core.path import PathError, RelPath, check_name
 from aefsync.core.problem import Problem
 from aefsync.core.snapshot import STAT_COLUMNS
-from aefsync.core.view import STAT
 from aefsync.disk.adopting import adopt
 from aefsync.disk.building import KINDS, Limits, PageBuilder, above, directory_path
 from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.crew import NOBODY, Crew
 from aefsync.disk.filesystem import FileSystem, file_system_of
 from aefsync.disk.index import Index
 from aefsync.disk.key_order import children, runs
-from aefsync.disk.listing import Listing, list_directory, read_directory
-from aefsync.disk.page import Brief, Page
+from aefsync.disk.listing import list_directory, read_directory
+from aefsync.disk.page import Brief, Page, left_out
+from aefsync.disk.spreading import Look, looks
 
 
 class Scanner:
@@ -39,6 +40,7 @@ class Scanner:
         file_system: FileSystem,
         limits: Limits,
         *,
+        crew: Crew = NOBODY,
         clock_ns: Callable[[], int] = time.time_ns,
         on_progress: Callable[[int], None] = lambda entries: None,
     ) -> None:
@@ -49,6 +51,7 @@ class Scanner:
         self.problems: dict[bytes, list[Problem]] = {}
         self.unexamined: set[bytes] = set()
         self._limits = limits
+        self.crew = crew
         self._rules = limits.filter.digest + b"".join(sorted(limits.own))
         self._clock_ns = clock_ns
         self._on_progress = on_progress
@@ -76,17 +79,21 @@ class Scanner:
         self.unexamined.clear()
         pending, entries = [b""], 0
         while pending:
-            prefix = pending.pop()
-            found = self._visit(prefix)
-            if found is None:
-                continue
-            entries += found.length
-            pending += reversed(children(prefix, found))
-            self._on_progress(entries)
+            spread = self.crew.pays(entries) and self._file_systems[self._device].stable
+            for prefix, look in self._looks(pending) if spread else ((pending.pop(), None),):
+                found = self._visit(prefix, look=look)
+                if found is None:
+                    continue
+                entries += found.length
+                pending += reversed(children(prefix, found))
+                self._on_progress(entries)
         vanished = self.index.vanished(self.pages.keys() | self.briefs.keys())
         if not self._limits.ignore_index:
             self._adopt(self.pages, filter(None, map(self.index.load, vanished)))
         self.index.forget(vanished)
+
+    def _looks(self, pending: list[bytes]) -> Iterator[tuple[bytes, Look | None]]:
+        return looks(self.crew, pending, self._device, self._clock_ns, eager=self._eager)
 
     def materialise(self) -> set[bytes]:
         """Have a page for every directory; those whose contents must be read though the scan recognised them.
@@ -186,8 +193,10 @@ class Scanner:
             total += sum(sizes) if len(positions) == len(sizes) else sum(sizes[index] for index in positions)
         return total
 
-    def _visit(self, prefix: bytes, known: Page | None = None, *, in_brief: bool = True) -> Page | Brief | None:
-        """List one directory and keep what is found; `None` where nothing can be known of it.
+    def _visit(
+        self, prefix: bytes, known: Page | None = None, *, in_brief: bool = True, look: Look | None = None
+    ) -> Page | Brief | None:
+        """List one directory (as a worker saw it: `look`) and keep what is found; `None` where nothing can be known.
 
         Its page is `known`, or else looked for in the index, first `in_brief`.
         """
@@ -195,6 +204,8 @@ class Scanner:
         self.pages.pop(prefix, None)
         self.briefs.pop(prefix, None)
         self.problems.pop(prefix, None)
+        if look is not None:
+            return self._take(look, prefix, known, self._file_systems[self._device], in_brief=in_brief)
         try:
             fd = self.root.open_directory(path)
         except FileNotFoundError:
@@ -209,18 +220,18 @@ class Scanner:
                     self.unexamined.add(path)
                     return None
                 self._file_systems[device] = file_system_of(fd)
-            return self._look(fd, prefix, known, self._file_systems[device], in_brief=in_brief)
+            file_system = self._file_systems[device]
+            return self._take(self._look(fd, file_system), prefix, known, file_system, in_brief=in_brief)
         except OSError as error:
             self.report(prefix, Problem(path, (error.strerror or str(error)).lower(), subtree=True))
             return None
         finally:
             os.close(fd)
 
-    def _look(
-        self, fd: int, prefix: bytes, known: Page | None, file_system: FileSystem, *, in_brief: bool
+    def _take(
+        self, look: Look, prefix: bytes, known: Page | None, file_system: FileSystem, *, in_brief: bool
     ) -> Page | Brief:
-        builder = PageBuilder(prefix, fd, self._limits, file_system, self._clock_ns())
-        listing, contents = self._list(fd, file_system)
+        seen_at, listing, contents = look
         if known is None and not self._ignores_index:
             brief = self.index.brief(prefix) if in_brief else None
             if brief is not None and brief.rules == self._rules and brief.seen == listing.seen:
@@ -229,14 +240,16 @@ class Scanner:
             known = self.index.load(prefix)
         for name, reason in listing.failed:
             self.report(prefix, Problem(directory_path(prefix + name + b"\0"), reason, subtree=True))
+        builder = PageBuilder(prefix, self.root, self._limits, file_system, seen_at)
         return self._keep(prefix, builder.build(listing, known, self._rules, contents))
 
-    def _list(self, fd: int, file_system: FileSystem) -> tuple[Listing, dict[bytes, bytes]]:
+    def _look(self, fd: int, file_system: FileSystem) -> Look:
         """List a directory; with it read its files, if that is wanted and ctimes can be trusted."""
+        seen_at = self._clock_ns()
         if self._eager and file_system.stable:
             with contextlib.suppress(OSError):
-                return read_directory(fd, stable=True)
-        return list_directory(fd, stable=file_system.stable), {}
+                return Look(seen_at, *read_directory(fd, stable=True))
+        return Look(seen_at, list_directory(fd, stable=file_system.stable), {})
 
     def _keep(self, prefix: bytes, page: Page) -> Page:
         self.pages[prefix] = page
@@ -259,13 +272,3 @@ class Scanner:
             except PathError as error:
                 if stat.S_IFMT(mode) in KINDS:
                     self.report(prefix, Problem(directory_path(prefix + name + b"\0"), str(error), subtree=True))
-
-
-def left_out(page: Page) -> Iterator[tuple[bytes, int]]:
-    """Names that a directory lists and the tree leaves out, with their modes."""
-    if page.listed is page.names or page.listed == page.names:
-        return
-    kept = set(page.name_list())
-    for name, row in zip(page.listed.split(b"\0"), STAT.iter_unpack(page.listed_stats), strict=True):
-        if name not in kept:
-            yield name, row[0]

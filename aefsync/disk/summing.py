@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from aefsync.core.digest import PUBLIC_KEY, ROOT_DIGEST, node_digest
 from aefsync.core.ports import Scanned
 from aefsync.disk.building import KINDS
-from aefsync.disk.page import Page
+from aefsync.disk.page import Page, left_out
 from aefsync.disk.reading import unread
-from aefsync.disk.scan import Scanner, left_out
+from aefsync.disk.scan import Scanner
 
 _KIND = 0o170000
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import socket
 import subprocess
-import sys
 from typing import NamedTuple
+
+from aefsync.disk.spawning import spawn_entry
 
 _END_S = 5.0
 
@@ -80,18 +80,5 @@ def _spawn_one(peers: dict[int, socket.socket]) -> Child:
     with theirs:
         words = [f"{peer}:{end.fileno()}" for peer, end in sorted(peers.items())]
         passed = [theirs.fileno(), *(end.fileno() for end in peers.values())]
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _code(), str(theirs.fileno()), *words],
-            pass_fds=passed,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            # Of its own group, so that Ctrl-C at a terminal leaves it to the coordinator when a replica ends.
-            process_group=0,
-        )
+        process = spawn_entry("aefsync.sync.agent", [str(theirs.fileno()), *words], passed)
     return Child(process, ours)
-
-
-def _code() -> str:
-    """The small entry point of a child: the same modules as ours, none of the site start-up."""
-    path = [os.path.abspath(entry) for entry in sys.path]
-    return f"import sys; sys.path[:] = {path!r}; from aefsync.sync.agent import main; main()"

@@ -16,6 +16,7 @@ from aefsync.core.entry import Entry
 from aefsync.core.ports import Access, Missing, Monitor, Open, Opened
 from aefsync.core.tree import Answer, Question
 from aefsync.core.writing import Writing
+from aefsync.disk.crew import processors
 from aefsync.errors import AefsyncError, UsageError
 from aefsync.sync.child import Nursery
 from aefsync.sync.connecting import connected, dial
@@ -153,7 +154,8 @@ class _Hello(NamedTuple):
 
     def _open(self, number: int, terms: Terms) -> Open:
         location = self.session.locations[number]
-        parallel = max(1, (os.cpu_count() or 1) // len(self.terms))
+        here = sum(each.login is None for each in self.session.locations)
+        parallel = max(1, processors() // here) if location.login is None else 0
         cache = os.fsencode(self.cache_dir)
         head = (location.path, self.session.run, self.nonce, terms.access, terms.missing)
         return Open(*head, cache, parallel, writing=terms.writing)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from aefsync.core.digest import content_digest
+from aefsync.core.entry import UNKNOWN
 from aefsync.core.view import STAT
 from aefsync.disk import listing
 from aefsync.disk.listing import Listing, list_directory, read_directory, without_sizes
@@ -67,12 +68,19 @@ def test_small_files_are_read_on_the_way(ground: Ground) -> None:
     os.mkdir(ground.place(b".aefsync"))
     listed, contents = read_directory(ground.root.fd, stable=True)
     assert rows(listed) == rows(list_directory(ground.root.fd, stable=True))
-    known = {name: content for name, content in contents.items() if content}
+    known = {name: content for name, content in contents.items() if content != UNKNOWN}
     assert known == {
         b"small": content_digest(b"small"),
         b"empty": content_digest(b""),
         b"exact": content_digest(b"e" * listing._EAGER),
     }
+
+
+def test_of_very_many_files_none_is_read_on_the_way(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "MANY", 2)
+    for name in (b"a", b"b", b"c"):
+        ground.write(name, name)
+    assert read_directory(ground.root.fd, stable=True) == (list_directory(ground.root.fd, stable=True), {})
 
 
 def test_what_vanishes_between_listing_and_stat_is_not_there(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,7 +51,7 @@ class HelloCall(Form, tag="hello"):
     def __post_init__(self) -> None:
         if len(self.request.nonce) != KEY_SIZE:
             raise ValueError(f"nonce of {len(self.request.nonce)} bytes")
-        if not 1 <= self.request.parallel <= MAX_PARALLEL:
+        if not 0 <= self.request.parallel <= MAX_PARALLEL:
             raise ValueError(f"{self.request.parallel} processes")
         _check_places(self.request.root, self.request.cache_dir)
         if self.request.run:

@@ -1,0 +1,22 @@
+"""Start a process of this program with a small entry point: the same modules as ours, none of the site start-up."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+
+
+def spawn_entry(module: str, words: Sequence[str], descriptors: Sequence[int]) -> subprocess.Popen[bytes]:
+    """Run `main()` of a module of this package, its `sys.argv[1:]` being `words`; it inherits `descriptors` only."""
+    path = [os.path.abspath(entry) for entry in sys.path]
+    code = f"import sys; sys.path[:] = {path!r}; from {module} import main; main()"
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", code, *words],
+        pass_fds=descriptors,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        # Of its own group, so that Ctrl-C at a terminal leaves it to the process that started it when it ends.
+        process_group=0,
+    )

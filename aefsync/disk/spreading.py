@@ -1,0 +1,120 @@
+"""Spread over the crew what can be spread: looking at directories, and reading small files, some of a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from aefsync.core.entry import UNKNOWN
+from aefsync.core.view import STAT
+from aefsync.disk.building import directory_path
+from aefsync.disk.crew import TASK_BYTES, Crew, Task
+from aefsync.disk.hashing import SMALL, Seen
+from aefsync.disk.listing import Listing
+from aefsync.disk.page import Page
+from aefsync.disk.worker import contents_read, look_columns, looked, read_columns
+
+_RUN_BYTES = 4 << 20
+"""What one piece of work reads at most: nobody waits long for a worker, and a worker not long for its end."""
+
+
+class Look(NamedTuple):
+    """What a worker saw of a directory, when (ns), and the contents that it read there, by name."""
+
+    seen_at: int
+    listing: Listing
+    contents: dict[bytes, bytes]
+
+
+def looks(
+    crew: Crew, pending: list[bytes], device: int, clock_ns: Callable[[], int], *, eager: bool
+) -> Iterator[tuple[bytes, Look | None]]:
+    """Every directory of `pending`, to which the caller may add as they come, looked at by workers.
+
+    Directories on other devices than this one, and those that are in any trouble, are left to the replica.
+    """
+
+    def following() -> Task | None:
+        if not pending:
+            return None
+        prefix = pending.pop()
+        return Task(_Visit(prefix, clock_ns()), look_columns(directory_path(prefix), device, eager=eager))
+
+    for task, columns in crew.work(following):
+        assert isinstance(task.what, _Visit)
+        prefix, seen_at = task.what
+        yield prefix, None if columns is None else Look(seen_at, *looked(columns))
+
+
+class _Visit(NamedTuple):
+    prefix: bytes
+    seen_at: int
+
+
+Spread = tuple[bytes, dict[int, bytes]]
+"""A page, and contents of its files by position."""
+
+
+class _Run(NamedTuple):
+    """Files of one page, by their positions."""
+
+    prefix: bytes
+    positions: list[int]
+
+
+def spread(crew: Crew, pages: Mapping[bytes, Page], wanted: Mapping[bytes, Sequence[int]]) -> Iterator[Spread]:
+    """Every page that is wanted, in any order, with the contents that workers read of it.
+
+    What they leave to the replica: files that are not small, and those in any trouble.
+    """
+    found: dict[bytes, dict[int, bytes]] = {}
+    open_runs: dict[bytes, int] = {}
+    done: list[bytes] = []
+
+    def tasks() -> Iterator[Task]:
+        for prefix in sorted(wanted):
+            runs = list(_runs(prefix, pages[prefix], wanted[prefix]))
+            found[prefix], open_runs[prefix] = {}, len(runs)
+            if not runs:
+                done.append(prefix)
+            yield from runs
+
+    for task, columns in crew.work(partial(next, tasks(), None)):
+        assert isinstance(task.what, _Run)
+        prefix, positions = task.what
+        if columns is not None:
+            pairs = zip(positions, contents_read(columns), strict=True)
+            found[prefix].update({index: content for index, content in pairs if content != UNKNOWN})
+        open_runs[prefix] -= 1
+        if not open_runs[prefix]:
+            done.append(prefix)
+        while done:
+            yield done[-1], found.pop(done.pop())
+    for prefix in done:
+        yield prefix, found.pop(prefix)
+
+
+def _runs(prefix: bytes, page: Page, positions: Sequence[int]) -> Iterator[Task]:
+    """The small files among those at these positions, in runs that are described and read in little."""
+    names, stats = page.name_list(), list(STAT.iter_unpack(page.stats))
+    path = directory_path(prefix)
+    run: list[int] = []
+    described = size = 0
+    for index in positions:
+        seen = Seen._make(stats[index][1:])
+        if seen.size > SMALL:
+            continue
+        described += len(names[index]) + STAT.size
+        size += seen.size
+        if run and (described > TASK_BYTES - len(path) - STAT.size or size > _RUN_BYTES):
+            yield _task(prefix, path, names, stats, run)
+            run, described, size = [], len(names[index]) + STAT.size, seen.size
+        run.append(index)
+    if run:
+        yield _task(prefix, path, names, stats, run)
+
+
+def _task(prefix: bytes, path: bytes, names: Sequence[bytes], stats: Sequence[tuple[int, ...]], run: list[int]) -> Task:
+    seen = [Seen._make(stats[index][1:]) for index in run]
+    return Task(_Run(prefix, run), read_columns(path, [names[index] for index in run], seen))
