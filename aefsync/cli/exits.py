@@ -32,7 +32,7 @@ Exit codes:
 
 _ENVIRONMENT = """
 Long options are also read from the environment: AEFSYNC_CACHE_DIR for
---cache-dir, and so on; never --allow-* and --mirror."""
+--cache-dir, and so on; never --allow-*, --mirror and --no-trash."""
 
 
 def epilog(command: str) -> str:

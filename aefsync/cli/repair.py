@@ -12,7 +12,7 @@ from aefsync.cli.options import Comparing, Locations, Output, at_least_two, opti
 from aefsync.cli.playing import announced, play
 from aefsync.cli.reaching import Reaching, link
 from aefsync.cli.replica_names import label, spoken
-from aefsync.cli.safety import Safety, writing_of
+from aefsync.cli.safety import Safety, min_free_of, writing_of
 from aefsync.errors import UsageError
 from aefsync.sync.events import Notice
 from aefsync.sync.request import RepairRequest
@@ -69,7 +69,8 @@ def repair(
         max_delete=repairing.max_delete,
         allow_empty_root=repairing.allow_empty_root,
         allow_unrelated_roots=repairing.allow_unrelated_roots,
-        writing=writing_of(safety),
+        writing=writing_of(ctx, safety),
+        min_free=min_free_of(safety),
     )
     notices = [_direction(locations)] if repairing.mirror else []
     from aefsync.sync.repair import repair as engine

@@ -17,6 +17,7 @@ from aefsync.core.entry import Entry
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem
 from aefsync.core.recipe import Recipe, Run
+from aefsync.core.space import Space
 from aefsync.core.tree import Answer, Question
 from aefsync.core.writing import Writing
 
@@ -172,6 +173,12 @@ class Replica(Protocol):
 
     def record(self) -> Scanned:
         """Make it durable, look again at what was touched, update snapshot and index, empty the staging."""
+
+    def space(self) -> Sequence[Space]:
+        """Room on the root's file system and on those mounted below it; nothing where the root is missing."""
+
+    def allocated(self, paths: Sequence[RelPath]) -> Sequence[int]:
+        """The bytes that files take where they are: fewer than their size where they are sparse, 0 where gone."""
 
     def trash(self) -> Sequence[TrashItem]:
         """What the trash holds, newest run first."""

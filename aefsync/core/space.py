@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "p": 10**15}
+from aefsync.core.guards import Refusal
+
+_UNITS = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "p": 10**15}
 _SHARE = re.compile(r"([0-9]{1,3})(?:\.([0-9]{1,2}))?\s*%")
-_SIZE = re.compile(r"([0-9]{1,15})\s*([kmgtp]?)(i?)b?", re.IGNORECASE)
+_SIZE = re.compile(r"([0-9]{1,15})\s*(?:([kmgtp])(i?))?b?", re.IGNORECASE)
 _WHOLE = 10_000
 """Percentages are counted in hundredths of one."""
 
@@ -34,9 +36,9 @@ def parse_share(text: str) -> Share:
         if share.amount <= _WHOLE:
             return share
     if match := _SIZE.fullmatch(text):
-        unit = _UNITS[match[2].lower()]
+        unit = _UNITS[match[2].lower()] if match[2] else 1
         if match[3]:
-            unit = 1 << (unit.bit_length() // 10 * 10) if match[2] else 1
+            unit = 1 << unit.bit_length()  # 1000 has 10 bits, a million 20, and so on
         return Share(int(match[1]) * unit, is_percentage=False)
     raise ValueError(f"{text!r} is neither a percentage nor a size (like 1%, 500M or 10GiB)")
 
@@ -51,3 +53,29 @@ def size_text(size: int) -> str:
         if value < 999.95 or unit == "TB":
             break
     return f"{value:.1f} {unit}"
+
+
+class Space(NamedTuple):
+    """Room on one file system of a replica: on that of the root (`path` is empty), or on one mounted below it.
+
+    `total_bytes` is 0 where it does not say.  `trash_bytes` is what the replica's trash takes there.
+    """
+
+    path: bytes
+    free_bytes: int
+    total_bytes: int
+    trash_bytes: int
+
+
+def not_enough_space(root: str, needed_bytes: int, space: Space, min_free: Share) -> Refusal | None:
+    """Whether a plan brings more to one file system than fits while `min_free` of it stays free."""
+    left = space.free_bytes - needed_bytes
+    if not needed_bytes or not space.total_bytes or left >= min_free.of(space.total_bytes):
+        return None
+    message = (
+        f"{root}: expected room for {size_text(needed_bytes)} with {min_free} of {size_text(space.total_bytes)} left "
+        f"free, but {size_text(space.free_bytes)} are free"
+    )
+    if space.trash_bytes:
+        message += f" (its trash holds {size_text(space.trash_bytes)}: aefsync trash {root} purge --older-than 1d)"
+    return Refusal(message + ("; to allow it: --min-free 0%" if left >= 0 else ""), "--min-free")

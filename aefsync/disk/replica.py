@@ -14,6 +14,7 @@ from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Learned, Open, Opened, Phase, Piece, Scan, Scanned, TrashItem
 from aefsync.core.recipe import Recipe, Run
 from aefsync.core.snapshot import Snapshot
+from aefsync.core.space import Space
 from aefsync.core.tree import Answer, Question, answer
 from aefsync.disk.assembly import Assembly, unfinished
 from aefsync.disk.building import Limits
@@ -27,6 +28,7 @@ from aefsync.disk.index import Index
 from aefsync.disk.key_order import assemble
 from aefsync.disk.opening import OpenRoot, describe, make_home, open_home_of, open_index, open_root, own_paths
 from aefsync.disk.reading import read_pages, unread, within
+from aefsync.disk.room import allocated, space_of
 from aefsync.disk.scan import Scanner
 from aefsync.disk.summing import sum_up
 from aefsync.disk.trash import list_trash
@@ -210,7 +212,16 @@ class LocalReplica:
             self._read(self._scanner, unread(self._scanner.pages))
         if self._writer is not None:
             self._writer.clear()
+            self._writer.expire(self._clock_ns)
         return self._scanned(complete=True)
+
+    def space(self) -> Sequence[Space]:
+        self._check_open()
+        return space_of(self._root, self._home) if self._root is not None else []
+
+    def allocated(self, paths: Sequence[RelPath]) -> Sequence[int]:
+        self._check_open()
+        return allocated(self._root, paths) if self._root is not None else [0] * len(paths)
 
     def trash(self) -> Sequence[TrashItem]:
         self._check_open()

@@ -59,6 +59,12 @@ class Trash:
                 directory = split(directory)[0]
         return [(self._home, directory) for directory in sorted(above)]
 
+    def empty(self) -> None:
+        """Delete for good what this run put in the trash; what cannot be deleted stays there."""
+        self._made.clear()
+        with contextlib.suppress(OSError):
+            remove_tree(self._home, self._base)
+
     def _candidates(self, why: str, path: RelPath) -> Iterator[bytes]:
         for attempt in range(1000):
             kind = why if attempt == 0 else f"{why}.{attempt}"

@@ -19,6 +19,7 @@ from aefsync.disk.filesystem import FileSystem
 from aefsync.disk.home import Home
 from aefsync.disk.recording import Placed, complete_placed
 from aefsync.disk.restoring import copy_out, restore
+from aefsync.disk.retention import expire, forget_bytes
 from aefsync.disk.scan import Scanner
 from aefsync.disk.staging import Staging
 from aefsync.disk.trash import Trash, purge_runs
@@ -40,6 +41,7 @@ class Writer:
         self._root = root
         self._home = home
         self._run = request.run
+        self._writing = request.writing
         self._durable = Durable(request.writing.durability)
         self._file_system = file_system
         self._assembly = assembly
@@ -69,6 +71,8 @@ class Writer:
         if self._applier is None:
             self._applier = Applier(self._root, self._staging, self._trash, self._durable, scanner.is_unmanaged)
         applied = self._applier.apply(actions)
+        if not self._writing.keeps_trash:
+            self._trash.empty()
         for action, done in zip(actions, applied.done, strict=True):
             if done and action.wanted is not None:
                 staged = self._staging.contents.get(action.path, UNKNOWN)
@@ -105,7 +109,15 @@ class Writer:
         """Put things from the trash back in place, or copy them to the directory `to`."""
         if to:
             return copy_out(self._home, items, to)
+        for run in {self._run, *(item.run for item in items)}:
+            forget_bytes(self._home, run)
         return restore(self._root, self._home, self._trash, items)
+
+    def expire(self, clock_ns: Callable[[], int]) -> None:
+        """Where this run changed the tree, delete the trash that nobody wants kept any longer."""
+        if self._applier is not None and self._applier.touched:
+            forget_bytes(self._home, self._run)
+            expire(self._home, self._run, self._writing, clock_ns)
 
     def purge(self, runs: Sequence[str]) -> Applied:
         return purge_runs(self._home, runs)

@@ -16,6 +16,7 @@ from aefsync.core.verdict import Decision, Rules, Stand, Why
 from aefsync.core.view import View
 from aefsync.errors import GuardError, UsageError
 from aefsync.sync.request import RepairRequest
+from aefsync.sync.room import guard_space
 from aefsync.sync.session import Session
 from aefsync.sync.survey import Survey, compare
 
@@ -48,6 +49,7 @@ def decide(session: Session, survey: Survey, request: RepairRequest) -> Decided:
     decisions = reconcile(differences, rules, survey.unknown)
     decided = plan(decisions, len(session.replicas))
     _guard_deletes(session, survey, decided, request)
+    guard_space(session, decided.transfers, request.min_free)
     standing = [each for each in decisions if isinstance(each.verdict, Stand) and each.verdict.why not in _ELSEWHERE]
     unknown = any(isinstance(each.verdict, Stand) and each.verdict.why is Why.UNKNOWN for each in decisions)
     return Decided(survey, decided, tuple(standing), len(differences), unknown)

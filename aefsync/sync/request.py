@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from aefsync.core.space import Share
 from aefsync.core.writing import Writing
 from aefsync.wire.login import Link
 
@@ -37,3 +38,4 @@ class RepairRequest(NamedTuple):
     allow_empty_root: bool = False
     allow_unrelated_roots: bool = False
     writing: Writing = Writing()
+    min_free: Share = Share(100, is_percentage=True)

@@ -37,6 +37,8 @@ class Method(enum.StrEnum):
     LEARN = "learn"
     APPLY = "apply"
     RECORD = "record"
+    SPACE = "space"
+    ALLOCATED = "allocated"
     TRASH = "trash"
     RESTORE = "restore"
     PURGE = "purge"

@@ -12,6 +12,7 @@ from aefsync.core.entry import Entry
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Learned, Open, Opened, Phase, Piece, Scan, Scanned, TrashItem
 from aefsync.core.recipe import Recipe, Run
+from aefsync.core.space import Space
 from aefsync.core.tree import Answer, Question
 from aefsync.errors import ProtocolError, UnreachableError
 from aefsync.wire import checks
@@ -22,6 +23,8 @@ from aefsync.wire.stream import Stream
 
 AHEAD = 16 << 20
 """Bytes of content that may be on their way: more than a fast link holds in the time of a round trip."""
+MANY_PATHS = 1 << 14
+"""Paths that one call names, at most."""
 
 
 def _ignore(*_: object) -> None:
@@ -137,6 +140,19 @@ class RemoteReplica:
 
     def apply(self, actions: Sequence[Action]) -> Applied:
         return self._applied(len(actions), Method.APPLY, actions)
+
+    def space(self) -> Sequence[Space]:
+        spaces: Sequence[Space] = self._call(Method.SPACE)
+        return spaces
+
+    def allocated(self, paths: Sequence[RelPath]) -> Sequence[int]:
+        sizes: list[int] = []
+        for start in range(0, len(paths), MANY_PATHS):
+            portion = paths[start : start + MANY_PATHS]
+            given: Sequence[int] = self._call(Method.ALLOCATED, portion)
+            self._check(checks.check_done, len(portion), given)
+            sizes += given
+        return sizes
 
     def trash(self) -> Sequence[TrashItem]:
         items: Sequence[TrashItem] = self._call(Method.TRASH)

@@ -669,6 +669,33 @@ def test_purged_runs_are_gone_and_the_others_stay(bench: Bench) -> None:
     assert [(item.run, item.path) for item in replica.trash()] == [("r2", b"docs/b.txt")]
 
 
+# space
+
+
+def test_space_is_told_of_the_root(bench: Bench) -> None:
+    replica = bench.open(bench.a, Access.READ)
+    root, *mounted = replica.space()
+    assert (root.path, root.trash_bytes, mounted) == (b"", 0, [])
+    assert 0 < root.free_bytes <= root.total_bytes
+    missing = bench.replica(bench.b)
+    bench.b.vanish()
+    hello(missing, bench.b, missing=Missing.EMPTY)
+    assert list(missing.space()) == []
+
+
+def test_space_tells_what_the_trash_takes(bench: Bench) -> None:
+    furnish(bench.a)
+    discard(bench)
+    assert bench.open(bench.a, Access.READ).space()[0].trash_bytes > 0
+
+
+def test_what_files_take_where_they_are(bench: Bench) -> None:
+    bench.a.write_file(b"f", b"x" * 10_000)
+    replica, _ = bench.survey(bench.a, Access.READ)
+    assert list(replica.allocated([RelPath(b"f"), RelPath(b"none"), RelPath(b"no/where")])) == [10_000, 0, 0]
+    assert list(replica.allocated([])) == []
+
+
 # access and the end
 
 
@@ -687,6 +714,8 @@ READS: dict[str, Callable[[Replica], object]] = {
     "read": lambda replica: replica.read([Piece(RelPath(b"f"), 0, 1)]),
     "learn": lambda replica: replica.learn([]),
     "record": lambda replica: replica.record(),
+    "space": lambda replica: replica.space(),
+    "allocated": lambda replica: replica.allocated([RelPath(b"f")]),
     "trash": lambda replica: replica.trash(),
 }
 

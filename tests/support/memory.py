@@ -32,6 +32,7 @@ from aefsync.core.ports import (
 from aefsync.core.problem import Problem
 from aefsync.core.recipe import CHUNK_DIGEST, LEVELS, Recipe, Run, runs_of
 from aefsync.core.snapshot import Block, Snapshot
+from aefsync.core.space import Space
 from aefsync.core.tree import Answer, Question, answer, range_digest
 from aefsync.core.view import STAT, View
 from aefsync.errors import AefsyncError, RootError
@@ -73,6 +74,7 @@ class MemoryTree:
     """the index: entries as they were when their content was read"""
     number: int = field(default_factory=lambda: next(_numbers))
     had_session: bool = False
+    free_bytes: int = 1 << 40
 
     def put(self, path: bytes, kind: Kind, data: bytes, mode: int, mtime_ns: int) -> None:
         """Put something in place, as an inode of its own."""
@@ -250,6 +252,15 @@ class MemoryReplica:
         self._staged.clear()
         self._written.clear()
         return self.read_unread((), None)
+
+    def space(self) -> Sequence[Space]:
+        self._session()
+        trash = sum(len(node.data) for node in self.tree.trash.values())
+        return [Space(b"", self.tree.free_bytes, 1 << 40, trash)] if self.tree.exists else []
+
+    def allocated(self, paths: Sequence[RelPath]) -> Sequence[int]:
+        self._session()
+        return [len(self._bytes(path)) for path in paths]
 
     def trash(self) -> Sequence[TrashItem]:
         self._session()

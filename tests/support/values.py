@@ -13,8 +13,10 @@ from aefsync.core.path import PathError, RelPath
 from aefsync.core.ports import Access, Learned, Missing, Open, Opened, Phase, Piece, Scan, Scanned, TrashItem
 from aefsync.core.problem import Problem
 from aefsync.core.recipe import CHUNK_DIGEST, LEVELS, Recipe, Run
+from aefsync.core.space import Share, Space
 from aefsync.core.tree import Answer, KeyRange, Question
 from aefsync.core.view import View
+from aefsync.core.writing import Durability, Writing
 from aefsync.wire.dialogue import Call, Failed, Message, Method, Progress, Reply
 
 INT63 = (1 << 63) - 1
@@ -109,6 +111,13 @@ opens = st.builds(
     st.sampled_from(Missing),
     places,
     st.integers(1, 256),
+    st.builds(
+        Writing,
+        st.sampled_from(Durability),
+        st.booleans(),
+        st.integers(0, 1 << 30),
+        st.builds(Share, counts, st.booleans()),
+    ),
 )
 opened = st.builds(
     Opened,
@@ -141,6 +150,8 @@ arguments: dict[Method, st.SearchStrategy[tuple[Any, ...]]] = {
     Method.LEARN: st.tuples(rows(st.builds(Learned, paths, digests))),
     Method.APPLY: st.tuples(rows(actions())),
     Method.RECORD: st.just(()),
+    Method.SPACE: st.just(()),
+    Method.ALLOCATED: st.tuples(rows(paths)),
     Method.TRASH: st.just(()),
     Method.RESTORE: st.tuples(items, places),
     Method.PURGE: st.tuples(rows(runs)),
@@ -160,6 +171,8 @@ results: dict[Method, st.SearchStrategy[Any]] = {
     Method.LEARN: st.none(),
     Method.APPLY: applied,
     Method.RECORD: scanned,
+    Method.SPACE: rows(st.builds(Space, st.binary(max_size=12), counts, counts, counts)),
+    Method.ALLOCATED: rows(counts),
     Method.TRASH: items,
     Method.RESTORE: applied,
     Method.PURGE: applied,

@@ -146,6 +146,7 @@ NONCE = bytes(32)
         ["apply", [[0], [b"a"]], [["link", [3, *ROW[1:], b"a\0b"], None]]],
         ["restore", [[0], [b"a"]], [["..", "deleted", False, 0]]],
         ["restore", [[0], [b"a"]], [["run", "../../x", False, 0]]],
+        ["allocated", [[0], [b"../a"]]],
         ["purge", ["a/b"]],
         ["purge", [""]],
         ["purge", [5]],

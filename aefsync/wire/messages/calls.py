@@ -34,6 +34,7 @@ from aefsync.wire.messages.rows import (
     TrashForm,
     unpack_text,
 )
+from aefsync.wire.messages.space import AllocatedCall, SpaceCall, check_writing
 from aefsync.wire.packing import pack_spans, unpack_spans
 
 LevelNumber = Annotated[int, Meta(ge=0, lt=len(LEVELS))]
@@ -53,6 +54,7 @@ class HelloCall(Form, tag="hello"):
             raise ValueError(f"nonce of {len(self.request.nonce)} bytes")
         if not 0 <= self.request.parallel <= MAX_PARALLEL:
             raise ValueError(f"{self.request.parallel} processes")
+        check_writing(self.request.writing)
         _check_places(self.request.root, self.request.cache_dir)
         if self.request.run:
             msgspec.convert(self.request.run, FileName)
@@ -267,6 +269,8 @@ CallForm = (
     | LearnCall
     | ApplyCall
     | RecordCall
+    | SpaceCall
+    | AllocatedCall
     | TrashCall
     | RestoreCall
     | PurgeCall

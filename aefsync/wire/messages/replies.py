@@ -34,6 +34,7 @@ from aefsync.wire.messages.rows import (
     unpack_problems,
     unpack_text,
 )
+from aefsync.wire.messages.space import AllocatedReply, SpaceReply
 from aefsync.wire.packing import pack_spans, unpack_spans
 
 
@@ -224,6 +225,8 @@ ReplyForm = (
     | LearnReply
     | ApplyReply
     | RecordReply
+    | SpaceReply
+    | AllocatedReply
     | TrashReply
     | RestoreReply
     | PurgeReply

@@ -1,0 +1,33 @@
+"""Mounts below a root: file systems, and bound directories, where renames from elsewhere end with EXDEV."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from aefsync.disk.confined import ConfinedRoot
+
+_TABLE = "/proc/self/mountinfo"
+_ESCAPED = re.compile(rb"\\([0-7]{3})")
+_MOUNT_POINT = 4
+
+
+def mounts_below(root: ConfinedRoot, table: str = _TABLE) -> list[bytes]:
+    """The paths of the mount points below a root, outermost first; none where the system does not tell (proc(5))."""
+    try:
+        base = os.readlink(f"/proc/self/fd/{root.fd}".encode()).rstrip(b"/") + b"/"
+        with open(table, "rb") as file:
+            points = [line.split(b" ")[_MOUNT_POINT] for line in file]
+    except (OSError, IndexError):
+        return []
+    places = (_ESCAPED.sub(lambda found: bytes([int(found[1], 8)]), point) for point in points)
+    return sorted({place[len(base) :] for place in places if place.startswith(base)})
+
+
+def covering(mounts: list[bytes], path: bytes) -> bytes:
+    """The mount point at or above a path, the innermost of those sorted ones; empty for the root's own."""
+    found = b""
+    for mount in mounts:
+        if path == mount or path.startswith(mount + b"/"):
+            found = mount
+    return found

@@ -1,0 +1,47 @@
+"""Room: what the file systems of a root have left, and what files take there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+
+from aefsync.core.path import RelPath
+from aefsync.core.space import Space
+from aefsync.disk.confined import ConfinedRoot, split
+from aefsync.disk.directories import OpenDirectories
+from aefsync.disk.home import Home
+from aefsync.disk.mounts import mounts_below
+from aefsync.disk.retention import trash_bytes
+
+_SECTOR = 512
+"""The unit of `st_blocks`, whatever the file system's own is."""
+
+
+def space_of(root: ConfinedRoot, home: Home | None) -> list[Space]:
+    """Room on the root's own file system, and on each that is mounted below it."""
+    spaces = [_space(root.fd, b"", trash_bytes(home) if home is not None else 0)]
+    for mount in mounts_below(root):
+        with contextlib.suppress(OSError), root.directory(mount) as fd:
+            spaces.append(_space(fd, mount, 0))
+    return spaces
+
+
+def _space(fd: int, path: bytes, trash: int) -> Space:
+    seen = os.fstatvfs(fd)
+    return Space(path, seen.f_bavail * seen.f_frsize, seen.f_blocks * seen.f_frsize, trash)
+
+
+def allocated(root: ConfinedRoot, paths: Sequence[RelPath]) -> list[int]:
+    """The bytes that files take on the disk: fewer than their size where they are sparse, 0 where they are gone."""
+    found = []
+    with OpenDirectories(root, writable=False) as directories:
+        for path in paths:
+            directory, name = split(path)
+            try:
+                seen = os.stat(name, dir_fd=directories.get(directory), follow_symlinks=False)
+            except OSError:
+                found.append(0)
+            else:
+                found.append(min(seen.st_size, seen.st_blocks * _SECTOR))
+    return found
