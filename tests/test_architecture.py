@@ -34,6 +34,7 @@ DOORS = {
     "msgspec": "aefsync.wire.messages",
     "pathspec": "aefsync.disk.filter",
     "pyfastcdc": "aefsync.disk.chunking",
+    "paramiko": "aefsync.wire.paramiko",
     "zstandard": "aefsync.wire.compression",
     "typer": "aefsync.cli",
     "click": "aefsync.cli",

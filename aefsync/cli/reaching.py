@@ -17,7 +17,8 @@ class Reaching(NamedTuple):
     """How other hosts are reached."""
 
     transport: Annotated[
-        str, option("--transport", says="What speaks SSH: the ssh program, or this one.", metavar="auto|openssh")
+        str,
+        option("--transport", says="What speaks SSH: the ssh program, or this one.", metavar="auto|openssh|paramiko"),
     ] = "auto"
     ssh: Annotated[str, option("-e", "--ssh", says="The ssh program, and options for it.", metavar="CMD")] = ""
     port: Annotated[str, option("-p", "--port", says="The port of SSH there.", metavar="PORT")] = ""

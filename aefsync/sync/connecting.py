@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from aefsync.core.ports import Monitor
 from aefsync.sync.child import Nursery
 from aefsync.sync.location import Location
-from aefsync.wire.login import Link, Login
+from aefsync.wire.login import Link, Login, Transport
 
 if TYPE_CHECKING:
     from aefsync.wire.remote import RemoteReplica
@@ -57,7 +57,13 @@ def dial(login: Login, link: Link, heard: Callable[[str], None]) -> Stream:
     from aefsync.wire import openssh
     from aefsync.wire.throttle import ThrottledStream
 
-    stream: Stream = openssh.connect(login, link, heard)
+    stream: Stream
+    if link.transport is Transport.PARAMIKO or (link.transport is Transport.AUTO and not openssh.is_there(link)):
+        from aefsync.wire import paramiko
+
+        stream = paramiko.connect(login, link, heard)
+    else:
+        stream = openssh.connect(login, link, heard)
     return stream if link.bytes_per_s is None else ThrottledStream(stream, link.bytes_per_s)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aefsync.core.ports import Phase
-from aefsync.errors import AefsyncError, IncompatibleError, ProtocolError, UnreachableError
+from aefsync.errors import AefsyncError, UnreachableError
 from aefsync.wire.codec import NEED_DATA, Connection, Role, State
 from aefsync.wire.dialogue import Call, Failed, Method, Progress, Reply, error_of
 from aefsync.wire.stream import READ_SIZE, Stream
@@ -77,6 +77,8 @@ class Caller:
                 self.stream.write(data)
             except OSError as error:
                 self._give_up(self._broken(error))
+            except AefsyncError as error:
+                self._give_up(error)
         return pending
 
     def end(self) -> None:
@@ -143,7 +145,7 @@ class Caller:
             lost = list(self._pending)
             self._pending.clear()
             self._changed.notify()
-        if isinstance(error, UnreachableError | ProtocolError | IncompatibleError):
+        if isinstance(error, AefsyncError) and not error.message.startswith(f"{self._label}: "):
             error.message = f"{self._label}: {error.message}"
             error.args = (error.message,)
         if is_first:

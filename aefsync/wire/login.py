@@ -13,6 +13,7 @@ class Transport(enum.StrEnum):
     AUTO = "auto"
     """the ssh program where there is one"""
     OPENSSH = "openssh"
+    PARAMIKO = "paramiko"
 
 
 class Login(NamedTuple):

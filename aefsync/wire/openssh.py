@@ -11,9 +11,9 @@ import shlex
 import shutil
 import signal
 from collections.abc import Callable
-from typing import NamedTuple
 
 from aefsync.errors import AefsyncError, UnreachableError, UsageError
+from aefsync.wire import failures
 from aefsync.wire.launching import agent_command, no_agent
 from aefsync.wire.login import Link, Login, has_terminal
 from aefsync.wire.process import Ending, ProcessStream
@@ -37,6 +37,11 @@ def connect(login: Login, link: Link, heard: Callable[[str], None]) -> ProcessSt
         silence_s=link.timeout_s,
         apart=not asks,
     )
+
+
+def is_there(link: Link) -> bool:
+    """Whether there is an ssh program, or one was asked for."""
+    return bool(link.ssh) or shutil.which("ssh") is not None
 
 
 def ssh_argv(login: Login, link: Link, *, asks: bool) -> list[str]:
@@ -67,33 +72,17 @@ def _options(link: Link, *, asks: bool) -> list[str]:
     return options
 
 
-class _Reason(NamedTuple):
-    """What ssh says, what that means, and whether it may be otherwise in a moment."""
-
-    pattern: str
-    text: str
-    hint: str | None = None
-    transient: bool = False
-
-
-_REASONS = (
-    _Reason(
-        "REMOTE HOST IDENTIFICATION HAS CHANGED",
-        "its host key is not the one that is known",
-        "somebody may be in between, or it was set up anew: if you are sure, ssh-keygen -R {host}",
-    ),
-    _Reason(
-        r"Host key verification failed|No \S+ host key is known",
-        "its host key is not known",
-        "compare it and log in once with ssh, or take it as it is with --accept-new-host-key",
-    ),
-    _Reason(r"Permission denied \((?P<what>.*)\)", "login refused ({what})", "--identity FILE names another key"),
-    _Reason("Temporary failure in name resolution", "{host} does not resolve to an address now", transient=True),
-    _Reason("Could not resolve hostname|Name or service not known", "{host} does not resolve to an address"),
-    _Reason("Connection refused", "connection refused: no SSH server listens there", transient=True),
-    _Reason("(?P<what>[Cc]onnection timed out|[Cc]onnection reset|No route to host)", "{what}", transient=True),
-    _Reason("(?P<what>Connection closed by|Network is unreachable)", "{what}", transient=True),
+_REASONS: tuple[tuple[str, Callable[[str, str], UnreachableError]], ...] = (
+    ("REMOTE HOST IDENTIFICATION HAS CHANGED()", lambda host, _: failures.changed_host_key(host)),
+    (r"Host key verification failed()|No \S+ host key is known", lambda host, _: failures.unknown_host_key()),
+    (r"Permission denied \((.*)\)", lambda host, ways: failures.login_refused(ways)),
+    ("Temporary failure in name resolution()", lambda host, _: failures.unresolved(host, transient=True)),
+    ("Could not resolve hostname()|Name or service not known", lambda host, _: failures.unresolved(host)),
+    ("Connection refused()", lambda host, _: failures.not_listening()),
+    ("([Cc]onnection timed out|[Cc]onnection reset|No route to host)", lambda host, what: failures.passing(what)),
+    ("(Connection closed by|Network is unreachable)", lambda host, what: failures.passing(what)),
 )
+"""What ssh says, and what that means."""
 
 
 def explain(login: Login, ending: Ending) -> AefsyncError:
@@ -108,15 +97,16 @@ def explain(login: Login, ending: Ending) -> AefsyncError:
 
 
 def _unreachable(login: Login, text: str, ending: Ending) -> UnreachableError:
-    lost = "" if ending.said is not None else "connection lost: "
-    for reason in _REASONS:
-        found = re.search(reason.pattern, text)
-        if found:
-            words = {"host": login.host, "what": "", **{k: v.lower() for k, v in found.groupdict().items()}}
-            hint = reason.hint.format(**words) if reason.hint else None
-            return UnreachableError(lost + reason.text.format(**words), hint=hint, transient=reason.transient)
     last = ending.lines[-1] if ending.lines else "ssh has ended without a word"
-    return UnreachableError(lost + last, transient=ending.said is None)
+    error = UnreachableError(last, transient=ending.said is None)
+    for pattern, means in _REASONS:
+        found = re.search(pattern, text)
+        if found:
+            error = means(login.host, found[1] or "")
+            break
+    if ending.said is None:
+        return UnreachableError(f"connection lost: {error.message}", hint=error.hint, transient=error.transient)
+    return error
 
 
 def _status(code: int) -> str:

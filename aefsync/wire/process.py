@@ -16,10 +16,8 @@ from collections.abc import Callable, Sequence
 from typing import IO, NamedTuple
 
 from aefsync.errors import AefsyncError
+from aefsync.wire.stderr import StandardError
 
-MAX_LINES = 200
-"""Lines of standard error that are kept to explain a failure."""
-MAX_LINE = 4096
 _END_S = 5.0
 _PIPE_SIZE = 1 << 20
 _F_SETPIPE_SZ = 1031
@@ -70,7 +68,8 @@ class ProcessStream:
         for file in (self._stdin, self._stdout):
             os.set_blocking(file.fileno(), False)
             _widen(file.fileno())
-        self._errors = _Errors(self._process.stderr, heard)
+        self._stderr = self._process.stderr
+        self._errors = StandardError(lambda: os.read(self._stderr.fileno(), 1 << 16), heard)
         self._woken, self._wake = os.pipe()
         self._reading, self._writing, self._closing = threading.Lock(), threading.Lock(), threading.Lock()
         self._closed = False
@@ -102,7 +101,7 @@ class ProcessStream:
         self._broken = True
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(1.0)
-        return self._explain(Ending(self._process.poll(), said, self._errors.all()))
+        return self._explain(Ending(self._process.poll(), said, self._errors.lines(0.5)))
 
     def close(self) -> None:
         """End the process; one that leads to an agent ends by itself when its standard input does."""
@@ -115,7 +114,9 @@ class ProcessStream:
             self._stdin.close()
         self._end()
         self._stdout.close()
-        self._errors.close()
+        self._errors.lines(0.2)
+        if self._errors.has_ended:  # what was left behind on purpose, as the master of shared connections, may write on
+            self._stderr.close()
         os.close(self._woken)
         os.close(self._wake)
 
@@ -143,55 +144,6 @@ class ProcessStream:
             except subprocess.TimeoutExpired:
                 harder()
         process.wait()
-
-
-class _Errors:
-    """Reads lines of standard error in a thread of its own."""
-
-    def __init__(self, file: IO[bytes], heard: Callable[[str], None]) -> None:
-        self._file = file
-        self._heard = heard
-        self._held: list[str] | None = []
-        self._last: list[str] = []
-        self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def release(self) -> None:
-        with self._lock:
-            held, self._held = self._held or (), None
-            for line in held:
-                self._heard(line)
-
-    def all(self) -> tuple[str, ...]:
-        """The last lines, once the process is silent."""
-        self._thread.join(0.5)
-        with self._lock:
-            return tuple(self._last)
-
-    def close(self) -> None:
-        # A process that was left behind on purpose (the master of shared connections) may keep its end open.
-        self._thread.join(0.2)
-        if not self._thread.is_alive():
-            self._file.close()
-
-    def _read(self) -> None:
-        rest = b""
-        while data := os.read(self._file.fileno(), 1 << 16):
-            *lines, rest = (rest + data).replace(b"\r", b"\n").split(b"\n")
-            rest = rest[:MAX_LINE]
-            self._take(lines)
-        self._take([rest])
-
-    def _take(self, lines: list[bytes]) -> None:
-        texts = [line[:MAX_LINE].decode("utf-8", "surrogateescape") for line in lines if line.strip()]
-        with self._lock:
-            self._last = (self._last + texts)[-MAX_LINES:]
-            if self._held is None:
-                for text in texts:
-                    self._heard(text)
-            else:
-                self._held = (self._held + texts)[-MAX_LINES:]
 
 
 def _widen(fd: int) -> None:

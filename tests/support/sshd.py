@@ -127,9 +127,9 @@ class Sshd:
         return process
 
 
-def make_key(place: Path) -> None:
+def make_key(place: Path, passphrase: str = "") -> None:
     """A key pair at `place` and `place`.pub."""
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(place)], check=True)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", passphrase, "-f", str(place)], check=True)
 
 
 def _free_port() -> int:
