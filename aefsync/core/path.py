@@ -70,6 +70,11 @@ class RelPath(bytes):
             raise PathError("key with /")
         return cls(key.replace(b"\0", b"/"))
 
+    @classmethod
+    def again(cls, path: bytes) -> RelPath:
+        """A path that was a `RelPath` before and only had to be kept as bytes: it is not checked once more."""
+        return super().__new__(cls, path)
+
     @property
     def key(self) -> bytes:
         """The sort key: subtrees are contiguous in it."""

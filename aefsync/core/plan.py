@@ -1,25 +1,31 @@
 """The plan: decisions turned into actions for each replica, in an order that is safe wherever it stops.
 
-Each replica carries out its actions one after the other, in four passes:
+Each replica carries out its actions in four passes over all decisions:
 
-    1  clashing files and links are renamed to their conflict copies      MOVE
-    2  deletes, children before parents                                    DELETE
-    3  everything new or replaced, parents before children                 MKDIR CREATE COPY LINK, METADATA of files
-    4  permission bits of directories, children before parents             METADATA
+    MOVE    clashing files and links are renamed to their conflict copies
+    DELETE  children before parents
+    PUT     everything new or replaced, and metadata, parents before children
+    CLOSE   permission bits of directories that have to lose some, children before parents
 
 So a path is free before something else takes it, a directory is empty before it goes and exists before it is filled,
-and nothing is taken out of a directory's permissions while there is work left in it.  A MKDIR carries the mode that is
-wanted in the end; `disk` makes the directory usable for its owner first, so where the wanted mode lacks one of the
-bits 0o300, a METADATA follows in pass 4 with `found` `None`: what is there was made by this run.
+and nothing is taken out of a directory's permissions while there is work left in it: where the mode that is wanted
+lacks one of the bits 0o300, PUT leaves them in (`disk` sees to that for a MKDIR, which carries the mode wanted in the
+end), and a METADATA follows in CLOSE with `found` `None`: what is there by then was left by this run.
 
-Bytes travel before the first action: a **transfer** brings one file to one receiver's staging, from the path where the
-origin has it at that time (for a conflict copy that is still the clashing path).
+A plan is made of one **window** of decisions at a time, so that a million of them need no million actions in memory.
+Nothing in it depends on what other windows hold.  The passes therefore go over all windows one after the other: MOVE
+and PUT forwards, DELETE and CLOSE backwards, and within a window an action of DELETE or CLOSE stands in that order too.
+
+Bytes travel before what needs them: a **transfer** brings one file to one receiver's staging, from the path where the
+origin has it at that time.  Those for conflict copies (`early`) come before MOVE, while the origin has them at the
+clashing path; the others just before PUT.  Nothing else that is a source changes until then, because no replica changes
+a path of which it has the version that wins.
 
 Example: `doc` is a file on A and a directory with `in.txt` on B (`reconcile` has the decisions).
 
-    A   MOVE doc -> doc.conflict-...    MKDIR doc    CREATE doc/in.txt
-    B   CREATE doc.conflict-...
-    transfers: 0 -> 1 doc for doc.conflict-...,  1 -> 0 doc/in.txt
+    A   MOVE doc -> doc.conflict-...    PUT  MKDIR doc    CREATE doc/in.txt
+    B                                   PUT  CREATE doc.conflict-...
+    transfers: 0 -> 1 doc for doc.conflict-... (early),  1 -> 0 doc/in.txt
 
 A conflict copy that all replicas have already does not appear among the differences, so a MOVE or CREATE for it may
 be planned all the same: `apply` takes "already there, with the same content" for done (the source of such a MOVE goes
@@ -30,6 +36,8 @@ to the trash).
 
 from __future__ import annotations
 
+import enum
+import operator
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -45,6 +53,27 @@ _NEW = {Kind.FILE: Act.CREATE, Kind.DIRECTORY: Act.MKDIR, Kind.SYMLINK: Act.LINK
 _REPLACE = {Kind.FILE: Act.COPY, Kind.SYMLINK: Act.LINK}
 
 
+class Pass(enum.IntEnum):
+    """The passes, in their order."""
+
+    MOVE = 0
+    DELETE = 1
+    PUT = 2
+    CLOSE = 3
+
+    @property
+    def backwards(self) -> bool:
+        """Whether it goes from the last window to the first."""
+        return self in (Pass.DELETE, Pass.CLOSE)
+
+
+class Place(NamedTuple):
+    """Which action of a replica: its number within the pass, from 0."""
+
+    step: Pass
+    number: int
+
+
 class Transfer(NamedTuple):
     """A file whose bytes have to reach the staging of `receiver`; replica `origin` has them."""
 
@@ -56,15 +85,15 @@ class Transfer(NamedTuple):
 class Step(NamedTuple):
     """What happens to one path, for people.
 
-    `action` is a word of CLI.md, `positions` tells for each receiver which of its actions it is (so that what was not
-    done need not be claimed), `old` is the clashing path that a conflict copy had before.
+    `action` is a word of CLI.md, `places` tells for each receiver which of its actions it is (so that what was not done
+    need not be claimed; never one of CLOSE), `old` is the clashing path that a conflict copy had before.
     """
 
     action: str
     path: RelPath
     origin: int | None
     receivers: tuple[int, ...]
-    positions: tuple[int, ...]
+    places: tuple[Place, ...]
     size: int
     reason: str
     old: RelPath | None = None
@@ -72,24 +101,57 @@ class Step(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """`actions` by replica, in order; `transfers` by path; `steps` by path."""
+    """What one window comes to: `actions` by replica and pass, in order; `transfers` (`early`: of conflict copies) and
+    `steps` by path."""
 
-    actions: tuple[tuple[Action, ...], ...]
+    actions: tuple[tuple[tuple[Action, ...], ...], ...]
+    early: tuple[Transfer, ...]
     transfers: tuple[Transfer, ...]
     steps: tuple[Step, ...]
 
-    @property
-    def is_empty(self) -> bool:
-        return not any(self.actions)
+    def of(self, step: Pass) -> tuple[tuple[Action, ...], ...]:
+        """The actions of one pass, by replica."""
+        return tuple(own[step] for own in self.actions)
+
+
+class Load(NamedTuple):
+    """What plans come to, added up: the number of `actions` by replica and pass, the `sizes` of all files to be brought
+    by receiver, in bytes."""
+
+    actions: tuple[tuple[int, ...], ...]
+    sizes: tuple[int, ...]
 
     @property
     def deletes(self) -> tuple[int, ...]:
         """How many entries each replica loses to the trash without another version taking their place."""
-        return tuple(sum(1 for action in own if action.act is Act.DELETE) for own in self.actions)
+        return tuple(own[Pass.DELETE] for own in self.actions)
+
+    def has(self, step: Pass) -> bool:
+        """Whether any replica has something to do in this pass."""
+        return any(own[step] for own in self.actions)
+
+
+def load_of(plan: Plan) -> Load:
+    """What one plan comes to."""
+    sizes = [0] * len(plan.actions)
+    for transfer in (*plan.early, *plan.transfers):
+        sizes[transfer.receiver] += transfer.file.source.size
+    return Load(tuple(tuple(map(len, own)) for own in plan.actions), tuple(sizes))
+
+
+def total(loads: Iterable[Load], replicas: int) -> Load:
+    """What several plans come to."""
+    actions = [[0] * len(Pass) for _ in range(replicas)]
+    sizes = [0] * replicas
+    for load in loads:
+        for replica, own in enumerate(load.actions):
+            actions[replica] = list(map(operator.add, actions[replica], own))
+        sizes = list(map(operator.add, sizes, load.sizes))
+    return Load(tuple(map(tuple, actions)), tuple(sizes))
 
 
 def plan(decisions: Iterable[Decision], replicas: int) -> Plan:
-    """Turn decisions, in key order, into the actions of each of so many replicas."""
+    """Turn a window of decisions, in key order, into the actions of each of so many replicas."""
     draft = _Draft(replicas)
     for decision in decisions:
         match decision.verdict:
@@ -157,61 +219,58 @@ class _Spot(NamedTuple):
     old: RelPath | None = None
 
 
-class _Pass(NamedTuple):
-    """Where an action stands before the passes are joined: number of the pass, offset in it."""
-
-    number: int
-    offset: int
-
-
-_MOVES, _DELETES, _PUTS, _LAST = range(4)
-_REVERSED = (_DELETES, _LAST)
-
-
 class _Draft:
     """Collects the actions of each replica by pass, and the steps by word and path."""
 
     def __init__(self, replicas: int) -> None:
-        self._passes: list[tuple[list[Action], ...]] = [([], [], [], []) for _ in range(replicas)]
+        self._passes: list[tuple[list[Action], ...]] = [tuple([] for _ in Pass) for _ in range(replicas)]
+        self._early: list[Transfer] = []
         self._transfers: list[Transfer] = []
-        self._steps: dict[tuple[str, RelPath, str], tuple[Step, list[tuple[int, _Pass]]]] = {}
+        self._steps: dict[tuple[str, RelPath, str], tuple[Step, list[tuple[int, Place]]]] = {}
 
     def put(self, spot: _Spot, found: Entry | None = None) -> None:
         """Something new at the path, or in the place of a file or link."""
         kind = spot.wanted.kind
         act = _NEW[kind] if found is None else _REPLACE[kind]
-        place = self._add(spot.replica, _PUTS, Action(act, spot.wanted.path, spot.wanted, found))
+        place = self._add(spot.replica, Pass.PUT, Action(act, spot.wanted.path, spot.wanted, found))
         if kind is Kind.FILE:
-            file = StageFile(spot.source, spot.wanted.path)
-            self._transfers.append(Transfer(spot.winner, spot.replica, file))
-        elif kind is Kind.DIRECTORY and spot.wanted.mode & USABLE != USABLE:
-            self._add(spot.replica, _LAST, Action(Act.METADATA, spot.wanted.path, spot.wanted, None))
+            transfers = self._transfers if spot.source.path == spot.wanted.path else self._early
+            transfers.append(Transfer(spot.winner, spot.replica, StageFile(spot.source, spot.wanted.path)))
+        elif kind is Kind.DIRECTORY:
+            self._close(spot)
         self._show("conflict_copy" if spot.old else act.value, spot, place)
 
     def keep(self, spot: _Spot, entry: Entry) -> None:
         """Rename a clashing version to its conflict copy; where that has other metadata, it is made anew."""
         if entry.same_content(spot.wanted) and entry.same_metadata(spot.wanted):
             move = Action(Act.MOVE, spot.wanted.path, spot.wanted, entry, source=entry.path)
-            self._show("conflict_copy", spot, self._add(spot.replica, _MOVES, move))
+            self._show("conflict_copy", spot, self._add(spot.replica, Pass.MOVE, move))
         else:
-            self._add(spot.replica, _DELETES, Action(Act.DELETE, entry.path, None, entry))
+            self._add(spot.replica, Pass.DELETE, Action(Act.DELETE, entry.path, None, entry))
             self.put(spot)
 
     def set_metadata(self, spot: _Spot, found: Entry) -> None:
-        number = _LAST if found.kind is Kind.DIRECTORY else _PUTS
-        action = Action(Act.METADATA, spot.wanted.path, spot.wanted, found)
-        self._show(Act.METADATA.value, spot, self._add(spot.replica, number, action))
+        wanted = spot.wanted
+        if wanted.kind is Kind.DIRECTORY:
+            wanted = wanted._replace(mode=wanted.mode | USABLE)
+            self._close(spot)
+        action = Action(Act.METADATA, wanted.path, wanted, found)
+        self._show(Act.METADATA.value, spot, self._add(spot.replica, Pass.PUT, action))
 
     def delete(self, replica: int, found: Entry, reason: str) -> None:
-        place = self._add(replica, _DELETES, Action(Act.DELETE, found.path, None, found))
+        place = self._add(replica, Pass.DELETE, Action(Act.DELETE, found.path, None, found))
         self._show(Act.DELETE.value, _Spot(replica, replica, found, found, reason), place)
 
-    def _add(self, replica: int, number: int, action: Action) -> _Pass:
-        actions = self._passes[replica][number]
-        actions.append(action)
-        return _Pass(number, len(actions) - 1)
+    def _close(self, spot: _Spot) -> None:
+        if spot.wanted.mode & USABLE != USABLE:
+            self._add(spot.replica, Pass.CLOSE, Action(Act.METADATA, spot.wanted.path, spot.wanted, None))
 
-    def _show(self, word: str, spot: _Spot, place: _Pass) -> None:
+    def _add(self, replica: int, step: Pass, action: Action) -> Place:
+        actions = self._passes[replica][step]
+        actions.append(action)
+        return Place(step, len(actions) - 1)
+
+    def _show(self, word: str, spot: _Spot, place: Place) -> None:
         key = (word, spot.wanted.path, spot.reason)
         if key not in self._steps:
             origin = None if word == Act.DELETE.value else spot.winner
@@ -225,17 +284,15 @@ class _Draft:
         steps = []
         for step, places in self._steps.values():
             receivers = tuple(replica for replica, _ in places)
-            positions = tuple(self._position(replica, place) for replica, place in places)
-            steps.append(step._replace(receivers=receivers, positions=positions))
-        return Plan(tuple(_in_order(own) for own in self._passes), tuple(self._transfers), tuple(steps))
+            steps.append(step._replace(receivers=receivers, places=tuple(self._turned(*each) for each in places)))
+        actions = tuple(tuple(map(_in_order, Pass, own)) for own in self._passes)
+        return Plan(actions, tuple(self._early), tuple(self._transfers), tuple(steps))
 
-    def _position(self, replica: int, place: _Pass) -> int:
-        own = self._passes[replica]
-        before = sum(len(actions) for actions in own[: place.number])
-        inside = len(own[place.number]) - 1 - place.offset if place.number in _REVERSED else place.offset
-        return before + inside
+    def _turned(self, replica: int, place: Place) -> Place:
+        if not place.step.backwards:
+            return place
+        return place._replace(number=len(self._passes[replica][place.step]) - 1 - place.number)
 
 
-def _in_order(passes: tuple[list[Action], ...]) -> tuple[Action, ...]:
-    ordered = [reversed(own) if number in _REVERSED else own for number, own in enumerate(passes)]
-    return tuple(action for own in ordered for action in own)
+def _in_order(step: Pass, actions: list[Action]) -> tuple[Action, ...]:
+    return tuple(reversed(actions) if step.backwards else actions)

@@ -37,11 +37,12 @@ standing is left standing too.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from aefsync.core.compare import Difference
 from aefsync.core.conflict import conflict_name, original_name
+from aefsync.core.differences import Differences
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.path import PathError, RelPath
 from aefsync.core.verdict import (
@@ -71,39 +72,79 @@ class Unread(NamedTuple):
     path: RelPath
 
 
-def reconcile(differences: Sequence[Difference], rules: Rules, unknown: Sequence[Collection[bytes]]) -> list[Decision]:
-    """Decide on all differing paths (given and returned in key order).
+class Decisions:
+    """The decisions on all differing paths, worked out **window** by window as they are asked for.
+
+    A window holds what is decided about the paths of one block of differences, and about the conflict copies that come
+    between them in key order.  It can be had any number of times, in any order.
+    """
+
+    def __init__(self, differences: Differences, rules: Rules, unknown: Sequence[Collection[bytes]]) -> None:
+        self._differences = differences
+        self._rules = rules
+        self._hidden = frozenset(path for own in unknown for path in own)
+        self._settled = {} if rules.mirror else _settle_clashes(differences, rules, self._hidden)
+        self._ordered = sorted(self._settled.values(), key=_key)
+        self._standing = frozenset(each.path for each in self._ordered if isinstance(each.verdict, Stand))
+        self._above = frozenset(parent for path in self._hidden for parent in _parents(path))
+
+    @property
+    def windows(self) -> int:
+        """How many there are."""
+        return len(self._differences.firsts)
+
+    def window(self, number: int) -> list[Decision]:
+        """The decisions of one window, in key order."""
+        decisions = self._settled_in(number)
+        begins_settled = bool(decisions)
+        for path, entries in self._differences.block(number):
+            if path not in self._settled:
+                decisions.append(Decision(path, entries, self._verdict(path, entries)))
+        if begins_settled:
+            decisions.sort(key=_key)
+        return decisions
+
+    def __iter__(self) -> Iterator[Decision]:
+        for number in range(self.windows):
+            yield from self.window(number)
+
+    def _settled_in(self, number: int) -> list[Decision]:
+        if not self._ordered:
+            return []
+        firsts = self._differences.firsts
+        low = bisect_left(self._ordered, firsts[number], key=_key) if number else 0
+        last = number + 1 == len(firsts)
+        high = len(self._ordered) if last else bisect_left(self._ordered, firsts[number + 1], key=_key)
+        return self._ordered[low:high]
+
+    def _verdict(self, path: RelPath, entries: Versions) -> Verdict:
+        stand = _barred(path, self._hidden, self._standing)
+        if stand is not None:
+            return stand
+        if self._rules.mirror:
+            return _mirror(path, entries, self._rules, self._above)
+        return last_write(entries, self._rules)
+
+
+def _key(decision: Decision) -> bytes:
+    return decision.path.key
+
+
+def reconcile(differences: Differences, rules: Rules, unknown: Sequence[Collection[bytes]]) -> Decisions:
+    """Decide on all differing paths.
 
     `unknown` holds, for each replica, the paths at and below which it knows nothing.
     """
-    hidden = frozenset(path for own in unknown for path in own)
-    settled = {} if rules.mirror else _settle_clashes(differences, rules, hidden)
-    standing = frozenset(each.path for each in settled.values() if isinstance(each.verdict, Stand))
-    above = frozenset(parent for path in hidden for parent in _parents(path))
-    decisions = list(settled.values())
-    for path, entries in differences:
-        if path in settled:
-            continue
-        if (stand := _barred(path, hidden, standing)) is not None:
-            decisions.append(Decision(path, entries, stand))
-        elif rules.mirror:
-            decisions.append(Decision(path, entries, _mirror(path, entries, rules, above)))
-        else:
-            decisions.append(Decision(path, entries, last_write(entries, rules)))
-    if settled:
-        decisions.sort(key=lambda each: each.path.key)
-    return decisions
+    return Decisions(differences, rules, unknown)
 
 
-def needs_content(differences: Sequence[Difference], rules: Rules) -> list[Unread]:
-    """The unread files that must be hashed before `reconcile` can decide on these differences."""
-    folders = set() if rules.mirror else {each.path.parent for each in differences if is_clash(each.entries)}
-    wanted: list[Unread] = []
+def needs_content(differences: Differences, rules: Rules) -> Iterator[Unread]:
+    """The unread files that must be hashed before `reconcile` can decide on these differences, in key order."""
+    folders = set() if rules.mirror else {each.path.parent for each in differences.clashes}
     for path, entries in differences:
         beside_clash = bool(folders) and path.parent in folders and original_name(path.name) != path.name
-        replicas = unread(entries) if beside_clash else undecided(entries, rules)
-        wanted += [Unread(replica, path) for replica in replicas]
-    return wanted
+        for replica in unread(entries) if beside_clash else undecided(entries, rules):
+            yield Unread(replica, path)
 
 
 def _barred(path: RelPath, hidden: Collection[bytes], standing: Collection[bytes]) -> Stand | None:
@@ -131,17 +172,16 @@ def _mirror(path: RelPath, entries: Versions, rules: Rules, above: Collection[by
     return verdict
 
 
-def _settle_clashes(
-    differences: Sequence[Difference], rules: Rules, hidden: Collection[bytes]
-) -> dict[RelPath, Decision]:
+def _settle_clashes(differences: Differences, rules: Rules, hidden: Collection[bytes]) -> dict[RelPath, Decision]:
     """Rule 3: decisions on clashing paths, and on their conflict copies."""
     settled: dict[RelPath, Decision] = {}
-    clashes = [each for each in differences if is_clash(each.entries)]
-    if not clashes:
-        return settled
-    known = {each.path: each.entries for each in differences}
     standing: set[bytes] = set()
-    for path, entries in clashes:
+
+    def known(path: RelPath) -> Versions | None:
+        each = settled.get(path) or differences.find(path)
+        return each.entries if each is not None else None
+
+    for path, entries in differences.clashes:
         stand = _barred(path, hidden, standing)
         decisions = _keep_both(path, entries, known, rules, hidden) if stand is None else None
         if decisions is None:
@@ -150,16 +190,19 @@ def _settle_clashes(
             decisions = [Decision(path, entries, stand or why or Stand(Why.NAME_TAKEN))]
         for each in decisions:
             settled[each.path] = each
-            known[each.path] = each.entries
     return settled
 
 
 def _keep_both(
-    path: RelPath, entries: Versions, known: Mapping[RelPath, Versions], rules: Rules, hidden: Collection[bytes]
+    path: RelPath,
+    entries: Versions,
+    known: Callable[[RelPath], Versions | None],
+    rules: Rules,
+    hidden: Collection[bytes],
 ) -> list[Decision] | None:
     """The decisions on a clash and on its conflict copies; `None` where a copy's path cannot be settled.
 
-    `known` holds the versions of differing paths: an earlier run may have left a copy on some replicas.
+    `known` gives the versions of a differing path: an earlier run may have left a copy on some replicas.
     """
     if undecided(entries, rules):
         return None
@@ -171,7 +214,7 @@ def _keep_both(
         copy = _copy_path(path, at(entries, freshest(entries, group)))
         if copy is None:
             return None
-        versions = copies.setdefault(copy, list(known.get(copy, (None,) * len(entries))))
+        versions = copies.setdefault(copy, list(known(copy) or (None,) * len(entries)))
         for i in group:
             if versions[i] is None:
                 versions[i], kept[i] = entries[i], copy

@@ -11,13 +11,12 @@ import os
 from collections.abc import Callable, Sequence
 
 from aefsync.core.action import Act, Action, Applied
-from aefsync.core.path import RelPath
+from aefsync.core.entry import Entry
 from aefsync.core.problem import Problem, reason_of
 from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.deleting import Kept, delete
 from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.durability import Durable
-from aefsync.disk.listing import INODE
 from aefsync.disk.looking import Refused
 from aefsync.disk.metadata import make_directory, set_metadata
 from aefsync.disk.moving import move
@@ -39,7 +38,7 @@ _PUTS = (Act.CREATE, Act.COPY, Act.LINK, Act.MOVE)
 
 
 class Applier:
-    """Carries out actions on one root; `touched` and `stamps` as in `Scene`."""
+    """Carries out actions on one root; `touched` and `placed` as in `Scene`."""
 
     def __init__(
         self,
@@ -51,13 +50,14 @@ class Applier:
     ) -> None:
         self._scene = Scene(root, staging, trash, durable, is_unmanaged, OpenDirectories(root, writable=True))
         self.touched = self._scene.touched
-        self.stamps = self._scene.stamps
+        self.placed = self._scene.placed
 
     def apply(self, actions: Sequence[Action]) -> Applied:
         """Carry out actions in order; one that cannot be is a problem, and the others go on."""
         done: list[bool] = []
         problems: list[Problem] = []
         self._scene.kept.clear()
+        self._scene.placed.clear()
         with self._scene.parents:
             for action in actions:
                 try:
@@ -72,18 +72,20 @@ class Applier:
         return Applied(tuple(done), tuple(problems), tuple(self._scene.kept))
 
     def _perform(self, action: Action) -> None:
-        self.touched.add(action.path)
+        scene = self._scene
+        scene.touch(action.path)
         if action.source is not None:
-            self.touched.add(action.source)
-        found, displaced = self._scene.as_left(action.found), self._scene.as_left(action.displaced)
-        _STEPS[action.act](self._scene, action._replace(found=found, displaced=displaced))
-        if action.act in _PUTS:
-            self._stamp(action.path)
+            scene.touch(action.source)
+        content = scene.staging.content(action.path) if action.act in (Act.CREATE, Act.COPY) else b""
+        found, displaced = scene.as_left(action.found), scene.as_left(action.displaced)
+        _STEPS[action.act](scene, action._replace(found=found, displaced=displaced))
+        if action.act in _PUTS and action.wanted is not None:
+            self._stamp(action.wanted, content, moved=action.act is Act.MOVE)
         if action.source is not None and displaced is not None:
-            self._stamp(action.source)
+            self._stamp(displaced._replace(path=action.source), moved=True)
 
-    def _stamp(self, path: RelPath) -> None:
-        directory, name = split(path)
+    def _stamp(self, wanted: Entry, content: bytes = b"", *, moved: bool) -> None:
+        directory, name = split(wanted.path)
         with contextlib.suppress(FileNotFoundError):
             seen = os.stat(name, dir_fd=self._scene.parents.get(directory), follow_symlinks=False)
-            self.stamps[path] = (seen.st_ctime_ns, seen.st_ino & INODE)
+            self._scene.stamp(wanted, seen, content, moved=moved)

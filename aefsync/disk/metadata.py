@@ -8,7 +8,6 @@ import stat
 from aefsync.core.action import Action
 from aefsync.core.entry import Kind, kind_of
 from aefsync.disk.confined import split
-from aefsync.disk.listing import INODE
 from aefsync.disk.looking import Refused, look, shows, wanted_of
 from aefsync.disk.scene import Scene
 
@@ -53,7 +52,6 @@ def set_metadata(scene: Scene, action: Action) -> None:
         if os.fstat(fd).st_mtime_ns != seen.st_mtime_ns:
             raise Refused("changed since the scan")
         os.utime(handle, ns=(wanted.mtime_ns, wanted.mtime_ns))
-        seen = os.fstat(fd)
-        scene.stamps[action.path] = (seen.st_ctime_ns, seen.st_ino & INODE)
+        scene.stamp(wanted, os.fstat(fd))
     finally:
         os.close(fd)

@@ -56,7 +56,7 @@ def _place(scene: Scene, action: Action, staged: bytes) -> None:
         try:
             rename_new(scene.staging.fd, staged, parent, name)
         except FileExistsError:
-            content = scene.staging.contents.get(action.path, b"")
+            content = scene.staging.content(action.path)
             if not is_already_there(parent, name, wanted_of(action), content):
                 raise Refused("appeared since the scan") from None
         scene.durable.step(parent)
@@ -100,5 +100,5 @@ def _look_at_trash(scene: Scene, slot: Place, target: Place, action: Action, fou
     name = conflict_name(action.path.name, b"", seen.st_mtime_ns, os.urandom(32))
     rename_new(*slot, target[0], name)
     kept_as = action.path.sibling(name)
-    scene.touched.add(kept_as)
+    scene.touch(kept_as)
     scene.kept.append(KeptCopy(action.path, kept_as))

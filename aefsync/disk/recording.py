@@ -2,37 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 
 from aefsync.core.entry import UNKNOWN, Entry, kind_of
-from aefsync.core.path import RelPath
+from aefsync.core.snapshot import CONTENT
 from aefsync.core.view import STAT
 from aefsync.disk.page import Page
 from aefsync.disk.scan import Scanner
 
-Placed = dict[RelPath, Entry]
-"""What a run put at each path, content included."""
+Stat = tuple[int, ...]
+"""Kind, size, mtime_ns, ctime_ns, inode."""
 
 
-def complete_placed(scanner: Scanner, prefixes: Iterable[bytes], placed: Placed) -> None:
-    """Fill in the contents of what was placed and still is what was put there, by its stat."""
-    by_page: dict[bytes, list[Entry]] = {}
-    for path, entry in placed.items():
-        by_page.setdefault(path.key[: -len(path.name)], []).append(entry)
-    for prefix in prefixes:
-        page = scanner.pages[prefix]
-        positions = {name: index for index, name in enumerate(page.name_list())} if prefix in by_page else {}
-        found = {}
-        for entry in by_page.get(prefix, ()):
-            index = positions.get(entry.path.name, -1)
-            if index >= 0 and entry.content != UNKNOWN and _shows(page, index, entry):
-                found[index] = entry.content
-        if found:
-            scanner.replace(prefix, page.with_contents(found))
+class Placed:
+    """What a run put in place, content included, packed: a million entries take about 60 MB.
+
+    It is kept until the directories were looked at again: an entry is still what was put there if its stat is.
+    """
+
+    def __init__(self) -> None:
+        self._packed: dict[bytes, list[bytes]] = {}
+
+    def add(self, entries: Sequence[Entry]) -> None:
+        """Remember entries, with the ctime_ns and inode that they had right after they were placed."""
+        for prefix, group in itertools.groupby(entries, key=lambda entry: entry.path.key[: -len(entry.path.name)]):
+            self._packed.setdefault(prefix, []).append(_pack(list(group)))
+
+    def complete(self, scanner: Scanner, prefixes: Iterable[bytes]) -> None:
+        """Fill in the contents of what still is what was put there, in these directories."""
+        for prefix in prefixes:
+            packed = self._packed.pop(prefix, None)
+            if packed is None:
+                continue
+            page = scanner.pages[prefix]
+            positions = {name: index for index, name in enumerate(page.name_list())}
+            found: dict[int, bytes] = {}
+            for name, stat, content in itertools.chain.from_iterable(map(_unpack, packed)):
+                index = positions.get(name, -1)
+                if index >= 0 and content != UNKNOWN and _shows(page, index, stat):
+                    found[index] = content
+            if found:
+                scanner.replace(prefix, page.with_contents(found))
 
 
-def _shows(page: Page, index: int, entry: Entry) -> bool:
+def _pack(entries: Sequence[Entry]) -> bytes:
+    names = b"\0".join(entry.path.name for entry in entries)
+    stats = (STAT.pack(e.kind, e.size, e.mtime_ns, e.ctime_ns, e.inode) for e in entries)
+    columns = [names, b"".join(stats), b"".join(entry.content for entry in entries)]
+    return zlib.compress(b"".join([len(names).to_bytes(8), *columns]), 1)
+
+
+def _unpack(packed: bytes) -> Iterator[tuple[bytes, Stat, bytes]]:
+    """Names, stats and contents again."""
+    data = zlib.decompress(packed)
+    end = 8 + int.from_bytes(data[:8])
+    names = data[8:end].split(b"\0")
+    contents = end + len(names) * STAT.size
+    stats = STAT.iter_unpack(memoryview(data)[end:contents])
+    return zip(names, stats, (data[i : i + CONTENT] for i in range(contents, len(data), CONTENT)), strict=True)
+
+
+def _shows(page: Page, index: int, placed: Stat) -> bool:
     """Whether a page still shows what was placed; ctime and inode count where they are stable."""
-    mode, size, mtime_ns, ctime_ns, inode = STAT.unpack_from(page.stats, index * STAT.size)
-    same = kind_of(mode) is entry.kind and size == entry.size and mtime_ns == entry.mtime_ns
-    return same and (not inode or (inode == entry.inode and ctime_ns == entry.ctime_ns))
+    mode, *seen = STAT.unpack_from(page.stats, index * STAT.size)
+    kind, *wanted = placed
+    # Size and mtime_ns, then ctime_ns and inode.
+    return kind_of(mode) == kind and seen[:2] == wanted[:2] and (not seen[3] or seen[2:] == wanted[2:])

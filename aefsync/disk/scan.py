@@ -165,7 +165,7 @@ class Scanner:
         self.index.store(prefix, page)
 
     def learn(self, contents: Mapping[RelPath, bytes]) -> None:
-        """Fill in contents that another replica found."""
+        """Fill in contents that another replica found; `seal` keeps them."""
         by_page: dict[bytes, dict[bytes, bytes]] = {}
         for path, content in contents.items():
             key = path.key
@@ -175,7 +175,7 @@ class Scanner:
             if page is not None:
                 names = page.name_list()
                 found = {index: known[names[index]] for index in page.unread() if names[index] in known}
-                self.replace(prefix, page.with_contents(found))
+                self.pages[prefix] = page.with_contents(found)
 
     def seal(self) -> None:
         """Take the entry digests that are missing, and keep the pages that had to be completed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ from aefsync.core.path import RelPath
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.durability import Durable
+from aefsync.disk.listing import INODE
 from aefsync.disk.staging import Staging
 from aefsync.disk.trash import Trash
 
@@ -20,9 +22,10 @@ class Scene:
     """One root while it is changed.
 
     `is_unmanaged` tells of a path whether filters leave it out.  `parents` are the directories that steps work in,
-    open and writable for as long as a batch lasts.  `touched` collects the paths whose directories have to be looked
-    at again, `stamps` the ctime_ns and inode of each file and symlink just after it was put in place: with those it is
-    still what was put there.  `kept` are the local edits that raced the batch.
+    open and writable for as long as a batch lasts.  `touched` collects the directories that have to be looked
+    at again, by key with a closing NUL (the root's is empty).  `placed` are the files and symlinks that the batch put
+    in place, with the ctime_ns and inode they had right afterwards: with those they are still what was put there.
+    `moved` gives those two of all that the run moved within the root.  `kept` are the local edits that raced the batch.
     """
 
     root: ConfinedRoot
@@ -31,13 +34,26 @@ class Scene:
     durable: Durable
     is_unmanaged: Callable[[bytes], bool]
     parents: OpenDirectories
-    touched: set[RelPath] = field(default_factory=set)
-    stamps: dict[RelPath, tuple[int, int]] = field(default_factory=dict)
+    touched: set[bytes] = field(default_factory=set)
+    placed: list[Entry] = field(default_factory=list)
+    moved: dict[RelPath, tuple[int, int]] = field(default_factory=dict)
     kept: list[KeptCopy] = field(default_factory=list)
 
     def as_left(self, entry: Entry | None) -> Entry | None:
-        """An entry of the snapshot with the ctime that it has since this run moved it or set its metadata."""
-        stamp = self.stamps.get(entry.path) if entry is not None else None
+        """An entry of the snapshot with the ctime that it has since this run moved it."""
+        stamp = self.moved.get(entry.path) if entry is not None else None
         if entry is None or stamp is None or stamp[1] != entry.inode:
             return entry
         return entry._replace(ctime_ns=stamp[0])
+
+    def touch(self, path: RelPath) -> None:
+        """Have the directory that holds `path` looked at again."""
+        self.touched.add(path.key[: -len(path.name)])
+
+    def stamp(self, wanted: Entry, seen: os.stat_result, content: bytes = b"", *, moved: bool = False) -> None:
+        """Note that an entry is in place, with the stat it has now, and with a content that was found only here."""
+        stamp = seen.st_ctime_ns, seen.st_ino & INODE
+        fresh = wanted._replace(ctime_ns=stamp[0], inode=stamp[1])
+        self.placed.append(fresh._replace(content=content) if content else fresh)
+        if moved:
+            self.moved[wanted.path] = stamp

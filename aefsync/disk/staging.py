@@ -49,8 +49,7 @@ class Staging:
         self._on_bytes = on_bytes
         self._fill = fill
         self._names: dict[RelPath, bytes] = {}
-        self.contents: dict[RelPath, bytes] = {}
-        """Digests of all that was staged in this run."""
+        self._contents: dict[RelPath, bytes] = {}
         self._number = 0
         self._sync_each = True
         self._bytes = 0
@@ -59,9 +58,14 @@ class Staging:
         """The name in staging of what is meant for `path`."""
         return self._names.get(path)
 
-    def take(self, path: RelPath) -> None:
-        """Forget what was staged for `path`: it is in place."""
+    def content(self, path: RelPath) -> bytes:
+        """The content digest of what is complete in staging for `path`; empty where nothing is."""
+        return self._contents.get(path, b"")
+
+    def take(self, path: RelPath) -> bytes:
+        """Forget what was staged for `path`, because it is in place; its content digest."""
         self._names.pop(path, None)
+        return self._contents.pop(path, b"")
 
     def new_name(self) -> bytes:
         self._number += 1
@@ -99,7 +103,7 @@ class Staging:
                     self._discard(file.path)
                 else:
                     contents.append(content)
-                    self.contents[file.path] = content
+                    self._contents[file.path] = content
                     literal += file.source.size - found
                     reused += found
         try:
@@ -190,6 +194,7 @@ class Staging:
         self._on_bytes(self._bytes)
 
     def _discard(self, path: RelPath) -> None:
+        self._contents.pop(path, None)
         name = self._names.pop(path, None)
         if name is not None:
             with contextlib.suppress(OSError):

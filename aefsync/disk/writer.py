@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
-from aefsync.core.action import Act, Action, Applied, Staged, StageFile
-from aefsync.core.entry import UNKNOWN, Entry
-from aefsync.core.path import RelPath
+from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.ports import Open, Piece, TrashItem
 from aefsync.core.problem import Problem
 from aefsync.disk.apply import Applier
@@ -17,7 +15,7 @@ from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.durability import Durable
 from aefsync.disk.filesystem import FileSystem
 from aefsync.disk.home import Home
-from aefsync.disk.recording import Placed, complete_placed
+from aefsync.disk.recording import Placed
 from aefsync.disk.restoring import copy_out, restore
 from aefsync.disk.retention import expire, forget_bytes
 from aefsync.disk.scan import Scanner
@@ -49,7 +47,7 @@ class Writer:
         self._trash = Trash(home, self._run)
         self._opened_staging: Staging | None = None
         self._applier: Applier | None = None
-        self._placed: Placed = {}
+        self._placed = Placed()
 
     @property
     def _staging(self) -> Staging:
@@ -73,35 +71,21 @@ class Writer:
         applied = self._applier.apply(actions)
         if not self._writing.keeps_trash:
             self._trash.empty()
-        for action, done in zip(actions, applied.done, strict=True):
-            if done and action.wanted is not None:
-                staged = self._staging.contents.get(action.path, UNKNOWN)
-                fresh = staged if action.act in (Act.CREATE, Act.COPY) else UNKNOWN
-                content = fresh if fresh != UNKNOWN else action.wanted.content
-                self._remember(action.wanted._replace(content=content), self._applier.stamps)
-            if done and action.displaced is not None and action.source is not None:
-                self._remember(action.displaced._replace(path=action.source), self._applier.stamps)
+        self._placed.add(self._applier.placed)
         return applied
-
-    def _remember(self, entry: Entry, stamps: Mapping[RelPath, tuple[int, int]]) -> None:
-        """What is in place now, by the stat that it was left with."""
-        if entry.path in stamps:
-            ctime_ns, inode = stamps[entry.path]
-            self._placed[entry.path] = entry._replace(ctime_ns=ctime_ns, inode=inode)
 
     def look_again(self, scanner: Scanner) -> None:
         """Make durable what was touched, and scan it anew."""
-        touched = self._applier.touched if self._applier is not None else set()
-        if not touched:
+        prefixes = self._applier.touched if self._applier is not None else set()
+        if not prefixes:
             return
-        prefixes = {path.key[: -len(path.name)] for path in touched}
         tree = [(self._root, directory_path(prefix)) for prefix in prefixes]
         failed = self._durable.directories([*tree, *self._trash.directories], [self._home.fd])
         # One step later nothing that was just placed is racy any more.
         time.sleep(self._file_system.step_ns / 1e9)
         scanner.materialise()
-        lasting = {path: entry for path, entry in self._placed.items() if (self._root, path.parent) not in failed}
-        complete_placed(scanner, scanner.rescan(prefixes), lasting)
+        lasting = (key for key in scanner.rescan(prefixes) if (self._root, directory_path(key)) not in failed)
+        self._placed.complete(scanner, lasting)
         for (_, directory), reason in failed.items():
             scanner.report(b"", Problem(directory, f"not durable: {reason}"))
 

@@ -1,22 +1,25 @@
-"""From a survey to a plan: what is decided for each difference, judged by the guards before anything is changed."""
+"""From a survey to a plan: what is decided for each difference, judged by the guards before anything is changed.
+
+One pass over the differences packs them; a second one adds up what the plan comes to, which is what the guards judge.
+After that, windows of the plan can be had one at a time, in any order (`Decided.window`).
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from aefsync.core.compare import Difference, Span
+from aefsync.core.compare import BATCH, Span
+from aefsync.core.differences import Differences
 from aefsync.core.guards import mirror_of_empty, parse_max_delete, too_many_deletes, unrelated_roots
-from aefsync.core.path import END
-from aefsync.core.plan import Plan, plan
-from aefsync.core.reconcile import needs_content, reconcile
+from aefsync.core.plan import Load, Plan, Transfer, load_of, plan, total
+from aefsync.core.reconcile import Decisions, needs_content, reconcile
 from aefsync.core.tree import KeyRange, Question
-from aefsync.core.verdict import Decision, Rules, Stand, Why
-from aefsync.core.view import View
+from aefsync.core.verdict import Decision, Rules, unread
 from aefsync.errors import GuardError, UsageError
 from aefsync.sync.request import RepairRequest
-from aefsync.sync.room import guard_space
+from aefsync.sync.room import Room
 from aefsync.sync.session import Session
 from aefsync.sync.survey import Survey, compare
 
@@ -24,64 +27,140 @@ SKEW_NS = 5_000_000_000
 """Clocks of hosts may be this far apart before a file counts as dated in the future."""
 
 
+class Window(NamedTuple):
+    """A part of what is to be done: decisions in key order, and the plan that was made of them."""
+
+    number: int
+    decisions: Sequence[Decision]
+    plan: Plan
+
+
 class Decided(NamedTuple):
-    """What is to be done, and what is left standing."""
+    """What is to be done, and what is left standing; `loads` tell what each window's plan comes to."""
 
     survey: Survey
-    plan: Plan
-    standing: tuple[Decision, ...]
+    decisions: Decisions
+    loads: tuple[Load, ...]
     differences: int
-    unknown: bool
-    """whether paths had to be left out because some replica knows nothing of them"""
+
+    @property
+    def replicas(self) -> int:
+        return len(self.survey.scans)
+
+    @property
+    def load(self) -> Load:
+        """What the whole plan comes to."""
+        return total(self.loads, self.replicas)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to be done."""
+        return not any(any(own) for own in self.load.actions)
+
+    def window(self, number: int) -> Window:
+        """One part of it, worked out anew."""
+        decisions = self.decisions.window(number)
+        return Window(number, decisions, plan(decisions, self.replicas))
+
+
+class _Census(NamedTuple):
+    """All differences; how many paths each replica `alone` has; whether any was `doubtful`: to be compared, not read."""
+
+    differences: Differences
+    alone: tuple[int, ...]
+    doubtful: bool
 
 
 def decide(session: Session, survey: Survey, request: RepairRequest) -> Decided:
     """Reconcile all differences; raises `GuardError` where the plan must not be carried out."""
     rules = Rules(now_ns=max(opened.clock_ns for opened in session.opened) + SKEW_NS, mirror=request.mirror)
     _guard_roots(session, survey, request)
-    differences = list(survey.differences(session))
-    _guard_unrelated(session, survey, request, differences)
-    wanted = needs_content(differences, rules)
-    if wanted:
-        keys = [[each.path.key for each in wanted if each.replica == number] for number in _numbers(session)]
-        survey = _read(session, survey, keys)
-        differences = list(survey.differences(session))
-    decisions = reconcile(differences, rules, survey.unknown)
-    decided = plan(decisions, len(session.replicas))
-    _guard_deletes(session, survey, decided, request)
-    guard_space(session, decided.transfers, request.min_free)
-    standing = [each for each in decisions if isinstance(each.verdict, Stand) and each.verdict.why not in _ELSEWHERE]
-    unknown = any(isinstance(each.verdict, Stand) and each.verdict.why is Why.UNKNOWN for each in decisions)
-    return Decided(survey, decided, tuple(standing), len(differences), unknown)
+    census = _take_census(session, survey)
+    _guard_unrelated(session, survey, request, census.alone)
+    if census.doubtful:
+        spans = _unread(session, survey, needs_content(census.differences, rules))
+        if any(spans):
+            scans = session.each(lambda number, replica: replica.read_unread((), spans[number]))
+            survey = compare(session, survey.view, scans)
+            census = _take_census(session, survey)
+    decided = Decided(survey, reconcile(census.differences, rules, survey.unknown), (), len(census.differences))
+    room = Room(session)
+    decided = decided._replace(loads=tuple(_loads(decided, room)))
+    _guard_deletes(session, decided, request)
+    room.guard(request.min_free, (_transfers(decided.window(number).plan) for number in range(len(decided.loads))))
+    return decided
 
 
-_ELSEWHERE = (Why.UNKNOWN, Why.UNREAD)
-"""Reasons that are reported as problems already."""
+def _loads(decided: Decided, room: Room) -> Iterator[Load]:
+    for number in range(decided.decisions.windows):
+        made = decided.window(number).plan
+        room.add(_transfers(made))
+        yield load_of(made)
 
 
-def _numbers(session: Session) -> range:
-    return range(len(session.replicas))
+def _transfers(made: Plan) -> list[Transfer]:
+    return [*made.early, *made.transfers]
 
 
-def _read(session: Session, survey: Survey, keys: Sequence[Sequence[bytes]]) -> Survey:
-    """Have single files read, found by key, and compare again."""
-    spans = [_positions(session, number, own) for number, own in enumerate(keys)]
-    scans = session.each(lambda number, replica: replica.read_unread((), spans[number]))
-    return compare(session, survey.view, scans)
+def _take_census(session: Session, survey: Survey) -> _Census:
+    differences = Differences()
+    alone = [0] * len(survey.scans)
+    doubtful = False
+    for difference in survey.differences(session):
+        differences.append(difference)
+        holders = [number for number, entry in enumerate(difference.entries) if entry is not None]
+        if len(holders) == 1:
+            alone[holders[0]] += 1
+        elif not doubtful:
+            doubtful = bool(unread(difference.entries))
+    return _Census(differences, tuple(alone), doubtful)
 
 
-def _positions(session: Session, replica: int, keys: Sequence[bytes]) -> list[Span]:
-    """Where entries stand in a replica's snapshot: the counts of the ranges that lie between them."""
-    bounds = [b"", *(bound for key in keys for bound in (key, key + b"\0")), END]
-    ranges = tuple(KeyRange(low, high) for low, high in itertools.pairwise(bounds))
-    counts = session.replicas[replica].fingerprints(Question(View.QUICK, ranges, 0)).counts
-    spans: list[Span] = []
-    position = 0
-    for number, count in enumerate(counts):
-        if number % 2 and count:
-            spans.append((position, position + count))
-        position += count
-    return spans
+def _unread(session: Session, survey: Survey, wanted: Iterable[tuple[int, bytes]]) -> list[list[Span]]:
+    """For each replica, the positions in its snapshot of the files that must be read."""
+    finders = [_Finder(session, survey, number) for number in range(len(survey.scans))]
+    for number, path in wanted:
+        finders[number].add(path.replace(b"/", b"\0"))
+    return [finder.finish() for finder in finders]
+
+
+class _Finder:
+    """Finds where entries stand in a replica's snapshot: it asks how many lie between them, many at a time."""
+
+    def __init__(self, session: Session, survey: Survey, replica: int) -> None:
+        self._replica = session.replicas[replica]
+        self._view = survey.view
+        self._keys: list[bytes] = []
+        self._asked_to = b""
+        self._position = 0
+        self._spans: list[Span] = []
+
+    def add(self, key: bytes) -> None:
+        """The next key, in order."""
+        self._keys.append(key)
+        if len(self._keys) == BATCH:
+            self._ask()
+
+    def finish(self) -> list[Span]:
+        """The positions of all that were added, neighbours joined."""
+        if self._keys:
+            self._ask()
+        return self._spans
+
+    def _ask(self) -> None:
+        bounds = [self._asked_to, *(bound for key in self._keys for bound in (key, key + b"\0"))]
+        ranges = tuple(KeyRange(low, high) for low, high in itertools.pairwise(bounds))
+        for number, count in enumerate(self._replica.fingerprints(Question(self._view, ranges, 0)).counts):
+            if number % 2 and count:
+                self._join(self._position, self._position + count)
+            self._position += count
+        self._asked_to = bounds[-1]
+        self._keys = []
+
+    def _join(self, start: int, stop: int) -> None:
+        if self._spans and self._spans[-1][1] == start:
+            start = self._spans.pop()[0]
+        self._spans.append((start, stop))
 
 
 def _guard_roots(session: Session, survey: Survey, request: RepairRequest) -> None:
@@ -92,28 +171,22 @@ def _guard_roots(session: Session, survey: Survey, request: RepairRequest) -> No
             raise GuardError(refusal.message)
 
 
-def _guard_unrelated(
-    session: Session, survey: Survey, request: RepairRequest, differences: Sequence[Difference]
-) -> None:
+def _guard_unrelated(session: Session, survey: Survey, request: RepairRequest, alone: Sequence[int]) -> None:
     if request.allow_unrelated_roots or all(opened.seen_before for opened in session.opened):
         return
     roots = [location.text for location in session.locations]
-    alone = [sum(1 for each in differences if _is_alone(each, number)) for number in _numbers(session)]
     refusal = unrelated_roots(roots, survey.entries, alone)
     if refusal is not None:
         raise GuardError(refusal.message)
 
 
-def _is_alone(difference: Difference, replica: int) -> bool:
-    return difference.entries[replica] is not None and sum(entry is not None for entry in difference.entries) == 1
-
-
-def _guard_deletes(session: Session, survey: Survey, decided: Plan, request: RepairRequest) -> None:
+def _guard_deletes(session: Session, decided: Decided, request: RepairRequest) -> None:
     try:
         limit = parse_max_delete(request.max_delete)
     except ValueError as error:
         raise UsageError(f"--max-delete: {error}") from None
-    for location, deletes, entries in zip(session.locations, decided.deletes, survey.entries, strict=True):
-        refusal = too_many_deletes(location.text, deletes, entries, limit)
-        if refusal is not None and not (request.mirror and request.allow_empty_root and not survey.entries[0]):
+    entries = decided.survey.entries
+    for location, deletes, own in zip(session.locations, decided.load.deletes, entries, strict=True):
+        refusal = too_many_deletes(location.text, deletes, own, limit)
+        if refusal is not None and not (request.mirror and request.allow_empty_root and not entries[0]):
             raise GuardError(refusal.message)

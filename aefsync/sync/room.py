@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from aefsync.core.path import RelPath
 from aefsync.core.plan import Transfer
@@ -17,40 +16,62 @@ SPARSE_FROM = 1 << 20
 """From this size on it is worth asking what a file really takes."""
 
 
-def guard_space(session: Session, transfers: Sequence[Transfer], min_free: Share) -> None:
-    """Raise `GuardError` where a replica would have less than `min_free` of a file system left."""
-    receivers = sorted({each.receiver for each in transfers})
-    told = session.each(lambda number, replica: replica.space() if number in receivers else ())
-    for receiver in receivers:
-        own = [each for each in transfers if each.receiver == receiver]
-        spaces = told[receiver]
-        sizes = [_rounded(each.file.source.size) for each in own]
-        if _refusal(session, receiver, spaces, own, sizes, min_free) is None:
-            continue
-        refusal = _refusal(session, receiver, spaces, own, _taken(session, own, sizes), min_free)
-        if refusal is not None:
-            raise GuardError(refusal)
+class Room:
+    """Adds up, window by window, what each receiver needs of each of its file systems."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._spaces: dict[int, Sequence[Space]] = {}
+        self._needed: dict[int, dict[Space, int]] = {}
+
+    def add(self, transfers: Sequence[Transfer]) -> None:
+        """Count files at their sizes."""
+        self._ask({each.receiver for each in transfers} - self._spaces.keys())
+        _count(self._spaces, self._needed, transfers, [_rounded(each.file.source.size) for each in transfers])
+
+    def guard(self, min_free: Share, windows: Iterable[Sequence[Transfer]]) -> None:
+        """Raise `GuardError` where a replica would have less than `min_free` of a file system left.
+
+        Only then `windows`, all transfers once more, are asked for what the files really take.
+        """
+        short = [receiver for receiver in sorted(self._needed) if self._refusal(receiver, self._needed, min_free)]
+        if not short:
+            return
+        taken: dict[int, dict[Space, int]] = {}
+        for transfers in windows:
+            own = [each for each in transfers if each.receiver in short]
+            sizes = _taken(self._session, own, [_rounded(each.file.source.size) for each in own])
+            _count(self._spaces, taken, own, sizes)
+        for receiver in short:
+            refusal = self._refusal(receiver, taken, min_free)
+            if refusal is not None:
+                raise GuardError(refusal)
+
+    def _ask(self, receivers: Collection[int]) -> None:
+        if receivers:
+            told = self._session.each(lambda number, replica: replica.space() if number in receivers else ())
+            self._spaces |= {receiver: told[receiver] for receiver in receivers}
+
+    def _refusal(self, receiver: int, needed: Mapping[int, Mapping[Space, int]], min_free: Share) -> str | None:
+        root = self._session.locations[receiver].text
+        for space, size in needed.get(receiver, {}).items():
+            place = f"{root}/{space.path.decode('utf-8', 'surrogateescape')}" if space.path else root
+            refusal = not_enough_space(place, size, space, min_free)
+            if refusal is not None:
+                return refusal.message
+        return None
 
 
-def _refusal(
-    session: Session,
-    receiver: int,
-    spaces: Sequence[Space],
+def _count(
+    spaces: Mapping[int, Sequence[Space]],
+    needed: dict[int, dict[Space, int]],
     transfers: Sequence[Transfer],
     sizes: Sequence[int],
-    min_free: Share,
-) -> str | None:
-    needed: dict[Space, int] = defaultdict(int)
+) -> None:
     for each, size in zip(transfers, sizes, strict=True):
-        for space in _holding(spaces, each.file.path):
-            needed[space] += size
-    root = session.locations[receiver].text
-    for space, size in needed.items():
-        place = f"{root}/{space.path.decode('utf-8', 'surrogateescape')}" if space.path else root
-        refusal = not_enough_space(place, size, space, min_free)
-        if refusal is not None:
-            return refusal.message
-    return None
+        own = needed.setdefault(each.receiver, {})
+        for space in _holding(spaces[each.receiver], each.file.path):
+            own[space] = own.get(space, 0) + size
 
 
 def _holding(spaces: Sequence[Space], path: RelPath) -> list[Space]:

@@ -1,4 +1,4 @@
-"""Transfer: bring the bytes of files to the staging of those who lack them, before anything is applied.
+"""Transfer: bring the bytes of files to the staging of those who lack them, before they are put in place.
 
 Replicas on this machine copy directly from root to root; otherwise the bytes pass through the coordinator.  Either
 way the receiver hashes what it gets, and what it finds is told to the origin too, so that nobody reads a file twice.
@@ -12,31 +12,31 @@ from typing import NamedTuple
 from aefsync.core.action import Staged, StageFile
 from aefsync.core.path import RelPath
 from aefsync.core.plan import Transfer
-from aefsync.core.ports import Learned, Monitor, Piece
+from aefsync.core.ports import Learned, Piece
 from aefsync.core.problem import Problem
 from aefsync.sync.session import Session
 
-FILES = 512
+FILES = 4096
 BYTES = 64 << 20
 """What one request brings at most, unless a single file is larger."""
+PATHS = 4 << 20
+"""Bytes of paths in one request."""
 PIECE = 1 << 20
 
 
 class Transferred(NamedTuple):
-    """What of a plan's transfers failed, by receiver, and whose trouble it was."""
+    """What of some transfers failed, by receiver, and whose trouble it was."""
 
     failed: tuple[frozenset[RelPath], ...]
     problems: tuple[tuple[int, Problem], ...]
     literal_bytes: int
 
 
-def transfer(session: Session, transfers: Sequence[Transfer], monitor: Monitor) -> Transferred:
+def transfer(session: Session, transfers: Sequence[Transfer]) -> Transferred:
     """Carry out all transfers, the receivers at the same time."""
 
     def receive(receiver: int, _: object) -> list[tuple[int, list[StageFile], Staged]]:
         wanted = [each for each in transfers if each.receiver == receiver]
-        total = sum(each.file.source.size for each in wanted)
-        session.replicas[receiver].on_progress = lambda phase, done, _: monitor.progress(receiver, phase, done, total)
         done = []
         for origin in sorted({each.origin for each in wanted}):
             for batch in batches(each.file for each in wanted if each.origin == origin):
@@ -59,13 +59,14 @@ def _failed(batch: Sequence[StageFile], staged: Staged) -> Iterator[RelPath]:
 def batches(files: Iterable[StageFile]) -> Iterator[list[StageFile]]:
     """Files in requests of bounded number and size."""
     batch: list[StageFile] = []
-    size = 0
+    size = paths = 0
     for file in files:
-        if batch and (len(batch) == FILES or size + file.source.size > BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(file)
         size += file.source.size
+        paths += len(file.path) + len(file.source.path)
+        if batch and (len(batch) == FILES or size > BYTES or paths > PATHS):
+            yield batch
+            batch, size, paths = [], file.source.size, len(file.path) + len(file.source.path)
+        batch.append(file)
     if batch:
         yield batch
 

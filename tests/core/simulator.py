@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 from aefsync.core.action import Act, Action
 from aefsync.core.compare import Difference
+from aefsync.core.differences import Differences
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.path import RelPath
-from aefsync.core.plan import Plan, plan
+from aefsync.core.plan import Pass, Plan, plan
 from aefsync.core.reconcile import needs_content, reconcile
 from aefsync.core.verdict import Decision, Rules
 from aefsync.core.view import View
@@ -52,7 +53,7 @@ def survey(trees: Sequence[Tree], rules: Rules, hidden: Sequence[Collection[byte
     ]
     columns = planted([column.values() for column in known])
     masked = [each if View.SHAPE.same(each.entries) else _masked(each) for each in columns]
-    wanted = {(each.replica, each.path) for each in needs_content(_differing(masked), rules)}
+    wanted = {(each.replica, each.path) for each in needs_content(Differences(_differing(masked)), rules)}
     final = [
         Difference(
             path,
@@ -76,23 +77,36 @@ def _is_below(path: RelPath, directories: Iterable[bytes]) -> bool:
 
 
 def decide(
-    trees: Sequence[Tree], rules: Rules, hidden: Sequence[Collection[bytes]] = ()
-) -> tuple[list[Decision], Plan]:
-    """One run's decisions and plan."""
-    decisions = reconcile(survey(trees, rules, hidden), rules, hidden)
-    return decisions, plan(decisions, len(trees))
+    trees: Sequence[Tree], rules: Rules, hidden: Sequence[Collection[bytes]] = (), block: int = 2
+) -> tuple[list[Decision], list[Plan]]:
+    """One run's decisions, and the plans of its windows."""
+    decisions = reconcile(Differences(survey(trees, rules, hidden), block), rules, hidden)
+    return list(decisions), [plan(decisions.window(number), len(trees)) for number in range(decisions.windows)]
 
 
-def carry_out(todo: Plan, trees: Sequence[Tree], stop_after: int | None = None) -> None:
-    """Stage everything, then let each replica do its actions (at most so many, if the run is cut short)."""
+def actions_of(todo: Sequence[Plan]) -> list[list[Action]]:
+    """All that each replica has to do."""
+    columns = zip(*(window.actions for window in todo), strict=True)
+    return [[action for passes in own for actions in passes for action in actions] for own in columns]
+
+
+def carry_out(todo: Sequence[Plan], trees: Sequence[Tree], stop_after: int | None = None) -> None:
+    """Pass by pass and window by window, stage what is needed, then let each replica do its actions (at most so many
+    in all, if the run is cut short)."""
     staged: dict[tuple[int, RelPath], Entry] = {}
-    for origin, receiver, file in todo.transfers:
-        there = trees[origin].entries[file.source.path]
-        assert there.stat_key == file.source.stat_key
-        staged[receiver, file.path] = there
-    for number, (tree, actions) in enumerate(zip(trees, todo.actions, strict=True)):
-        for action in actions[:stop_after]:
-            _perform(tree, action, staged.get((number, action.path)))
+    left = [stop_after] * len(trees)
+    for step in Pass:
+        for window in reversed(todo) if step.backwards else todo:
+            transfers = {Pass.MOVE: window.early, Pass.PUT: window.transfers}.get(step, ())
+            for origin, receiver, file in transfers:
+                there = trees[origin].entries[file.source.path]
+                assert there.stat_key == file.source.stat_key
+                staged[receiver, file.path] = there
+            for number, (tree, actions) in enumerate(zip(trees, window.of(step), strict=True)):
+                for action in actions[: left[number]]:
+                    _perform(tree, action, staged.get((number, action.path)))
+                if left[number] is not None:
+                    left[number] = max(0, left[number] - len(actions))
 
 
 def _perform(tree: Tree, action: Action, staged: Entry | None) -> None:

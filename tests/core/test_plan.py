@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from aefsync.core.action import Act, Action, StageFile
+from aefsync.core.differences import Differences
 from aefsync.core.entry import Entry
-from aefsync.core.plan import Plan, Step, Transfer, plan
+from aefsync.core.plan import Load, Pass, Place, Plan, Step, Transfer, load_of, plan
 from aefsync.core.reconcile import reconcile
 from aefsync.core.verdict import Rules
 from aefsync.core.view import View
@@ -16,12 +17,22 @@ MIRROR = Rules(now_ns=10**6, mirror=True)
 
 def plan_for(*trees: list[Entry], rules: Rules = LWW) -> Plan:
     found = [each for each in planted(trees) if not View.FULL.same(each.entries)]
-    return plan(reconcile(found, rules, [()] * len(trees)), len(trees))
+    return plan(list(reconcile(Differences(found), rules, [()] * len(trees))), len(trees))
+
+
+def actions(plan: Plan, replica: int) -> list[Action]:
+    """All that a replica has to do, pass by pass."""
+    return [action for own in plan.actions[replica] for action in own]
+
+
+def put(*actions: Action) -> tuple[tuple[Action, ...], ...]:
+    """A replica's passes that are empty but for this."""
+    return ((), (), actions, ())
 
 
 def shown(plan: Plan) -> list[list[str]]:
     """Each replica's actions, in words."""
-    return [[_shown(action) for action in own] for own in plan.actions]
+    return [list(map(_shown, actions(plan, replica))) for replica in range(len(plan.actions))]
 
 
 def _shown(action: Action) -> str:
@@ -40,24 +51,22 @@ UNUSED = "a.conflict-19700101T000000Z-"
 
 def test_nothing_to_do() -> None:
     empty = plan_for([NEW], [NEW])
-    assert (empty.is_empty, empty, empty.deletes) == (True, Plan(((), ()), (), ()), (0, 0))
+    assert empty == Plan((put(), put()), (), (), ())
+    assert load_of(empty) == Load(((0, 0, 0, 0),) * 2, (0, 0))
 
 
 def test_what_stands_is_left_alone() -> None:
-    assert plan_for([file(b"a", b"x", 1)], [file(b"a", b"y", 1)]).is_empty
+    assert shown(plan_for([file(b"a", b"x", 1)], [file(b"a", b"y", 1)])) == [[], []]
 
 
 def test_copy_and_create() -> None:
     assert plan_for([OLD], [NEW], []) == Plan(
-        (
-            (Action(Act.COPY, NEW.path, NEW, OLD),),
-            (),
-            (Action(Act.CREATE, NEW.path, NEW, None),),
-        ),
+        (put(Action(Act.COPY, NEW.path, NEW, OLD)), put(), put(Action(Act.CREATE, NEW.path, NEW, None))),
+        (),
         (Transfer(1, 0, StageFile(NEW, NEW.path)), Transfer(1, 2, StageFile(NEW, NEW.path))),
         (
-            Step("copy", NEW.path, 1, (0,), (0,), 3, "newer"),
-            Step("create", NEW.path, 1, (2,), (0,), 3, "missing"),
+            Step("copy", NEW.path, 1, (0,), (Place(Pass.PUT, 0),), 3, "newer"),
+            Step("create", NEW.path, 1, (2,), (Place(Pass.PUT, 0),), 3, "missing"),
         ),
     )
 
@@ -77,11 +86,11 @@ def test_copy_and_create() -> None:
 def test_replacing(old: Entry, new: Entry, action: str, reason: str) -> None:
     made = plan_for([old], [new])
     assert shown(made) == [[action], []]
-    assert made.actions[0][0].found == old
-    assert made.actions[0][0].wanted == new
+    assert actions(made, 0)[0].found == old
+    assert actions(made, 0)[0].wanted == new
     assert words(made) == [(action.split(maxsplit=1)[0], "a", (0,), reason)]
     assert len(made.transfers) == (action == "copy a")
-    assert made.deletes == (0, 0)
+    assert load_of(made).deletes == (0, 0)
 
 
 def test_parents_before_children() -> None:
@@ -92,43 +101,58 @@ def test_parents_before_children() -> None:
     ]
 
 
-def test_permissions_of_directories_come_last_and_children_first() -> None:
+def test_permissions_that_must_go_come_last_and_children_first() -> None:
     closed = [directory(b"d", 0o555, 2), directory(b"d/e", 0o555, 2), directory(b"d/n", 0o500), file(b"d/n/x")]
     made = plan_for(closed, [directory(b"d", 0o755), directory(b"d/e", 0o755)])
     assert shown(made)[1] == [
+        "metadata d 0755",
+        "metadata d/e 0755",
         "mkdir d/n 0500",
         "create d/n/x",
         "metadata d/n 0500",
         "metadata d/e 0555",
         "metadata d 0555",
     ]
-    assert [action.found for action in made.actions[1] if action.act is Act.METADATA] == [
-        None,
-        directory(b"d/e", 0o755),
-        directory(b"d", 0o755),
-    ]
+    found = [action.found for action in actions(made, 1) if action.act is Act.METADATA]
+    assert found == [directory(b"d", 0o755), directory(b"d/e", 0o755), None, None, None]
     assert words(made)[2] == ("mkdir", "d/n", (1,), "missing")
     assert len(made.steps) == 4
+    assert load_of(made).actions == ((0, 0, 0, 0), (0, 0, 4, 3))
+
+
+def test_permissions_that_leave_room_for_work_come_at_once() -> None:
+    made = plan_for([directory(b"d", 0o755, 2)], [directory(b"d", 0o700), file(b"d/x")])
+    assert shown(made)[1] == ["metadata d 0755"]
 
 
 def test_a_conflict_copy_is_a_rename_where_the_file_is() -> None:
     clashing, inner = file(b"a", b"x"), file(b"a/in", b"w")
     made = plan_for([clashing], [directory(b"a"), inner])
-    copy = made.actions[0][0].path
+    copy = actions(made, 0)[0].path
     assert str(copy).startswith(UNUSED)
     assert shown(made) == [[f"move a -> {copy}", "mkdir a 0755", "create a/in"], [f"create {copy}"]]
-    assert made.actions[0][0] == Action(Act.MOVE, copy, clashing._replace(path=copy), clashing, clashing.path)
-    assert made.transfers == (Transfer(1, 0, StageFile(inner, inner.path)), Transfer(0, 1, StageFile(clashing, copy)))
+    assert actions(made, 0)[0] == Action(Act.MOVE, copy, clashing._replace(path=copy), clashing, clashing.path)
+    assert made.transfers == (Transfer(1, 0, StageFile(inner, inner.path)),)
+    assert made.early == (Transfer(0, 1, StageFile(clashing, copy)),)
     assert made.steps == (
-        Step("mkdir", clashing.path, 1, (0,), (1,), 0, "conflict", is_directory=True),
-        Step("create", inner.path, 1, (0,), (2,), 1, "missing"),
-        Step("conflict_copy", copy, 0, (0, 1), (0, 0), 1, "conflict", old=clashing.path),
+        Step("mkdir", clashing.path, 1, (0,), (Place(Pass.PUT, 0),), 0, "conflict", is_directory=True),
+        Step("create", inner.path, 1, (0,), (Place(Pass.PUT, 1),), 1, "missing"),
+        Step(
+            "conflict_copy",
+            copy,
+            0,
+            (0, 1),
+            (Place(Pass.MOVE, 0), Place(Pass.PUT, 0)),
+            1,
+            "conflict",
+            old=clashing.path,
+        ),
     )
 
 
 def test_a_clashing_file_with_older_metadata_is_made_anew() -> None:
     made = plan_for([file(b"a", b"x", 1)], [directory(b"a")], [file(b"a", b"x", 2)])
-    copy = made.actions[2][0].path
+    copy = actions(made, 2)[0].path
     assert shown(made) == [
         ["delete a", "mkdir a 0755", f"create {copy}"],
         [f"create {copy}"],
@@ -139,7 +163,7 @@ def test_a_clashing_file_with_older_metadata_is_made_anew() -> None:
 
 def test_a_clashing_file_whose_copy_is_there_goes_to_the_trash() -> None:
     clashing = file(b"a", b"x")
-    copy = plan_for([clashing], [directory(b"a")]).actions[0][0].path
+    copy = actions(plan_for([clashing], [directory(b"a")]), 0)[0].path
     made = plan_for([clashing, clashing._replace(path=copy)], [directory(b"a")])
     assert shown(made) == [["delete a", "mkdir a 0755"], [f"create {copy}"]]
     assert words(made)[0] == ("delete", "a", (0,), "conflict")
@@ -147,7 +171,7 @@ def test_a_clashing_file_whose_copy_is_there_goes_to_the_trash() -> None:
 
 def test_directories_that_clash_get_their_mode() -> None:
     made = plan_for([directory(b"a", 0o700, 2)], [directory(b"a", 0o755)], [file(b"a")], [])
-    assert shown(made)[1][-1] == "metadata a 0700"
+    assert shown(made)[1] == ["metadata a 0700", shown(made)[0][0]]
     assert shown(made)[3] == ["mkdir a 0700", shown(made)[0][0]]
 
 
@@ -156,12 +180,12 @@ def test_a_mirror_deletes_children_first() -> None:
     made = plan_for([], tree, tree, rules=MIRROR)
     deletes = ["delete d-", "delete d/y", "delete d/e/x", "delete d/e", "delete d"]
     assert shown(made) == [[], deletes, deletes]
-    assert made.deletes == (0, 5, 5)
+    assert load_of(made).deletes == (0, 5, 5)
     assert words(made)[0] == ("delete", "d", (1, 2), "mirror")
     assert made.steps[0].origin is None
     for step in made.steps:
-        for replica, position in zip(step.receivers, step.positions, strict=True):
-            assert made.actions[replica][position].path == step.path
+        for replica, place in zip(step.receivers, step.places, strict=True):
+            assert made.actions[replica][place.step][place.number].path == step.path
 
 
 def test_a_mirror_puts_a_file_in_place_of_a_directory() -> None:
@@ -187,8 +211,8 @@ def test_positions_lead_from_steps_to_actions() -> None:
     theirs = [file(b"a", b"f"), directory(b"m"), file(b"x", b"old!", 3)]
     made = plan_for(ours, theirs)
     for step in made.steps:
-        for replica, position in zip(step.receivers, step.positions, strict=True):
-            action = made.actions[replica][position]
+        for replica, place in zip(step.receivers, step.places, strict=True):
+            action = made.actions[replica][place.step][place.number]
             assert action.path == step.path
             assert step.action in (action.act.value, "conflict_copy")
     assert len(made.steps) == 6

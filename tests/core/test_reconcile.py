@@ -8,6 +8,7 @@ import pytest
 
 from aefsync.core.compare import Difference
 from aefsync.core.conflict import conflict_name
+from aefsync.core.differences import Differences
 from aefsync.core.entry import Entry
 from aefsync.core.path import RelPath
 from aefsync.core.reconcile import Unread, needs_content, reconcile
@@ -63,7 +64,7 @@ def versions(names: str) -> Versions:
 
 def decide(names: str, rules: Rules = LWW) -> Verdict:
     entries = versions(names)
-    found = {each.path: each for each in reconcile([Difference(P, entries)], rules, [()] * len(entries))}
+    found = {each.path: each for each in reconcile(Differences([Difference(P, entries)]), rules, [()] * len(entries))}
     assert found[P].entries == entries
     return found[P].verdict
 
@@ -209,7 +210,7 @@ def test_mirror(names: str, verdict: Verdict) -> None:
 @pytest.mark.parametrize("names", [names for names, _ in TABLE])
 def test_reading_what_is_needed_is_enough(names: str, rules: Rules) -> None:
     entries = versions(names)
-    wanted = needs_content([Difference(P, entries)], rules)
+    wanted = list(needs_content(Differences([Difference(P, entries)]), rules))
     assert all(entries[each.replica] == unread(entries[each.replica] or file(P)) for each in wanted)
     fully = list(entries)
     for each in wanted:
@@ -218,7 +219,10 @@ def test_reading_what_is_needed_is_enough(names: str, rules: Rules) -> None:
         fully[each.replica] = entry._replace(content=bytes([each.replica + 1]) * 32)
     if View.FULL.same(fully):
         return
-    found = {each.path: each.verdict for each in reconcile([Difference(P, tuple(fully))], rules, [()] * len(fully))}
+    found = {
+        each.path: each.verdict
+        for each in reconcile(Differences([Difference(P, tuple(fully))]), rules, [()] * len(fully))
+    }
     assert found[P] != UNREAD
 
 
@@ -236,7 +240,7 @@ def test_reading_what_is_needed_is_enough(names: str, rules: Rules) -> None:
     ],
 )
 def test_what_is_needed_and_no_more(names: str, replicas: list[int]) -> None:
-    assert needs_content([Difference(P, versions(names))], LWW) == [Unread(i, P) for i in replicas]
+    assert list(needs_content(Differences([Difference(P, versions(names))]), LWW)) == [Unread(i, P) for i in replicas]
 
 
 # --- directories against others --------------------------------------------------------------------------------------
@@ -253,7 +257,7 @@ def clash(names: str, *others: Difference, hidden: bytes | None = None) -> dict[
     entries = versions(names)
     unknown = [()] * (len(entries) - 1) + [() if hidden is None else (hidden,)]
     ordered = sorted([Difference(P, entries), *others], key=lambda each: each.path.key)
-    found = reconcile(ordered, LWW, unknown)
+    found = list(reconcile(Differences(ordered), LWW, unknown))
     assert [each.path.key for each in found] == sorted(each.path.key for each in found)
     return {each.path: each for each in found}
 
@@ -281,7 +285,7 @@ def test_each_content_gets_a_copy_of_its_own() -> None:
 
 def test_a_file_and_a_link_of_equal_digest_do_not_share_a_copy() -> None:
     text, target = file(P, b"t", 1), link(P, b"t", 1)
-    found = reconcile([Difference(P, (text, target, V["d"]))], LWW, [(), (), ()])
+    found = list(reconcile(Differences([Difference(P, (text, target, V["d"]))]), LWW, [(), (), ()]))
     assert len(found) == 3
 
 
@@ -318,8 +322,8 @@ def test_a_copy_that_was_not_read_is_asked_for() -> None:
     copy = copy_of("x1")
     there = unread(file(copy, b"xxx", 1))
     beside = [Difference(copy, (None, None, there)), Difference(RelPath(b"q.txt"), (None, None, there))]
-    assert needs_content([Difference(P, versions("x1 d -")), *beside], LWW) == [Unread(2, copy)]
-    assert needs_content(beside, LWW) == []
+    assert list(needs_content(Differences([Difference(P, versions("x1 d -")), *beside]), LWW)) == [Unread(2, copy)]
+    assert list(needs_content(Differences(beside), LWW)) == []
 
 
 @pytest.mark.parametrize(
@@ -335,12 +339,14 @@ def test_a_copy_whose_name_is_taken_leaves_all_standing(there: Entry) -> None:
 def test_a_path_too_long_for_a_copy_leaves_all_standing() -> None:
     path = RelPath(b"/".join([b"d" * 250] * 261) + b"/" + b"x" * 20)
     entries = (file(path, b"x"), directory(path))
-    assert reconcile([Difference(path, entries)], LWW, [(), ()]) == [Decision(path, entries, Stand(Why.NAME_TAKEN))]
+    assert list(reconcile(Differences([Difference(path, entries)]), LWW, [(), ()])) == [
+        Decision(path, entries, Stand(Why.NAME_TAKEN))
+    ]
 
 
 def test_the_loser_of_a_conflict_on_a_copy_is_another_copy_of_the_original() -> None:
     first = copy_of("x1")
-    found = reconcile([Difference(first, (file(first, b"yyy", 5), directory(first)))], LWW, [(), ()])
+    found = list(reconcile(Differences([Difference(first, (file(first, b"yyy", 5), directory(first)))]), LWW, [(), ()]))
     assert [each.path for each in found] == sorted([first, P.sibling(conflict_name(P.name, b"", 5, V["y1"].content))])  # type: ignore[union-attr]
 
 
@@ -397,7 +403,7 @@ TREE_A = [directory(b"d"), directory(b"d/u"), file(b"d/u/1"), file(b"d/x"), file
 def stands(rules: Rules, hidden: bytes, trees: list[list[Entry]], of: int = 0) -> dict[RelPath, Verdict]:
     unknown = [(hidden,) if i == of else () for i in range(len(trees))]
     found = [each for each in planted(trees) if not View.FULL.same(each.entries)]
-    return {each.path: each.verdict for each in reconcile(found, rules, unknown)}
+    return {each.path: each.verdict for each in reconcile(Differences(found), rules, unknown)}
 
 
 @pytest.mark.parametrize("rules", [LWW, MIRROR])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,10 +11,11 @@ from hypothesis import strategies as st
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Scan
 from aefsync.core.problem import Problem
-from aefsync.core.verdict import Decision, Stand, Take, Why
+from aefsync.core.verdict import Decision, Stand, Take, Verdict, Why
 from aefsync.core.view import View
 from aefsync.errors import GuardError, UsageError
-from aefsync.sync.decide import Decided, _positions, decide
+from aefsync.sync.decide import Decided, _unread, decide
+from aefsync.sync.outcome import is_standing
 from aefsync.sync.request import RepairRequest, Request
 from aefsync.sync.survey import survey
 from tests.support.memory import MemoryReplica, MemoryTree
@@ -27,6 +30,10 @@ def judge(trees: list[MemoryTree], request: RepairRequest = LWW, replicas: list[
     """Survey and decide."""
     with joined(*(replicas or in_memory(*trees))) as session:
         return decide(session, survey(session, request.common, View.FULL), request)
+
+
+def standing(decided: Decided) -> list[tuple[RelPath, Verdict]]:
+    return [(each.path, each.verdict) for each in decided.decisions if isinstance(each.verdict, Stand)]
 
 
 def filled(name: bytes, files: int, *, seen: bool = False) -> MemoryTree:
@@ -57,13 +64,13 @@ def test_the_mirror_of_an_empty_replica_is_refused() -> None:
 def test_the_mirror_of_an_empty_replica_is_allowed_as_a_whole() -> None:
     trees = [MemoryTree(), filled(b"b", 300)]
     # One flag is enough: that all would be deleted has been said.
-    assert judge(trees, MIRROR._replace(allow_empty_root=True)).plan.deletes == (0, 300)
+    assert judge(trees, MIRROR._replace(allow_empty_root=True)).load.deletes == (0, 300)
 
 
 def test_an_empty_replica_without_mirror_is_filled() -> None:
     decided = judge([MemoryTree(), filled(b"b", 300)])
-    assert len(decided.plan.actions[0]) == 300
-    assert decided.plan.deletes == (0, 0)
+    assert sum(decided.load.actions[0]) == 300
+    assert decided.load.deletes == (0, 0)
 
 
 def test_too_many_deletes_are_refused() -> None:
@@ -73,7 +80,7 @@ def test_too_many_deletes_are_refused() -> None:
     message = refusal(trees, MIRROR)
     assert message.startswith("B: expected at most 50 % deletes, but 21 of its 41 entries")
     assert message.endswith("--max-delete 21")
-    assert judge(trees, MIRROR._replace(max_delete="21")).plan.deletes == (0, 21)
+    assert judge(trees, MIRROR._replace(max_delete="21")).load.deletes == (0, 21)
     assert "at most 20 deletes" in refusal(trees, MIRROR._replace(max_delete="20"))
 
 
@@ -103,7 +110,7 @@ def test_first_contact_is_while_one_of_them_is_new(a_seen: bool, b_seen: bool) -
 def test_unrelated_roots_are_allowed_later_or_when_the_user_says_so() -> None:
     seen = judge([filled(b"a", 150, seen=True), filled(b"b", 150, seen=True)])
     said = judge([filled(b"a", 150), filled(b"b", 150)], LWW._replace(allow_unrelated_roots=True))
-    assert [len(own) for own in seen.plan.actions] == [len(own) for own in said.plan.actions] == [150, 150]
+    assert [sum(own) for own in seen.load.actions] == [sum(own) for own in said.load.actions] == [150, 150]
 
 
 def test_small_trees_are_never_unrelated() -> None:
@@ -141,7 +148,7 @@ def test_sizes_that_differ_under_one_mtime_are_told_apart_by_content() -> None:
     decided = judge([], LWW, replicas)
     # Newer files are not read: the one tie is.
     assert [replica.files_read for replica in replicas] == [1, 1]
-    reasons = {bytes(step.path): step.reason for step in decided.plan.steps}
+    reasons = {bytes(step.path): step.reason for step in decided.window(0).plan.steps}
     assert reasons == {b"d2/tie": "larger digest"} | {b"d%d/f" % number: "newer" for number in range(4)}
 
 
@@ -152,7 +159,7 @@ def test_what_one_of_three_lacks_is_read_where_two_have_it() -> None:
     replicas = in_memory(*trees)
     decided = judge([], LWW, replicas)
     assert [replica.files_read for replica in replicas] == [1, 1, 0]
-    assert [len(own) for own in decided.plan.actions] == [0, 0, 1]
+    assert [sum(own) for own in decided.load.actions] == [0, 0, 1]
 
 
 def test_equal_stat_with_different_bytes_is_left_standing() -> None:
@@ -160,9 +167,8 @@ def test_equal_stat_with_different_bytes_is_left_standing() -> None:
     a.write_file(b"f", b"x")
     b.write_file(b"f", b"y")
     decided = judge([a, b])
-    assert [each.path for each in decided.standing] == [b"f"]
-    assert decided.standing[0].verdict == Stand(Why.SUSPECT)
-    assert decided.plan.is_empty
+    assert standing(decided) == [(b"f", Stand(Why.SUSPECT))]
+    assert decided.is_empty
 
 
 def test_what_no_replica_can_date_is_left_standing() -> None:
@@ -172,8 +178,8 @@ def test_what_no_replica_can_date_is_left_standing() -> None:
     a.write_file(b"skewed", b"x", mtime_ns=5_000_000_001)
     b.write_file(b"skewed", b"old")
     decided = judge([a, b])
-    assert [(each.path, each.verdict) for each in decided.standing] == [(b"future", Stand(Why.FUTURE))]
-    assert [step.path for step in decided.plan.steps] == [b"skewed"]
+    assert standing(decided) == [(b"future", Stand(Why.FUTURE))]
+    assert [step.path for step in decided.window(0).plan.steps] == [b"skewed"]
 
 
 def test_what_is_unknown_on_one_replica_is_left_alone_everywhere() -> None:
@@ -188,8 +194,10 @@ def test_what_is_unknown_on_one_replica_is_left_alone_everywhere() -> None:
     replicas[1].read_unread = lambda *_: scan(Scan())._replace(problems=closed)
     decided = judge([], LWW, replicas)
     # It is reported as a problem, and not as left standing once more.
-    assert (decided.unknown, decided.standing, decided.differences) == (True, (), 2)
-    assert [step.path for step in decided.plan.steps] == [b"g"]
+    assert standing(decided) == [(b"d/f", Stand(Why.UNKNOWN))]
+    assert not any(map(is_standing, decided.decisions))
+    assert decided.differences == 2
+    assert [step.path for step in decided.window(0).plan.steps] == [b"g"]
 
 
 def test_what_cannot_be_read_is_reported_once() -> None:
@@ -199,8 +207,9 @@ def test_what_cannot_be_read_is_reported_once() -> None:
     replicas = in_memory(a, b)
     replicas[1].read_unread = lambda *_: replicas[1].scan(Scan())
     decided = judge([], LWW, replicas)
-    assert decided.plan.is_empty
-    assert decided.standing == ()
+    assert decided.is_empty
+    assert standing(decided) == [(b"f", Stand(Why.UNREAD))]
+    assert not any(map(is_standing, decided.decisions))
 
 
 def test_a_plan_comes_from_the_decisions() -> None:
@@ -208,7 +217,7 @@ def test_a_plan_comes_from_the_decisions() -> None:
     a.write_file(b"f", b"x", mtime_ns=2)
     b.write_file(b"f", b"yy", mtime_ns=1)
     decided = judge([a, b])
-    (transfer,) = decided.plan.transfers
+    (transfer,) = decided.window(0).plan.transfers
     assert (transfer.origin, transfer.receiver, transfer.file.path) == (0, 1, b"f")
     assert Decision(RelPath(b"f"), (), Take(0, "newer")).path == transfer.file.path
 
@@ -222,8 +231,8 @@ def test_positions_are_those_of_the_keys(held: set[RelPath], asked: set[RelPath]
     for path in held:
         found.write_file(path, b"x")
     with joined(MemoryReplica(found)) as session:
-        survey(session, COMMON, View.QUICK)
-        spans = _positions(session, 0, sorted(path.key for path in asked))
+        found = survey(session, COMMON, View.QUICK)
+        (spans,) = _unread(session, found, [(0, path) for path in sorted(asked, key=lambda path: path.key)])
         named = [entry.path for entry in session.fetch(0, spans)]
-    assert all(stop - start == 1 for start, stop in spans)
+    assert all(low[1] < high[0] for low, high in itertools.pairwise(spans))
     assert named == sorted(held & asked, key=lambda path: path.key)

@@ -10,7 +10,7 @@ from aefsync.core.path import RelPath
 from aefsync.core.plan import Transfer
 from aefsync.core.space import Share, Space
 from aefsync.errors import GuardError
-from aefsync.sync.room import BLOCK, guard_space
+from aefsync.sync.room import BLOCK, Room
 from tests.contract.test_replica import file
 from tests.support.memory import MemoryReplica, MemoryTree
 from tests.sync.joined import Watched, joined
@@ -53,7 +53,10 @@ def guard(transfers: list[Transfer], spaces: list[Space], origin: type[MemoryRep
     """Whether the guard lets them pass; the calls it made."""
     replicas = (Watched(origin(MemoryTree()), 0), Watched(Receiver(MemoryTree(), spaces), 1))
     with joined(*replicas) as session:
-        guard_space(session, transfers, ONE)
+        room = Room(session)
+        for each in transfers:
+            room.add([each])
+        room.guard(ONE, ([each] for each in transfers))
     return [name for replica in replicas for _, name, _ in replica.log if name in ("space", "allocated")]
 
 

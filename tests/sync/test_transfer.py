@@ -12,13 +12,11 @@ from hypothesis import strategies as st
 from aefsync.core.action import StageFile
 from aefsync.core.entry import UNKNOWN, Entry, Kind
 from aefsync.core.path import RelPath
-from aefsync.core.plan import Transfer
-from aefsync.core.ports import Phase, Silent
+from aefsync.core.plan import Pass, Transfer
 from aefsync.core.problem import Problem
 from aefsync.core.view import View
 from aefsync.sync import transfer as module
 from aefsync.sync.decide import Decided, decide
-from aefsync.sync.repair import _apply
 from aefsync.sync.request import RepairRequest, Request
 from aefsync.sync.session import Session
 from aefsync.sync.survey import survey
@@ -59,16 +57,24 @@ def bench(kind: str, tmp_path: Path) -> Bench:
     return Bench(kind, tmp_path)
 
 
-def plan(session: Session) -> Decided:
+def decided(session: Session) -> Decided:
     return decide(session, survey(session, REQUEST.common, View.FULL), REQUEST)
 
 
-def carry(session: Session, decided: Decided, *, direct: bool) -> Transferred:
+def transfers(found: Decided) -> list[Transfer]:
+    """All of a plan of one window, those of conflict copies first."""
+    plan = found.window(0).plan
+    return [*plan.early, *plan.transfers]
+
+
+def carry(session: Session, found: Decided, *, direct: bool) -> Transferred:
     """Transfer and apply, without those that did not arrive."""
     if not direct:
         session = session._replace(locations=tuple(each._replace(login=Login("far")) for each in session.locations))
-    done = transfer(session, decided.plan.transfers, Silent())
-    session.each(lambda number, _: _apply(session, number, decided.plan.actions[number], done.failed[number], Silent()))
+    done = transfer(session, transfers(found))
+    for step in Pass:
+        for number, own in enumerate(found.window(0).plan.of(step)):
+            session.replicas[number].apply([each for each in own if each.path not in done.failed[number]])
     session.each(lambda _, replica: replica.record())
     return done
 
@@ -94,7 +100,7 @@ def result(kind: str, folder: Path, *, direct: bool) -> tuple[list[dict[bytes, S
     furnish(*bench.add("a", "b"))
     replicas = bench.replicas()
     with joined(*replicas) as session:
-        done = carry(session, plan(session), direct=direct)
+        done = carry(session, decided(session), direct=direct)
     return [site.listing() for site in bench.sites], done, replicas
 
 
@@ -116,14 +122,15 @@ def _travelled(path: bytes, seen: Seen) -> bool:
 
 
 @pytest.mark.parametrize("direct", [True, False])
-def test_a_file_is_read_once(bench: Bench, direct: bool) -> None:
+def test_a_file_is_read_once(bench: Bench, monkeypatch: pytest.MonkeyPatch, direct: bool) -> None:
+    monkeypatch.setattr("aefsync.disk.listing._EAGER", 0)
     a, b = bench.add("a", "b")
     for number in range(5):
         a.write_file(b"%d" % number, b"%d" % number)
         b.write_file(b"b%d" % number, b"%d" % number)
     replicas = bench.replicas()
     with joined(*replicas) as session:
-        carry(session, plan(session), direct=direct)
+        carry(session, decided(session), direct=direct)
         assert [replica.files_read for replica in replicas] == [0, 0]
         # What the receivers hashed was told to the origins: nothing is left to be read.
         assert [replica.calls["learn"] for replica in replicas] == [1, 1]
@@ -140,7 +147,7 @@ def test_what_is_known_is_not_taught(bench: Bench) -> None:
         survey(session, REQUEST.common, View.FULL)
         session.replicas[0].read_unread((), None)
         (known,) = session.fetch(0, [(0, 1)])
-        done = transfer(session, [Transfer(0, 1, StageFile(known, known.path))], Silent())
+        done = transfer(session, [Transfer(0, 1, StageFile(known, known.path))])
     assert done == Transferred((frozenset(), frozenset()), (), 1)
     assert replicas[0].calls["learn"] == 0
 
@@ -152,9 +159,9 @@ def test_a_file_that_fails_is_reported_once_and_left_out(bench: Bench, direct: b
     a.write_file(b"steady", b"x")
     replicas = bench.replicas()
     with joined(*replicas) as session:
-        decided = plan(session)
+        found = decided(session)
         a.write_file(b"changing", b"after", mtime_ns=99)
-        done = carry(session, decided, direct=direct)
+        done = carry(session, found, direct=direct)
     assert [(number, problem.path) for number, problem in done.problems] == [(0, b"changing")]
     assert done.failed == (frozenset(), {b"changing"}, {b"changing"})
     assert done.literal_bytes == 2
@@ -169,9 +176,9 @@ def test_a_file_that_shrank_on_its_way_is_refused(bench: Bench) -> None:
     a, _ = bench.add("a", "b")
     a.write_file(b"f", b"x" * 100)
     with joined(*bench.replicas()) as session:
-        decided = plan(session)
+        found = decided(session)
         a.write_file(b"f", b"x")
-        done = carry(session, decided, direct=False)
+        done = carry(session, found, direct=False)
     assert [problem.path for _, problem in done.problems] == [b"f"]
     assert bench.sites[1].listing() == {}
 
@@ -184,23 +191,9 @@ def test_problems_of_several_receivers_are_told_apart_by_reason(bench: Bench) ->
     full = (Problem(b"f", "disk full"),)
     replicas[2].stage = lambda files, peer: stage(files, peer)._replace(contents=(b"",), problems=full)
     with joined(*replicas) as session:
-        done = transfer(session, plan(session).plan.transfers, Silent())
+        done = transfer(session, transfers(decided(session)))
     assert done.failed == (frozenset(), frozenset(), {b"f"})
     assert done.problems == ((0, full[0]),)
-
-
-def test_progress_is_told_for_the_receiver_with_its_total(bench: Bench) -> None:
-    seen: list[tuple[int, Phase, int]] = []
-
-    class Noting:
-        def progress(self, replica: int, phase: Phase, done: int, total: int) -> None:
-            seen.append((replica, phase, total))
-
-    a, _ = bench.add("a", "b")
-    a.write_file(b"f", b"x" * 300_000)
-    with joined(*bench.replicas()) as session:
-        transfer(session, plan(session).plan.transfers, Noting())
-    assert set(seen) <= {(1, Phase.COPY, 300_000)}
 
 
 # requests
@@ -252,6 +245,6 @@ def test_many_files_take_several_requests(bench: Bench, monkeypatch: pytest.Monk
         a.write_file(b"%d" % number, b"%d" % number)
     replicas = bench.replicas()
     with joined(*replicas) as session:
-        carry(session, plan(session), direct=True)
+        carry(session, decided(session), direct=True)
     assert [len(staged) for _, name, staged in replicas[1].log if name == "stage"] == [3, 3, 1]
     assert a.listing() == b.listing()

@@ -1,0 +1,128 @@
+"""What a repair came to: everything counted as it happens, and summed up at the end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from aefsync.core.action import Act
+from aefsync.core.plan import Pass
+from aefsync.core.ports import Scanned
+from aefsync.core.problem import Problem
+from aefsync.core.verdict import Decision, Stand, Why
+from aefsync.sync.decide import Decided
+from aefsync.sync.events import Summary
+from aefsync.sync.passes import Outcome
+from aefsync.sync.request import RepairRequest
+from aefsync.sync.session import Session
+
+_ELSEWHERE = (Why.UNKNOWN, Why.UNREAD)
+"""Reasons that are reported as problems already."""
+
+
+def is_standing(decision: Decision) -> bool:
+    """Whether a path is left standing and that is said of it, and not of what made it so."""
+    return isinstance(decision.verdict, Stand) and decision.verdict.why not in _ELSEWHERE
+
+
+class Tally:
+    """Counts over all that was done, and of problems beyond those of the scan."""
+
+    def __init__(self, scans: Sequence[Scanned]) -> None:
+        self._known = {(number, problem) for number, scanned in enumerate(scans) for problem in scanned.problems}
+        self.acts: Counter[Act] = Counter()
+        """How many actions of each sort were done, over all replicas; permissions taken last not counted again."""
+        self.reasons: Counter[Why] = Counter()
+        """Why paths are left standing."""
+        self.problems = len(self._known)
+        self.troubled = False
+        """Whether there was a problem with anything that was to be done."""
+        self.skipped = 0
+        self.copies = 0
+        self.moved = 0
+        self.literal_bytes = 0
+
+    def add(self, outcome: Outcome) -> None:
+        """Count what one pass over one window came to."""
+        self.problems += len(set(outcome.problems) - self._known)
+        self.troubled = self.troubled or bool(outcome.problems)
+        self.skipped += outcome.skipped
+        self.copies += len(outcome.kept)
+        self.literal_bytes += outcome.literal_bytes
+        if outcome.step is Pass.PUT:
+            self._count(outcome)
+
+    def look_again(self, scans: Sequence[Scanned]) -> list[tuple[int, Problem]]:
+        """The problems that came up at the end, when everything was looked at again."""
+        found = [(number, problem) for number, scanned in enumerate(scans) for problem in scanned.problems]
+        fresh = [each for each in found if each not in self._known]
+        self.problems += len(fresh)
+        self.troubled = self.troubled or bool(fresh)
+        return fresh
+
+    def _count(self, outcome: Outcome) -> None:
+        for step in (Pass.MOVE, Pass.DELETE, Pass.PUT):
+            for actions, flags in zip(outcome.window.plan.of(step), outcome.done[step], strict=True):
+                self.acts.update(action.act for action, done in zip(actions, flags, strict=True) if done)
+        words = Counter(step.action for step in outcome.window.plan.steps)
+        self.copies += words["conflict_copy"]
+        self.moved += words[Act.MOVE.value]
+        verdicts = (decision.verdict for decision in outcome.window.decisions)
+        self.reasons.update(verdict.why for verdict in verdicts if isinstance(verdict, Stand))
+
+    @property
+    def standing(self) -> int:
+        """Paths that are left standing, suspects among them."""
+        return sum(count for why, count in self.reasons.items() if why not in _ELSEWHERE)
+
+
+def summary(
+    session: Session,
+    decided: Decided,
+    tally: Tally,
+    scans: Sequence[Scanned],
+    request: RepairRequest,
+    elapsed_s: float,
+) -> Summary:
+    """The last event; `scans` are how the replicas are now."""
+    suspects, standing = tally.reasons[Why.SUSPECT], tally.standing
+    equal = len({scanned.root for scanned in scans}) == 1 and not tally.problems
+    # Not known on some replica, by the user's wish, or kept for the sake of what filters leave out.
+    excused = tally.reasons[Why.UNKNOWN] or (tally.skipped and not tally.troubled)
+    pending = request.dry_run and not decided.is_empty
+    causes = [
+        word
+        for word, is_cause in (
+            ("problems", tally.problems),
+            ("conflicts", tally.copies),
+            ("suspects", suspects),
+            ("left standing", standing > suspects),
+            ("still different", not (equal or pending or tally.problems or excused or standing)),
+        )
+        if is_cause
+    ]
+    return Summary(
+        exit_code=4 if "problems" in causes or "still different" in causes else 1 if causes else 0,
+        causes=tuple(causes),
+        run=session.run,
+        dry_run=request.dry_run,
+        equal=equal,
+        roots=tuple(scanned.root for scanned in scans),
+        entries=tuple(scanned.entries for scanned in scans),
+        differences=decided.differences,
+        conflicts=tally.copies + standing - suspects,
+        suspects=suspects,
+        problems=tally.problems,
+        copied_files=tally.acts[Act.CREATE] + tally.acts[Act.COPY],
+        replaced_files=tally.acts[Act.COPY],
+        deleted=tally.acts[Act.DELETE],
+        moved=tally.moved,
+        metadata=tally.acts[Act.METADATA],
+        skipped=tally.skipped,
+        sent_bytes=session.sent_bytes,
+        received_bytes=session.received_bytes,
+        round_trips=session.round_trips,
+        literal_bytes=tally.literal_bytes,
+        verified=not tally.problems,
+        elapsed_s=elapsed_s,
+    )

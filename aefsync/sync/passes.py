@@ -1,0 +1,142 @@
+"""Carry a plan out, pass by pass and window by window, on all replicas at once (the order: `core.plan`).
+
+Only what a window comes to is kept when it is over: a flag for each action of MOVE and DELETE, which are told of when
+PUT comes to the same paths, so that everything is told in key order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from aefsync.core.action import Act, Action, Applied, KeptCopy
+from aefsync.core.path import RelPath
+from aefsync.core.plan import Pass, Place, Transfer
+from aefsync.core.ports import Monitor, Phase
+from aefsync.core.problem import Problem
+from aefsync.sync.decide import Decided, Window
+from aefsync.sync.session import Session
+from aefsync.sync.transfer import PATHS, Transferred, transfer
+
+BATCH = 2048
+"""Actions in one request."""
+
+Flags = tuple[bytes, ...]
+"""For each replica, a byte for each of its actions of one pass over one window: 1 where it was carried out."""
+
+
+class Outcome(NamedTuple):
+    """How one pass over one window turned out; `done` holds the passes so far over that window."""
+
+    step: Pass
+    window: Window
+    done: dict[Pass, Flags]
+    problems: tuple[tuple[int, Problem], ...] = ()
+    kept: tuple[tuple[int, KeptCopy], ...] = ()
+    literal_bytes: int = 0
+
+    def is_done(self, replica: int, place: Place) -> bool:
+        """Whether an action was carried out."""
+        return bool(self.done[place.step][replica][place.number])
+
+    @property
+    def skipped(self) -> int:
+        """How many actions of this pass were not."""
+        return sum(flags.count(0) for flags in self.done[self.step])
+
+
+def rehearse(decided: Decided) -> Iterator[Outcome]:
+    """What `carry_out` would come to if all went well, nothing being done."""
+    for number in range(len(decided.loads)):
+        window = decided.window(number)
+        done = {step: tuple(bytes([1]) * len(own) for own in window.plan.of(step)) for step in Pass}
+        yield Outcome(Pass.PUT, window, done)
+
+
+def carry_out(session: Session, decided: Decided, monitor: Monitor) -> Iterator[Outcome]:
+    """Do everything; outcomes of PUT come for every window, in order, those of the other passes where there are any."""
+    passes = _Passes(session, decided, monitor)
+    for step in Pass:
+        numbers = [number for number, load in enumerate(decided.loads) if step is Pass.PUT or load.has(step)]
+        for number in reversed(numbers) if step.backwards else numbers:
+            yield passes.carry(step, decided.window(number))
+
+
+class _Passes:
+    """What must be remembered between windows."""
+
+    def __init__(self, session: Session, decided: Decided, monitor: Monitor) -> None:
+        self._session = session
+        self._monitor = monitor
+        self._totals = [sum(own) for own in decided.load.actions]
+        self._applied = [0] * decided.replicas
+        self._done: dict[tuple[int, Pass], Flags] = {}
+        self._failed: dict[int, tuple[frozenset[RelPath], ...]] = {}
+        """Conflict copies that did not arrive, by window."""
+        for number, size in enumerate(decided.load.sizes):
+            self._watch(number, size)
+
+    def _watch(self, number: int, size: int) -> None:
+        """Tell the monitor of bytes that arrive, out of all that will."""
+        replica, monitor = self._session.replicas[number], self._monitor
+        replica.on_progress = lambda phase, done, total: monitor.progress(
+            number, phase, done, size if phase is Phase.COPY else total
+        )
+
+    def carry(self, step: Pass, window: Window) -> Outcome:
+        """One pass over one window: bring what it needs, apply, remember what was done."""
+        none = tuple(b"" for _ in self._totals)
+        transferred = self._bring(step, window)
+        failed = transferred.failed
+        if step is Pass.PUT:
+            failed = tuple(map(frozenset.union, failed, self._failed.pop(window.number, failed)))
+        actions = window.plan.of(step)
+        applied = self._session.each(lambda number, _: self._apply(number, actions[number], failed[number]))
+        done = {earlier: self._done.pop((window.number, earlier), none) for earlier in Pass if earlier < step}
+        done[step] = tuple(bytes(own.done) for own in applied)
+        if step in (Pass.MOVE, Pass.DELETE):
+            self._done |= {(window.number, each): flags for each, flags in done.items()}
+        problems = [(number, problem) for number, own in enumerate(applied) for problem in own.problems]
+        kept = tuple((number, copy) for number, own in enumerate(applied) for copy in own.kept)
+        return Outcome(step, window, done, (*transferred.problems, *problems), kept, transferred.literal_bytes)
+
+    def _bring(self, step: Pass, window: Window) -> Transferred:
+        wanted: Sequence[Transfer] = ()
+        if step is Pass.MOVE or step is Pass.PUT:
+            wanted = window.plan.early if step is Pass.MOVE else window.plan.transfers
+        if not wanted:
+            return Transferred((frozenset(),) * len(self._totals), (), 0)
+        transferred = transfer(self._session, wanted)
+        if step is Pass.MOVE and any(transferred.failed):
+            self._failed[window.number] = transferred.failed
+        return transferred
+
+    def _apply(self, number: int, actions: Sequence[Action], failed: frozenset[RelPath]) -> Applied:
+        """Apply a replica's actions in batches, without those whose content did not arrive."""
+        done: list[bool] = []
+        problems: list[Problem] = []
+        kept: list[KeptCopy] = []
+        for batch in batches(actions):
+            able = [not (action.act in (Act.CREATE, Act.COPY) and action.path in failed) for action in batch]
+            result = self._session.replicas[number].apply([a for a, ok in zip(batch, able, strict=True) if ok])
+            outcomes = iter(result.done)
+            done += [ok and next(outcomes) for ok in able]
+            problems += result.problems
+            kept += result.kept
+            self._applied[number] += len(batch)
+            self._monitor.progress(number, Phase.APPLY, self._applied[number], self._totals[number])
+        return Applied(tuple(done), tuple(problems), tuple(kept))
+
+
+def batches(actions: Sequence[Action]) -> Iterator[list[Action]]:
+    """Actions in requests of bounded number and size."""
+    batch: list[Action] = []
+    paths = 0
+    for action in actions:
+        paths += len(action.path)
+        if batch and (len(batch) == BATCH or paths > PATHS):
+            yield batch
+            batch, paths = [], len(action.path)
+        batch.append(action)
+    if batch:
+        yield batch
