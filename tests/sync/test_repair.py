@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aefsync.core.differences import Differences
 from aefsync.core.ports import Silent
 from aefsync.errors import GuardError
 from aefsync.sync.diff import diff
@@ -283,9 +285,10 @@ def contents(root: Path) -> set[bytes]:
 
 
 @settings(max_examples=60)
-@given(replicas(), st.booleans())
-def test_a_repair_leaves_no_difference_and_a_second_does_nothing(trees: list[Folder], mirror: bool) -> None:
-    with tempfile.TemporaryDirectory() as name, threads():
+@given(replicas(), st.booleans(), st.sampled_from([1, 2, 4096]))
+def test_a_repair_leaves_no_difference_and_a_second_does_nothing(trees: list[Folder], mirror: bool, block: int) -> None:
+    with tempfile.TemporaryDirectory() as name, threads(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("aefsync.sync.decide.Differences", partial(Differences, block=block))
         folder = Path(name)
         write(folder / "canary" / "bird", b"sings")
         roots = [folder / f"r{number}" for number in range(len(trees))]
