@@ -30,6 +30,7 @@ class Tally:
 
     def __init__(self, scans: Sequence[Scanned]) -> None:
         self._known = {(number, problem) for number, scanned in enumerate(scans) for problem in scanned.problems}
+        self._told = {(number, problem.path) for number, problem in self._known}
         self.acts: Counter[Act] = Counter()
         """How many actions of each sort were done, over all replicas; permissions taken last not counted again."""
         self.reasons: Counter[Why] = Counter()
@@ -45,6 +46,7 @@ class Tally:
     def add(self, outcome: Outcome) -> None:
         """Count what one pass over one window came to."""
         self.problems += len(set(outcome.problems) - self._known)
+        self._told |= {(number, problem.path) for number, problem in outcome.problems}
         self.troubled = self.troubled or bool(outcome.problems)
         self.skipped += outcome.skipped
         self.copies += len(outcome.kept)
@@ -53,9 +55,9 @@ class Tally:
             self._count(outcome)
 
     def look_again(self, scans: Sequence[Scanned]) -> list[tuple[int, Problem]]:
-        """The problems that came up at the end, when everything was looked at again."""
+        """Trouble with further paths, which came up at the end, when everything was looked at again."""
         found = [(number, problem) for number, scanned in enumerate(scans) for problem in scanned.problems]
-        fresh = [each for each in found if each not in self._known]
+        fresh = [(number, each) for number, each in found if (number, each.path) not in self._told]
         self.problems += len(fresh)
         self.troubled = self.troubled or bool(fresh)
         return fresh
