@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from aefsync.cli.options import Comparing, Locations, Output, at_least_two, option, request
+from aefsync.cli.options import Allowing, Comparing, Locations, Output, at_least_two, option, request
 from aefsync.cli.playing import play
 from aefsync.cli.reaching import Reaching, link
 from aefsync.sync.request import DiffRequest
@@ -23,6 +23,7 @@ def diff(
     null: Null = False,
     quick: Quick = False,
     brief: Brief = False,
+    allowing: Allowing,
     comparing: Comparing,
     reaching: Reaching,
     output: Output,
@@ -33,9 +34,8 @@ def diff(
     be damaged), "m" mode or mtime, "k" kind, "!" unreadable. With more replicas a column each: equal letters, equal
     versions; "-" missing.
     """
-    asked = DiffRequest(
-        request(at_least_two("diff", locations), comparing, link(reaching), ctx), quick=quick, brief=brief
-    )
+    common = request(at_least_two("diff", locations), comparing, link(reaching), ctx, allowing)
+    asked = DiffRequest(common, quick=quick, brief=brief)
     from aefsync.sync.diff import diff as engine
 
     return play(output, lambda monitor: engine(asked, monitor, ctx.obj), null=null and not output.json)

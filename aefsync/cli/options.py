@@ -9,6 +9,7 @@ import typer
 
 from aefsync.cli import environment, filters
 from aefsync.cli.command import option_order
+from aefsync.core.identity import Allowed
 from aefsync.errors import UsageError
 from aefsync.sync import places
 from aefsync.sync.request import Request
@@ -61,12 +62,30 @@ class Comparing(NamedTuple):
     cache_dir: Annotated[
         str | None, option("--cache-dir", says="Where indexes are kept ('': nowhere).", metavar="DIR")
     ] = None
+    state_dir: Annotated[
+        str | None, option("--state-dir", says="Where known roots are remembered ('': nowhere).", metavar="DIR")
+    ] = None
 
 
-def request(locations: list[str], comparing: Comparing, link: Link, ctx: typer.Context) -> Request:
+class Allowing(NamedTuple):
+    """What a guard would stop, allowed this once."""
+
+    allow_new_root: Annotated[
+        bool,
+        option("--allow-new-root", says="Take a root for what it is: missing, or another one.", environment_too=False),
+    ] = False
+    allow_empty_root: Annotated[
+        bool,
+        option("--allow-empty-root", says="Take a root that became empty for what it is.", environment_too=False),
+    ] = False
+
+
+def request(
+    locations: list[str], comparing: Comparing, link: Link, ctx: typer.Context, allowing: Allowing | None = None
+) -> Request:
     """The part of a request that all comparing commands share."""
     given = {name: getattr(comparing, name) or [] for name in filters.FILTERS}
-    cache_dir = comparing.cache_dir
+    cache_dir, state_dir = comparing.cache_dir, comparing.state_dir
     return Request(
         tuple(locations),
         rules=filters.rules(option_order(ctx), given),
@@ -74,6 +93,8 @@ def request(locations: list[str], comparing: Comparing, link: Link, ctx: typer.C
         checksum=comparing.checksum,
         cache_dir=places.cache_dir(os.environ) if cache_dir is None else cache_dir,
         link=link,
+        state_dir=places.state_dir(os.environ) if state_dir is None else state_dir,
+        allowed=Allowed(*(allowing or ())),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from aefsync.cli.command import is_on_the_line
-from aefsync.cli.options import Comparing, Locations, Output, at_least_two, option, request
+from aefsync.cli.options import Allowing, Comparing, Locations, Output, at_least_two, option, request
 from aefsync.cli.playing import announced, play
 from aefsync.cli.reaching import Reaching, link
 from aefsync.cli.replica_names import label, spoken
@@ -35,10 +35,6 @@ class Repairing(NamedTuple):
         option("--max-delete", says="Stop before deleting more (default: 50%, at least 10).", metavar="N|N%"),
     ] = "50%"
     no_create_root: Annotated[bool, option("--no-create-root", says="A root that is missing is an error.")] = False
-    allow_empty_root: Annotated[
-        bool,
-        option("--allow-empty-root", says="Take a root that became empty for what it is.", environment_too=False),
-    ] = False
     allow_unrelated_roots: Annotated[
         bool,
         option("--allow-unrelated-roots", says="Join trees with hardly a path in common.", environment_too=False),
@@ -50,6 +46,7 @@ def repair(
     locations: Locations,
     repairing: Repairing,
     safety: Safety,
+    allowing: Allowing,
     comparing: Comparing,
     reaching: Reaching,
     output: Output,
@@ -62,12 +59,11 @@ def repair(
     """
     _check(ctx, repairing)
     asked = RepairRequest(
-        request(at_least_two("repair", locations), comparing, link(reaching), ctx),
+        request(at_least_two("repair", locations), comparing, link(reaching), ctx, allowing),
         dry_run=repairing.dry_run,
         mirror=repairing.mirror,
         create_root=not repairing.no_create_root,
         max_delete=repairing.max_delete,
-        allow_empty_root=repairing.allow_empty_root,
         allow_unrelated_roots=repairing.allow_unrelated_roots,
         writing=writing_of(ctx, safety),
         min_free=min_free_of(safety),

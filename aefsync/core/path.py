@@ -7,6 +7,7 @@ by key, every subtree is one contiguous range, which plain path order does not g
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 
 RESERVED = b".aefsync"
@@ -106,6 +107,15 @@ class RelPath(bytes):
 
     def __str__(self) -> str:
         return self.decode("utf-8", "surrogateescape")
+
+
+def outermost(paths: Iterable[RelPath]) -> tuple[RelPath, ...]:
+    """Paths in key order, without those that lie below another one of them."""
+    chosen: list[RelPath] = []
+    for path in sorted(set(paths), key=lambda path: path.key):
+        if not (chosen and path.is_below(chosen[-1])):
+            chosen.append(path)
+    return tuple(chosen)
 
 
 def subtree_range(key: bytes) -> tuple[bytes, bytes]:

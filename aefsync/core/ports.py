@@ -51,15 +51,20 @@ class Open(NamedTuple):
     parallel: int = 1
     """processes that may read at the same time; 0: as many as that machine has processors"""
     writing: Writing = Writing()
+    own: tuple[bytes, ...] = ()
+    """files and directories of ours on the replica's machine, beside `cache_dir`: they are no part of any tree"""
+    new_identity: str = ""
+    """what the root is to be known by from now on, in the place of what its `.aefsync/id` says (hex; empty: as it is)"""
 
 
 class Opened(NamedTuple):
     """What a replica says of itself.
 
     `ancestors` are (device, inode) of the root and of each directory above it, on the host named by `host`; they tell
-    equal and nested roots.  `ignore_rules` are the lines of its `.aefsyncignore`.  `seen_before` says that the root
-    has an `.aefsync/`, `empty` that it has nothing else.  `chunker` names how files are cut into chunks
-    there, `unfinished` that an interrupted run left something in staging.
+    equal and nested roots; the first pair is (0, 0) where the root is missing.  `ignore_rules` are the lines of its
+    `.aefsyncignore`.  `seen_before` says that the root has an `.aefsync/`, `empty` that it has nothing else.  `chunker`
+    names how files are cut into chunks there, `unfinished` that an interrupted run left something in staging.
+    `identity` is what the root is known by (32 hex digits; empty without an `.aefsync/id`).
     """
 
     root: bytes
@@ -72,6 +77,11 @@ class Opened(NamedTuple):
     empty: bool = False
     chunker: str = ""
     unfinished: bool = False
+    identity: str = ""
+
+    @property
+    def is_missing(self) -> bool:
+        return self.ancestors[0] == (0, 0)
 
 
 class Scan(NamedTuple):
@@ -83,13 +93,20 @@ class Scan(NamedTuple):
     """read every file, whatever the index says (`--checksum`)"""
     eager: bool = False
     """where nothing is known yet, read small files in the same pass: their contents will probably be needed"""
+    paths: tuple[RelPath, ...] = ()
+    """only these sub-trees (none: everything), and the directories that lead there"""
+    mounts: tuple[bytes, ...] | None = None
+    """the mount points below the root at the last run; `None`: not known"""
+    list_filtered: bool = False
 
 
 class Scanned(NamedTuple):
     """A snapshot, summed up.
 
-    `root` is the public root digest in the full view; a scan that leaves files unread gives none.  Nothing is known
-    of what lies below the paths in `unexamined` (other file systems), and that is as the user wished.
+    `root` is the public root digest in the full view (of the sub-trees only, where some were chosen); a scan that
+    leaves files unread gives none.  Nothing is known of what lies below the paths in `unexamined` (other file systems),
+    and that is as the user wished.  `mounts` are the mount points below the root; `filtered`, if asked for, the paths
+    that filters leave out.
     """
 
     root: bytes
@@ -100,6 +117,8 @@ class Scanned(NamedTuple):
     special: int
     problems: tuple[Problem, ...]
     unexamined: tuple[bytes, ...] = ()
+    mounts: tuple[bytes, ...] = ()
+    filtered: tuple[bytes, ...] = ()
 
 
 class Learned(NamedTuple):
@@ -132,7 +151,10 @@ class Replica(Protocol):
     """One copy of the tree, wherever it is."""
 
     def hello(self, request: Open) -> Opened:
-        """Open the root; raises `RootError` where it is missing (`Missing.REFUSE`), unreadable or no directory."""
+        """Open the root; raises `RootError` where it is missing (`Missing.REFUSE`), unreadable or no directory.
+
+        Said again it tells how things are now; a lock that is held stays held.
+        """
 
     def scan(self, request: Scan) -> Scanned:
         """Take a snapshot: names and stats, content digests as far as the index knows them."""

@@ -14,13 +14,14 @@ from typing import NamedTuple
 
 from aefsync.core.digest import ENTRY_DIGEST, content_digest
 from aefsync.core.entry import UNKNOWN
-from aefsync.core.path import PathError, check_name
+from aefsync.core.path import PathError, check_name, is_reserved
 from aefsync.core.snapshot import CONTENT, STAT_COLUMNS
 from aefsync.core.view import STAT
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.filesystem import FileSystem
 from aefsync.disk.filter import Filter
 from aefsync.disk.listing import Listing, without_sizes
+from aefsync.disk.narrowing import EVERYTHING, Narrowing
 from aefsync.disk.page import NOT_TAKEN, RACY, UNREAD, Page
 
 KINDS = frozenset({stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK})
@@ -38,6 +39,24 @@ class Limits(NamedTuple):
     one_file_system: bool = False
     ignore_index: bool = False
     eager: bool = False
+    narrowing: Narrowing = EVERYTHING
+    mounts: tuple[bytes, ...] | None = None
+    """those of the last run, where they are known"""
+
+    def is_unmanaged(self, path: bytes) -> bool:
+        """Whether filters leave out a path, for itself or for a directory above it."""
+        parent = path.rpartition(b"/")[0]
+        return (
+            path in self.own
+            or self.filter.excludes(path, is_directory=False)
+            or self.filter.excludes(path, is_directory=True)
+            or (bool(parent) and self.is_unmanaged(parent))
+        )
+
+    def compares(self, path: bytes) -> bool:
+        """Whether a path, and what is below it, is looked at."""
+        is_ours = any(is_reserved(name) for name in path.split(b"/"))
+        return not is_ours and self.narrowing.covers(path) and not self.is_unmanaged(path)
 
 
 class PageBuilder:

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import secrets
 
 from aefsync.core.path import RESERVED
@@ -18,12 +19,42 @@ from aefsync.errors import LockedError, RootError
 
 TMP = b"tmp"
 TRASH = b"trash"
+ID = b"id"
+_IDENTITY = re.compile(r"[0-9a-f]{32}")
 
 
 class Home(ConfinedRoot):
     """The directory itself, as a root for confined operations."""
 
     _lock_fd = -1
+
+    @property
+    def identity(self) -> str:
+        """What the root is known by (32 hex digits); empty where `id` is missing or damaged."""
+        with contextlib.suppress(OSError):
+            fd = self.open_file(ID)
+            try:
+                text = os.read(fd, 64).decode("ascii", "replace").strip()
+            finally:
+                os.close(fd)
+            return text if _IDENTITY.fullmatch(text) else ""
+        return ""
+
+    def identify(self, identity: str) -> None:
+        """Have the root known by `identity` from now on; whoever looks finds the old one or the new one, never half."""
+        fresh = b"id." + secrets.token_hex(4).encode()
+        fd = self.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        try:
+            os.write(fd, identity.encode() + b"\n")
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(fresh, ID, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether this session holds the root's lock."""
+        return self._lock_fd >= 0
 
     @property
     def index_path(self) -> str | None:
@@ -82,13 +113,14 @@ def open_home(root: ConfinedRoot, *, create: bool) -> Home | None:
 
 
 def _furnish(home: Home) -> None:
-    for name, text in ((b".gitignore", b"*\n"), (b"id", secrets.token_hex(16).encode() + b"\n")):
-        with contextlib.suppress(FileExistsError):
-            fd = home.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-            try:
-                os.write(fd, text)
-            finally:
-                os.close(fd)
+    with contextlib.suppress(FileExistsError):
+        fd = home.open(b".gitignore", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        try:
+            os.write(fd, b"*\n")
+        finally:
+            os.close(fd)
+    if not home.identity:
+        home.identify(secrets.token_hex(16))
     for name in (TMP, TRASH):
         with contextlib.suppress(FileExistsError):
             os.mkdir(name, 0o700, dir_fd=home.fd)

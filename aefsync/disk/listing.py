@@ -10,7 +10,8 @@ import contextlib
 import errno
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import chain
 from operator import attrgetter, lt
 from typing import NamedTuple
@@ -69,7 +70,14 @@ def list_directory(fd: int, *, stable: bool) -> Listing:
         stats = [entry.stat(follow_symlinks=False) for entry in entries]
         return Listing(names, _pack(stats, stable=stable), ())
     except OSError:
-        return _list_with_failures(entries, stable=stable)
+        looks = [(_encoded(entry), partial(entry.stat, follow_symlinks=False)) for entry in entries]
+        return _list_with_failures(looks, stable=stable)
+
+
+def list_names(fd: int, names: Sequence[bytes], *, stable: bool) -> Listing:
+    """As `list_directory`, of these names only, as far as they are there."""
+    looks = [(name, partial(os.stat, name, dir_fd=fd, follow_symlinks=False)) for name in names]
+    return _list_with_failures(looks, stable=stable)
 
 
 def read_directory(fd: int, *, stable: bool) -> tuple[Listing, dict[bytes, bytes]]:
@@ -110,18 +118,18 @@ def _encoded(entry: os.DirEntry[str]) -> bytes:
     return entry.name.encode("utf-8", "surrogateescape")
 
 
-def _list_with_failures(entries: Sequence[os.DirEntry[str]], *, stable: bool) -> Listing:
+def _list_with_failures(looks: Sequence[tuple[bytes, Callable[[], os.stat_result]]], *, stable: bool) -> Listing:
     names, stats, failed = [], [], []
-    for entry in entries:
+    for name, look in looks:
         try:
-            seen = entry.stat(follow_symlinks=False)
+            seen = look()
             _pack([seen], stable=stable)
         except FileNotFoundError:
             continue
         except OSError as error:
-            failed.append((_encoded(entry), (error.strerror or str(error)).lower()))
+            failed.append((name, (error.strerror or str(error)).lower()))
             continue
-        names.append(_encoded(entry))
+        names.append(name)
         stats.append(seen)
     return Listing(b"\0".join(names), _pack(stats, stable=stable), tuple(failed))
 

@@ -66,6 +66,7 @@ def describe(opened: OpenRoot, clock_ns: int, home: Home | None) -> Opened:
         empty=_is_empty(opened.fd),
         chunker=CHUNKER,
         unfinished=home is not None and bool(unfinished(home)),
+        identity=home.identity if home is not None else "",
     )
 
 
@@ -115,12 +116,14 @@ def _ignore_rules(root: ConfinedRoot) -> tuple[str, ...]:
 
 
 def open_home_of(opened: OpenRoot, request: Open) -> Home | None:
-    """The root's `.aefsync` where there is one, locked where the run may write."""
+    """The root's `.aefsync` where there is one, locked (and given its new identity) where the run may write."""
     if opened.fd < 0:
         return None
     home = open_home(ConfinedRoot(opened.fd), create=False)
     if home is not None and request.access is Access.WRITE:
         _lock(home, request.run)
+        if request.new_identity:
+            home.identify(request.new_identity)
     return home
 
 
@@ -145,6 +148,26 @@ def _lock(home: Home, run: str) -> None:
     except LockedError:
         home.close()
         raise
+
+
+def identity_at(path: bytes) -> str:
+    """What the root at a path of this machine is known by; empty where there is none."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        home = open_home(ConfinedRoot(fd), create=False)
+    except RootError:
+        return ""
+    finally:
+        os.close(fd)
+    if home is None:
+        return ""
+    try:
+        return home.identity
+    finally:
+        home.close()
 
 
 def open_index(opened: OpenRoot, request: Open, home: Home | None, file_system: FileSystem) -> Index:
@@ -181,10 +204,25 @@ def _cache_path(opened: OpenRoot, cache_dir: bytes) -> str | None:
     return os.path.join(os.fsdecode(cache_dir), "index", name)
 
 
-def own_paths(opened: OpenRoot, cache_dir: bytes) -> frozenset[bytes]:
-    """Our own files below the root (a home directory may be one), as relative paths."""
-    if not cache_dir:
+def own_paths(opened: OpenRoot, request: Open) -> frozenset[bytes]:
+    """Our own files and directories below the root (a home directory may be one), as relative paths.
+
+    The root is recognised by device and inode, under whatever path it was given.
+    """
+    if opened.fd < 0:
         return frozenset()
-    cache = os.path.realpath(cache_dir)
-    base = opened.path.rstrip(b"/") + b"/"
-    return frozenset({cache[len(base) :]}) if cache.startswith(base) else frozenset()
+    root = os.fstat(opened.fd)
+    places = [request.cache_dir, *request.own]
+    return frozenset(path for path in (_below(place, root) for place in places if place) if path)
+
+
+def _below(place: bytes, root: os.stat_result) -> bytes:
+    """The path of a file (which need not exist yet) relative to a root; empty where it lies elsewhere."""
+    above, path = os.path.realpath(place), b""
+    while above != os.path.dirname(above):
+        above, name = os.path.split(above)
+        path = os.path.join(name, path) if path else name
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.stat(above), root):
+                return path
+    return b""

@@ -26,6 +26,7 @@ from aefsync.disk.filter import Filter
 from aefsync.disk.home import Home
 from aefsync.disk.index import Index
 from aefsync.disk.key_order import assemble
+from aefsync.disk.narrowing import Narrowing
 from aefsync.disk.opening import OpenRoot, describe, make_home, open_home_of, open_index, open_root, own_paths
 from aefsync.disk.reading import read_pages, unread, within
 from aefsync.disk.room import allocated, space_of
@@ -68,7 +69,7 @@ class LocalReplica:
         self._closed = False
 
     def hello(self, request: Open) -> Opened:
-        """Open the root.  A second hello may ask for more: to create the root, or to write."""
+        """Open the root.  A second hello may ask for more: to create the root, to write, to take another identity."""
         if self._closed:
             raise AefsyncError("the session is closed")
         opened = self._opened
@@ -80,10 +81,11 @@ class LocalReplica:
                 self._on_root(opened.fd)
                 self._crew = Crew(opened.fd, request.parallel or processors())
         self._request = request
-        home, self._home = self._home, None
-        if home is not None:
-            home.close()
-        self._home = open_home_of(opened, request)
+        if self._home is None or not self._home.is_locked:
+            home, self._home = self._home, None
+            if home is not None:
+                home.close()
+            self._home = open_home_of(opened, request)
         return describe(opened, self._clock_ns(), self._home)
 
     def scan(self, request: Scan) -> Scanned:
@@ -93,8 +95,9 @@ class LocalReplica:
         assert self._opened is not None
         if self._index is None:
             self._index = open_index(self._opened, self._request, self._home, self._file_system)
-        own = own_paths(self._opened, self._request.cache_dir)
-        limits = Limits(Filter(request.rules), own, request.one_file_system, request.ignore_index, request.eager)
+        own = own_paths(self._opened, self._request)
+        flags = (request.one_file_system, request.ignore_index, request.eager)
+        limits = Limits(Filter(request.rules), own, *flags, Narrowing(request.paths), request.mounts)
         self._scanner = Scanner(
             self._root,
             self._index,

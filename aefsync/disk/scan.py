@@ -25,7 +25,8 @@ from aefsync.disk.crew import NOBODY, Crew
 from aefsync.disk.filesystem import FileSystem, file_system_of
 from aefsync.disk.index import Index
 from aefsync.disk.key_order import children, runs
-from aefsync.disk.listing import list_directory, read_directory
+from aefsync.disk.listing import list_directory, list_names, read_directory
+from aefsync.disk.mount_changes import MountPoints
 from aefsync.disk.page import Brief, Page, left_out
 from aefsync.disk.spreading import Look, looks
 
@@ -59,17 +60,9 @@ class Scanner:
         self._eager = limits.eager and not limits.ignore_index and self._ignores_index
         self._device = os.fstat(root.fd).st_dev
         self._file_systems = {self._device: file_system}
-
-    def is_unmanaged(self, path: bytes) -> bool:
-        """Whether filters leave out a path, for itself or for a directory above it."""
-        rules = self._limits.filter
-        above = path.rpartition(b"/")[0]
-        return (
-            path in self._limits.own
-            or rules.excludes(path, is_directory=False)
-            or rules.excludes(path, is_directory=True)
-            or (bool(above) and self.is_unmanaged(above))
-        )
+        self._narrowing = limits.narrowing
+        self.is_unmanaged = limits.is_unmanaged
+        self.mounts = MountPoints(root, limits.mounts, limits.compares)
 
     def scan(self) -> None:
         """Look at everything."""
@@ -87,13 +80,26 @@ class Scanner:
                 entries += found.length
                 pending += reversed(children(prefix, found))
                 self._on_progress(entries)
-        vanished = self.index.vanished(self.pages.keys() | self.briefs.keys())
+        self.mounts.look_again()
+        if self._narrowing.is_everything:
+            self._clear_index()
+
+    def _clear_index(self) -> None:
+        """Forget the directories that are no longer there, when their contents have been looked for elsewhere."""
+        unseen = tuple(self._unseen())
+        known = self.index.vanished(self.pages.keys() | self.briefs.keys())
+        vanished = [prefix for prefix in known if not prefix.startswith(unseen)]
         if not self._limits.ignore_index:
             self._adopt(self.pages, filter(None, map(self.index.load, vanished)))
         self.index.forget(vanished)
 
     def _looks(self, pending: list[bytes]) -> Iterator[tuple[bytes, Look | None]]:
         return looks(self.crew, pending, self._device, self._clock_ns, eager=self._eager)
+
+    def _unseen(self) -> Iterator[bytes]:
+        """The keys, with closing NUL, of directories that could not be, or should not be, looked into."""
+        failed = (each.path for found in self.problems.values() for each in found if each.subtree)
+        return (path.replace(b"/", b"\0") + b"\0" for path in {*failed, *self.mounts.changed, *self.unexamined} if path)
 
     def materialise(self) -> set[bytes]:
         """Have a page for every directory; those whose contents must be read though the scan recognised them.
@@ -108,10 +114,15 @@ class Scanner:
         return self.rescan(list(self.briefs))
 
     def digests(self) -> Iterator[memoryview]:
-        """The entry digests of everything, in key order; every page must be sealed."""
+        """The entry digests of all that is compared, in key order; every page must be sealed."""
         everything: dict[bytes, Page | Brief] = {**self.briefs, **self.pages}
         for prefix, low, high in runs(everything):
-            yield memoryview(everything[prefix].digests)[low * ENTRY_DIGEST : high * ENTRY_DIGEST]
+            taken = memoryview(everything[prefix].digests)
+            if self._narrowing.names(prefix) is None:
+                yield taken[low * ENTRY_DIGEST : high * ENTRY_DIGEST]
+            else:
+                chosen = self._narrowing.chosen(prefix, self.pages[prefix].name_list(), low, high)
+                yield from (taken[index * ENTRY_DIGEST : (index + 1) * ENTRY_DIGEST] for index in chosen)
 
     @property
     def entries(self) -> int:
@@ -162,7 +173,12 @@ class Scanner:
         self.pages[prefix] = page
         for problem in problems:
             self.report(prefix, problem)
-        self.index.store(prefix, page)
+        self._store(prefix, page)
+
+    def _store(self, prefix: bytes, page: Page) -> None:
+        """Keep a page in the index, unless it shows only a part of its directory."""
+        if self._narrowing.names(prefix) is None:
+            self.index.store(prefix, page)
 
     def learn(self, contents: Mapping[RelPath, bytes]) -> None:
         """Fill in contents that another replica found; `seal` keeps them."""
@@ -183,7 +199,7 @@ class Scanner:
             sealed = page.sealed(prefix)
             if sealed is not page:
                 self.pages[prefix] = sealed
-                self.index.store(prefix, sealed)
+                self._store(prefix, sealed)
 
     def bytes_of(self, wanted: Mapping[bytes, Sequence[int]]) -> int:
         """The sizes of the entries at these positions of pages, added up."""
@@ -204,7 +220,9 @@ class Scanner:
         self.pages.pop(prefix, None)
         self.briefs.pop(prefix, None)
         self.problems.pop(prefix, None)
-        if look is not None:
+        if look is not None and path in self.mounts.changed:
+            return None
+        if look is not None and self._narrowing.names(prefix) is None:
             return self._take(look, prefix, known, self._file_systems[self._device], in_brief=in_brief)
         try:
             fd = self.root.open_directory(path)
@@ -220,8 +238,11 @@ class Scanner:
                     self.unexamined.add(path)
                     return None
                 self._file_systems[device] = file_system_of(fd)
+                self.mounts.cross(path)
+            if path in self.mounts.changed:
+                return None
             file_system = self._file_systems[device]
-            return self._take(self._look(fd, file_system), prefix, known, file_system, in_brief=in_brief)
+            return self._take(self._look(fd, prefix, file_system), prefix, known, file_system, in_brief=in_brief)
         except OSError as error:
             self.report(prefix, Problem(path, (error.strerror or str(error)).lower(), subtree=True))
             return None
@@ -233,7 +254,7 @@ class Scanner:
     ) -> Page | Brief:
         seen_at, listing, contents = look
         if known is None and not self._ignores_index:
-            brief = self.index.brief(prefix) if in_brief else None
+            brief = self.index.brief(prefix) if in_brief and self._narrowing.names(prefix) is None else None
             if brief is not None and brief.rules == self._rules and brief.seen == listing.seen:
                 self.briefs[prefix] = brief
                 return brief
@@ -243,9 +264,11 @@ class Scanner:
         builder = PageBuilder(prefix, self.root, self._limits, file_system, seen_at)
         return self._keep(prefix, builder.build(listing, known, self._rules, contents))
 
-    def _look(self, fd: int, file_system: FileSystem) -> Look:
+    def _look(self, fd: int, prefix: bytes, file_system: FileSystem) -> Look:
         """List a directory; with it read its files, if that is wanted and ctimes can be trusted."""
-        seen_at = self._clock_ns()
+        seen_at, names = self._clock_ns(), self._narrowing.names(prefix)
+        if names is not None:
+            return Look(seen_at, list_names(fd, names, stable=file_system.stable), {})
         if self._eager and file_system.stable:
             with contextlib.suppress(OSError):
                 return Look(seen_at, *read_directory(fd, stable=True))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from aefsync.core.digest import PUBLIC_KEY, ROOT_DIGEST, node_digest
 from aefsync.core.ports import Scanned
+from aefsync.core.problem import Problem
 from aefsync.disk.building import KINDS
 from aefsync.disk.page import Page, left_out
 from aefsync.disk.reading import unread
@@ -24,6 +25,8 @@ def sum_up(scanner: Scanner | None, *, complete: bool) -> Scanned:
     missing = unread(scanner.pages)
     excluded, special = _count_left_out(scanner.pages)
     problems = {problem for found in scanner.problems.values() for problem in found}
+    changed = scanner.mounts.changed.items()
+    problems |= {Problem(path, reason, subtree=True) for path, reason in changed if path not in scanner.unexamined}
     return Scanned(
         root=b"" if missing and not complete else node_digest(scanner.digests(), PUBLIC_KEY, ROOT_DIGEST),
         entries=scanner.entries,
@@ -33,6 +36,7 @@ def sum_up(scanner: Scanner | None, *, complete: bool) -> Scanned:
         special=special,
         problems=tuple(sorted(problems)),
         unexamined=tuple(sorted(scanner.unexamined)),
+        mounts=tuple(sorted(scanner.mounts.found)),
     )
 
 

@@ -14,7 +14,7 @@ from aefsync.core.action import Applied
 from aefsync.core.ports import Access, Missing, Open, Opened, TrashItem
 from aefsync.disk.replica import LocalReplica
 from aefsync.errors import RootError, UnreachableError
-from aefsync.sync.places import cache_dir
+from aefsync.sync.places import cache_dir, state_dir
 from aefsync.wire.serve import serve
 from aefsync.wire.stream import PipeStream, SocketStream
 
@@ -87,9 +87,10 @@ class PinnedReplica(LocalReplica):
             if root != self._pinned and not root.startswith(self._pinned.rstrip(b"/") + b"/"):
                 raise RootError(f"this key is pinned to {os.fsdecode(self._pinned)}")
             request = request._replace(root=root)
+        # A peer names no path outside the root: not for a cache, and not for what comes out of the trash.
+        cache, state = os.fsencode(cache_dir(os.environ)), os.fsencode(state_dir(os.environ))
         try:
-            # A peer names no path outside the root: not for a cache, and not for what comes out of the trash.
-            return super().hello(request._replace(cache_dir=os.fsencode(cache_dir(os.environ))))
+            return super().hello(request._replace(cache_dir=cache, own=(state,)))
         except RootError as error:
             if self._pinned is None and not os.path.exists(request.root):
                 error.hint = _hint_at_home(request.root) or error.hint

@@ -165,7 +165,7 @@ class _Finder:
 
 def _guard_roots(session: Session, survey: Survey, request: RepairRequest) -> None:
     roots = [location.text for location in session.locations]
-    if request.mirror and not request.allow_empty_root:
+    if request.mirror and not request.common.allowed.empty_root:
         refusal = mirror_of_empty(roots, survey.entries)
         if refusal is not None:
             raise GuardError(refusal.message)
@@ -185,8 +185,8 @@ def _guard_deletes(session: Session, decided: Decided, request: RepairRequest) -
         limit = parse_max_delete(request.max_delete)
     except ValueError as error:
         raise UsageError(f"--max-delete: {error}") from None
-    entries = decided.survey.entries
+    entries, allowed = decided.survey.entries, request.common.allowed
     for location, deletes, own in zip(session.locations, decided.load.deletes, entries, strict=True):
         refusal = too_many_deletes(location.text, deletes, own, limit)
-        if refusal is not None and not (request.mirror and request.allow_empty_root and not entries[0]):
+        if refusal is not None and not (request.mirror and allowed.empty_root and not entries[0]):
             raise GuardError(refusal.message)

@@ -9,8 +9,10 @@ from aefsync.core.compare import Difference
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.ports import Access, Missing, Monitor
 from aefsync.core.view import View
+from aefsync.sync.admission import Admission
 from aefsync.sync.child import Nursery
 from aefsync.sync.events import Differs, Event, Notice, Started, State, Summary
+from aefsync.sync.known import KnownRoots
 from aefsync.sync.request import DiffRequest
 from aefsync.sync.session import Session, Terms, open_session
 from aefsync.sync.survey import Survey, observations, survey
@@ -25,7 +27,17 @@ def diff(request: DiffRequest, monitor: Monitor, nursery: Nursery | None = None)
     view = View.QUICK if request.quick else View.FULL
     if request.quick:
         yield Notice("contents not read (--quick)")
-    with open_session(common.locations, terms, common.cache_dir, monitor, nursery=nursery, link=common.link) as session:
+    admission = Admission(KnownRoots(common.state_dir), common.allowed)
+    with open_session(
+        common.locations,
+        terms,
+        common.cache_dir,
+        monitor,
+        nursery=nursery,
+        link=common.link,
+        own=(common.state_dir,),
+        admission=admission,
+    ) as session:
         found = survey(session, common, view)
         yield from observations(found)
         count = suspects = 0

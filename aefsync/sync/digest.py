@@ -27,7 +27,13 @@ def digest(common: Request, paths: tuple[bytes, ...], levels: int, view: View, m
     tops = [_parse(path) for path in paths] or [b""]
     terms = [Terms(Access.READ, Missing.REFUSE)]
     with open_session(
-        common.locations, terms, common.cache_dir, monitor, nonce=PUBLIC_KEY, link=common.link
+        common.locations,
+        terms,
+        common.cache_dir,
+        monitor,
+        nonce=PUBLIC_KEY,
+        link=common.link,
+        own=(common.state_dir,),
     ) as session:
         found = survey(session, common, View.FULL)
         yield from observations(found)

@@ -13,9 +13,11 @@ from aefsync.core.plan import Pass, Step
 from aefsync.core.ports import Access, Missing, Monitor
 from aefsync.core.verdict import Decision
 from aefsync.core.view import View
+from aefsync.sync.admission import Admission
 from aefsync.sync.child import Nursery
 from aefsync.sync.decide import decide
 from aefsync.sync.events import Acted, Conflicted, Event, Notice, Started, Troubled
+from aefsync.sync.known import KnownRoots
 from aefsync.sync.outcome import Tally, is_standing, summary
 from aefsync.sync.passes import Outcome, carry_out, rehearse
 from aefsync.sync.request import RepairRequest
@@ -28,9 +30,20 @@ def repair(request: RepairRequest, monitor: Monitor, nursery: Nursery | None = N
     begun = time.monotonic()
     common = request.common
     yield Started("repair", common.locations)
+    admission = Admission(KnownRoots(common.state_dir), common.allowed)
     terms = _terms(request)
-    with open_session(common.locations, terms, common.cache_dir, monitor, nursery=nursery, link=common.link) as session:
+    with open_session(
+        common.locations,
+        terms,
+        common.cache_dir,
+        monitor,
+        nursery=nursery,
+        link=common.link,
+        own=(common.state_dir,),
+        admission=admission,
+    ) as session:
         yield from _created(session)
+        yield from admission.notices
         found = survey(session, common, View.FULL)
         yield from observations(found)
         decided = decide(session, found, request)
@@ -42,6 +55,8 @@ def repair(request: RepairRequest, monitor: Monitor, nursery: Nursery | None = N
         if not request.dry_run and (not decided.is_empty or any(scanned.unread_files for scanned in scans)):
             scans = tuple(session.each(lambda number, replica: replica.record()))
             yield from (Troubled(number, problem) for number, problem in tally.look_again(scans))
+        if not request.dry_run:
+            admission.remember(session.locations, session.opened_now(), scans)
         yield summary(session, decided, tally, scans, request, time.monotonic() - begun)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from aefsync.core.identity import Allowed
 from aefsync.core.space import Share
 from aefsync.core.writing import Writing
 from aefsync.wire.login import Link
@@ -20,6 +21,9 @@ class Request(NamedTuple):
     cache_dir: str = ""
     """empty: keep no index for roots without `.aefsync/`"""
     link: Link = Link()
+    state_dir: str = ""
+    """empty: remember no roots"""
+    allowed: Allowed = Allowed()
 
 
 class DiffRequest(NamedTuple):
@@ -35,7 +39,6 @@ class RepairRequest(NamedTuple):
     create_root: bool = True
     max_delete: str = "50%"
     """N or N%"""
-    allow_empty_root: bool = False
     allow_unrelated_roots: bool = False
     writing: Writing = Writing()
     min_free: Share = Share(100, is_percentage=True)

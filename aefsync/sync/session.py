@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -18,6 +18,7 @@ from aefsync.core.tree import Answer, Question
 from aefsync.core.writing import Writing
 from aefsync.disk.crew import processors
 from aefsync.errors import AefsyncError, UsageError
+from aefsync.sync.admission import Admission
 from aefsync.sync.child import Nursery
 from aefsync.sync.connecting import connected, dial
 from aefsync.sync.location import Location, parse
@@ -38,6 +39,10 @@ class Session(NamedTuple):
     replicas: tuple[RemoteReplica, ...]
     opened: tuple[Opened, ...]
     run: str
+    requests: tuple[Open, ...] = ()
+    """what each was opened with"""
+    mounts: tuple[tuple[bytes, ...] | None, ...] = ()
+    """the mount points that are expected below each (none: nothing is expected)"""
 
     def each(self, call: Callable[[int, RemoteReplica], T]) -> list[T]:
         """Call something on every replica at once; an error names the replica's location."""
@@ -71,6 +76,15 @@ class Session(NamedTuple):
         if any(self.locations[each].login is not None for each in (receiver, origin)):
             return None
         return sum(location.login is None for location in self.locations[:origin])
+
+    def opened_now(self) -> list[Opened]:
+        """What the replicas say of themselves now: this run may have been the first to write to a root."""
+
+        def ask(number: int, replica: RemoteReplica) -> Opened:
+            opened, request = self.opened[number], self.requests[number]
+            return opened if opened.identity or request.access is Access.READ else replica.hello(request)
+
+        return self.each(ask)
 
     @property
     def sent_bytes(self) -> int:
@@ -109,22 +123,37 @@ def open_session(
     nonce: bytes | None = None,
     nursery: Nursery | None = None,
     link: Link = Link(),  # noqa: B008  nothing can change it
+    own: Sequence[str] = (),
+    admission: Admission | None = None,
 ) -> Iterator[Session]:
-    """Connect to each replica (or take its process from the nursery) and open them together; raises `AefsyncError`."""
+    """Connect to each replica (or take its process from the nursery) and open them together; raises `AefsyncError`.
+
+    `own` are places of ours that are part of no tree; `admission` judges the roots before any of them is written to.
+    """
     locations = tuple(parse(text) for text in texts)
     run = new_run()
     with connected(locations, link, monitor, nursery or Nursery()) as replicas:
         session = Session(locations, replicas, (), run)
-        hello = _Hello(session, terms, nonce or secrets.token_bytes(KEY_SIZE), cache_dir, link, monitor)
+        ours = tuple(os.fsencode(place) for place in own if place)
+        renewed = admission.renewed if admission is not None else {}
+        key, cache = nonce or secrets.token_bytes(KEY_SIZE), os.fsencode(cache_dir)
+        hello = _Hello(session, terms, key, cache, ours, renewed, link, monitor)
         # Roots are looked at before anything is created or locked in any of them.
         opened = session.each(hello.look)
         _check_apart(locations, opened)
+        if admission is not None:
+            admission.judge(locations, opened, [term.access for term in terms])
+        for number, (each, term) in enumerate(zip(opened, terms, strict=True)):
+            if each.is_missing and term.missing is Missing.REFUSE:
+                session.call(number, hello.insist)
         if any(term.access is Access.WRITE for term in terms):
             # One after the other in the same order everywhere, so that of two runs on one pair one gets both locks.
             order = sorted(range(len(opened)), key=lambda i: (opened[i].host, opened[i].root))
             again = {i: session.call(i, hello.enter) for i in order}
             opened = [again[i] for i in range(len(opened))]
-        yield session._replace(opened=tuple(opened))
+        requests = tuple(hello.request(number) for number in range(len(opened)))
+        mounts = tuple(map(admission.mounts, range(len(opened)))) if admission is not None else ()
+        yield session._replace(opened=tuple(opened), requests=requests, mounts=mounts)
 
 
 class _Hello(NamedTuple):
@@ -133,13 +162,15 @@ class _Hello(NamedTuple):
     session: Session
     terms: Sequence[Terms]
     nonce: bytes
-    cache_dir: str
+    cache_dir: bytes
+    own: tuple[bytes, ...]
+    renewed: Mapping[int, str]
     link: Link
     monitor: Monitor
 
     def look(self, number: int, replica: RemoteReplica) -> Opened:
-        missing = self.terms[number].missing
-        request = self._open(number, Terms(Access.READ, Missing.EMPTY if missing is Missing.CREATE else missing))
+        """Whether a root may be missing is judged when all have been looked at."""
+        request = self.request(number)._replace(access=Access.READ, missing=Missing.EMPTY)
         login = self.session.locations[number].login
 
         def attempt(failures: int) -> Opened:
@@ -149,16 +180,20 @@ class _Hello(NamedTuple):
 
         return persistently(attempt, self.link.retries if login is not None else 0)
 
-    def enter(self, number: int, replica: RemoteReplica) -> Opened:
-        return replica.hello(self._open(number, self.terms[number]))
+    def insist(self, number: int, replica: RemoteReplica) -> Opened:
+        """Have the replica itself say that its root is missing."""
+        return replica.hello(self.request(number)._replace(access=Access.READ))
 
-    def _open(self, number: int, terms: Terms) -> Open:
-        location = self.session.locations[number]
+    def enter(self, number: int, replica: RemoteReplica) -> Opened:
+        return replica.hello(self.request(number))
+
+    def request(self, number: int) -> Open:
+        """How a replica is to be opened."""
+        location, (access, missing, writing) = self.session.locations[number], self.terms[number]
         here = sum(each.login is None for each in self.session.locations)
         parallel = max(1, processors() // here) if location.login is None else 0
-        cache = os.fsencode(self.cache_dir)
-        head = (location.path, self.session.run, self.nonce, terms.access, terms.missing)
-        return Open(*head, cache, parallel, writing=terms.writing)
+        head = (location.path, self.session.run, self.nonce, access, missing, self.cache_dir, parallel)
+        return Open(*head, writing, self.own, self.renewed.get(number, ""))
 
 
 def _check_apart(locations: Sequence[Location], opened: Sequence[Opened]) -> None:
@@ -174,11 +209,11 @@ def _check_apart(locations: Sequence[Location], opened: Sequence[Opened]) -> Non
 
 
 def _same(one: Opened, other: Opened) -> bool:
-    return one.root == other.root or (one.ancestors[0] == other.ancestors[0] and one.ancestors[0] != (0, 0))
+    return one.root == other.root or (one.ancestors[0] == other.ancestors[0] and not one.is_missing)
 
 
 def _inside(one: Opened, other: Opened) -> bool:
-    if other.ancestors[0] == (0, 0):
+    if other.is_missing:
         # Not there yet: only its path can tell.
         return one.root.startswith(other.root + b"/")
     return other.ancestors[0] in one.ancestors[1:]

@@ -54,7 +54,8 @@ def survey(session: Session, request: Request, view: View) -> Survey:
     """Scan, read what must be read, compare.  Raises `GuardError` where the filters leave nothing."""
     eager = view.reads and not any(opened.empty for opened in session.opened)
     scan = scan_of(session, request)._replace(eager=eager)
-    scans = session.each(lambda number, replica: replica.scan(scan))
+    mounts = session.mounts or (None,) * len(session.replicas)
+    scans = session.each(lambda number, replica: replica.scan(scan._replace(mounts=mounts[number])))
     for location, scanned in zip(session.locations, scans, strict=True):
         refusal = nothing_left(location.text, scanned.entries, scanned.excluded)
         if refusal is not None:

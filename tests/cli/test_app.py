@@ -15,6 +15,7 @@ import pytest
 from aefsync import __version__, errors
 from aefsync.cli import app
 from aefsync.cli.rsync_habits import TRANSLATIONS
+from aefsync.core.identity import Allowed
 from aefsync.sync import places
 from aefsync.sync.request import DiffRequest, RepairRequest, Request
 from tests.cli.scripted import DIFF, REPAIR, Engine, acted, install, only_a, summary
@@ -31,8 +32,9 @@ def asked_of(monkeypatch: pytest.MonkeyPatch, command: str, *words: str, exit_co
 
 
 @pytest.fixture
-def cache(home: Path) -> str:
-    return str(home / "cache" / "aefsync")
+def places_of_ours(home: Path) -> dict[str, str]:
+    """Where things are kept by default."""
+    return {"cache_dir": str(home / "cache" / "aefsync"), "state_dir": str(home / "state" / "aefsync")}
 
 
 @pytest.mark.parametrize(
@@ -45,6 +47,10 @@ def cache(home: Path) -> str:
         (["-xc"], {}, {"checksum": True, "one_file_system": True}),
         (["--cache-dir", "/k"], {}, {"cache_dir": "/k"}),
         (["--cache-dir="], {}, {"cache_dir": ""}),
+        (["--state-dir", "/s"], {}, {"state_dir": "/s"}),
+        (["--state-dir="], {}, {"state_dir": ""}),
+        (["--allow-new-root"], {}, {"allowed": Allowed(new_root=True)}),
+        (["--allow-empty-root"], {}, {"allowed": Allowed(empty_root=True)}),
         (["--exclude", "*.o"], {}, {"rules": ("*.o",)}),
         (["--exclude=*", "--include", "*.py", "--exclude", "x"], {}, {"rules": ("*", "!*.py", "x")}),
         (["--include", "#a", "--exclude", "#b"], {}, {"rules": ("!\\#a", "\\#b")}),
@@ -52,12 +58,12 @@ def cache(home: Path) -> str:
 )
 def test_diff_options(
     monkeypatch: pytest.MonkeyPatch,
-    cache: str,
+    places_of_ours: dict[str, str],
     words: list[str],
     request_fields: dict[str, Any],
     common_fields: dict[str, Any],
 ) -> None:
-    common = Request(("a", "b"), cache_dir=cache)._replace(**common_fields)
+    common = Request(("a", "b"), **places_of_ours)._replace(**common_fields)
     assert asked_of(monkeypatch, "diff", "a", *words, "b") == DiffRequest(common, **request_fields)
 
 
@@ -71,12 +77,13 @@ def test_diff_options(
         (["--max-delete", "7"], {"max_delete": "7"}),
         (["--max-delete=100%"], {"max_delete": "100%"}),
         (["--no-create-root"], {"create_root": False}),
-        (["--allow-empty-root"], {"allow_empty_root": True}),
         (["--allow-unrelated-roots"], {"allow_unrelated_roots": True}),
     ],
 )
-def test_repair_options(monkeypatch: pytest.MonkeyPatch, cache: str, words: list[str], fields: dict[str, Any]) -> None:
-    common = Request(("a", "b", "c"), cache_dir=cache)
+def test_repair_options(
+    monkeypatch: pytest.MonkeyPatch, places_of_ours: dict[str, str], words: list[str], fields: dict[str, Any]
+) -> None:
+    common = Request(("a", "b", "c"), **places_of_ours)
     assert asked_of(monkeypatch, "repair", *words, "a", "b", "c") == RepairRequest(common, **fields)
 
 
@@ -103,16 +110,21 @@ def test_options_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AEFSYNC_QUICK", "1")
     monkeypatch.setenv("AEFSYNC_ONE_FILE_SYSTEM", "yes")
     monkeypatch.setenv("AEFSYNC_CACHE_DIR", "/from/environment")
+    monkeypatch.setenv("AEFSYNC_STATE_DIR", "/state/too")
     monkeypatch.setenv("AEFSYNC_EXCLUDE", "*.o *.a")
     asked = asked_of(monkeypatch, "diff", "a", "b", "--include", "x.o")
     assert asked.quick
-    assert asked.common == Request(("a", "b"), ("*.o", "*.a", "!x.o"), True, False, "/from/environment")
+    assert asked.common == Request(
+        ("a", "b"), ("*.o", "*.a", "!x.o"), True, False, "/from/environment", state_dir="/state/too"
+    )
 
 
-def test_dangerous_options_never_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, cache: str) -> None:
-    for name in ("MIRROR", "ALLOW_EMPTY_ROOT", "ALLOW_UNRELATED_ROOTS"):
+def test_dangerous_options_never_come_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, places_of_ours: dict[str, str]
+) -> None:
+    for name in ("MIRROR", "ALLOW_EMPTY_ROOT", "ALLOW_NEW_ROOT", "ALLOW_UNRELATED_ROOTS"):
         monkeypatch.setenv(f"AEFSYNC_{name}", "1")
-    assert asked_of(monkeypatch, "repair", "a", "b") == RepairRequest(Request(("a", "b"), cache_dir=cache))
+    assert asked_of(monkeypatch, "repair", "a", "b") == RepairRequest(Request(("a", "b"), **places_of_ours))
 
 
 def test_mirror_beside_resolve_from_the_environment_is_no_contradiction(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,6 +144,19 @@ def test_mirror_beside_resolve_from_the_environment_is_no_contradiction(monkeypa
 )
 def test_cache_dir(environ: dict[str, str], expected: str) -> None:
     assert places.cache_dir(environ) == expected
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"HOME": "/h"}, "/h/.local/state/aefsync"),
+        ({"HOME": "/h", "XDG_STATE_HOME": "/s"}, "/s/aefsync"),
+        ({"XDG_STATE_HOME": "/s"}, "/s/aefsync"),
+        ({}, ""),
+    ],
+)
+def test_state_dir(environ: dict[str, str], expected: str) -> None:
+    assert places.state_dir(environ) == expected
 
 
 @pytest.mark.parametrize(

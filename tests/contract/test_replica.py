@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -109,6 +110,32 @@ def test_hello_tells_whether_there_is_anything_but_our_own(bench: Bench) -> None
     assert not hello(bench.replica(bench.a), bench.a).empty
     bench.b.vanish()
     assert hello(bench.replica(bench.b), bench.b, missing=Missing.EMPTY).empty
+
+
+def test_a_root_is_known_by_an_id_of_its_own_once_it_was_written_in(bench: Bench) -> None:
+    replicas = [bench.open(site, Access.WRITE) for site in (bench.a, bench.b)]
+    assert hello(bench.replica(bench.a), bench.a).identity == ""
+    identities = []
+    for replica, site in zip(replicas, (bench.a, bench.b), strict=True):
+        replica.stage([], None)
+        identities.append(hello(replica, site, Access.WRITE).identity)
+        replica.close()
+        assert hello(bench.replica(site), site).identity == identities[-1]
+    assert all(re.fullmatch("[0-9a-f]{32}", each) for each in identities)
+    assert len(set(identities)) == 2
+
+
+def test_a_root_is_given_a_new_id(bench: Bench) -> None:
+    first = bench.open(bench.a, Access.WRITE)
+    first.stage([], None)
+    first.close()
+    request = Open(bench.a.root, "run", NONCE, Access.READ, Missing.REFUSE, b"", new_identity="f" * 32)
+    assert bench.replica(bench.a).hello(request).identity not in ("", "f" * 32)
+    replica = bench.replica(bench.a)
+    assert replica.hello(request._replace(access=Access.WRITE)).identity == "f" * 32
+    assert replica.hello(request._replace(access=Access.WRITE, new_identity="")).identity == "f" * 32
+    replica.close()
+    assert hello(bench.replica(bench.a), bench.a).identity == "f" * 32
 
 
 def test_a_missing_root_is_refused(bench: Bench) -> None:

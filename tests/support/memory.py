@@ -75,6 +75,7 @@ class MemoryTree:
     number: int = field(default_factory=lambda: next(_numbers))
     had_session: bool = False
     free_bytes: int = 1 << 40
+    identity: str = ""
 
     def put(self, path: bytes, kind: Kind, data: bytes, mode: int, mtime_ns: int) -> None:
         """Put something in place, as an inode of its own."""
@@ -134,6 +135,8 @@ class MemoryReplica:
             created = self.tree.exists = request.missing is Missing.CREATE
         seen_before, self._request = self.tree.had_session, request
         self.tree.had_session |= request.access is Access.WRITE
+        if request.access is Access.WRITE:
+            self.tree.identity = request.new_identity or self.tree.identity
         return Opened(
             request.root,
             b"memory",
@@ -144,6 +147,7 @@ class MemoryReplica:
             seen_before,
             not self.tree.nodes,
             CHUNKER,
+            identity=self.tree.identity,
         )
 
     def scan(self, request: Scan) -> Scanned:
@@ -301,6 +305,8 @@ class MemoryReplica:
             raise AefsyncError("the session is closed")
         if self._request.access < access:
             raise AefsyncError("this replica was opened for reading")
+        if access is Access.WRITE:
+            self.tree.identity = self.tree.identity or f"{self.tree.number:032x}"
         return self._request
 
     def _look(self, path: RelPath) -> Entry:

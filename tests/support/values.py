@@ -97,11 +97,24 @@ scanned = st.builds(
     counts,
     rows(problems),
     rows(st.binary(max_size=30)),
+    rows(st.binary(max_size=30)),
+    rows(st.binary(max_size=30)),
+)
+scans = st.builds(
+    Scan,
+    rows(texts),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+    rows(paths),
+    st.none() | rows(st.binary(max_size=30)),
+    st.booleans(),
 )
 applied = st.builds(Applied, rows(st.booleans()), rows(problems), rows(st.builds(KeptCopy, paths, paths)))
 items = rows(st.builds(TrashItem, runs, st.sampled_from(["replaced", "deleted.1"]), paths, st.booleans(), counts))
 nonces = st.binary(min_size=KEY_SIZE, max_size=KEY_SIZE)
 places = st.binary(max_size=30).map(lambda raw: raw.replace(b"\0", b"/"))
+identities = st.sampled_from(["", "0123456789abcdef" * 2])
 opens = st.builds(
     Open,
     places,
@@ -118,6 +131,8 @@ opens = st.builds(
         st.integers(0, 1 << 30),
         st.builds(Share, counts, st.booleans()),
     ),
+    rows(places),
+    identities,
 )
 opened = st.builds(
     Opened,
@@ -131,6 +146,7 @@ opened = st.builds(
     st.booleans(),
     st.sampled_from(["", "fastcdc-2020 1 2 3"]),
     st.booleans(),
+    identities,
 )
 answers = st.builds(Answer, rows(counts), st.binary(max_size=64), rows(counts), rows(st.binary(max_size=12)))
 staged = st.builds(Staged, rows(st.sampled_from([b"", bytes(32)])), rows(problems), counts, counts)
@@ -138,7 +154,7 @@ levels = st.integers(0, len(LEVELS) - 1)
 
 arguments: dict[Method, st.SearchStrategy[tuple[Any, ...]]] = {
     Method.HELLO: st.tuples(opens),
-    Method.SCAN: st.tuples(st.builds(Scan, rows(texts), st.booleans(), st.booleans(), st.booleans())),
+    Method.SCAN: st.tuples(scans),
     Method.READ_UNREAD: st.tuples(spans().map(tuple), st.none() | spans().map(tuple)),
     Method.FINGERPRINTS: st.tuples(questions()),
     Method.ENTRIES: st.tuples(spans().map(tuple)),

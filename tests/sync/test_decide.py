@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aefsync.core.identity import Allowed
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Scan
 from aefsync.core.problem import Problem
@@ -24,6 +25,7 @@ from tests.sync.joined import Watched, in_memory, joined
 COMMON = Request(("A", "B"))
 LWW = RepairRequest(COMMON)
 MIRROR = RepairRequest(COMMON, mirror=True)
+ALLOWING = MIRROR._replace(common=MIRROR.common._replace(allowed=Allowed(empty_root=True)))
 
 
 def judge(trees: list[MemoryTree], request: RepairRequest = LWW, replicas: list[Watched] | None = None) -> Decided:
@@ -64,7 +66,7 @@ def test_the_mirror_of_an_empty_replica_is_refused() -> None:
 def test_the_mirror_of_an_empty_replica_is_allowed_as_a_whole() -> None:
     trees = [MemoryTree(), filled(b"b", 300)]
     # One flag is enough: that all would be deleted has been said.
-    assert judge(trees, MIRROR._replace(allow_empty_root=True)).load.deletes == (0, 300)
+    assert judge(trees, ALLOWING).load.deletes == (0, 300)
 
 
 def test_an_empty_replica_without_mirror_is_filled() -> None:
@@ -86,8 +88,7 @@ def test_too_many_deletes_are_refused() -> None:
 
 def test_permission_for_an_empty_root_is_none_for_many_deletes() -> None:
     trees = [filled(b"a", 1), filled(b"b", 30)]
-    request = MIRROR._replace(allow_empty_root=True)
-    assert "--max-delete" in refusal(trees, request)
+    assert "--max-delete" in refusal(trees, ALLOWING)
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "101%", "1.5"])

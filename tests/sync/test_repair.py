@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aefsync.core.differences import Differences
+from aefsync.core.identity import Allowed
 from aefsync.core.ports import Silent
 from aefsync.errors import GuardError
 from aefsync.sync.diff import diff
@@ -37,7 +38,8 @@ def roots(tmp_path: Path) -> list[Path]:
 
 
 def run(roots: Sequence[Path], **options: object) -> list[Event]:
-    return list(repair(RepairRequest(Request(tuple(map(str, roots))), **options), Silent()))  # type: ignore[arg-type]
+    common = Request(tuple(map(str, roots)), allowed=Allowed(empty_root=True))
+    return list(repair(RepairRequest(common, **options), Silent()))  # type: ignore[arg-type]
 
 
 def acted(events: Sequence[Event]) -> list[tuple[str, bytes, int | None, tuple[int, ...], str]]:
@@ -297,7 +299,7 @@ def test_a_repair_leaves_no_difference_and_a_second_does_nothing(trees: list[Fol
         canary, truth = survey(folder / "canary", exact=True), survey(roots[0], exact=True)
         before = set().union(*map(contents, roots))
 
-        options = {"mirror": mirror, "allow_empty_root": True, "max_delete": "100%"}
+        options = {"mirror": mirror, "max_delete": "100%"}
         first = run(roots, **options)
         standing = {each.path for each in first if isinstance(each, Conflicted) and each.kept_as is None}
         assert not any(isinstance(each, Troubled) for each in first)

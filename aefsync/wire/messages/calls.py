@@ -27,6 +27,7 @@ from aefsync.wire.messages.rows import (
     EntryRow,
     FileName,
     Form,
+    Identity,
     Many,
     PiecesForm,
     RecipesForm,
@@ -55,7 +56,8 @@ class HelloCall(Form, tag="hello"):
         if not 0 <= self.request.parallel <= MAX_PARALLEL:
             raise ValueError(f"{self.request.parallel} processes")
         check_writing(self.request.writing)
-        _check_places(self.request.root, self.request.cache_dir)
+        _check_places(self.request.root, self.request.cache_dir, *self.request.own)
+        msgspec.convert(self.request.new_identity, Identity)
         if self.request.run:
             msgspec.convert(self.request.run, FileName)
 
@@ -65,15 +67,23 @@ class ScanCall(Form, tag="scan"):
     one_file_system: bool
     ignore_index: bool
     eager: bool
+    paths: Strings
+    mounts: Strings | None
+    list_filtered: bool
 
     @classmethod
     def of(cls, *values: Scan) -> Self:
-        rules, *flags = values[0]
-        return cls(tuple(rule.encode("utf-8", "surrogateescape") for rule in rules), *flags)
+        scan = values[0]
+        rules = tuple(rule.encode("utf-8", "surrogateescape") for rule in scan.rules)
+        mounts = None if scan.mounts is None else Strings.of(scan.mounts)
+        flags = (scan.one_file_system, scan.ignore_index, scan.eager)
+        return cls(rules, *flags, Strings.of(scan.paths), mounts, scan.list_filtered)
 
     def values(self) -> tuple[Scan]:
-        rules = tuple(map(unpack_text, self.rules))
-        return (Scan(rules, self.one_file_system, self.ignore_index, self.eager),)
+        rules, paths = tuple(map(unpack_text, self.rules)), tuple(self.paths.paths())
+        mounts = None if self.mounts is None else tuple(self.mounts.decode())
+        flags = (self.one_file_system, self.ignore_index, self.eager)
+        return (Scan(rules, *flags, paths, mounts, self.list_filtered),)
 
 
 class ReadUnreadCall(Form, tag="read_unread"):

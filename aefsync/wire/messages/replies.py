@@ -20,6 +20,7 @@ from aefsync.wire.messages.rows import (
     Counts,
     EntryRow,
     Form,
+    Identity,
     Int64,
     Many,
     Nothing,
@@ -47,15 +48,19 @@ class ScannedForm(Form):
     special: Count
     problems: Problems
     unexamined: Strings
+    mounts: Strings
+    filtered: Strings
 
     @classmethod
     def of(cls, *values: Scanned) -> Self:
         scanned = values[0]
-        return cls(*scanned[:6], pack_problems(scanned.problems), Strings.of(scanned.unexamined))
+        paths = (scanned.unexamined, scanned.mounts, scanned.filtered)
+        return cls(*scanned[:6], pack_problems(scanned.problems), *map(Strings.of, paths))
 
     def values(self) -> tuple[Scanned]:
         counts = (self.entries, self.unread_files, self.unread_bytes, self.excluded, self.special)
-        return (Scanned(self.root, *counts, unpack_problems(self.problems), tuple(self.unexamined.decode())),)
+        paths = (tuple(each.decode()) for each in (self.unexamined, self.mounts, self.filtered))
+        return (Scanned(self.root, *counts, unpack_problems(self.problems), *paths),)
 
 
 class AppliedForm(Form):
@@ -87,6 +92,7 @@ class HelloReply(Form, tag="hello"):
     empty: bool
     chunker: Annotated[str, Meta(max_length=255)]
     unfinished: bool
+    identity: Identity
 
     @classmethod
     def of(cls, *values: Opened) -> Self:

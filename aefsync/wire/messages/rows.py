@@ -32,6 +32,8 @@ Text = Annotated[bytes, Meta(max_length=MAX_TEXT)]
 """Text as the file system gives it: whatever is not UTF-8 comes through (`surrogateescape`)."""
 FileName = Annotated[str, Meta(max_length=255, pattern=r"\A(?!\.{1,2}\Z)[^/\x00]+\Z")]
 """What becomes the name of a directory: a run, a reason for the trash."""
+Identity = Annotated[str, Meta(pattern=r"\A([0-9a-f]{32})?\Z")]
+"""What a root is known by; empty where nothing is."""
 Many = Meta(max_length=MANY)
 Counts = Annotated[tuple[Count, ...], Many]
 ByteStrings = Annotated[tuple[bytes, ...], Many]

@@ -1,0 +1,91 @@
+"""Admission: whether the roots of a session are those that the user means, judged before any of them is written.
+
+Each is compared with what was at its location at the last run; copies of a root, made with its `.aefsync`, are told
+apart by a new id.  What was admitted is remembered when the run has come to its end.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Sequence
+
+from aefsync.core.identity import Allowed, KnownRoot, copies, unexpected
+from aefsync.core.ports import Access, Opened, Scanned
+from aefsync.errors import GuardError
+from aefsync.sync.events import Notice
+from aefsync.sync.known import KnownRoots
+from aefsync.sync.location import Location
+
+
+class Admission:
+    """The judgement on one session's roots.
+
+    `notices` says what was found out, `known` what was known of each root, `renewed` the new ids that are due.
+    """
+
+    def __init__(self, roots: KnownRoots, allowed: Allowed) -> None:
+        self.notices: list[Notice] = []
+        self.known: list[KnownRoot | None] = []
+        self.renewed: dict[int, str] = {}
+        self._roots = roots
+        self._allowed = allowed
+
+    def judge(self, locations: Sequence[Location], opened: Sequence[Opened], access: Sequence[Access]) -> None:
+        """Look at the roots as they were found; raises `GuardError`."""
+        everything = self._roots.load()
+        keys = list(map(key_of, locations, opened))
+        self.known = [everything.get(key) for key in keys]
+        for location, known, each in zip(locations, self.known, opened, strict=True):
+            refusal = unexpected(location.text, known, each, self._allowed)
+            if refusal is not None:
+                raise GuardError(refusal.message)
+        expected = [known.identity if known is not None else "" for known in self.known]
+        fixed = [number for number, each in enumerate(access) if each is Access.READ]
+        texts = {number: locations[original].text for number, original in self._copies(opened, expected, fixed).items()}
+        for number, each in enumerate(opened):
+            if each.identity not in ("", expected[number]) and number not in {*texts, *fixed}:
+                others = (key for key, root in everything.items() if root.identity == each.identity)
+                original = next((key for key in others if key not in keys and _identity_at(key) == each.identity), None)
+                if original is not None:
+                    texts[number] = original
+        for number, original in texts.items():
+            self.renewed[number] = secrets.token_hex(16)
+            self.notices.append(Notice(f"{locations[number].text}: a copy of {original}, now a replica of its own"))
+
+    @staticmethod
+    def _copies(opened: Sequence[Opened], expected: Sequence[str], fixed: Sequence[int]) -> dict[int, int]:
+        return copies([each.identity for each in opened], expected, fixed)
+
+    def mounts(self, number: int) -> tuple[bytes, ...] | None:
+        """The mount points that are expected below a root; `None`: whatever there is."""
+        known = self.known[number]
+        return None if known is None or self._allowed.new_root else known.mounts
+
+    def remember(self, locations: Sequence[Location], opened: Sequence[Opened], scans: Sequence[Scanned]) -> None:
+        """Keep what the roots of a run are known by, now that it has come to its end."""
+        seen = {}
+        for number, (location, each, scanned) in enumerate(zip(locations, opened, scans, strict=True)):
+            # What changed without being allowed to is expected as it was until it is so again.
+            mounts = self.mounts(number)
+            filled = scanned.entries > 0 or not each.empty
+            known = KnownRoot(each.identity, filled, scanned.mounts if mounts is None else mounts)
+            seen[key_of(location, each)] = known
+        self._roots.remember(seen)
+
+
+def key_of(location: Location, opened: Opened) -> str:
+    """What a root is remembered by: its path, links resolved, and how its host is reached."""
+    path, login = os.fsdecode(opened.root), location.login
+    if login is None:
+        return path
+    user = f"{login.user}@" if login.user else ""
+    port = f":{login.port}" if login.port else ""
+    return f"ssh://{user}{login.host}{port}{path}"
+
+
+def _identity_at(key: str) -> str:
+    """The id of a root of this machine, where there is one; nobody is called up to find out."""
+    from aefsync.disk.opening import identity_at  # hardly ever asked for
+
+    return identity_at(os.fsencode(key)) if os.path.isabs(key) else ""
