@@ -45,10 +45,14 @@ class Action(NamedTuple):
 
 
 class StageFile(NamedTuple):
-    """A file to bring to a replica's staging: the entry as another replica has it, and the path it is meant for."""
+    """A file to bring to a replica's staging: the entry as another replica has it, and the path it is meant for.
+
+    `held` is a file of the receiver with the same content, from which it is copied; only the receiver knows of one.
+    """
 
     source: Entry
     path: RelPath
+    held: Entry | None = None
 
 
 class Staged(NamedTuple):

@@ -30,7 +30,7 @@ from aefsync.core.entry import Entry, Kind
 from aefsync.core.fate import Fate, Fates
 from aefsync.core.path import END, RelPath, subtree_range
 from aefsync.core.plan import USABLE
-from aefsync.core.renamed import IsWhole, Rename, comes_along, passed, renamed_directories
+from aefsync.core.renamed import Movable, Rename, comes_along, passed, renamed_directories
 from aefsync.core.untangle import NOTHING, Untangled, pair_up, untangle
 
 MOST = 100_000
@@ -64,13 +64,13 @@ class Moves:
         return fate._replace(found=None) if path in self._moved else fate
 
 
-def find_moves(fates: Fates, barred: Collection[bytes], is_whole: IsWhole) -> Moves:
+def find_moves(fates: Fates, barred: Collection[bytes], movable: Movable) -> Moves:
     """Find the moves.  `barred` are directories with something below them that is left standing."""
     found = Candidates(fates)
     if found.are_none:
         return Moves(Shifted(found, ()), NOTHING)
-    shifted = Shifted(found, renamed_directories(found, barred, is_whole))
-    return Moves(shifted, _single(found, shifted, barred, is_whole))
+    shifted = Shifted(found, renamed_directories(found, barred, movable))
+    return Moves(shifted, _single(found, shifted, barred, movable))
 
 
 class Shifted:
@@ -150,7 +150,7 @@ def _shifted(fate: Fate, old: RelPath, new: RelPath) -> Fate:
     return Fate(path, fate.found and fate.found._replace(path=path), None)
 
 
-def _single(found: Candidates, shifted: Shifted, barred: Collection[bytes], is_whole: IsWhole) -> Untangled:
+def _single(found: Candidates, shifted: Shifted, barred: Collection[bytes], movable: Movable) -> Untangled:
     """The moves of single leaves, as they lie once the directories were renamed."""
     sources: list[Fate] = []
     targets: list[Fate] = []
@@ -165,11 +165,11 @@ def _single(found: Candidates, shifted: Shifted, barred: Collection[bytes], is_w
         if fate.coming is not None and fate.coming.kind is Kind.DIRECTORY and fate.path not in shifted.made:
             coming[fate.path] = fate
     pairs = [pair for pair in pair_up(sources, targets) if pair.source.path not in barred]
-    folders = [pair.source.path for pair in pairs if pair.source.kind is Kind.DIRECTORY]
+    folders = [Rename(pair.source.path, pair.target.path) for pair in pairs if pair.source.kind is Kind.DIRECTORY]
     # What came along with a directory was asked about with it.
-    unasked = [path for path in folders if passed(shifted.news, path) is None]
-    whole = dict(zip(unasked, is_whole(unasked), strict=True)) if unasked else {}
-    return untangle([pair for pair in pairs if whole.get(pair.source.path, True)], coming)
+    unasked = [each for each in folders if passed(shifted.news, each.old) is None]
+    told = dict(zip(unasked, movable(unasked), strict=True)) if unasked else {}
+    return untangle([pair for pair in pairs if told.get(Rename(pair.source.path, pair.target.path), True)], coming)
 
 
 def _is_candidate(found: Candidates, entry: Entry | None, *, is_empty: bool) -> bool:

@@ -17,6 +17,7 @@ from aefsync.core.entry import Entry
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem
 from aefsync.core.recipe import Recipe, Run
+from aefsync.core.renamed import Rename
 from aefsync.core.space import Space
 from aefsync.core.tree import Answer, Question
 from aefsync.core.writing import Writing
@@ -184,8 +185,18 @@ class Replica(Protocol):
     def write(self, pieces: Sequence[Piece]) -> None:
         """Bytes for files in staging, by the path they are meant for; a file's pieces come in order."""
 
+    def reuse(self, files: Sequence[StageFile]) -> Staged:
+        """Complete in staging those files whose content this replica has already, copied from the path where it has it.
+
+        For all others there is no content, and no problem.
+        """
+
     def stage(self, files: Sequence[StageFile], peer: int | None) -> Staged:
         """Complete files in staging: copied from replica number `peer` directly, or as written; verified, durable."""
+
+    def movable(self, renames: Sequence[Rename]) -> Sequence[bool]:
+        """Of directories that might be renamed: whether nothing is in them but entries of the snapshot, and one rename
+        within a mount will do."""
 
     def learn(self, learned: Sequence[Learned]) -> None:
         """Take over the digests of files that the others hashed as they copied them, so that none is read twice."""

@@ -11,8 +11,8 @@ half of what is left in the old directory, for what is not wanted in the new one
     renamed, in this order: lib -> src, src/t (as it is called by then) -> tests; src/new is created as ever
 
 Nothing may contradict: the new path is free and the directory above it there, or to be made, before anything else
-happens; nothing below either path is left standing; and the replica itself must say that the old directory holds
-nothing but what it told of (nothing filtered, no devices, no mount points), because such things are not ours to move.
+happens; nothing below either path is left standing; and the replica itself must say that the old directory is movable: that it
+holds nothing but what the replica told of (nothing filtered, no devices, no mount points), which is not ours to move.
 """
 
 from __future__ import annotations
@@ -25,9 +25,6 @@ from aefsync.core.candidates import Candidates
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.path import RelPath
 
-IsWhole = Callable[[Sequence[RelPath]], Sequence[bool]]
-"""Asks a replica, of some of its directories, whether there is nothing in them but entries of its snapshot."""
-
 _ALIKE = 8
 """So many leaves of one content and name may vote for one that comes; of a thousand empty files none tells anything."""
 
@@ -39,18 +36,22 @@ class Rename(NamedTuple):
     new: RelPath
 
 
-def renamed_directories(found: Candidates, barred: Collection[bytes], is_whole: IsWhole) -> list[Rename]:
+Movable = Callable[[Sequence[Rename]], Sequence[bool]]
+"""Asks a replica, of some renames, whether they would move nothing but entries of its snapshot, and can be done."""
+
+
+def renamed_directories(found: Candidates, barred: Collection[bytes], movable: Movable) -> list[Rename]:
     """The directories to rename, in order: by new path, so parents first.  `barred` ones are left as they are."""
     votes = sorted(_votes(found).items(), key=_preference)
     leaves = dict(zip(found.going.directories, found.going.counts(), strict=True))
-    whole: dict[RelPath, bool] = {}
+    told: dict[Rename, bool] = {}
     while True:
-        able = {pair: count for pair, count in votes if whole.get(pair.old, True) and not _is_barred(pair, barred)}
+        able = {pair: count for pair, count in votes if told.get(pair, True) and not _is_barred(pair, barred)}
         chosen = _feasible(found, _chosen(found, able, leaves))
-        unasked = [pair.old for pair in chosen if pair.old not in whole]
+        unasked = [pair for pair in chosen if pair not in told]
         if not unasked:
             return chosen
-        whole.update(zip(unasked, is_whole(unasked), strict=True))
+        told.update(zip(unasked, movable(unasked), strict=True))
 
 
 def _is_barred(pair: Rename, barred: Collection[bytes]) -> bool:

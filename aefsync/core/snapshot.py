@@ -8,9 +8,11 @@ array; the hash tree (`tree`) works on slices of it.
 
 from __future__ import annotations
 
+import itertools
 import stat
+import struct
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from aefsync.core.digest import entry_digests
@@ -20,6 +22,7 @@ from aefsync.core.view import STAT, View, reduce_stats
 
 CONTENT = 32
 STAT_COLUMNS = 5
+_CONTENT = struct.Struct(f"{CONTENT}s")
 
 
 class Block(NamedTuple):
@@ -99,6 +102,15 @@ class Snapshot:
         if position < self.count and self.key(position) == key:
             return next(self.entries(position, position + 1))
         return None
+
+    def holding(self, contents: Collection[bytes]) -> dict[bytes, Entry]:
+        """A file that has it, for each of these content digests that some file has."""
+        wanted, found = frozenset(contents), dict[bytes, Entry]()
+        for block in self.blocks if wanted else ():
+            if not wanted.isdisjoint(itertools.chain.from_iterable(_CONTENT.iter_unpack(block.contents))):
+                files = (entry for entry in block.entries(0, block.length) if entry.kind is Kind.FILE)
+                found |= {entry.content: entry for entry in files if entry.content in wanted}
+        return found
 
     def entries(self, low: int = 0, high: int | None = None) -> Iterator[Entry]:
         """Decode the entries at positions `low` … `high - 1` in key order."""

@@ -13,6 +13,7 @@ from aefsync.core.entry import Entry
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Learned, Open, Opened, Phase, Piece, Scan, Scanned, TrashItem
 from aefsync.core.recipe import Recipe, Run
+from aefsync.core.renamed import Rename
 from aefsync.core.snapshot import Snapshot
 from aefsync.core.space import Space
 from aefsync.core.tree import Answer, Question, answer
@@ -26,6 +27,7 @@ from aefsync.disk.filter import Filter
 from aefsync.disk.home import Home
 from aefsync.disk.index import Index
 from aefsync.disk.key_order import assemble
+from aefsync.disk.movable import are_movable
 from aefsync.disk.narrowing import Narrowing
 from aefsync.disk.opening import OpenRoot, describe, make_home, open_home_of, open_index, open_root, own_paths
 from aefsync.disk.reading import read_pages, unread, within
@@ -183,6 +185,11 @@ class LocalReplica:
     def write(self, pieces: Sequence[Piece]) -> None:
         self._writing().write(pieces)
 
+    def reuse(self, files: Sequence[StageFile]) -> Staged:
+        writer = self._writing()
+        wanted = {file.source.content for file in files if file.source.is_read}
+        return writer.reuse(files, self._snapshot.holding(wanted))
+
     def stage(self, files: Sequence[StageFile], peer: int | None) -> Staged:
         writer = self._writing()
         source = None
@@ -191,6 +198,12 @@ class LocalReplica:
                 raise AefsyncError("no replica to copy from directly")
             source = ConfinedRoot(self._peer_root(peer))
         return writer.stage(files, source)
+
+    def movable(self, renames: Sequence[Rename]) -> Sequence[bool]:
+        self._check_open()
+        if self._scanner is None or not self._snapshot.count:
+            return [False] * len(renames)
+        return are_movable(self._scanner, renames)
 
     def learn(self, learned: Sequence[Learned]) -> None:
         self._check_open()

@@ -120,10 +120,11 @@ class Staging:
         return Staged((b"",) * len(files), problems, 0)
 
     def _copy(self, file: StageFile, directories: OpenDirectories) -> bytes:
-        directory, name = split(file.source.path)
+        origin = file.held or file.source
+        directory, name = split(origin.path)
         source = os.open(name, READ_FLAGS, dir_fd=directories.get(directory))
         try:
-            seen = seen_as(file.source)
+            seen = seen_as(origin)
             if not unchanged(source, seen):
                 raise _Refused("changed since the scan")
             staged = self.new_name()

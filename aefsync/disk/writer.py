@@ -64,6 +64,13 @@ class Writer:
         finally:
             self._assembly.clear()
 
+    def reuse(self, files: Sequence[StageFile], held: Mapping[bytes, Entry]) -> Staged:
+        """Complete the files whose content is that of one that is `held`, by content digest."""
+        known = [file._replace(held=held[file.source.content]) for file in files if file.source.content in held]
+        staged = self._staging.stage(known, self._root)
+        contents = dict(zip((file.path for file in known), staged.contents, strict=True))
+        return Staged(tuple(contents.get(file.path, b"") for file in files), (), 0, staged.literal_bytes)
+
     def apply(self, actions: Sequence[Action], scanner: Scanner) -> Applied:
         """Carry out actions, and remember what is in place now."""
         if self._applier is None:

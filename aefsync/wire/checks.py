@@ -83,5 +83,9 @@ def check_staged(number: int, staged: Staged) -> None:
     _insist(all(len(content) in (0, 32) for content in staged.contents), "size of a content digest")
 
 
+def check_told(number: int, told: Sequence[bool]) -> None:
+    _insist(len(told) == number, "number of renames")
+
+
 def check_done(number: int, done: Sequence[int]) -> None:
     _insist(len(done) == number, "number of actions")

@@ -12,6 +12,7 @@ from aefsync.core.entry import Entry
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Learned, Open, Opened, Phase, Piece, Scan, Scanned, TrashItem
 from aefsync.core.recipe import Recipe, Run
+from aefsync.core.renamed import Rename
 from aefsync.core.space import Space
 from aefsync.core.tree import Answer, Question
 from aefsync.errors import ProtocolError, UnreachableError
@@ -130,10 +131,16 @@ class RemoteReplica:
             self._settle(AHEAD)
             self._written.append((_size(portion), self._caller.send(Method.WRITE, portion)))
 
+    def reuse(self, files: Sequence[StageFile]) -> Staged:
+        return self._staged(len(files), Method.REUSE, files)
+
     def stage(self, files: Sequence[StageFile], peer: int | None) -> Staged:
-        staged: Staged = self._call(Method.STAGE, files, peer)
-        self._check(checks.check_staged, len(files), staged)
-        return staged
+        return self._staged(len(files), Method.STAGE, files, peer)
+
+    def movable(self, renames: Sequence[Rename]) -> Sequence[bool]:
+        told: Sequence[bool] = self._call(Method.MOVABLE, renames)
+        self._check(checks.check_told, len(renames), told)
+        return told
 
     def learn(self, learned: Sequence[Learned]) -> None:
         self._call(Method.LEARN, learned)
@@ -195,6 +202,11 @@ class RemoteReplica:
         scanned: Scanned = self._call(method, *arguments)
         self._check(checks.check_scanned, scanned)
         return scanned
+
+    def _staged(self, number: int, method: Method, *arguments: Any) -> Staged:
+        staged: Staged = self._call(method, *arguments)
+        self._check(checks.check_staged, number, staged)
+        return staged
 
     def _applied(self, number: int, method: Method, *arguments: Any) -> Applied:
         applied: Applied = self._call(method, *arguments)

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from aefsync.core.action import Act, Action, Applied, StageFile
+from aefsync.core.action import Act, Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span, differences, select
 from aefsync.core.digest import KEY_SIZE, content_digest
 from aefsync.core.entry import UNKNOWN, Entry, Kind
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Learned, Missing, Open, Opened, Piece, Replica, Scan, Scanned
+from aefsync.core.renamed import Rename
 from aefsync.core.tree import Answer, Question
 from aefsync.core.view import View
 from aefsync.errors import AefsyncError, RootError
@@ -382,6 +383,34 @@ def test_a_source_that_changed_since_the_scan_is_refused(bench: Bench, edit: str
     assert [problem.path for problem in staged.problems] == [b"f"]
 
 
+def test_content_that_is_here_already_is_copied_from_where_it_is(bench: Bench) -> None:
+    furnish(bench.a)
+    replica, _ = bench.survey(bench.a)
+    moved, other = file(b"new", b"alpha", mode=0o604, mtime_ns=-5), file(b"other", b"elsewhere")
+    unread = file(b"unread", b"beta")._replace(content=UNKNOWN)
+    staged = replica.reuse([StageFile(each, each.path) for each in (moved, other, unread)])
+    assert staged == Staged((moved.content, b"", b""), (), 0, 5)
+    assert replica.apply([Action(Act.CREATE, moved.path, moved, None)]).done == (True,)
+    listing = bench.a.listing()
+    assert listing[b"new"] == (Kind.FILE, 0o604, -5, b"alpha")
+    assert listing[b"docs/a.txt"][3] == b"alpha"
+
+
+def test_content_that_changed_where_it_was_is_not_copied(bench: Bench) -> None:
+    furnish(bench.a)
+    replica, _ = bench.survey(bench.a)
+    bench.a.write_file(b"docs/a.txt", b"ALPHA", mtime_ns=3)
+    wanted = file(b"new", b"alpha")
+    assert replica.reuse([StageFile(wanted, wanted.path)]) == Staged((b"",), (), 0, 0)
+
+
+def test_directories_that_are_there_may_be_moved(bench: Bench) -> None:
+    furnish(bench.a)
+    replica, _ = bench.survey(bench.a)
+    renames = [(b"docs", b"empty/docs"), (b"missing", b"new")]
+    assert list(replica.movable([Rename(RelPath(old), RelPath(new)) for old, new in renames])) == [True, False]
+
+
 # apply
 
 
@@ -417,8 +446,8 @@ def refused(applied: Applied, path: bytes) -> bool:
 Step = Callable[[Replica, dict[bytes, Entry]], Action]
 
 
-def move_of(entry: Entry, path: bytes) -> Action:
-    return Action(Act.MOVE, RelPath(path), entry._replace(path=RelPath(path)), entry, entry.path)
+def move_of(entry: Entry, path: bytes, displaced: Entry | None = None) -> Action:
+    return Action(Act.MOVE, RelPath(path), entry._replace(path=RelPath(path)), entry, entry.path, displaced)
 
 
 def metadata_of(entry: Entry, mode: int, mtime_ns: int) -> Action:
@@ -469,6 +498,20 @@ STEPS: dict[str, tuple[Step, dict[bytes, tuple[Kind, int, int, bytes] | None]]] 
     "move": (
         lambda _, e: move_of(e[b"docs/a.txt"], b"empty/c"),
         {b"docs/a.txt": None, b"empty/c": (Kind.FILE, 0o600, 1_234_567_890_123_456_789, b"alpha")},
+    ),
+    "change places": (
+        lambda _, e: move_of(e[b"docs/a.txt"], b"docs/b.txt", e[b"docs/b.txt"]),
+        {
+            b"docs/a.txt": (Kind.FILE, 0o644, -5, b"beta"),
+            b"docs/b.txt": (Kind.FILE, 0o600, 1_234_567_890_123_456_789, b"alpha"),
+        },
+    ),
+    "change places with a link": (
+        lambda _, e: move_of(e[b"docs/a.txt"], b"link", e[b"link"]),
+        {
+            b"docs/a.txt": (Kind.SYMLINK, 0, 7, b"docs/a.txt"),
+            b"link": (Kind.FILE, 0o600, 1_234_567_890_123_456_789, b"alpha"),
+        },
     ),
     "delete a file": (
         lambda _, e: Action(Act.DELETE, RelPath(b"docs/a.txt"), None, e[b"docs/a.txt"]),
@@ -551,6 +594,42 @@ def test_a_directory_moves_with_what_it_holds(bench: Bench) -> None:
         b"empty/papers/b.txt",
     }
     assert b"docs" not in bench.a.listing()
+
+
+def test_what_moved_is_recorded(bench: Bench) -> None:
+    furnish(bench.a)
+    replica, entries = bench.survey(bench.a)
+    moves = [move_of(entries[b"docs"], b"empty/papers"), move_of(entries[b"link"], b"docs")]
+    changed = entries[b"docs/b.txt"]._replace(path=RelPath(b"empty/papers/b.txt"))
+    assert replica.apply([*moves, metadata_of(changed, 0o600, 9)]).done == (True, True, True)
+    recorded = replica.record()
+    fresh, _ = bench.survey(bench.a, Access.READ, run="again")
+    fresh.scan(Scan())
+    assert recorded.root == fresh.read_unread((), None).root
+
+
+def test_two_that_changed_places_and_then_a_third(bench: Bench) -> None:
+    furnish(bench.a)
+    bench.a.write_file(b"c", b"gamma", mtime_ns=3)
+    replica, entries = bench.survey(bench.a)
+    a, b, c = entries[b"docs/a.txt"], entries[b"docs/b.txt"], entries[b"c"]
+    done = replica.apply([move_of(a, b"docs/b.txt", b), move_of(b._replace(path=a.path), b"c", c)])
+    assert done.done == (True, True)
+    contents = {path: seen[3] for path, seen in bench.a.listing().items()}
+    assert [contents[path] for path in (b"docs/a.txt", b"docs/b.txt", b"c")] == [b"gamma", b"alpha", b"beta"]
+    recorded = replica.record()
+    replica.scan(Scan())
+    assert recorded.root == replica.read_unread((), None).root
+
+
+def test_nobody_changes_places_with_what_changed_since_the_scan(bench: Bench) -> None:
+    furnish(bench.a)
+    replica, entries = bench.survey(bench.a)
+    bench.a.write_file(b"docs/b.txt", b"edited", mtime_ns=9)
+    before = bench.a.listing()
+    action = move_of(entries[b"docs/a.txt"], b"docs/b.txt", entries[b"docs/b.txt"])
+    assert refused(replica.apply([action]), b"docs/a.txt")
+    assert bench.a.listing() == before
 
 
 def test_a_directory_that_is_not_empty_is_kept(bench: Bench) -> None:
@@ -728,6 +807,7 @@ def test_what_files_take_where_they_are(bench: Bench) -> None:
 
 WRITES: dict[str, Callable[[Replica], object]] = {
     "write": lambda replica: replica.write([Piece(RelPath(b"f"), 0, 1, b"x")]),
+    "reuse": lambda replica: replica.reuse([]),
     "stage": lambda replica: replica.stage([], None),
     "apply": lambda replica: replica.apply([]),
     "restore": lambda replica: replica.restore([]),
@@ -739,6 +819,7 @@ READS: dict[str, Callable[[Replica], object]] = {
     "fingerprints": lambda replica: replica.fingerprints(Question(View.FULL, (), 0)),
     "entries": lambda replica: replica.entries([(0, 1)]),
     "read": lambda replica: replica.read([Piece(RelPath(b"f"), 0, 1)]),
+    "movable": lambda replica: replica.movable([]),
     "learn": lambda replica: replica.learn([]),
     "record": lambda replica: replica.record(),
     "space": lambda replica: replica.space(),

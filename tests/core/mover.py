@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from aefsync.core.action import Act, Action
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.fate import Fate
 from aefsync.core.moves import Moves, find_moves
 from aefsync.core.path import RelPath
+from aefsync.core.renamed import Movable, Rename
 from aefsync.core.view import View
 from tests.support.snapshots import planted
 
@@ -22,8 +23,8 @@ def tree(*entries: Entry) -> Tree:
     return {entry.path: entry._replace(inode=next(_inodes)) for entry in entries}
 
 
-def whole(paths: Sequence[RelPath]) -> list[bool]:
-    return [True] * len(paths)
+def all_movable(renames: Sequence[Rename]) -> list[bool]:
+    return [True] * len(renames)
 
 
 class Listed(list[Fate]):
@@ -43,9 +44,9 @@ def moves_of(
     has: Tree,
     wanted: Iterable[Entry],
     barred: Collection[bytes] = (),
-    is_whole: Callable[[Sequence[RelPath]], Sequence[bool]] = whole,
+    movable: Movable = all_movable,
 ) -> Moves:
-    return find_moves(fates(has, wanted), barred, is_whole)
+    return find_moves(fates(has, wanted), barred, movable)
 
 
 def shown(moves: Moves) -> list[str]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from aefsync.core.action import Act
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.path import RelPath
+from aefsync.core.renamed import Rename
 from tests.core.mover import Mover, Tree, fates, left, moves_of, shown, tree
 from tests.support.snapshots import directory, file, link, unread
 
@@ -277,15 +278,15 @@ RENAMED = (
 )
 
 
-def test_a_directory_that_is_not_whole_is_taken_apart() -> None:
+def test_a_directory_that_is_not_movable_is_taken_apart() -> None:
     has, wanted = RENAMED
     asked: list[RelPath] = []
 
-    def is_whole(paths: Sequence[RelPath]) -> list[bool]:
-        asked.extend(paths)
-        return [path != b"o" for path in paths]
+    def movable(renames: Sequence[Rename]) -> list[bool]:
+        asked.extend(each.old for each in renames)
+        return [each.old != b"o" for each in renames]
 
-    moves = moves_of(tree(*has), wanted, is_whole=is_whole)
+    moves = moves_of(tree(*has), wanted, movable=movable)
     assert shown(moves) == ["mkdir n", "move o/s -> n/s", "move o/a -> n/a", "move o/b -> n/b", "move o/e -> n/e"]
     assert left(moves) == ["- o"]
     assert asked == [b"o", b"o/s", b"o/e"]
@@ -294,7 +295,7 @@ def test_a_directory_that_is_not_whole_is_taken_apart() -> None:
 def test_what_came_along_is_not_asked_about_again() -> None:
     has, wanted = RENAMED
     moved_on = [entry for entry in wanted if entry.path != b"n/e"] + [d("e")]
-    moves = moves_of(tree(*has), moved_on, is_whole=lambda paths: [path == b"o" for path in paths])
+    moves = moves_of(tree(*has), moved_on, movable=lambda renames: [each.old == b"o" for each in renames])
     assert shown(moves) == ["move o -> n", "move n/e -> e"]
 
 

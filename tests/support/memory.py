@@ -31,6 +31,7 @@ from aefsync.core.ports import (
 )
 from aefsync.core.problem import Problem
 from aefsync.core.recipe import CHUNK_DIGEST, LEVELS, Recipe, Run, runs_of
+from aefsync.core.renamed import Rename
 from aefsync.core.snapshot import Block, Snapshot
 from aefsync.core.space import Space
 from aefsync.core.tree import Answer, Question, answer, range_digest
@@ -229,6 +230,20 @@ class MemoryReplica:
                 problems.append(Problem(bytes(file.source.path), str(error)))
         return Staged(tuple(contents), tuple(problems), literal, reused)
 
+    def reuse(self, files: Sequence[StageFile]) -> Staged:
+        self._session(Access.WRITE)
+        nodes = self.tree.nodes
+        there = [entry for entry in self._snapshot.entries() if entry.path in nodes and self._look(entry.path) == entry]
+        held = {entry.content: nodes[entry.path].data for entry in there if entry.kind is Kind.FILE and entry.is_read}
+        known = {file.path: held[file.source.content] for file in files if file.source.content in held}
+        self._staged |= known
+        contents = tuple(file.source.content if file.path in known else b"" for file in files)
+        return Staged(contents, (), 0, sum(map(len, known.values())))
+
+    def movable(self, renames: Sequence[Rename]) -> Sequence[bool]:
+        self._session()
+        return [rename.old in self.tree.nodes for rename in renames]
+
     def learn(self, learned: Sequence[Learned]) -> None:
         self._session()
         found = dict(learned)
@@ -395,6 +410,7 @@ class MemoryReplica:
         moved = {RelPath(path + old[len(source) :]): self.tree.nodes.pop(old) for old in going}
         moved |= {RelPath(source + old[len(path) :]): self.tree.nodes.pop(old) for old in coming if swap}
         self.tree.nodes |= moved
+        self._touched |= {*going, *coming, *moved}
 
     def _delete(self, path: RelPath) -> None:
         if self.tree.children(path):

@@ -13,6 +13,7 @@ from aefsync.core.path import PathError, RelPath
 from aefsync.core.ports import Access, Learned, Missing, Open, Opened, Phase, Piece, Scan, Scanned, TrashItem
 from aefsync.core.problem import Problem
 from aefsync.core.recipe import CHUNK_DIGEST, LEVELS, Recipe, Run
+from aefsync.core.renamed import Rename
 from aefsync.core.space import Share, Space
 from aefsync.core.tree import Answer, KeyRange, Question
 from aefsync.core.view import View
@@ -163,6 +164,8 @@ arguments: dict[Method, st.SearchStrategy[tuple[Any, ...]]] = {
     Method.MATCH: st.tuples(rows(paths), rows(recipes()), levels),
     Method.WRITE: st.tuples(rows(written())),
     Method.STAGE: st.tuples(rows(st.builds(StageFile, entries(), paths)), st.none() | st.integers(0, 9)),
+    Method.REUSE: st.tuples(rows(st.builds(StageFile, entries(), paths))),
+    Method.MOVABLE: st.tuples(rows(st.builds(Rename, paths, paths))),
     Method.LEARN: st.tuples(rows(st.builds(Learned, paths, digests))),
     Method.APPLY: st.tuples(rows(actions())),
     Method.RECORD: st.just(()),
@@ -184,6 +187,8 @@ results: dict[Method, st.SearchStrategy[Any]] = {
     Method.MATCH: rows(spans().map(tuple)),
     Method.WRITE: st.none(),
     Method.STAGE: staged,
+    Method.REUSE: staged,
+    Method.MOVABLE: rows(st.booleans()),
     Method.LEARN: st.none(),
     Method.APPLY: applied,
     Method.RECORD: scanned,

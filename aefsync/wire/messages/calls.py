@@ -14,6 +14,7 @@ from aefsync.core.digest import KEY_SIZE
 from aefsync.core.path import MAX_PATH, RelPath
 from aefsync.core.ports import Learned, Open, Scan
 from aefsync.core.recipe import LEVELS, Run
+from aefsync.core.renamed import Rename
 from aefsync.core.tree import KeyRange, Question
 from aefsync.core.view import View
 from aefsync.wire.messages.rows import (
@@ -176,23 +177,43 @@ class WriteCall(PiecesForm, tag="write"):
             raise ValueError("piece of another length than it says")
 
 
-class StageCall(Form, tag="stage"):
+class ReuseCall(Form, tag="reuse"):
     """Two paths a row: that of the source, and the one it is meant for."""
 
     paths: Strings
     rows: Annotated[tuple[EntryRow, ...], Many]
-    peer: Annotated[int, Meta(ge=0, le=1 << 16)] | None
 
     @classmethod
     def of(cls, *values: Any) -> Self:
-        files, peer = values
+        files, *others = values
         paths = Strings.of(path for each in files for path in (each.source.path, each.path))
-        return cls(paths, tuple(EntryRow.of(each.source) for each in files), peer)
+        return cls(paths, tuple(EntryRow.of(each.source) for each in files), *others)
 
     def values(self) -> tuple[Any, ...]:
         paths = self.paths.paths()
         columns = zip(paths[0::2], paths[1::2], self.rows, strict=True)
-        return tuple(StageFile(row.entry(source), path) for source, path, row in columns), self.peer
+        return (tuple(StageFile(row.entry(source), path) for source, path, row in columns),)
+
+
+class StageCall(ReuseCall, tag="stage"):
+    peer: Annotated[int, Meta(ge=0, le=1 << 16)] | None
+
+    def values(self) -> tuple[Any, ...]:
+        return *super().values(), self.peer
+
+
+class MovableCall(Form, tag="movable"):
+    """Two paths a rename, the old one first."""
+
+    paths: Strings
+
+    @classmethod
+    def of(cls, *values: Sequence[Rename]) -> Self:
+        return cls(Strings.of(path for each in values[0] for path in each))
+
+    def values(self) -> tuple[Any, ...]:
+        paths = self.paths.paths()
+        return (tuple(Rename(*pair) for pair in zip(paths[0::2], paths[1::2], strict=True)),)
 
 
 class LearnCall(Form, tag="learn"):
@@ -275,7 +296,9 @@ CallForm = (
     | RecipesCall
     | MatchCall
     | WriteCall
+    | ReuseCall
     | StageCall
+    | MovableCall
     | LearnCall
     | ApplyCall
     | RecordCall

@@ -161,7 +161,7 @@ class MatchReply(Form, tag="match"):
 class WriteReply(Nothing, tag="write"): ...
 
 
-class StageReply(Form, tag="stage"):
+class StagedForm(Form):
     contents: ByteStrings
     problems: Problems
     literal_bytes: Count
@@ -174,6 +174,16 @@ class StageReply(Form, tag="stage"):
 
     def values(self) -> tuple[Staged]:
         return (Staged(self.contents, unpack_problems(self.problems), self.literal_bytes, self.reused_bytes),)
+
+
+class ReuseReply(StagedForm, tag="reuse"): ...
+
+
+class StageReply(StagedForm, tag="stage"): ...
+
+
+class MovableReply(Form, tag="movable"):
+    told: Annotated[tuple[bool, ...], Many]
 
 
 class LearnReply(Nothing, tag="learn"): ...
@@ -227,7 +237,9 @@ ReplyForm = (
     | RecipesReply
     | MatchReply
     | WriteReply
+    | ReuseReply
     | StageReply
+    | MovableReply
     | LearnReply
     | ApplyReply
     | RecordReply
