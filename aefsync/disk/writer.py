@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from aefsync.core.action import Action, Applied, Staged, StageFile
+from aefsync.core.entry import Entry
 from aefsync.core.ports import Open, Piece, TrashItem
 from aefsync.core.problem import Problem
 from aefsync.disk.apply import Applier

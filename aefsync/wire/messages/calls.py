@@ -8,38 +8,32 @@ from typing import Annotated, Any, Self
 import msgspec
 from msgspec import Meta
 
-from aefsync.core.action import Act, Action, StageFile
+from aefsync.core.action import Act, Action
 from aefsync.core.compare import Span
 from aefsync.core.digest import KEY_SIZE
 from aefsync.core.path import MAX_PATH, RelPath
-from aefsync.core.ports import Learned, Open, Scan
-from aefsync.core.recipe import LEVELS, Run
+from aefsync.core.ports import Open, Scan
 from aefsync.core.renamed import Rename
 from aefsync.core.tree import KeyRange, Question
 from aefsync.core.view import View
+from aefsync.wire.messages.content import LearnCall, MatchCall, ReadCall, RecipesCall, ReuseCall, StageCall, WriteCall
 from aefsync.wire.messages.rows import (
     MAX_ENTRIES,
     MAX_PARALLEL,
     ActionRow,
     ByteStrings,
-    Content,
     Counts,
     Empty,
-    EntryRow,
     FileName,
     Form,
     Identity,
     Many,
-    PiecesForm,
-    RecipesForm,
     Strings,
     TrashForm,
     unpack_text,
 )
 from aefsync.wire.messages.space import AllocatedCall, SpaceCall, check_writing
 from aefsync.wire.packing import pack_spans, unpack_spans
-
-LevelNumber = Annotated[int, Meta(ge=0, lt=len(LEVELS))]
 
 
 def _check_places(*places: bytes) -> None:
@@ -135,73 +129,6 @@ class EntriesCall(Form, tag="entries"):
         return (unpack_spans(self.spans),)
 
 
-class ReadCall(PiecesForm, tag="read"): ...
-
-
-class RecipesCall(Form, tag="recipes"):
-    """Offset and length of each run, in turn."""
-
-    paths: Strings
-    places: Counts
-    level: LevelNumber
-
-    @classmethod
-    def of(cls, *values: Any) -> Self:
-        runs, level = values
-        places = tuple(number for run in runs for number in run[1:])
-        return cls(Strings.of(run.path for run in runs), places, level)
-
-    def values(self) -> tuple[Any, ...]:
-        columns = zip(self.paths.paths(), self.places[0::2], self.places[1::2], strict=True)
-        return tuple(Run(*each) for each in columns), self.level
-
-
-class MatchCall(Form, tag="match"):
-    seeds: Strings
-    recipes: RecipesForm
-    level: LevelNumber
-
-    @classmethod
-    def of(cls, *values: Any) -> Self:
-        seeds, recipes, level = values
-        return cls(Strings.of(seeds), RecipesForm.of(recipes), level)
-
-    def values(self) -> tuple[Any, ...]:
-        return tuple(self.seeds.paths()), *self.recipes.values(), self.level
-
-
-class WriteCall(PiecesForm, tag="write"):
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if any(row.length != len(row.data) for row in self.rows):
-            raise ValueError("piece of another length than it says")
-
-
-class ReuseCall(Form, tag="reuse"):
-    """Two paths a row: that of the source, and the one it is meant for."""
-
-    paths: Strings
-    rows: Annotated[tuple[EntryRow, ...], Many]
-
-    @classmethod
-    def of(cls, *values: Any) -> Self:
-        files, *others = values
-        paths = Strings.of(path for each in files for path in (each.source.path, each.path))
-        return cls(paths, tuple(EntryRow.of(each.source) for each in files), *others)
-
-    def values(self) -> tuple[Any, ...]:
-        paths = self.paths.paths()
-        columns = zip(paths[0::2], paths[1::2], self.rows, strict=True)
-        return (tuple(StageFile(row.entry(source), path) for source, path, row in columns),)
-
-
-class StageCall(ReuseCall, tag="stage"):
-    peer: Annotated[int, Meta(ge=0, le=1 << 16)] | None
-
-    def values(self) -> tuple[Any, ...]:
-        return *super().values(), self.peer
-
-
 class MovableCall(Form, tag="movable"):
     """Two paths a rename, the old one first."""
 
@@ -214,18 +141,6 @@ class MovableCall(Form, tag="movable"):
     def values(self) -> tuple[Any, ...]:
         paths = self.paths.paths()
         return (tuple(Rename(*pair) for pair in zip(paths[0::2], paths[1::2], strict=True)),)
-
-
-class LearnCall(Form, tag="learn"):
-    paths: Strings
-    contents: Annotated[tuple[Content, ...], Many]
-
-    @classmethod
-    def of(cls, *values: Sequence[Learned]) -> Self:
-        return cls(Strings.of(each.path for each in values[0]), tuple(each.content for each in values[0]))
-
-    def values(self) -> tuple[Any, ...]:
-        return (tuple(Learned(*pair) for pair in zip(self.paths.paths(), self.contents, strict=True)),)
 
 
 class ApplyCall(Form, tag="apply"):

@@ -1,0 +1,103 @@
+"""The forms of calls that are about the content of files: read, named as chunks, written, completed, learned of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Self
+
+from msgspec import Meta
+
+from aefsync.core.action import StageFile
+from aefsync.core.ports import Learned
+from aefsync.core.recipe import LEVELS, Run
+from aefsync.wire.messages.rows import (
+    Content,
+    Counts,
+    EntryRow,
+    Form,
+    Many,
+    PiecesForm,
+    RecipesForm,
+    Strings,
+)
+
+LevelNumber = Annotated[int, Meta(ge=0, lt=len(LEVELS))]
+
+
+class ReadCall(PiecesForm, tag="read"): ...
+
+
+class RecipesCall(Form, tag="recipes"):
+    """Offset and length of each run, in turn."""
+
+    paths: Strings
+    places: Counts
+    level: LevelNumber
+
+    @classmethod
+    def of(cls, *values: Any) -> Self:
+        runs, level = values
+        places = tuple(number for run in runs for number in run[1:])
+        return cls(Strings.of(run.path for run in runs), places, level)
+
+    def values(self) -> tuple[Any, ...]:
+        columns = zip(self.paths.paths(), self.places[0::2], self.places[1::2], strict=True)
+        return tuple(Run(*each) for each in columns), self.level
+
+
+class MatchCall(Form, tag="match"):
+    seeds: Strings
+    recipes: RecipesForm
+    level: LevelNumber
+
+    @classmethod
+    def of(cls, *values: Any) -> Self:
+        seeds, recipes, level = values
+        return cls(Strings.of(seeds), RecipesForm.of(recipes), level)
+
+    def values(self) -> tuple[Any, ...]:
+        return tuple(self.seeds.paths()), *self.recipes.values(), self.level
+
+
+class WriteCall(PiecesForm, tag="write"):
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if any(row.length != len(row.data) for row in self.rows):
+            raise ValueError("piece of another length than it says")
+
+
+class ReuseCall(Form, tag="reuse"):
+    """Two paths a row: that of the source, and the one it is meant for."""
+
+    paths: Strings
+    rows: Annotated[tuple[EntryRow, ...], Many]
+
+    @classmethod
+    def of(cls, *values: Any) -> Self:
+        files, *others = values
+        paths = Strings.of(path for each in files for path in (each.source.path, each.path))
+        return cls(paths, tuple(EntryRow.of(each.source) for each in files), *others)
+
+    def values(self) -> tuple[Any, ...]:
+        paths = self.paths.paths()
+        columns = zip(paths[0::2], paths[1::2], self.rows, strict=True)
+        return (tuple(StageFile(row.entry(source), path) for source, path, row in columns),)
+
+
+class StageCall(ReuseCall, tag="stage"):
+    peer: Annotated[int, Meta(ge=0, le=1 << 16)] | None
+
+    def values(self) -> tuple[Any, ...]:
+        return *super().values(), self.peer
+
+
+class LearnCall(Form, tag="learn"):
+    paths: Strings
+    contents: Annotated[tuple[Content, ...], Many]
+
+    @classmethod
+    def of(cls, *values: Sequence[Learned]) -> Self:
+        return cls(Strings.of(each.path for each in values[0]), tuple(each.content for each in values[0]))
+
+    def values(self) -> tuple[Any, ...]:
+        return (tuple(Learned(*pair) for pair in zip(self.paths.paths(), self.contents, strict=True)),)
