@@ -30,6 +30,8 @@ COMMANDS = {
     "sync": "repair",
     "digest": "digest",
     "trash": "trash",
+    "runs": "runs",
+    "undo": "undo",
     "demo": "demo",
     "agent": "agent",
 }

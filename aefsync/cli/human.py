@@ -6,11 +6,24 @@ from typing import NamedTuple
 
 from aefsync.cli.diff_lines import DiffLines, NullLines
 from aefsync.cli.escape import escape, escape_text
+from aefsync.cli.listing_lines import listed
 from aefsync.cli.replica_names import label, labels
 from aefsync.cli.sentences import Tally, compared, figures, repaired
+from aefsync.cli.undo_lines import undone
 from aefsync.cli.writer import Writer
-from aefsync.core.space import size_text
-from aefsync.sync.events import Acted, Conflicted, Differs, Digested, Event, Notice, Started, Summary, Trashed, Troubled
+from aefsync.sync.events import (
+    Acted,
+    Conflicted,
+    Differs,
+    Digested,
+    Event,
+    Notice,
+    Ran,
+    Started,
+    Summary,
+    Trashed,
+    Troubled,
+)
 
 _STYLES = {"<": "31", ">": "32", "*": "33", "?": "1;35", "m": "34", "k": "35", "!": "1;31"}
 
@@ -50,10 +63,8 @@ class Human:
             case Notice():
                 if event.warning or not self._style.quiet:
                     self._say(escape_text(event.text))
-            case Digested():
-                self._digested(event)
-            case Trashed():
-                self._trashed(event)
+            case Digested() | Trashed() | Ran():
+                self._out.line(listed(event, verbose=self._style.verbose > 0))
             case Started():
                 self._started = event
                 self._differences.start(len(event.locations))
@@ -98,23 +109,13 @@ class Human:
             winner = "" if event.winner is None else f" is {label(event.winner)}'s"
             self._say(f"conflict: {escape(event.path)}{winner}; the other version: {escape(event.kept_as)}")
 
-    def _digested(self, event: Digested) -> None:
-        name = escape(event.path) + ("/" if event.is_directory and event.path else "") or "."
-        entries = f" ({event.entries})" if self._style.verbose and event.is_directory else ""
-        self._out.line(f"{event.digest.hex()}  {name}{entries}")
-
-    def _trashed(self, event: Trashed) -> None:
-        item = event.item
-        name = escape(item.path) + ("/" if item.is_directory else "")
-        size = "-" if item.is_directory else size_text(item.size)
-        self._out.line(f"{escape_text(item.run)}  {label(event.replica)}  {item.why:<8}  {size:>8}  {name}")
-
     def _summed_up(self, summary: Summary) -> None:
         self._differences.flush()
         if self._compares and self._style.verbose and not self._style.quiet:
             self._say(compared(self._started, summary))
-        if self._started.command == "repair" and not self._style.quiet:
-            line = repaired(self._started, summary, self._tally)
+        sentence = {"repair": repaired, "undo": undone}.get(self._started.command)
+        if sentence and not self._style.quiet:
+            line = sentence(self._started, summary, self._tally)
             if line:
                 self._out.line(line)
         if self._style.stats:

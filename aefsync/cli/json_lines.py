@@ -25,6 +25,7 @@ from aefsync.sync.events import (
     Digested,
     Event,
     Notice,
+    Ran,
     Started,
     State,
     Summary,
@@ -74,6 +75,8 @@ def record(event: Event) -> Record:
             return _digest(event)
         case Trashed():
             return _trash(event)
+        case Ran():
+            return _run(event)
         case Started():
             return _start(event)
         case Summary():
@@ -162,6 +165,13 @@ def _trash(event: Trashed) -> Record:
     item = event.item
     line = {"event": "trash", "replica": event.replica, "run": item.run, "why": item.why}
     return {**line, **_name("path", item.path), "directory": item.is_directory, "size": item.size}
+
+
+def _run(event: Ran) -> Record:
+    run, command, replicas, counts = event.record
+    places = [_name("location", place) for place in replicas]
+    line = {"event": "run", "replica": event.replica, "run": run, "command": _text(command) or None}
+    return {**line, "replicas": places, **counts._asdict()}
 
 
 def _summary(event: Summary) -> Record:

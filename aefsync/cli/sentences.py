@@ -12,7 +12,6 @@ from aefsync.core.space import size_text
 from aefsync.sync.events import Acted, Started, Summary
 
 _PLACES_CONTENT = {"create", "copy", "conflict_copy", "merge", "repair_rot"}
-_FILLS_TRASH = {"copy", "delete", "merge", "repair_rot"}
 
 
 class Tally(NamedTuple):
@@ -23,7 +22,7 @@ class Tally(NamedTuple):
     links: int = 0
     moves: int = 0
     conflict_copies: int = 0
-    trashed: frozenset[int] = frozenset()
+    changed: frozenset[int] = frozenset()
 
     def add(self, event: Acted) -> Tally:
         """The tally with one more action."""
@@ -36,7 +35,7 @@ class Tally(NamedTuple):
             self.links + (times if word == "link" else 0),
             self.moves + (times if word == "move" else 0),
             self.conflict_copies + is_copy,
-            self.trashed | frozenset(event.to if word in _FILLS_TRASH else ()),
+            self.changed | frozenset(event.to),
         )
 
 
@@ -52,7 +51,7 @@ def repaired(started: Started, summary: Summary, tally: Tally) -> str:
     names = spoken([label(i) for i in range(len(started.locations))])
     agreement = "agree" if summary.equal else "still differ"
     line = f"{names} {agreement}: " + ", ".join(part for part in (what, standing) if part)
-    return line + _trash(started, summary, tally)
+    return line + undo_hint(started, summary, tally)
 
 
 def _done(summary: Summary, tally: Tally) -> list[str]:
@@ -112,11 +111,12 @@ def _standing(summary: Summary, tally: Tally) -> str:
     return ", ".join(count_text(number, one, many) for number, one, many in counts if number)
 
 
-def _trash(started: Started, summary: Summary, tally: Tally) -> str:
+def undo_hint(started: Started, summary: Summary, tally: Tally) -> str:
+    """How to take back a run that replaced or deleted something."""
     if not (summary.replaced_files or summary.deleted):
         return ""
-    trashed = sorted(tally.trashed) or range(len(started.locations))
-    return "; trash: aefsync trash " + " ".join(quoted(started.locations[i]) for i in trashed)
+    roots = " ".join(quoted(started.locations[i]) for i in sorted(tally.changed))
+    return f"; undo: aefsync undo {roots} {summary.run}"
 
 
 def quoted(location: str) -> str:

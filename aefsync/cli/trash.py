@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Annotated, NamedTuple
 
 import typer
@@ -13,10 +14,11 @@ from aefsync.cli.digest import relative
 from aefsync.cli.options import Output, option
 from aefsync.cli.playing import play
 from aefsync.cli.reaching import Reaching, link
-from aefsync.cli.units import duration_s, is_run, moment_s, run_time_s
-from aefsync.core.ports import Monitor, TrashItem
+from aefsync.cli.units import duration_s, is_run, moment_s
+from aefsync.core.past import TrashQuery
+from aefsync.core.ports import Monitor
 from aefsync.errors import UsageError
-from aefsync.sync.events import Event, Trashed
+from aefsync.sync.events import Event
 from aefsync.sync.request import Request
 
 Words = Annotated[
@@ -92,34 +94,21 @@ def _run(wanted: Wanted, choosing: Choosing, common: Request, monitor: Monitor) 
     from aefsync.sync.trash import list_trash, purge_trash, restore_trash
 
     if wanted.verb == "purge":
-        yield from purge_trash(common, duration_s(choosing.older_than or "", "--older-than"), monitor)
-    elif wanted.verb == "restore":
-        run = choosing.run
-        if choosing.at is not None:
-            items = [event.item for event in list_trash(common, monitor) if isinstance(event, Trashed)]
-            run = run_at(items, wanted.path, choosing.at)
+        return purge_trash(common, duration_s(choosing.older_than or "", "--older-than"), monitor)
+    if wanted.verb == "restore":
+        since = "" if choosing.at is None else run_at(choosing.at)
+        query = TrashQuery(wanted.path, choosing.run or "", since)
         to = None if choosing.to is None else os.fsencode(choosing.to)
-        yield from restore_trash(common, wanted.path, run, to, monitor)
-    else:
-        since = None if choosing.since is None else time.time() - duration_s(choosing.since, "--since")
-        for event in list_trash(common, monitor):
-            if not isinstance(event, Trashed) or is_wanted(event.item, wanted.path, choosing.run, since):
-                yield event
+        return restore_trash(common, query, to, monitor, at=choosing.at is not None)
+    since = "" if choosing.since is None else run_since(time.time() - duration_s(choosing.since, "--since"))
+    return list_trash(common, TrashQuery(wanted.path, choosing.run or "", since), monitor)
 
 
-def is_wanted(item: TrashItem, path: bytes, run: str | None, since_s: float | None) -> bool:
-    """Whether a thing in the trash is asked for: at or below a path, of a run, put there since a time."""
-    if path and item.path != path and not item.path.is_below(path):
-        return False
-    return (run is None or item.run == run) and (since_s is None or run_time_s(item.run) >= since_s)
+def run_at(text: str) -> str:
+    """Below the ids of all runs since a time (which what stood there then outlived), or that of a run."""
+    return text if is_run(text) else run_since(moment_s(text, "--at"))
 
 
-def run_at(items: list[TrashItem], path: bytes, text: str) -> str:
-    """The run that put away what stood at `path` at a time: the first one after it that put `path` into the trash."""
-    if is_run(text):
-        return text
-    moment = moment_s(text, "--at")
-    runs = sorted({item.run for item in items if is_wanted(item, path, None, moment)})
-    if not runs:
-        raise UsageError(f"--at: the trash holds no version of this path that was replaced after {text}")
-    return runs[0]
+def run_since(moment: float) -> str:
+    """What the ids of runs since this moment (seconds since 1970) are not below."""
+    return f"{datetime.fromtimestamp(max(0, moment), UTC):%Y%m%dT%H%M%SZ}"

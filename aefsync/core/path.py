@@ -13,6 +13,7 @@ from functools import lru_cache
 RESERVED = b".aefsync"
 MAX_NAME = 255
 MAX_PATH = 1 << 16
+_SLASH = ord("/")
 
 # Code points that HFS+ drops when it compares names (git's list, CVE-2014-9390).
 _IGNORED = dict.fromkeys([*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF])
@@ -93,8 +94,8 @@ class RelPath(bytes):
     @property
     def ancestors(self) -> list[RelPath]:
         """The directories above, outermost first, the root left out."""
-        parts = self.split(b"/")
-        return [RelPath(b"/".join(parts[:i])) for i in range(1, len(parts))]
+        # Every component was checked: doing so again for each of them makes deep trees slow.
+        return [bytes.__new__(RelPath, self[:end]) for end, byte in enumerate(self) if byte == _SLASH]
 
     def is_below(self, directory: bytes) -> bool:
         """Whether this path lies strictly below `directory` (empty: the root)."""

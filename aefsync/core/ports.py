@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span
 from aefsync.core.entry import Entry
+from aefsync.core.past import RunRecord, TakenBack, TrashQuery, Undo
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem
 from aefsync.core.recipe import Recipe, Run
@@ -39,6 +40,14 @@ class Missing(enum.IntEnum):
     """create its last component"""
 
 
+class Title(NamedTuple):
+    """What a run is, for the journals of its replicas: the command, and the locations of all replicas, A first, as
+    they can be written anywhere."""
+
+    command: str = ""
+    replicas: tuple[bytes, ...] = ()
+
+
 class Open(NamedTuple):
     """What a session begins with."""
 
@@ -56,6 +65,7 @@ class Open(NamedTuple):
     """files and directories of ours on the replica's machine, beside `cache_dir`: they are no part of any tree"""
     new_identity: str = ""
     """what the root is to be known by from now on, in the place of what its `.aefsync/id` says (hex; empty: as it is)"""
+    title: Title = Title()
 
 
 class Opened(NamedTuple):
@@ -213,8 +223,8 @@ class Replica(Protocol):
     def allocated(self, paths: Sequence[RelPath]) -> Sequence[int]:
         """The bytes that files take where they are: fewer than their size where they are sparse, 0 where gone."""
 
-    def trash(self) -> Sequence[TrashItem]:
-        """What the trash holds, newest run first."""
+    def trash(self, query: TrashQuery) -> Sequence[TrashItem]:
+        """What the trash holds, newest run first and by path within a run, at most `past.TRASH_PAGE` things; none: no more."""
 
     def restore(self, items: Sequence[TrashItem], to: bytes = b"") -> Applied:
         """Put things from the trash back, what is there now taking their place in the trash.
@@ -223,7 +233,17 @@ class Replica(Protocol):
         """
 
     def purge(self, runs: Sequence[str]) -> Applied:
-        """Delete the trash of these runs for good."""
+        """Delete the trash and the journals of these runs for good."""
+
+    def runs(self) -> Sequence[RunRecord]:
+        """The runs that left something here, a journal or trash, newest first."""
+
+    def undo(self, request: Undo) -> TakenBack:
+        """Take a part of a run back; raises `AefsyncError` where the run left no journal here.
+
+        What was touched since stays, as a problem; what is as before the run already is passed over.  What has to give
+        way goes to the trash.
+        """
 
     def close(self) -> None:
         """End the session; further calls fail."""

@@ -38,7 +38,7 @@ _PUTS = (Act.CREATE, Act.COPY, Act.LINK, Act.MOVE)
 
 
 class Applier:
-    """Carries out actions on one root; `touched` and `placed` as in `Scene`."""
+    """Carries out actions on one root; `touched`, `placed` and `there` as in `Scene`."""
 
     def __init__(
         self,
@@ -51,6 +51,7 @@ class Applier:
         self._scene = Scene(root, staging, trash, durable, is_unmanaged, OpenDirectories(root, writable=True))
         self.touched = self._scene.touched
         self.placed = self._scene.placed
+        self.there = self._scene.there
 
     def apply(self, actions: Sequence[Action]) -> Applied:
         """Carry out actions in order; one that cannot be is a problem, and the others go on."""
@@ -58,6 +59,7 @@ class Applier:
         problems: list[Problem] = []
         self._scene.kept.clear()
         self._scene.placed.clear()
+        self._scene.there.clear()
         with self._scene.parents:
             for action in actions:
                 try:

@@ -26,6 +26,7 @@ def make_directory(scene: Scene, action: Action) -> None:
     except FileExistsError:
         if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
             raise Refused("appeared since the scan") from None
+        scene.there.add(action.path)
     with scene.root.directory(action.path) as fd:
         os.fchmod(fd, wanted_of(action).mode | 0o300 | os.fstat(fd).st_mode & _SPECIAL)
         scene.durable.step(fd, parent)

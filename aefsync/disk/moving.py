@@ -62,6 +62,7 @@ def _rename(scene: Scene, action: Action, old: Place, new: Place) -> None:
     except FileExistsError:
         if not is_already_there(*new, wanted_of(action), wanted_of(action).content):
             raise Refused("its new name appeared since the scan") from None
+        scene.there.add(action.path)
         _discard(scene, action)
     except OSError as error:
         if error.errno != errno.EXDEV or _kind(action.found) is not Kind.FILE:

@@ -59,6 +59,7 @@ def _place(scene: Scene, action: Action, staged: bytes) -> None:
             content = scene.staging.content(action.path)
             if not is_already_there(parent, name, wanted_of(action), content):
                 raise Refused("appeared since the scan") from None
+            scene.there.add(action.path)
         scene.durable.step(parent)
         return
     look(parent, name, action.found)

@@ -11,37 +11,33 @@ from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span
 from aefsync.core.entry import Entry
 from aefsync.core.path import RelPath
-from aefsync.core.ports import Access, Learned, Open, Opened, Phase, Piece, Scan, Scanned, TrashItem
+from aefsync.core.ports import Access, Learned, Open, Opened, Phase, Piece, Scan, Scanned
 from aefsync.core.recipe import Recipe, Run
 from aefsync.core.renamed import Rename
 from aefsync.core.snapshot import Snapshot
-from aefsync.core.space import Space
 from aefsync.core.tree import Answer, Question, answer
-from aefsync.disk.assembly import Assembly, unfinished
 from aefsync.disk.building import Limits
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.content import cut_runs, read_pieces, with_target
 from aefsync.disk.crew import NOBODY, Crew, processors
-from aefsync.disk.filesystem import LOCAL, file_system_of
+from aefsync.disk.filesystem import file_system_of
 from aefsync.disk.filter import Filter
 from aefsync.disk.home import Home
 from aefsync.disk.index import Index
+from aefsync.disk.keeping import Keeping
 from aefsync.disk.key_order import assemble
 from aefsync.disk.movable import are_movable
 from aefsync.disk.narrowing import Narrowing
-from aefsync.disk.opening import OpenRoot, describe, make_home, open_home_of, open_index, open_root, own_paths
+from aefsync.disk.opening import OpenRoot, describe, open_home_of, open_index, open_root, own_paths
 from aefsync.disk.reading import read_pages, unread, within
-from aefsync.disk.room import allocated, space_of
 from aefsync.disk.scan import Scanner
 from aefsync.disk.summing import sum_up
-from aefsync.disk.trash import list_trash
-from aefsync.disk.writer import Writer
 from aefsync.errors import AefsyncError, RootError
 
 PeerRoot = Callable[[int], int]
 
 
-class LocalReplica:
+class LocalReplica(Keeping):
     """One root of this machine.
 
     `peer_root` gives the root descriptor of another replica of the same coordinator, by its number; `on_root` hears of
@@ -54,21 +50,14 @@ class LocalReplica:
         on_root: Callable[[int], None] = lambda fd: None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        self.on_progress: Callable[[Phase, int, int], None] = lambda phase, done, total: None
+        super().__init__()
         self._peer_root = peer_root
         self._on_root = on_root
         self._clock_ns = clock_ns
-        self._opened: OpenRoot | None = None
-        self._root: ConfinedRoot | None = None
-        self._file_system = LOCAL
-        self._home: Home | None = None
         self._index: Index | None = None
         self._scanner: Scanner | None = None
         self._crew = NOBODY
         self._taken: Snapshot | None = None
-        self._assembly: Assembly | None = None
-        self._writer: Writer | None = None
-        self._closed = False
 
     def hello(self, request: Open) -> Opened:
         """Open the root.  A second hello may ask for more: to create the root, to write, to take another identity."""
@@ -84,7 +73,7 @@ class LocalReplica:
                 self._crew = Crew(opened.fd, request.parallel or processors())
         self._request = request
         if self._home is None or not self._home.is_locked:
-            home, self._home = self._home, None
+            home, self._home, self._history = self._home, None, None
             if home is not None:
                 home.close()
             self._home = open_home_of(opened, request)
@@ -177,11 +166,6 @@ class LocalReplica:
             return [[(0, len(recipe.lengths))] for recipe in recipes]
         return self._assembling(self._root).match(seeds, recipes, level)
 
-    def _assembling(self, root: ConfinedRoot) -> Assembly:
-        if self._assembly is None:
-            self._assembly = Assembly(root, unfinished(self._home) if self._home is not None else ())
-        return self._assembly
-
     def write(self, pieces: Sequence[Piece]) -> None:
         self._writing().write(pieces)
 
@@ -222,50 +206,16 @@ class LocalReplica:
             # A root that cannot be written, and had not to be, needs no home.
             with contextlib.suppress(RootError):
                 self._writing()
+        if self._writer is not None:
+            self._writer.look_again(self._scanner)
         if self._scanner is not None:
-            if self._writer is not None:
-                self._writer.look_again(self._scanner)
             self._read(self._scanner, unread(self._scanner.pages))
         if self._writer is not None:
             self._writer.clear()
             self._writer.expire(self._clock_ns)
         return self._scanned(complete=True)
 
-    def space(self) -> Sequence[Space]:
-        self._check_open()
-        return space_of(self._root, self._home) if self._root is not None else []
-
-    def allocated(self, paths: Sequence[RelPath]) -> Sequence[int]:
-        self._check_open()
-        return allocated(self._root, paths) if self._root is not None else [0] * len(paths)
-
-    def trash(self) -> Sequence[TrashItem]:
-        self._check_open()
-        return list_trash(self._home) if self._home is not None else []
-
-    def restore(self, items: Sequence[TrashItem], to: bytes = b"") -> Applied:
-        return self._writing().restore(items, to)
-
-    def purge(self, runs: Sequence[str]) -> Applied:
-        return self._writing().purge(runs)
-
-    def _writing(self) -> Writer:
-        """The writer; the root has a home from then on."""
-        self._check_open()
-        if self._request.access is not Access.WRITE or self._opened is None or self._root is None:
-            raise AefsyncError("this replica was opened for reading")
-        if self._home is None:
-            self._home = make_home(self._opened, self._request.run)
-            self._move_index(self._opened, self._home)
-        if self._writer is None:
-            assembly = self._assembling(self._root)
-            self._writer = Writer(self._root, self._home, self._request, self._file_system, assembly, self._copied)
-        return self._writer
-
-    def _copied(self, done: int) -> None:
-        self.on_progress(Phase.COPY, done, 0)
-
-    def _move_index(self, opened: OpenRoot, home: Home) -> None:
+    def _on_home(self, opened: OpenRoot, home: Home) -> None:
         """From now on the index lives in the new home; it begins with what is known already."""
         if self._index is None or self._scanner is None:
             return
@@ -282,18 +232,14 @@ class LocalReplica:
         self._crew.close()
         if self._writer is not None:
             self._writer.close()
+        if self._history is not None:
+            self._history.close()
         if self._index is not None:
             self._index.close()
         if self._home is not None:
             self._home.close()
         if self._root is not None:
             os.close(self._root.fd)
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise AefsyncError("the session is closed")
-        if self._opened is None:
-            raise AefsyncError("the session has not begun")
 
     def _scanned(self, *, complete: bool = False) -> Scanned:
         return sum_up(self._scanner, complete=complete)

@@ -1,4 +1,5 @@
-"""Retention: at the end of a run that wrote, old trash goes, and the oldest of it where all of it is too much.
+"""Retention: at the end of a run that wrote, old trash goes, and the oldest of it where all of it is too much; the
+journals of those runs, which tell of it, go along.
 
 How much a run put away is written beside it (`.aefsync/trash/RUN/.bytes`) and summed up anew only where that is missing,
 so that nobody walks the trash of a year to add one file to it.
@@ -14,6 +15,7 @@ from datetime import UTC, datetime
 from aefsync.core.writing import Writing
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.home import TRASH, Home
+from aefsync.disk.journal import forget, recorded_runs
 from aefsync.disk.removing import remove_tree
 
 _BYTES = b".bytes"
@@ -30,7 +32,7 @@ def expire(home: Home, run: str, writing: Writing, clock_ns: Callable[[], int]) 
     most = writing.trash_max.of(seen.f_blocks * seen.f_frsize)
     oldest_s = clock_ns() / 1e9 - writing.trash_keep_s
     kept = {}
-    for each in filter(_time_s, trash_runs(home)):
+    for each in filter(_time_s, sorted({*trash_runs(home), *recorded_runs(home)})):
         if each != run and _time_s(each) < oldest_s:
             _remove(home, each)
         else:
@@ -94,7 +96,9 @@ def _walk(root: ConfinedRoot, path: bytes) -> int:
 
 def _remove(home: Home, run: str) -> None:
     with contextlib.suppress(OSError):
-        remove_tree(home, b"/".join([TRASH, os.fsencode(run)]))
+        with contextlib.suppress(FileNotFoundError):
+            remove_tree(home, b"/".join([TRASH, os.fsencode(run)]))
+        forget(home, run)
 
 
 def _time_s(run: str) -> float:

@@ -25,7 +25,8 @@ class Scene:
     open and writable for as long as a batch lasts.  `touched` collects the directories that have to be looked
     at again, by key with a closing NUL (the root's is empty).  `placed` are the files and symlinks that the batch put
     in place, with the ctime_ns and inode they had right afterwards: with those they are still what was put there.
-    `moved` gives those two of all that the run moved within the root.  `kept` are the local edits that raced the batch.
+    `moved` gives those two of all that the run moved within the root.  `kept` are the local edits that raced the batch,
+    `there` the paths where it had nothing to put, because what was wanted stood there already.
     """
 
     root: ConfinedRoot
@@ -38,6 +39,7 @@ class Scene:
     placed: list[Entry] = field(default_factory=list)
     moved: dict[RelPath, tuple[int, int]] = field(default_factory=dict)
     kept: list[KeptCopy] = field(default_factory=list)
+    there: set[RelPath] = field(default_factory=set)
 
     def as_left(self, entry: Entry | None) -> Entry | None:
         """An entry of the snapshot with the ctime that it has since this run moved it."""

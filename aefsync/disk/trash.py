@@ -9,14 +9,13 @@ import stat
 from collections.abc import Iterator, Sequence
 
 from aefsync.core.action import Applied
-from aefsync.core.path import PathError, RelPath
-from aefsync.core.ports import TrashItem
+from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem
 from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.durability import Directory
 from aefsync.disk.home import TRASH, Home
+from aefsync.disk.journal import forget
 from aefsync.disk.removing import remove_tree
-from aefsync.errors import RootError
 
 REPLACED = "replaced"
 DELETED = "deleted"
@@ -93,52 +92,8 @@ def _passing_over_others() -> Iterator[None]:
             raise
 
 
-def list_trash(home: Home) -> list[TrashItem]:
-    """Everything in the trash, newest run first, in path order within a run."""
-    found: list[TrashItem] = []
-    for run in reversed(_names(home, TRASH)):
-        items = [item for why in _names(home, TRASH + b"/" + run) for item in _below(home, run, why)]
-        found += sorted(items, key=lambda item: item.path.key)
-    return found
-
-
-def _names(home: Home, path: bytes) -> list[bytes]:
-    """The names of runs, or of reasons: what somebody else put there is not shown."""
-    try:
-        with home.directory(path) as fd:
-            names = os.listdir(fd)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise RootError(f"the trash cannot be read: {(error.strerror or str(error)).lower()}") from None
-    return sorted(name.encode() for name in names if name.isprintable())
-
-
-def _below(home: Home, run: bytes, why: bytes) -> Iterator[TrashItem]:
-    base = b"/".join([TRASH, run, why])
-    pending = [b""]
-    while pending:
-        inside = pending.pop()
-        for name, seen in _look(home, base + b"/" + inside if inside else base):
-            try:
-                path = RelPath(inside + b"/" + name if inside else name)
-            except PathError:
-                continue
-            is_directory = stat.S_ISDIR(seen.st_mode)
-            if is_directory:
-                pending.append(path)
-            if not is_directory or seen.st_mode & stat.S_ISVTX:
-                yield TrashItem(run.decode(), why.decode(), path, is_directory, 0 if is_directory else seen.st_size)
-
-
-def _look(home: Home, path: bytes) -> list[tuple[bytes, os.stat_result]]:
-    with contextlib.suppress(OSError), home.directory(path) as fd, os.scandir(fd) as scan:
-        return [(os.fsencode(entry.name), entry.stat(follow_symlinks=False)) for entry in scan]
-    return []
-
-
 def purge_runs(home: Home, runs: Sequence[str]) -> Applied:
-    """Delete what these runs put in the trash, for good."""
+    """Delete what these runs put in the trash, for good, and their journals, which tell of it."""
     done, problems = [], []
     for run in runs:
         path = TRASH + b"/" + os.fsencode(run)
@@ -147,6 +102,7 @@ def purge_runs(home: Home, runs: Sequence[str]) -> Applied:
                 raise OSError(errno.EINVAL, "is no run")
             with contextlib.suppress(FileNotFoundError):
                 remove_tree(home, path)
+            forget(home, run)
             done.append(True)
         except OSError as error:
             problems.append(Problem(path, (error.strerror or str(error)).lower()))

@@ -7,21 +7,26 @@ from collections.abc import Callable, Mapping, Sequence
 
 from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.entry import Entry
+from aefsync.core.past import TakenBack, Undo
 from aefsync.core.ports import Open, Piece, TrashItem
 from aefsync.core.problem import Problem
 from aefsync.disk.apply import Applier
 from aefsync.disk.assembly import Assembly
 from aefsync.disk.building import directory_path
 from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.copying_out import copy_out
 from aefsync.disk.durability import Durable
 from aefsync.disk.filesystem import FileSystem
 from aefsync.disk.home import Home
+from aefsync.disk.journal import Journal
+from aefsync.disk.journaling import Recorder
 from aefsync.disk.recording import Placed
-from aefsync.disk.restoring import copy_out, restore
+from aefsync.disk.restoring import Restorer, restore
 from aefsync.disk.retention import expire, forget_bytes
 from aefsync.disk.scan import Scanner
 from aefsync.disk.staging import Staging
 from aefsync.disk.trash import Trash, purge_runs
+from aefsync.disk.undoing import Undoing
 
 
 class Writer:
@@ -42,12 +47,14 @@ class Writer:
         self._run = request.run
         self._writing = request.writing
         self._durable = Durable(request.writing.durability)
+        self._journal = Journal(home, request.run, request.title)
         self._file_system = file_system
         self._assembly = assembly
         self._on_copied = on_copied
         self._trash = Trash(home, self._run)
         self._opened_staging: Staging | None = None
         self._applier: Applier | None = None
+        self._undoing: Undoing | None = None
         self._placed = Placed()
 
     @property
@@ -72,23 +79,30 @@ class Writer:
         contents = dict(zip((file.path for file in known), staged.contents, strict=True))
         return Staged(tuple(contents.get(file.path, b"") for file in files), (), 0, staged.literal_bytes)
 
+    def _ready(self, is_unmanaged: Callable[[bytes], bool] = lambda path: False) -> Applier:
+        if self._applier is None:
+            self._applier = Applier(self._root, self._staging, self._trash, self._durable, is_unmanaged)
+        return self._applier
+
     def apply(self, actions: Sequence[Action], scanner: Scanner) -> Applied:
         """Carry out actions, and remember what is in place now."""
-        if self._applier is None:
-            self._applier = Applier(self._root, self._staging, self._trash, self._durable, scanner.is_unmanaged)
-        applied = self._applier.apply(actions)
+        applier = self._ready(scanner.is_unmanaged)
+        stable = self._file_system.stable
+        applied = Recorder(self._journal, applier, self._staging.content, stable=stable).apply(actions)
         if not self._writing.keeps_trash:
             self._trash.empty()
-        self._placed.add(self._applier.placed)
+        self._placed.add(applier.placed)
         return applied
 
-    def look_again(self, scanner: Scanner) -> None:
-        """Make durable what was touched, and scan it anew."""
+    def look_again(self, scanner: Scanner | None) -> None:
+        """Make durable what was touched, and scan it anew where there was a scan."""
         prefixes = self._applier.touched if self._applier is not None else set()
         if not prefixes:
             return
         tree = [(self._root, directory_path(prefix)) for prefix in prefixes]
         failed = self._durable.directories([*tree, *self._trash.directories], [self._home.fd])
+        if scanner is None:
+            return
         # One step later nothing that was just placed is racy any more.
         time.sleep(self._file_system.step_ns / 1e9)
         scanner.materialise()
@@ -103,7 +117,19 @@ class Writer:
             return copy_out(self._home, items, to)
         for run in {self._run, *(item.run for item in items)}:
             forget_bytes(self._home, run)
-        return restore(self._root, self._home, self._trash, items)
+        return restore(self._root, self._home, self._restorer(), items)
+
+    def undo(self, request: Undo) -> TakenBack:
+        """Take a part of a run back."""
+        if self._undoing is None or self._undoing.run != request.run:
+            self._undoing = Undoing(self._root, self._home, request.run, self._restorer().perform)
+        forget_bytes(self._home, request.run)
+        return self._undoing.part(request)
+
+    def _restorer(self) -> Restorer:
+        stable = self._file_system.stable
+        applier = self._ready()
+        return Restorer(self._root, self._home, self._trash, self._durable, applier, self._journal, stable=stable)
 
     def expire(self, clock_ns: Callable[[], int]) -> None:
         """Where this run changed the tree, delete the trash that nobody wants kept any longer."""
@@ -119,5 +145,8 @@ class Writer:
         self._home.clear_tmp()
 
     def close(self) -> None:
+        self._journal.close()
+        if self._undoing is not None:
+            self._undoing.close()
         if self._opened_staging is not None:
             self._opened_staging.close()

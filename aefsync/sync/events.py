@@ -6,6 +6,7 @@ import enum
 from typing import NamedTuple
 
 from aefsync.core.compare import Difference
+from aefsync.core.past import RunRecord
 from aefsync.core.path import RelPath
 from aefsync.core.ports import TrashItem
 from aefsync.core.problem import Problem
@@ -97,6 +98,13 @@ class Trashed(NamedTuple):
     item: TrashItem
 
 
+class Ran(NamedTuple):
+    """One run as a replica remembers it."""
+
+    replica: int
+    record: RunRecord
+
+
 class Summary(NamedTuple):
     """The last event of every run.
 
@@ -130,4 +138,4 @@ class Summary(NamedTuple):
     elapsed_s: float = 0.0
 
 
-Event = Started | Notice | Differs | Acted | Conflicted | Troubled | Digested | Trashed | Summary
+Event = Started | Notice | Differs | Acted | Conflicted | Troubled | Digested | Trashed | Ran | Summary

@@ -30,6 +30,7 @@ def repair(request: RepairRequest, monitor: Monitor, nursery: Nursery | None = N
     begun = time.monotonic()
     common = request.common
     yield Started("repair", common.locations)
+    command = "repair --mirror" if request.mirror else "repair"
     admission = Admission(KnownRoots(common.state_dir), common.allowed)
     terms = _terms(request)
     with open_session(
@@ -41,6 +42,7 @@ def repair(request: RepairRequest, monitor: Monitor, nursery: Nursery | None = N
         link=common.link,
         own=(common.state_dir,),
         admission=admission,
+        command=command,
     ) as session:
         yield from _created(session)
         yield from admission.notices

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from aefsync.core.compare import Span
 from aefsync.core.digest import KEY_SIZE
 from aefsync.core.entry import Entry
-from aefsync.core.ports import Access, Missing, Monitor, Open, Opened
+from aefsync.core.ports import Access, Missing, Monitor, Open, Opened, Title
 from aefsync.core.tree import Answer, Question
 from aefsync.core.writing import Writing
 from aefsync.disk.crew import processors
@@ -66,6 +66,12 @@ class Session(NamedTuple):
             return None if question is None else replica.fingerprints(question)
 
         return self.each(put)
+
+    @property
+    def places(self) -> tuple[bytes, ...]:
+        """The locations as they can be written whatever the working directory."""
+        pairs = zip(self.locations, self.opened, strict=True)
+        return tuple(opened.root if each.login is None else os.fsencode(each.text) for each, opened in pairs)
 
     def fetch(self, replica: int, spans: Sequence[Span]) -> Sequence[Entry]:
         """Entries of one replica (`compare.Fetch`)."""
@@ -125,10 +131,12 @@ def open_session(
     link: Link = Link(),  # noqa: B008  nothing can change it
     own: Sequence[str] = (),
     admission: Admission | None = None,
+    command: str = "",
 ) -> Iterator[Session]:
     """Connect to each replica (or take its process from the nursery) and open them together; raises `AefsyncError`.
 
-    `own` are places of ours that are part of no tree; `admission` judges the roots before any of them is written to.
+    `own` are places of ours that are part of no tree; `admission` judges the roots before any of them is written to;
+    `command` is what the journals of the replicas call the run.
     """
     locations = tuple(parse(text) for text in texts)
     run = new_run()
@@ -147,6 +155,7 @@ def open_session(
             if each.is_missing and term.missing is Missing.REFUSE:
                 session.call(number, hello.insist)
         if any(term.access is Access.WRITE for term in terms):
+            hello = hello._replace(title=Title(command, session._replace(opened=tuple(opened)).places))
             # One after the other in the same order everywhere, so that of two runs on one pair one gets both locks.
             order = sorted(range(len(opened)), key=lambda i: (opened[i].host, opened[i].root))
             again = {i: session.call(i, hello.enter) for i in order}
@@ -167,6 +176,7 @@ class _Hello(NamedTuple):
     renewed: Mapping[int, str]
     link: Link
     monitor: Monitor
+    title: Title = Title()
 
     def look(self, number: int, replica: RemoteReplica) -> Opened:
         """Whether a root may be missing is judged when all have been looked at."""
@@ -193,7 +203,7 @@ class _Hello(NamedTuple):
         here = sum(each.login is None for each in self.session.locations)
         parallel = max(1, processors() // here) if location.login is None else 0
         head = (location.path, self.session.run, self.nonce, access, missing, self.cache_dir, parallel)
-        return Open(*head, writing, self.own, self.renewed.get(number, ""))
+        return Open(*head, writing, self.own, self.renewed.get(number, ""), self.title)
 
 
 def _check_apart(locations: Sequence[Location], opened: Sequence[Opened]) -> None:

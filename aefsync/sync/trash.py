@@ -4,72 +4,91 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
+from aefsync.core.past import TrashQuery
 from aefsync.core.path import PathError, RelPath
 from aefsync.core.ports import Access, Missing, Monitor, TrashItem
-from aefsync.errors import UsageError
-from aefsync.sync.events import Event, Notice, Started, Summary, Trashed, Troubled
+from aefsync.errors import AefsyncError, UsageError
+from aefsync.sync.events import Conflicted, Event, Notice, Started, Summary, Trashed, Troubled
 from aefsync.sync.request import Request
 from aefsync.sync.session import Session, Terms, open_session
 
+BATCH = 512
+"""Things in one request."""
 
-def list_trash(common: Request, monitor: Monitor) -> Iterator[Event]:
-    """Everything in the trash of each replica, newest run first."""
+
+def list_trash(common: Request, query: TrashQuery, monitor: Monitor) -> Iterator[Event]:
+    """What is in the trash of each replica, newest run first."""
     begun = time.monotonic()
     yield Started("trash", common.locations)
     with _open(common, Access.READ, monitor) as session:
-        for number, items in enumerate(_items(session)):
-            for item in items:
-                yield Trashed(number, item)
+        for number in range(len(common.locations)):
+            yield from (Trashed(number, item) for item in _items(session, number, query))
         yield _summary(session, 0, 0, begun)
 
 
-def restore_trash(common: Request, path: bytes, run: str | None, to: bytes | None, monitor: Monitor) -> Iterator[Event]:
-    """Put the newest version of a path (and of what was below it) back, or that of one run; or copy it to `to`."""
+def restore_trash(
+    common: Request, query: TrashQuery, to: bytes | None, monitor: Monitor, *, at: bool
+) -> Iterator[Event]:
+    """Put a path (and what was below it) back as it was last, or copy it to `to`.
+
+    With `at` as it was before all runs that `query` speaks of: of each path, the version that the first of them put
+    away.
+    """
     begun = time.monotonic()
     yield Started("trash", common.locations)
-    wanted = _parse(path)
+    path = _parse(query.path)
     with _open(common, Access.WRITE, monitor) as session:
         restored = problems = 0
-        for number, items in enumerate(_items(session)):
-            chosen = _newest([item for item in items if _matches(item, wanted) and run in (None, item.run)])
-            if not chosen:
-                continue
-            applied = session.replicas[number].restore(chosen, _place(session, number, to) if to else b"")
-            for item, done in zip(chosen, applied.done, strict=True):
-                if done:
-                    restored += 1
-                    yield Trashed(number, item)
-            for problem in applied.problems:
-                problems += 1
-                yield Troubled(number, problem)
+        for number in range(len(common.locations)):
+            chosen = _chosen(_items(session, number, query._replace(path=path)), at=at)
+            for event in _restore(session, number, chosen, _place(session, number, to) if to else b""):
+                restored += isinstance(event, Trashed)
+                problems += isinstance(event, Troubled)
+                yield event
         if not restored and not problems:
-            raise UsageError(f"{path.decode('utf-8', 'replace')}: not in the trash")
+            raise AefsyncError(f"{path!s}: not in the trash", hint="aefsync trash ROOT list shows what is")
         yield _summary(session, restored, problems, begun)
 
 
+def _restore(session: Session, number: int, chosen: Sequence[TrashItem], to: bytes) -> Iterator[Event]:
+    replica = session.replicas[number]
+    for start in range(0, len(chosen), BATCH):
+        batch = chosen[start : start + BATCH]
+        applied = replica.restore(batch, to)
+        yield from (Trashed(number, item) for item, done in zip(batch, applied.done, strict=True) if done)
+        yield from (Troubled(number, problem) for problem in applied.problems)
+        for copy in applied.kept:
+            yield Conflicted(copy.path, "keep-both", number, copy.kept_as, "edited meanwhile")
+    if chosen and not to:
+        replica.record()
+
+
 def purge_trash(common: Request, older_than_s: int, monitor: Monitor) -> Iterator[Event]:
-    """Delete for good what runs older than this put in the trash."""
+    """Delete for good what runs older than this put in the trash, and their journals."""
     begun = time.monotonic()
     yield Started("trash", common.locations)
     limit = datetime.now(UTC) - timedelta(seconds=older_than_s)
+    problems = 0
     with _open(common, Access.WRITE, monitor) as session:
-        for number, items in enumerate(_items(session)):
-            runs = sorted({item.run for item in items if _time_of(item.run) < limit})
-            if runs:
-                session.replicas[number].purge(runs)
-                count = sum(item.run in runs for item in items)
-                things = "1 thing" if count == 1 else f"{count} things"
-                yield Notice(f"{session.locations[number].text}: {things} purged")
-        yield _summary(session, 0, 0, begun)
+        for number, replica in enumerate(session.replicas):
+            runs = [record.run for record in replica.runs() if _time_of(record.run) < limit]
+            applied = replica.purge(runs) if runs else None
+            for problem in applied.problems if applied else ():
+                problems += 1
+                yield Troubled(number, problem)
+            if applied and any(applied.done):
+                things = "1 run" if sum(applied.done) == 1 else f"{sum(applied.done)} runs"
+                yield Notice(f"{session.locations[number].text}: trash of {things} purged")
+        yield _summary(session, 0, problems, begun)
 
 
 def _open(common: Request, access: Access, monitor: Monitor) -> AbstractContextManager[Session]:
     terms = [Terms(access, Missing.REFUSE)] * len(common.locations)
-    return open_session(common.locations, terms, "", monitor, link=common.link)
+    return open_session(common.locations, terms, "", monitor, link=common.link, command="trash restore")
 
 
 def _place(session: Session, number: int, to: bytes) -> bytes:
@@ -77,8 +96,12 @@ def _place(session: Session, number: int, to: bytes) -> bytes:
     return os.path.abspath(to) if session.locations[number].login is None else to
 
 
-def _items(session: Session) -> list[list[TrashItem]]:
-    return session.each(lambda number, replica: list(replica.trash()))
+def _items(session: Session, number: int, query: TrashQuery) -> Iterator[TrashItem]:
+    """What a replica's trash holds, page after page."""
+    start = 0
+    while page := session.call(number, lambda _, replica: replica.trash(query._replace(start=start))):  # noqa: B023
+        yield from page
+        start += len(page)
 
 
 def _parse(path: bytes) -> RelPath:
@@ -88,15 +111,12 @@ def _parse(path: bytes) -> RelPath:
         raise UsageError(f"{path!r}: {error}") from None
 
 
-def _matches(item: TrashItem, path: RelPath) -> bool:
-    return item.path == path or item.path.is_below(path)
-
-
-def _newest(items: list[TrashItem]) -> list[TrashItem]:
-    """One version of each path, the newest, in key order (items come newest run first)."""
+def _chosen(items: Iterator[TrashItem], *, at: bool) -> list[TrashItem]:
+    """One version of each path, the newest (or oldest), in key order; items come newest run first."""
     chosen: dict[RelPath, TrashItem] = {}
     for item in items:
-        chosen.setdefault(item.path, item)
+        if at or item.path not in chosen:
+            chosen[item.path] = item
     return sorted(chosen.values(), key=lambda item: item.path.key)
 
 

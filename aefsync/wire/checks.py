@@ -9,7 +9,8 @@ from aefsync.core.action import Staged
 from aefsync.core.compare import Span
 from aefsync.core.digest import NODE_DIGEST, ROOT_DIGEST
 from aefsync.core.entry import Entry
-from aefsync.core.ports import Piece, Scanned
+from aefsync.core.past import TRASH_PAGE, TakenBack
+from aefsync.core.ports import Piece, Scanned, TrashItem
 from aefsync.core.recipe import Recipe, Run
 from aefsync.core.tree import LEAVES, Answer, KeyRange, Question
 from aefsync.errors import ProtocolError
@@ -89,3 +90,11 @@ def check_told(number: int, told: Sequence[bool]) -> None:
 
 def check_done(number: int, done: Sequence[int]) -> None:
     _insist(len(done) == number, "number of actions")
+
+
+def check_trash(items: Sequence[TrashItem]) -> None:
+    _insist(len(items) <= TRASH_PAGE, "number of things in the trash")
+
+
+def check_taken_back(taken: TakenBack) -> None:
+    _insist(len(taken.done) == len(taken.changes), "number of changes")

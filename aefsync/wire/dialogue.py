@@ -44,6 +44,8 @@ class Method(enum.StrEnum):
     TRASH = "trash"
     RESTORE = "restore"
     PURGE = "purge"
+    RUNS = "runs"
+    UNDO = "undo"
     CLOSE = "close"
 
 

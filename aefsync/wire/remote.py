@@ -9,6 +9,7 @@ from typing import Any
 from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span, batches
 from aefsync.core.entry import Entry
+from aefsync.core.past import RunRecord, TakenBack, TrashQuery, Undo
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Learned, Open, Opened, Phase, Piece, Scan, Scanned, TrashItem
 from aefsync.core.recipe import Recipe, Run
@@ -161,8 +162,9 @@ class RemoteReplica:
             sizes += given
         return sizes
 
-    def trash(self) -> Sequence[TrashItem]:
-        items: Sequence[TrashItem] = self._call(Method.TRASH)
+    def trash(self, query: TrashQuery) -> Sequence[TrashItem]:
+        items: Sequence[TrashItem] = self._call(Method.TRASH, query)
+        self._check(checks.check_trash, items)
         return items
 
     def restore(self, items: Sequence[TrashItem], to: bytes = b"") -> Applied:
@@ -183,6 +185,15 @@ class RemoteReplica:
 
     def _progressed(self, phase: Phase, done: int, total: int) -> None:
         self.on_progress(phase, done, total)
+
+    def runs(self) -> Sequence[RunRecord]:
+        records: Sequence[RunRecord] = self._call(Method.RUNS)
+        return records
+
+    def undo(self, request: Undo) -> TakenBack:
+        taken: TakenBack = self._call(Method.UNDO, request)
+        self._check(checks.check_taken_back, taken)
+        return taken
 
     def close(self) -> None:
         """End the session; a peer that is lost or never opened is only let go.  May be called again."""

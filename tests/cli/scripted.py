@@ -15,11 +15,12 @@ from aefsync.cli.json_lines import JsonLines
 from aefsync.cli.writer import Writer
 from aefsync.core.compare import Difference
 from aefsync.core.entry import UNKNOWN, Entry, Kind
+from aefsync.core.past import ChangeCounts, RunRecord
 from aefsync.core.path import RelPath
 from aefsync.core.ports import TrashItem
 from aefsync.core.problem import Problem
 from aefsync.core.view import View
-from aefsync.sync.events import Acted, Differs, Event, Started, State, Summary, Troubled
+from aefsync.sync.events import Acted, Differs, Event, Ran, Started, State, Summary, Troubled
 
 HOUR_NS = 3_600_000_000_000
 
@@ -72,6 +73,10 @@ def trash_item(run: str, path: bytes, why: str = "deleted", size: int = 1200) ->
     return TrashItem(run, why, RelPath(path), is_directory=False, size=size)
 
 
+def past_run(run: str, command: str, **counts: int) -> Ran:
+    return Ran(0, RunRecord(run, command, (b"/a", b"/b"), ChangeCounts(**counts)))
+
+
 DIFF = Started("diff", ("/a", "/b"))
 REPAIR = Started("repair", ("/a", "/srv/it's b"))
 
@@ -114,8 +119,8 @@ class Engine:
         self.asked: list[tuple[Any, ...]] = []
         self.closed = False
 
-    def __call__(self, *asked: Any) -> Iterator[Event]:
-        self.asked.append(asked)
+    def __call__(self, *asked: Any, **named: Any) -> Iterator[Event]:
+        self.asked.append((*asked, *named.values()))
         try:
             yield from self.events
             if self.error is not None:

@@ -168,7 +168,7 @@ def test_a_repair_ends_with_one_line() -> None:
     assert lines([*REPAIRED, summary(**DONE)]) == [
         (
             "A and B agree: 1 file copied (1.2 MB), 1 replaced, 1 moved, 1 directory made, 1 link made, "
-            "mode or time set on 1, 1 deleted; trash: aefsync trash /a '/srv/it'\"'\"'s b'"
+            "mode or time set on 1, 1 deleted; undo: aefsync undo /a '/srv/it'\"'\"'s b' 20261122T101112Z-1f3a"
         )
     ]
     assert lines([*REPAIRED, summary(**DONE)], quiet=True) == []

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from aefsync.cli import app
-from aefsync.cli.trash import Wanted, run_at, sorted_out
+from aefsync.cli.trash import Wanted, sorted_out
 from aefsync.cli.units import duration_s, moment_s, run_time_s, seconds_text
+from aefsync.core.past import TrashQuery
 from aefsync.core.space import size_text
 from aefsync.errors import UsageError
 from aefsync.sync.events import Started, Trashed
@@ -38,9 +39,8 @@ def test_roots_come_first(words: list[str], wanted: Wanted) -> None:
 @pytest.fixture
 def engines(monkeypatch: pytest.MonkeyPatch) -> dict[str, Engine]:
     started = Started("trash", ("a",))
-    items = [trash_item(NEW, b"docs/x"), trash_item(NEW, b"docs-2"), trash_item(OLD, b"docs/x")]
     engines = {
-        "list_trash": Engine([started, *(Trashed(0, item) for item in items), summary()]),
+        "list_trash": Engine([started, Trashed(0, trash_item(NEW, b"docs/x")), summary()]),
         "restore_trash": Engine([started, summary(1)]),
         "purge_trash": Engine([started, summary()]),
     }
@@ -49,47 +49,53 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> dict[str, Engine]:
 
 
 @pytest.mark.parametrize(
-    ("words", "shown"),
+    ("words", "query"),
     [
-        ([], [(NEW, "docs/x"), (NEW, "docs-2"), (OLD, "docs/x")]),
-        (["list", "docs"], [(NEW, "docs/x"), (OLD, "docs/x")]),
-        (["list", "--since", "2d"], [(NEW, "docs/x"), (NEW, "docs-2")]),
-        (["list", "docs/x", "--run", OLD], [(OLD, "docs/x")]),
+        ([], TrashQuery()),
+        (["list", "docs/"], TrashQuery(b"docs")),
+        (["list", "docs/x", "--run", OLD], TrashQuery(b"docs/x", OLD)),
     ],
 )
 def test_list(
-    engines: dict[str, Engine], capsysbinary: pytest.CaptureFixture[bytes], words: list[str], shown: list[Any]
+    engines: dict[str, Engine], capsysbinary: pytest.CaptureFixture[bytes], words: list[str], query: TrashQuery
 ) -> None:
     assert app.run(["trash", "a", *words]) == 0
-    lines = [line.split() for line in capsysbinary.readouterr().out.decode().splitlines()]
-    assert [(line[0], line[-1]) for line in lines] == shown
+    ((common, asked, _),) = engines["list_trash"].asked
+    assert (common.locations, asked) == (("a",), query)
+    assert capsysbinary.readouterr().out.split() == [NEW.encode(), b"A", b"deleted", b"1.2", b"kB", b"docs/x"]
+
+
+def test_list_since(engines: dict[str, Engine]) -> None:
+    assert app.run(["trash", "a", "list", "--since", "2d"]) == 0
+    ((_, query, _),) = engines["list_trash"].asked
+    assert OLD < query.since < NEW
+    assert query._replace(since="") == TrashQuery()
 
 
 @pytest.mark.parametrize(
     ("words", "asked"),
     [
-        (["docs/x"], (("a",), b"docs/x", None, None)),
-        (["docs/x", "--run", OLD, "--to", "/t"], (("a",), b"docs/x", OLD, b"/t")),
-        (["docs/x", "--at", "2020-01-01"], (("a",), b"docs/x", OLD, None)),
-        (["docs/x", "--at", "2026-01-01T00:00:00Z"], (("a",), b"docs/x", NEW, None)),
-        (["docs/x", "--at", OLD], (("a",), b"docs/x", OLD, None)),
+        (["docs/x"], (("a",), TrashQuery(b"docs/x"), None, False)),
+        (["docs/x", "--run", OLD, "--to", "/t"], (("a",), TrashQuery(b"docs/x", OLD), b"/t", False)),
+        (["x", "--at", "2020-01-01T00:00:00Z"], (("a",), TrashQuery(b"x", "", "20200101T000000Z"), None, True)),
+        (["x", "--at", OLD], (("a",), TrashQuery(b"x", "", OLD), None, True)),
     ],
 )
 def test_restore(engines: dict[str, Engine], words: list[str], asked: tuple[Any, ...]) -> None:
     assert app.run(["trash", "a", "restore", *words]) == 1
-    ((common, *arguments, _),) = engines["restore_trash"].asked
-    assert (common.locations, *arguments) == asked
+    ((common, query, to, _, at),) = engines["restore_trash"].asked
+    assert (common.locations, query, to, at) == asked
+
+
+def test_no_time(engines: dict[str, Engine]) -> None:
+    assert app.run(["trash", "a", "restore", "x", "--at", "yesterday"]) == 2
+    assert engines["restore_trash"].asked == []
 
 
 def test_purge(engines: dict[str, Engine]) -> None:
     assert app.run(["trash", "a", "b", "purge", "--older-than", "30d"]) == 0
     ((common, older_than_s, _),) = engines["purge_trash"].asked
     assert (common.locations, older_than_s) == (("a", "b"), 30 * 86400)
-
-
-def test_no_version_after_that_time() -> None:
-    with pytest.raises(UsageError, match="no version of this path"):
-        run_at([trash_item(OLD, b"x")], b"x", "2021-01-01")
 
 
 @pytest.mark.parametrize(

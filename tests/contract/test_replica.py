@@ -6,6 +6,7 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,8 +14,9 @@ from aefsync.core.action import Act, Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span, differences, select
 from aefsync.core.digest import KEY_SIZE, content_digest
 from aefsync.core.entry import UNKNOWN, Entry, Kind
+from aefsync.core.past import ChangeCounts, RunRecord, TakenBack, TrashQuery, Undo
 from aefsync.core.path import RelPath
-from aefsync.core.ports import Access, Learned, Missing, Open, Opened, Piece, Replica, Scan, Scanned
+from aefsync.core.ports import Access, Learned, Missing, Open, Opened, Piece, Replica, Scan, Scanned, Title
 from aefsync.core.renamed import Rename
 from aefsync.core.tree import Answer, Question
 from aefsync.core.view import View
@@ -724,9 +726,9 @@ def discard(bench: Bench) -> None:
 
 def test_the_trash_holds_what_was_replaced_and_deleted(bench: Bench) -> None:
     furnish(bench.a)
-    assert list(bench.open(bench.a, Access.READ).trash()) == []
+    assert list(bench.open(bench.a, Access.READ).trash(TrashQuery())) == []
     discard(bench)
-    items = bench.open(bench.a, Access.READ).trash()
+    items = bench.open(bench.a, Access.READ).trash(TrashQuery())
     assert [(item.run, item.why, item.path, item.is_directory) for item in items] == [
         ("r1", "replaced", b"docs/a.txt", False),
         ("r1", "deleted", b"empty", True),
@@ -740,7 +742,7 @@ def test_the_newest_run_comes_first(bench: Bench) -> None:
     discard(bench)
     replica, entries = bench.survey(bench.a, run="r2")
     replica.apply([Action(Act.DELETE, RelPath(b"docs/b.txt"), None, entries[b"docs/b.txt"])])
-    assert [item.run for item in replica.trash()] == ["r2", "r1", "r1", "r1"]
+    assert [item.run for item in replica.trash(TrashQuery())] == ["r2", "r1", "r1", "r1"]
 
 
 def test_what_is_restored_is_as_it_was(bench: Bench) -> None:
@@ -748,10 +750,10 @@ def test_what_is_restored_is_as_it_was(bench: Bench) -> None:
     before = bench.a.listing()
     discard(bench)
     replica = bench.open(bench.a, run="r2")
-    items = replica.trash()
+    items = replica.trash(TrashQuery())
     assert replica.restore(items).done == (True, True, True)
     assert bench.a.listing() == before
-    assert [(item.run, item.why, item.path) for item in replica.trash() if not item.is_directory] == [
+    assert [(item.run, item.why, item.path) for item in replica.trash(TrashQuery()) if not item.is_directory] == [
         ("r2", "replaced", b"docs/a.txt")
     ]
 
@@ -761,7 +763,7 @@ def test_what_is_not_in_the_trash_is_not_restored(bench: Bench) -> None:
     discard(bench)
     replica = bench.open(bench.a, run="r2")
     before = bench.a.listing()
-    item = replica.trash()[2]._replace(path=RelPath(b"nowhere"))
+    item = replica.trash(TrashQuery())[2]._replace(path=RelPath(b"nowhere"))
     assert refused(replica.restore([item]), b"nowhere")
     assert bench.a.listing() == before
 
@@ -772,7 +774,167 @@ def test_purged_runs_are_gone_and_the_others_stay(bench: Bench) -> None:
     replica, entries = bench.survey(bench.a, run="r2")
     replica.apply([Action(Act.DELETE, RelPath(b"docs/b.txt"), None, entries[b"docs/b.txt"])])
     assert replica.purge(["r1"]).done == (True,)
-    assert [(item.run, item.path) for item in replica.trash()] == [("r2", b"docs/b.txt")]
+    assert [(item.run, item.path) for item in replica.trash(TrashQuery())] == [("r2", b"docs/b.txt")]
+
+
+def test_the_trash_is_told_as_asked(bench: Bench) -> None:
+    furnish(bench.a)
+    discard(bench)
+    replica, entries = bench.survey(bench.a, run="r2")
+    replica.apply([Action(Act.DELETE, RelPath(b"docs/b.txt"), None, entries[b"docs/b.txt"])])
+
+    def told(**query: Any) -> list[bytes]:
+        return [item.path for item in replica.trash(TrashQuery(**query))]
+
+    assert told() == [b"docs/b.txt", b"docs/a.txt", b"empty", b"link"]
+    assert told(path=b"docs") == [b"docs/b.txt", b"docs/a.txt"]
+    assert told(path=b"link") == [b"link"]
+    assert told(path=b"lin") == []
+    assert told(run="r1") == [b"docs/a.txt", b"empty", b"link"]
+    assert told(since="r2") == [b"docs/b.txt"]
+    assert told(start=2) == [b"empty", b"link"]
+    assert told(start=1, run="r1") == [b"empty", b"link"]
+    assert told(start=4) == []
+
+
+# runs, undo
+
+
+def undo(bench: Bench, run: str, as_run: str) -> TakenBack:
+    replica = bench.open(bench.a, run=as_run)
+    taken = replica.undo(Undo(run))
+    assert taken.rest == 0
+    replica.record()
+    replica.close()
+    return taken
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_what_a_run_did_is_taken_back_and_done_again(bench: Bench, name: str) -> None:
+    furnish(bench.a)
+    before = bench.a.listing()
+    replica, entries = bench.survey(bench.a, run="r1")
+    assert replica.apply([STEPS[name][0](replica, entries)]).done == (True,)
+    replica.close()
+    after = bench.a.listing()
+    looked = bench.open(bench.a, Access.READ).undo(Undo("r1", dry_run=True))
+    assert bench.a.listing() == after
+    taken = undo(bench, "r1", "r2")
+    assert bench.a.listing() == before
+    assert taken.done == looked.done == (True,)
+    assert [(each.did, each.path, each.source) for each in taken.changes] == [
+        (each.did, each.path, each.source) for each in looked.changes
+    ]
+    assert undo(bench, "r2", "r3").done == (True,)
+    assert bench.a.listing() == after
+
+
+def test_a_run_is_taken_back_in_reverse_order(bench: Bench) -> None:
+    furnish(bench.a)
+    before = bench.a.listing()
+    replica, entries = bench.survey(bench.a, run="r1")
+    steps = [
+        move_of(entries[b"docs/a.txt"], b"moved"),
+        Action(Act.DELETE, RelPath(b"docs/b.txt"), None, entries[b"docs/b.txt"]),
+        Action(Act.DELETE, RelPath(b"docs"), None, entries[b"docs"]),
+        Action(Act.CREATE, RelPath(b"docs"), put(replica, b"docs", b"a file now"), None),
+        Action(Act.MKDIR, RelPath(b"d"), directory(b"d"), None),
+        Action(Act.MKDIR, RelPath(b"d/e"), directory(b"d/e", 0o500), None),
+        Action(Act.CREATE, RelPath(b"d/e/f"), put(replica, b"d/e/f", b"deep"), None),
+    ]
+    assert all(replica.apply(steps).done)
+    replica.close()
+    assert all(bench.open(bench.a, Access.READ).undo(Undo("r1", dry_run=True)).done)
+    assert all(undo(bench, "r1", "r2").done)
+    assert bench.a.listing() == before
+
+
+@pytest.mark.parametrize("name", ["create", "copy", "link", "metadata of a file", "move"])
+def test_what_was_touched_since_stays(bench: Bench, name: str) -> None:
+    furnish(bench.a)
+    replica, entries = bench.survey(bench.a, run="r1")
+    action = STEPS[name][0](replica, entries)
+    replica.apply([action])
+    replica.close()
+    bench.a.remove(action.path)
+    bench.a.write_file(action.path, b"edited", mtime_ns=1000)
+    before = bench.a.listing()
+    taken = undo(bench, "r1", "r2")
+    assert bench.a.listing() == before
+    assert taken.done == (False,)
+    assert [problem.path for problem in taken.problems] == [taken.changes[0].path]
+
+
+def test_what_is_as_before_already_is_passed_over(bench: Bench) -> None:
+    furnish(bench.a)
+    replica, _ = bench.survey(bench.a, run="r1")
+    replica.apply([Action(Act.CREATE, RelPath(b"f"), put(replica, b"f", b"new"), None)])
+    replica.close()
+    bench.a.remove(b"f")
+    assert undo(bench, "r1", "r2").changes == ()
+
+
+def test_what_is_no_longer_in_the_trash_stays_away(bench: Bench) -> None:
+    furnish(bench.a)
+    discard(bench)
+    replica = bench.open(bench.a, run="r2")
+    lost = replica.trash(TrashQuery(path=b"link"))
+    assert replica.restore(lost).done == (True,)
+    replica.close()
+    bench.a.remove(b"link")
+    taken = undo(bench, "r1", "r3")
+    assert taken.done.count(False) == 1
+    assert [problem.path for problem in taken.problems] == [b"link"]
+
+
+def test_what_was_restored_can_be_undone(bench: Bench) -> None:
+    furnish(bench.a)
+    discard(bench)
+    before = bench.a.listing()
+    replica = bench.open(bench.a, run="r2")
+    assert all(replica.restore(replica.trash(TrashQuery())).done)
+    replica.close()
+    assert all(undo(bench, "r2", "r3").done)
+    assert bench.a.listing() == before
+
+
+def test_runs_are_remembered(bench: Bench) -> None:
+    furnish(bench.a)
+    title = Title("repair --mirror", (b"/a", b"/b\xff"))
+    replica = bench.replica(bench.a)
+    replica.hello(Open(bench.a.root, "r1", NONCE, Access.WRITE, Missing.REFUSE, b"", title=title))
+    entries = look(replica)
+    wanted = [
+        Action(Act.CREATE, RelPath(b"f"), put(replica, b"f", b"new"), None),
+        Action(Act.DELETE, RelPath(b"nowhere"), None, entries[b"link"]._replace(path=RelPath(b"nowhere"))),
+        metadata_of(entries[b"docs/a.txt"], 0o604, -7),
+    ]
+    assert replica.apply(wanted).done == (True, False, True)
+    replica.close()
+    assert list(bench.open(bench.a, Access.READ).runs()) == [
+        RunRecord("r1", title.command, title.replicas, ChangeCounts(created=1, metadata=1))
+    ]
+
+
+def test_a_run_that_changes_nothing_is_not_remembered(bench: Bench) -> None:
+    furnish(bench.a)
+    replica, entries = bench.survey(bench.a, run="r1")
+    gone = Action(Act.DELETE, RelPath(b"nowhere"), None, entries[b"link"]._replace(path=RelPath(b"nowhere")))
+    assert replica.apply([gone]).done == (False,)
+    replica.close()
+    replica = bench.open(bench.a, run="r2")
+    assert list(replica.runs()) == []
+    with pytest.raises(AefsyncError):
+        replica.undo(Undo("r1"))
+
+
+def test_what_is_purged_is_forgotten(bench: Bench) -> None:
+    furnish(bench.a)
+    discard(bench)
+    replica = bench.open(bench.a, run="r2")
+    assert [record.run for record in replica.runs()] == ["r1"]
+    replica.purge(["r1"])
+    assert list(replica.runs()) == []
 
 
 # space
@@ -812,6 +974,7 @@ WRITES: dict[str, Callable[[Replica], object]] = {
     "apply": lambda replica: replica.apply([]),
     "restore": lambda replica: replica.restore([]),
     "purge": lambda replica: replica.purge([]),
+    "undo": lambda replica: replica.undo(Undo("r1")),
 }
 READS: dict[str, Callable[[Replica], object]] = {
     "scan": lambda replica: replica.scan(Scan()),
@@ -824,7 +987,9 @@ READS: dict[str, Callable[[Replica], object]] = {
     "record": lambda replica: replica.record(),
     "space": lambda replica: replica.space(),
     "allocated": lambda replica: replica.allocated([RelPath(b"f")]),
-    "trash": lambda replica: replica.trash(),
+    "trash": lambda replica: replica.trash(TrashQuery()),
+    "runs": lambda replica: replica.runs(),
+    "look at an undo": lambda replica: replica.undo(Undo("r1", dry_run=True)),
 }
 
 

@@ -13,22 +13,13 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from aefsync.core.action import Act, Action, Applied, Staged, StageFile
+from aefsync.core.change import Change, Did, change_of
 from aefsync.core.compare import Span, spans_of
 from aefsync.core.digest import PUBLIC_KEY, ROOT_DIGEST, content_digest
 from aefsync.core.entry import UNKNOWN, Entry, Kind
+from aefsync.core.past import TRASH_PAGE, ChangeCounts, RunRecord, TakenBack, TrashQuery, Undo
 from aefsync.core.path import RelPath
-from aefsync.core.ports import (
-    Access,
-    Learned,
-    Missing,
-    Open,
-    Opened,
-    Phase,
-    Piece,
-    Scan,
-    Scanned,
-    TrashItem,
-)
+from aefsync.core.ports import Access, Learned, Missing, Open, Opened, Phase, Piece, Scan, Scanned, Title, TrashItem
 from aefsync.core.problem import Problem
 from aefsync.core.recipe import CHUNK_DIGEST, LEVELS, Recipe, Run, runs_of
 from aefsync.core.renamed import Rename
@@ -60,6 +51,14 @@ class Node(NamedTuple):
         return Entry(path, self.kind, self.mode, size, self.mtime_ns, self.ctime_ns, self.inode, content)
 
 
+class Past(NamedTuple):
+    """A change, and the very nodes before and after."""
+
+    change: Change
+    before: Node | None
+    after: Node | None
+
+
 class Refused(Exception):
     """An action that is not carried out, with the reason."""
 
@@ -71,6 +70,8 @@ class MemoryTree:
     exists: bool = True
     nodes: dict[RelPath, Node] = field(default_factory=dict)
     trash: dict[tuple[str, str, RelPath], Node] = field(default_factory=dict)
+    journals: dict[str, list[Past]] = field(default_factory=dict)
+    titles: dict[str, Title] = field(default_factory=dict)
     known: dict[RelPath, Entry] = field(default_factory=dict)
     """the index: entries as they were when their content was read"""
     number: int = field(default_factory=lambda: next(_numbers))
@@ -256,8 +257,11 @@ class MemoryReplica:
         self._session(Access.WRITE)
         done, problems = [], []
         for action in actions:
+            before, change = self.tree.nodes.get(action.source or action.path), change_of(action)
             try:
                 self._perform(action)
+                if change is not None:
+                    self._remember(change, before)
                 done.append(True)
             except Refused as error:
                 done.append(False)
@@ -281,14 +285,15 @@ class MemoryReplica:
         self._session()
         return [len(self._bytes(path)) for path in paths]
 
-    def trash(self) -> Sequence[TrashItem]:
+    def trash(self, query: TrashQuery) -> Sequence[TrashItem]:
         self._session()
         items = [
             TrashItem(run, why, path, node.kind is Kind.DIRECTORY, len(node.data))
             for (run, why, path), node in self.tree.trash.items()
+            if query.run in ("", run) and run >= query.since and (path == query.path or path.is_below(query.path))
         ]
         by_path = sorted(items, key=lambda item: item.path.key, reverse=True)
-        return sorted(by_path, key=lambda item: item.run)[::-1]
+        return sorted(by_path, key=lambda item: item.run)[::-1][query.start :][:TRASH_PAGE]
 
     def restore(self, items: Sequence[TrashItem], to: bytes = b"") -> Applied:
         self._session(Access.WRITE)
@@ -301,16 +306,44 @@ class MemoryReplica:
             if node is None:
                 problems.append(Problem(bytes(item.path), "no such file or directory"))
                 continue
-            if item.path in self.tree.nodes and node.kind is not Kind.DIRECTORY:
-                self._discard("replaced", item.path)
-            self.tree.nodes[item.path] = node
+            self._put_back(item.path, node)
         return Applied(tuple(done), tuple(problems), ())
 
     def purge(self, runs: Sequence[str]) -> Applied:
         self._session(Access.WRITE)
         for key in [key for key in self.tree.trash if key[0] in runs]:
             del self.tree.trash[key]
+        for run in runs:
+            self.tree.journals.pop(run, None)
         return Applied((True,) * len(runs), (), ())
+
+    def runs(self) -> Sequence[RunRecord]:
+        self._session()
+        runs = {*self.tree.journals, *(run for run, _, _ in self.tree.trash)}
+        return [self._run_record(run) for run in sorted(runs, reverse=True)]
+
+    def _run_record(self, run: str) -> RunRecord:
+        did = [past.change.did for past in self.tree.journals.get(run, ())]
+        title = self.tree.titles.get(run, Title())
+        return RunRecord(run, title.command, title.replicas, ChangeCounts(*(did.count(each) for each in Did)))
+
+    def undo(self, request: Undo) -> TakenBack:
+        self._session(Access.READ if request.dry_run else Access.WRITE)
+        if request.run not in self.tree.journals:
+            raise AefsyncError("left no journal here")
+        before = (dict(self.tree.nodes), dict(self.tree.trash), {**self.tree.journals})
+        changes, done, problems = [], [], []
+        for past in reversed(list(self.tree.journals[request.run])):
+            try:
+                if not self._take_back(past, request.run):
+                    continue
+            except Refused as error:
+                problems.append(Problem(bytes(past.change.inverse.path), str(error)))
+            done.append(len(problems) + sum(done) == len(changes))
+            changes.append(past.change.inverse)
+        if request.dry_run:
+            self.tree.nodes, self.tree.trash, self.tree.journals = before
+        return TakenBack(tuple(changes), tuple(done), tuple(problems), 0)
 
     def close(self) -> None:
         self._closed = True
@@ -400,6 +433,47 @@ class MemoryReplica:
         if path in self.tree.nodes and act is not Act.MKDIR:
             self._discard("replaced", path)
         self.tree.put(path, wanted.kind, data, wanted.mode, wanted.mtime_ns)
+
+    def _remember(self, change: Change, before: Node | None) -> None:
+        request = self._session()
+        pasts = self.tree.journals.get(request.run, [])
+        self.tree.journals[request.run] = [*pasts, Past(change, before, self.tree.nodes.get(change.path))]
+        self.tree.titles[request.run] = request.title
+
+    def _put_back(self, path: RelPath, node: Node) -> None:
+        before = self.tree.nodes.get(path)
+        if before is not None and node.kind is not Kind.DIRECTORY:
+            self._discard("replaced", path)
+        self.tree.nodes[path] = node
+        did = Did.CREATED if before is None else Did.REPLACED
+        self._remember(Change(did, path, before and before.entry(path), node.entry(path)), before)
+
+    def _take_back(self, past: Past, run: str) -> bool:
+        """Whether there was something to do."""
+        change, before, after = past
+        path, now = change.path, self.tree.nodes.get(change.path)
+        if change.source is not None:
+            path, now = change.source, self.tree.nodes.get(change.source)
+        if now == before:
+            return False
+        if self.tree.nodes.get(change.path) != after:
+            raise Refused("changed since that run")
+        if change.did is Did.CREATED:
+            self._delete(path)
+            self._remember(change.inverse, after)
+        elif change.source is not None:
+            self._move(change.source, change.path, swap=change.displaced is not None)
+            self._remember(change.inverse, after)
+        elif change.did is Did.METADATA:
+            assert before is not None
+            self.tree.nodes[path] = before
+            self._remember(change.inverse, after)
+        else:
+            node = self.tree.trash.pop((run, change.did.label, path), None)
+            if node is None:
+                raise Refused("what was there before is no longer in the trash")
+            self._put_back(path, node)
+        return True
 
     def _move(self, path: RelPath, source: RelPath, *, swap: bool) -> None:
         if path in self.tree.nodes and not swap:

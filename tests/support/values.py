@@ -7,10 +7,12 @@ from typing import Any
 from hypothesis import strategies as st
 
 from aefsync.core.action import Act, Action, Applied, KeptCopy, Staged, StageFile
+from aefsync.core.change import Change, Did
 from aefsync.core.digest import KEY_SIZE
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.past import ChangeCounts, RunRecord, TakenBack, TrashQuery, Undo
 from aefsync.core.path import PathError, RelPath
-from aefsync.core.ports import Access, Learned, Missing, Open, Opened, Phase, Piece, Scan, Scanned, TrashItem
+from aefsync.core.ports import Access, Learned, Missing, Open, Opened, Phase, Piece, Scan, Scanned, Title, TrashItem
 from aefsync.core.problem import Problem
 from aefsync.core.recipe import CHUNK_DIGEST, LEVELS, Recipe, Run
 from aefsync.core.renamed import Rename
@@ -60,6 +62,16 @@ def actions(draw: st.DrawFn) -> Action:
     found = draw(st.none() | entries(st.just(source or path)))
     displaced = draw(st.none() | entries(st.just(path))) if act is Act.MOVE else None
     return Action(act, path, wanted, found, source, displaced)
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> Change:
+    did, path = draw(st.sampled_from(Did)), draw(paths)
+    source = draw(paths) if did is Did.MOVED else None
+    before = draw(st.none() | entries(st.just(source or path)))
+    after = draw(st.none() | entries(st.just(path)))
+    displaced = draw(st.none() | entries(st.just(path))) if did is Did.MOVED else None
+    return Change(did, path, before, after, source, displaced)
 
 
 @st.composite
@@ -134,6 +146,7 @@ opens = st.builds(
     ),
     rows(places),
     identities,
+    st.builds(Title, st.text(st.characters(codec="ascii"), max_size=20), rows(places)),
 )
 opened = st.builds(
     Opened,
@@ -152,6 +165,9 @@ opened = st.builds(
 answers = st.builds(Answer, rows(counts), st.binary(max_size=64), rows(counts), rows(st.binary(max_size=12)))
 staged = st.builds(Staged, rows(st.sampled_from([b"", bytes(32)])), rows(problems), counts, counts)
 levels = st.integers(0, len(LEVELS) - 1)
+change_counts = st.builds(ChangeCounts, counts, counts, counts, counts, counts)
+records = st.builds(RunRecord, runs, texts, rows(st.binary(max_size=30)), change_counts)
+taken_back = st.builds(TakenBack, rows(changes()), rows(st.booleans()), rows(problems), counts)
 
 arguments: dict[Method, st.SearchStrategy[tuple[Any, ...]]] = {
     Method.HELLO: st.tuples(opens),
@@ -171,9 +187,11 @@ arguments: dict[Method, st.SearchStrategy[tuple[Any, ...]]] = {
     Method.RECORD: st.just(()),
     Method.SPACE: st.just(()),
     Method.ALLOCATED: st.tuples(rows(paths)),
-    Method.TRASH: st.just(()),
+    Method.TRASH: st.tuples(st.builds(TrashQuery, st.just(b"") | paths.map(bytes), texts, texts, counts)),
     Method.RESTORE: st.tuples(items, places),
     Method.PURGE: st.tuples(rows(runs)),
+    Method.RUNS: st.just(()),
+    Method.UNDO: st.tuples(st.builds(Undo, runs, counts, st.booleans())),
     Method.CLOSE: st.just(()),
 }
 results: dict[Method, st.SearchStrategy[Any]] = {
@@ -197,6 +215,8 @@ results: dict[Method, st.SearchStrategy[Any]] = {
     Method.TRASH: items,
     Method.RESTORE: applied,
     Method.PURGE: applied,
+    Method.RUNS: rows(records),
+    Method.UNDO: taken_back,
     Method.CLOSE: st.none(),
 }
 

@@ -15,6 +15,7 @@ from aefsync.core.path import RelPath
 from aefsync.core.plan import Pass, Transfer
 from aefsync.core.problem import Problem
 from aefsync.core.view import View
+from aefsync.disk.hashing import SMALL
 from aefsync.sync import transfer as module
 from aefsync.sync.decide import Decided, decide
 from aefsync.sync.request import RepairRequest, Request
@@ -126,8 +127,9 @@ def test_a_file_is_read_once(bench: Bench, monkeypatch: pytest.MonkeyPatch, dire
     monkeypatch.setattr("aefsync.disk.listing._EAGER", 0)
     a, b = bench.add("a", "b")
     for number in range(5):
-        a.write_file(b"%d" % number, b"%d" % number)
-        b.write_file(b"b%d" % number, b"%d" % number)
+        # Too large to be read along with the listing.
+        a.write_file(b"%d" % number, b"%d" % number * (SMALL + 1))
+        b.write_file(b"b%d" % number, b"%d" % number * (SMALL + 1))
     replicas = bench.replicas()
     with joined(*replicas) as session:
         carry(session, decided(session), direct=direct)

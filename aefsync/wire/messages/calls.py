@@ -17,6 +17,7 @@ from aefsync.core.renamed import Rename
 from aefsync.core.tree import KeyRange, Question
 from aefsync.core.view import View
 from aefsync.wire.messages.content import LearnCall, MatchCall, ReadCall, RecipesCall, ReuseCall, StageCall, WriteCall
+from aefsync.wire.messages.past import PurgeCall, RunsCall, TrashCall, UndoCall
 from aefsync.wire.messages.rows import (
     MAX_ENTRIES,
     MAX_PARALLEL,
@@ -51,7 +52,7 @@ class HelloCall(Form, tag="hello"):
         if not 0 <= self.request.parallel <= MAX_PARALLEL:
             raise ValueError(f"{self.request.parallel} processes")
         check_writing(self.request.writing)
-        _check_places(self.request.root, self.request.cache_dir, *self.request.own)
+        _check_places(self.request.root, self.request.cache_dir, *self.request.own, *self.request.title.replicas)
         msgspec.convert(self.request.new_identity, Identity)
         if self.request.run:
             msgspec.convert(self.request.run, FileName)
@@ -175,9 +176,6 @@ class ApplyCall(Form, tag="apply"):
 class RecordCall(Empty, tag="record"): ...
 
 
-class TrashCall(Empty, tag="trash"): ...
-
-
 class RestoreCall(TrashForm, tag="restore"):
     to: bytes = b""
 
@@ -191,10 +189,6 @@ class RestoreCall(TrashForm, tag="restore"):
 
     def values(self) -> tuple[Any, ...]:
         return (*super().values(), self.to)
-
-
-class PurgeCall(Form, tag="purge"):
-    runs: Annotated[tuple[FileName, ...], Many]
 
 
 class CloseCall(Empty, tag="close"): ...
@@ -222,5 +216,7 @@ CallForm = (
     | TrashCall
     | RestoreCall
     | PurgeCall
+    | RunsCall
+    | UndoCall
     | CloseCall
 )

@@ -9,11 +9,14 @@ import msgspec
 from msgspec import Meta
 
 from aefsync.core.action import Applied, KeptCopy, Staged
+from aefsync.core.change import Did
 from aefsync.core.compare import Span
 from aefsync.core.entry import Entry
+from aefsync.core.past import RunRecord, TakenBack
 from aefsync.core.path import MAX_PATH
 from aefsync.core.ports import Opened, Phase, Scanned
 from aefsync.core.tree import Answer
+from aefsync.wire.messages.changes import ChangeRow, RunRow
 from aefsync.wire.messages.rows import (
     ByteStrings,
     Count,
@@ -204,6 +207,42 @@ class RestoreReply(AppliedForm, tag="restore"): ...
 class PurgeReply(AppliedForm, tag="purge"): ...
 
 
+class RunsReply(Form, tag="runs"):
+    rows: Annotated[tuple[RunRow, ...], Many]
+
+    @classmethod
+    def of(cls, *values: Sequence[RunRecord]) -> Self:
+        return cls(tuple(map(RunRow.of, values[0])))
+
+    def values(self) -> tuple[tuple[RunRecord, ...]]:
+        return (tuple(row.record() for row in self.rows),)
+
+
+class UndoReply(Form, tag="undo"):
+    """A path a row, and behind it the source where the row is a move."""
+
+    paths: Strings
+    rows: Annotated[tuple[ChangeRow, ...], Many]
+    done: Annotated[tuple[bool, ...], Many]
+    problems: Problems
+    rest: Count
+
+    @classmethod
+    def of(cls, *values: TakenBack) -> Self:
+        changes, done, problems, rest = values[0]
+        paths = [path for each in changes for path in (each.path, each.source) if path is not None]
+        rows = tuple(map(ChangeRow.of, changes))
+        return cls(Strings.of(paths), rows, done, pack_problems(problems), rest)
+
+    def values(self) -> tuple[TakenBack]:
+        paths = self.paths.paths()
+        if len(paths) != len(self.rows) + sum(row.did is Did.MOVED for row in self.rows):
+            raise ValueError("paths and changes do not fit")
+        rest = iter(paths)
+        changes = tuple(r.change(next(rest), next(rest) if r.did is Did.MOVED else None) for r in self.rows)
+        return (TakenBack(changes, self.done, unpack_problems(self.problems), self.rest),)
+
+
 class CloseReply(Nothing, tag="close"): ...
 
 
@@ -248,5 +287,7 @@ ReplyForm = (
     | TrashReply
     | RestoreReply
     | PurgeReply
+    | RunsReply
+    | UndoReply
     | CloseReply
 )

@@ -1,0 +1,67 @@
+"""What past runs left in a replica, and how it is asked for: their trash, what they did, and taking it back."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from aefsync.core.change import Change
+from aefsync.core.problem import Problem
+
+TRASH_PAGE = 4096
+"""Things in the trash that one answer tells of, at most."""
+
+
+class TrashQuery(NamedTuple):
+    """Which things in the trash are meant, and from which of them on.
+
+    `path` and what is below it (empty: everything), those of the run `run` (empty: of any), those of runs whose id is
+    not below `since`; `start` counts those told already.
+    """
+
+    path: bytes = b""
+    run: str = ""
+    since: str = ""
+    start: int = 0
+
+
+class Undo(NamedTuple):
+    """Which part of which run to take back: part 0 is what the run did last.  `dry_run`: only look."""
+
+    run: str
+    part: int = 0
+    dry_run: bool = False
+
+
+class ChangeCounts(NamedTuple):
+    """How many changes of each kind."""
+
+    created: int = 0
+    replaced: int = 0
+    moved: int = 0
+    deleted: int = 0
+    metadata: int = 0
+
+
+class RunRecord(NamedTuple):
+    """One run as a replica remembers it.
+
+    `command` is what the user asked for, `replicas` the locations of all replicas that took part, A first; both are
+    empty where the run left no journal, only things in the trash.
+    """
+
+    run: str
+    command: str
+    replicas: tuple[bytes, ...]
+    counts: ChangeCounts
+
+
+class TakenBack(NamedTuple):
+    """A part of a run taken back: the changes this needed, in order, and whether each could be made.
+
+    `problems` has one for each that could not, and `rest` how many parts are left.
+    """
+
+    changes: tuple[Change, ...]
+    done: tuple[bool, ...]
+    problems: tuple[Problem, ...]
+    rest: int

@@ -1,0 +1,85 @@
+"""Copy things from the trash to a directory outside of the replica."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Callable, Sequence
+
+from aefsync.core.action import Applied
+from aefsync.core.ports import TrashItem
+from aefsync.core.problem import Problem
+from aefsync.disk.confined import ConfinedRoot, split
+from aefsync.disk.hashing import BLOCK
+from aefsync.disk.home import Home
+from aefsync.disk.restoring import slot_of
+from aefsync.errors import RootError
+
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def copy_out(home: Home, items: Sequence[TrashItem], to: bytes) -> Applied:
+    """Copy things from the trash into another directory (its last component made); nothing there is replaced."""
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(to)
+        fd = os.open(to, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise RootError(f"{os.fsdecode(to)}: {(error.strerror or str(error)).lower()}") from None
+    try:
+        target = ConfinedRoot(fd)
+        return _each(items, lambda item: _copy_one(home, target, item))
+    finally:
+        os.close(fd)
+
+
+def _each(items: Sequence[TrashItem], put: Callable[[TrashItem], None]) -> Applied:
+    done, problems = [], []
+    for item in items:
+        try:
+            put(item)
+        except OSError as error:
+            done.append(False)
+            problems.append(Problem(bytes(item.path), (error.strerror or str(error)).lower()))
+        else:
+            done.append(True)
+    return Applied(tuple(done), tuple(problems), ())
+
+
+def _copy_one(home: Home, target: ConfinedRoot, item: TrashItem) -> None:
+    directory, name = split(item.path)
+    if item.is_directory or directory:
+        target.make_directories(item.path if item.is_directory else directory, 0o755)
+    if item.is_directory:
+        return
+    slot_directory, slot_name = split(slot_of(item))
+    with home.directory(slot_directory) as old, target.directory(directory) as new:
+        seen = os.stat(slot_name, dir_fd=old, follow_symlinks=False)
+        times = (seen.st_mtime_ns, seen.st_mtime_ns)
+        if stat.S_ISLNK(seen.st_mode):
+            os.symlink(os.readlink(slot_name, dir_fd=old), name, dir_fd=new)
+            os.utime(name, ns=times, dir_fd=new, follow_symlinks=False)
+            return
+        source = home.open_file(slot_of(item))
+        try:
+            _copy_file(source, os.open(name, _CREATE, 0o600, dir_fd=new), seen)
+        except OSError as error:
+            # What is there already is not ours; half a copy is.
+            if not isinstance(error, FileExistsError):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=new)
+            raise
+        finally:
+            os.close(source)
+
+
+def _copy_file(source: int, copy: int, seen: os.stat_result) -> None:
+    """Copy content, permission bits and mtime; closes `copy`."""
+    with os.fdopen(copy, "wb") as file:
+        while data := os.read(source, BLOCK):
+            file.write(data)
+        file.flush()
+        os.fchmod(copy, stat.S_IMODE(seen.st_mode) & 0o777)
+        os.utime(copy, ns=(seen.st_mtime_ns, seen.st_mtime_ns))
+        os.fsync(copy)

@@ -1,0 +1,208 @@
+"""The journal of a run: `.aefsync/runs/RUN`, what the run did to this root, written by the replica as it goes.
+
+A file is a row of **frames**, each complete or not there:
+
+    length of the body (4 bytes)  CRC-32 of the body (4)  body: a letter, then zlib
+    H  JSON: format, command, replicas        once, first
+    I  the intent of a batch                  before anything of it is done
+    O  the outcome of the batch before it     afterwards
+    E  JSON: counts                           at the end, so that a listing need not read the rest
+
+The first frame that is cut off or damaged ends what can be read; a batch without an outcome is one that was being
+carried out when the run was killed.  Frames of a batch that could not be written whole (disk full) are taken off
+again, and nothing of the batch is done then.  Nothing is synced here but once, at the end: a process that is killed
+loses nothing of what it has written.  A run that changed nothing leaves no journal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from aefsync.core.change import Change, Did
+from aefsync.core.past import ChangeCounts
+from aefsync.core.ports import Title
+from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.home import Home
+from aefsync.disk.journal_batch import Outcome, doubtful, made, pack_intent, pack_outcome, unpack_intent, unpack_outcome
+
+RUNS = b"runs"
+FORMAT = 1
+MAX_FRAME = 64 << 20
+_FRAME = struct.Struct("<II")
+_HEADER, _INTENT, _OUTCOME, _END = b"HIOE"
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+
+
+class Journal:
+    """Writes the journal of one run; the file is made when the first change is intended."""
+
+    def __init__(self, home: ConfinedRoot, run: str, title: Title) -> None:
+        self._home = home
+        self._path = RUNS + b"/" + os.fsencode(run)
+        self._title = title
+        self._fd = -1
+        self._intended: Sequence[Change] = ()
+        self._counts = dict.fromkeys(Did, 0)
+
+    def intend(self, changes: Sequence[Change]) -> None:
+        """Write down what is about to be done; raises `OSError`, and then nothing of it may be done."""
+        self._intended = changes
+        if changes:
+            self._open()
+            self._append(_INTENT, pack_intent(changes))
+
+    def confirm(self, outcome: Outcome) -> None:
+        """Write down what became of it."""
+        changes, self._intended = self._intended, ()
+        if not changes:
+            return
+        for change in made(changes, outcome):
+            self._counts[change.did] += 1
+        # Not written: whoever reads the journal finds the batch in doubt, and looks.
+        with contextlib.suppress(OSError):
+            self._append(_OUTCOME, pack_outcome(outcome))
+
+    def close(self) -> None:
+        """End the journal, durably; one of a run that changed nothing goes."""
+        if self._fd < 0:
+            return
+        with contextlib.suppress(OSError):
+            if self._intended or any(self._counts.values()):
+                self._append(_END, json.dumps(list(self._counts.values())).encode())
+                os.fsync(self._fd)
+            else:
+                with self._home.directory(RUNS) as fd:
+                    os.unlink(self._path[len(RUNS) + 1 :], dir_fd=fd)
+        os.close(self._fd)
+        self._fd = -1
+
+    def _open(self) -> None:
+        if self._fd < 0:
+            self._home.make_directories(RUNS)
+            self._fd = self._home.open(self._path, _FLAGS, 0o600)
+            said = {
+                "format": FORMAT,
+                "command": self._title.command,
+                "replicas": list(map(os.fsdecode, self._title.replicas)),
+            }
+            self._append(_HEADER, json.dumps(said).encode())
+
+    def _append(self, kind: int, data: bytes) -> None:
+        body = bytes([kind]) + zlib.compress(data, 1)
+        frame = _FRAME.pack(len(body), zlib.crc32(body)) + body
+        size = os.fstat(self._fd).st_size
+        try:
+            if os.write(self._fd, frame) < len(frame):
+                raise OSError(28, "no space left on device")
+        except OSError:
+            os.ftruncate(self._fd, size)
+            raise
+
+
+class Recorded:
+    """Reads the journal of a run.  `title` and `counts` are those of the run."""
+
+    def __init__(self, home: ConfinedRoot, run: str) -> None:
+        """Open it; raises `OSError` where there is none."""
+        self._fd = home.open_file(RUNS + b"/" + os.fsencode(run))
+        self._frames = list(_frames(self._fd))
+        self._intents = [number for number, frame in enumerate(self._frames) if frame.kind == _INTENT]
+
+    @property
+    def title(self) -> Title:
+        said = self._json(_HEADER)
+        if not isinstance(said, dict) or said.get("format") != FORMAT:
+            return Title()
+        return Title(str(said.get("command")), tuple(os.fsencode(str(each)) for each in said.get("replicas") or ()))
+
+    @property
+    def counts(self) -> ChangeCounts:
+        said = self._json(_END)
+        if isinstance(said, list) and len(said) == len(Did) and self._frames[-1].kind == _END:
+            return ChangeCounts(*said)
+        counts = dict.fromkeys(Did, 0)
+        for number in range(self.batches):
+            for change in self.batch(number):
+                counts[change.did] += 1
+        return ChangeCounts(*counts.values())
+
+    @property
+    def batches(self) -> int:
+        """The number of batches."""
+        return len(self._intents)
+
+    def batch(self, number: int) -> list[Change]:
+        """The changes of a batch that were made, in order; none where the frame makes no sense."""
+        place = self._intents[number]
+        try:
+            changes = unpack_intent(self._data(place))
+            outcome = doubtful(len(changes))
+            if self._frames[place + 1 : place + 2] and self._frames[place + 1].kind == _OUTCOME:
+                outcome = unpack_outcome(self._data(place + 1), len(changes))
+            return list(made(changes, outcome))
+        except (ValueError, struct.error, StopIteration):
+            return []
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+    def _json(self, kind: int) -> Any:
+        place = next((number for number, frame in enumerate(self._frames) if frame.kind == kind), None)
+        try:
+            return None if place is None else json.loads(self._data(place))
+        except ValueError:
+            return None
+
+    def _data(self, number: int) -> bytes:
+        """What a frame holds; raises `ValueError`."""
+        frame = self._frames[number]
+        body = os.pread(self._fd, frame.length, frame.place)
+        inflate = zlib.decompressobj()
+        try:
+            data = inflate.decompress(body[1:], MAX_FRAME)
+        except zlib.error as error:
+            raise ValueError(str(error)) from error
+        if zlib.crc32(body) != frame.check or inflate.unconsumed_tail:
+            raise ValueError("a damaged frame")
+        return data
+
+
+class _Frame(NamedTuple):
+    kind: int
+    place: int
+    length: int
+    check: int
+
+
+def _frames(fd: int) -> Iterator[_Frame]:
+    """The frames of a journal that are there in full length."""
+    size, place = os.fstat(fd).st_size, 0
+    while place + _FRAME.size < size:
+        length, check = _FRAME.unpack(os.pread(fd, _FRAME.size, place))
+        place += _FRAME.size
+        if not 0 < length <= min(MAX_FRAME, size - place):
+            return
+        yield _Frame(os.pread(fd, 1, place)[0], place, length, check)
+        place += length
+
+
+def recorded_runs(home: Home) -> list[str]:
+    """The runs that left a journal, oldest first."""
+    try:
+        with home.directory(RUNS) as fd:
+            names = os.listdir(fd)
+    except OSError:
+        return []
+    return sorted(name for name in names if name.isprintable())
+
+
+def forget(home: Home, run: str) -> None:
+    """Remove the journal of a run, if there is one; raises `OSError`."""
+    with contextlib.suppress(FileNotFoundError), home.directory(RUNS) as fd:
+        os.unlink(os.fsencode(run), dir_fd=fd)

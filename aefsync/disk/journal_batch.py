@@ -1,0 +1,149 @@
+"""Batches of a journal: changes packed column by column, and what became of them.
+
+What a batch **intends** is written before anything of it is done, what became of it afterwards.  Columns:
+
+    intent    COUNT  did, flags of each change  |  paths, joined by NUL  |  entries  |  contents  |  targets
+    outcome   fate of each change  |  ctime_ns, inode of each as it stood just after  |  kept: positions, then names
+
+A change of a batch without an outcome (the run was killed) may have been made or not; whoever takes it back looks.
+"""
+
+from __future__ import annotations
+
+import enum
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from aefsync.core.change import Change, Did
+from aefsync.core.entry import Entry, Kind
+from aefsync.core.path import RelPath
+
+_COUNT = struct.Struct("<I")
+_ROW = struct.Struct("<BB")
+_ENTRY = struct.Struct("<BHQqqQH")
+"""kind, mode, size, mtime_ns, ctime_ns, inode, length of the target."""
+_STAMP = struct.Struct("<qQ")
+_CONTENT = 32
+_BITS = _BEFORE, _AFTER, _DISPLACED = 1, 2, 4
+
+Stamp = tuple[int, int]
+"""ctime_ns and inode; zeros where they prove nothing."""
+NO_STAMP: Stamp = (0, 0)
+
+
+class Fate(enum.IntEnum):
+    """What became of an intended change."""
+
+    LEFT = 0
+    DONE = 1
+    THERE = 2
+    """what was wanted stood there already (of a move: at its new name, and the old one went to the trash)"""
+    DOUBTFUL = 3
+    """nobody wrote it down"""
+
+
+class Outcome(NamedTuple):
+    """What became of a batch: fates and stamps in order; `kept` names, by position, the conflict copies of local edits
+    that stood in the way."""
+
+    fates: tuple[Fate, ...]
+    stamps: tuple[Stamp, ...]
+    kept: dict[int, RelPath]
+
+
+def doubtful(number: int) -> Outcome:
+    """The outcome of a batch of which nothing more is known."""
+    return Outcome((Fate.DOUBTFUL,) * number, (NO_STAMP,) * number, {})
+
+
+def pack_intent(changes: Sequence[Change]) -> bytes:
+    """The intent of a batch."""
+    rows, paths = bytearray(), []
+    entries: list[Entry] = []
+    for did, path, before, after, source, displaced in changes:
+        versions = (before, after, displaced)
+        rows += _ROW.pack(did, sum(bit for bit, entry in zip(_BITS, versions, strict=True) if entry is not None))
+        paths += [path] if source is None else [path, source]
+        entries += [entry for entry in versions if entry is not None]
+    names = b"\0".join(paths)
+    stats = b"".join(_ENTRY.pack(e.kind, e.mode, *e[3:7], len(e.target)) for e in entries)
+    tail = b"".join(entry.content for entry in entries) + b"".join(entry.target for entry in entries)
+    return b"".join([_COUNT.pack(len(changes)), rows, _COUNT.pack(len(names)), names, stats, tail])
+
+
+def unpack_intent(data: bytes) -> list[Change]:
+    """The changes of an intent; raises `ValueError` or `struct.error` where it is none."""
+    (number,) = _COUNT.unpack_from(data)
+    place = _COUNT.size + number * _ROW.size
+    rows = list(_ROW.iter_unpack(data[_COUNT.size : place]))
+    (length,) = _COUNT.unpack_from(data, place)
+    place += _COUNT.size
+    paths = iter(data[place : place + length].split(b"\0"))
+    entries = _unpack_entries(data, place + length, sum(flags.bit_count() for _, flags in rows))
+    changes = []
+    for code, flags in rows:
+        did, path = Did(code), RelPath(next(paths))
+        source = RelPath(next(paths)) if did is Did.MOVED else None
+        before = next(entries)._replace(path=source or path) if flags & _BEFORE else None
+        after = next(entries)._replace(path=path) if flags & _AFTER else None
+        displaced = next(entries)._replace(path=path) if flags & _DISPLACED else None
+        changes.append(Change(did, path, before, after, source, displaced))
+    return changes
+
+
+def _unpack_entries(data: bytes, place: int, number: int) -> Iterator[Entry]:
+    """Entries that begin at `place`, their paths still to come."""
+    contents = place + number * _ENTRY.size
+    target = contents + number * _CONTENT
+    for row in _ENTRY.iter_unpack(data[place:contents]):
+        kind, mode, size, mtime_ns, ctime_ns, inode, length = row
+        content = data[contents : contents + _CONTENT]
+        place_of_target, target, contents = target, target + length, contents + _CONTENT
+        yield Entry(
+            RelPath(b"-"), Kind(kind), mode, size, mtime_ns, ctime_ns, inode, content, data[place_of_target:target]
+        )
+
+
+def pack_outcome(outcome: Outcome) -> bytes:
+    """What became of a batch."""
+    stamps = b"".join(_STAMP.pack(*stamp) for stamp in outcome.stamps)
+    kept = b"".join(map(_COUNT.pack, (len(outcome.kept), *outcome.kept)))
+    names = b"\0".join(outcome.kept.values())
+    return b"".join([_COUNT.pack(len(outcome.fates)), bytes(outcome.fates), stamps, kept, names])
+
+
+def unpack_outcome(data: bytes, number: int) -> Outcome:
+    """What became of a batch of so many changes; raises `ValueError` or `struct.error` where it is no outcome of it."""
+    (found,) = _COUNT.unpack_from(data)
+    if found != number:
+        raise ValueError("outcome of another batch")
+    place = _COUNT.size + number
+    fates = tuple(map(Fate, data[_COUNT.size : place]))
+    stamps = tuple(_STAMP.iter_unpack(data[place : place + number * _STAMP.size]))
+    place += number * _STAMP.size
+    (kept,) = _COUNT.unpack_from(data, place)
+    names = place + (kept + 1) * _COUNT.size
+    positions = [each for (each,) in _COUNT.iter_unpack(data[place + _COUNT.size : names])]
+    paths = map(RelPath, data[names:].split(b"\0") if kept else [])
+    return Outcome(fates, stamps, dict(zip(positions, paths, strict=True)))
+
+
+def made(changes: Iterable[Change], outcome: Outcome) -> Iterator[Change]:
+    """The changes that were made (where nobody knows: may have been made), in order."""
+    for position, (change, fate, stamp) in enumerate(zip(changes, outcome.fates, outcome.stamps, strict=True)):
+        if fate is Fate.THERE and change.source is not None:
+            yield Change(Did.DELETED, change.source, change.before, None)
+        elif fate in (Fate.DONE, Fate.DOUBTFUL):
+            yield from _made(change, stamp, outcome.kept.get(position))
+
+
+def _made(change: Change, stamp: Stamp, kept_as: RelPath | None) -> Iterator[Change]:
+    """One change; where a local edit raced it, that edit was set aside first, and the path was free."""
+    if change.after is not None:
+        ctime_ns, inode = stamp
+        change = change._replace(after=change.after._replace(ctime_ns=ctime_ns, inode=inode))
+    if kept_as is not None:
+        yield Change(Did.MOVED, kept_as, None, None, change.path)
+        change = Change(Did.CREATED, change.path, None, change.after)
+    yield change

@@ -1,0 +1,66 @@
+"""Actions carried out with the journal kept: what they intend is written down before, what became of it after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from aefsync.core.action import Action, Applied
+from aefsync.core.change import change_of
+from aefsync.core.entry import Entry
+from aefsync.core.path import RelPath
+from aefsync.core.problem import Problem, reason_of
+from aefsync.disk.apply import Applier
+from aefsync.disk.journal import Journal
+from aefsync.disk.journal_batch import NO_STAMP, Fate, Outcome, Stamp
+
+
+def stamps_of(placed: Iterable[Entry]) -> dict[RelPath, Stamp]:
+    """The ctime_ns and inode of what was put in place, by path."""
+    return {entry.path: (entry.ctime_ns, entry.inode) for entry in placed}
+
+
+class Recorder:
+    """Carries out actions by an applier, and keeps the journal of it.
+
+    `content` gives the digest of what is staged for a path; `stable` says whether inodes and ctimes prove anything here.
+    """
+
+    def __init__(
+        self, journal: Journal, applier: Applier, content: Callable[[RelPath], bytes], *, stable: bool
+    ) -> None:
+        self._journal = journal
+        self._applier = applier
+        self._content = content
+        self._stable = stable
+
+    def apply(self, actions: Sequence[Action]) -> Applied:
+        """Carry out a batch of actions; none of it where it cannot be written down first."""
+        changes = [change_of(action, self._content(action.path)) for action in actions]
+        try:
+            self._journal.intend([change for change in changes if change is not None])
+        except OSError as error:
+            reason = f"the journal cannot be written: {reason_of(error)}"
+            problems = tuple(Problem(bytes(action.source or action.path), reason) for action in actions)
+            return Applied((False,) * len(actions), problems, ())
+        applied = self._applier.apply(actions)
+        recorded = [
+            (action, done)
+            for action, done, change in zip(actions, applied.done, changes, strict=True)
+            if change is not None
+        ]
+        self._journal.confirm(self._outcome(recorded, applied))
+        return applied
+
+    def _outcome(self, recorded: Sequence[tuple[Action, bool]], applied: Applied) -> Outcome:
+        kept_as = dict(applied.kept)
+        fates = tuple(
+            Fate.LEFT if not done else Fate.THERE if action.path in self._applier.there else Fate.DONE
+            for action, done in recorded
+        )
+        stamps = stamps_of(self._applier.placed) if self._stable else {}
+        kept = {
+            position: kept_as[action.path]
+            for position, (action, done) in enumerate(recorded)
+            if done and action.path in kept_as
+        }
+        return Outcome(fates, tuple(stamps.get(action.path, NO_STAMP) for action, _ in recorded), kept)

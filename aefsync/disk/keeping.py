@@ -1,0 +1,94 @@
+"""A session's half that deals with the home of its root: room, trash, past runs, and whatever is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from aefsync.core.action import Applied
+from aefsync.core.past import RunRecord, TakenBack, TrashQuery, Undo
+from aefsync.core.path import RelPath
+from aefsync.core.ports import Access, Open, Phase, TrashItem
+from aefsync.core.space import Space
+from aefsync.disk.assembly import Assembly, unfinished
+from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.filesystem import LOCAL
+from aefsync.disk.history import History
+from aefsync.disk.home import Home
+from aefsync.disk.opening import OpenRoot, make_home
+from aefsync.disk.room import allocated, space_of
+from aefsync.disk.writer import Writer
+from aefsync.errors import AefsyncError
+
+
+class Keeping:
+    """An open root and its home, which is made when the session first writes."""
+
+    def __init__(self) -> None:
+        self.on_progress: Callable[[Phase, int, int], None] = lambda phase, done, total: None
+        self._request: Open
+        self._opened: OpenRoot | None = None
+        self._root: ConfinedRoot | None = None
+        self._file_system = LOCAL
+        self._home: Home | None = None
+        self._assembly: Assembly | None = None
+        self._writer: Writer | None = None
+        self._history: History | None = None
+        self._closed = False
+
+    def _on_home(self, opened: OpenRoot, home: Home) -> None:
+        """Hear that the root has a home from now on."""
+
+    def space(self) -> Sequence[Space]:
+        self._check_open()
+        return space_of(self._root, self._home) if self._root is not None else []
+
+    def allocated(self, paths: Sequence[RelPath]) -> Sequence[int]:
+        self._check_open()
+        return allocated(self._root, paths) if self._root is not None else [0] * len(paths)
+
+    def trash(self, query: TrashQuery) -> Sequence[TrashItem]:
+        return self._past().trash(query)
+
+    def runs(self) -> Sequence[RunRecord]:
+        return self._past().runs()
+
+    def undo(self, request: Undo) -> TakenBack:
+        return self._past().would_undo(request) if request.dry_run else self._writing().undo(request)
+
+    def _past(self) -> History:
+        self._check_open()
+        self._history = self._history or History(self._root, self._home)
+        return self._history
+
+    def restore(self, items: Sequence[TrashItem], to: bytes = b"") -> Applied:
+        return self._writing().restore(items, to)
+
+    def purge(self, runs: Sequence[str]) -> Applied:
+        return self._writing().purge(runs)
+
+    def _writing(self) -> Writer:
+        """The writer; the root has a home from then on."""
+        self._check_open()
+        if self._request.access is not Access.WRITE or self._opened is None or self._root is None:
+            raise AefsyncError("this replica was opened for reading")
+        if self._home is None:
+            self._home, self._history = make_home(self._opened, self._request.run), None
+            self._on_home(self._opened, self._home)
+        if self._writer is None:
+            assembly = self._assembling(self._root)
+            self._writer = Writer(self._root, self._home, self._request, self._file_system, assembly, self._copied)
+        return self._writer
+
+    def _copied(self, done: int) -> None:
+        self.on_progress(Phase.COPY, done, 0)
+
+    def _assembling(self, root: ConfinedRoot) -> Assembly:
+        if self._assembly is None:
+            self._assembly = Assembly(root, unfinished(self._home) if self._home is not None else ())
+        return self._assembly
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise AefsyncError("the session is closed")
+        if self._opened is None:
+            raise AefsyncError("the session has not begun")

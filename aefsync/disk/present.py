@@ -1,0 +1,43 @@
+"""What stands at a path right now, as an entry: for whoever changes it next and has no snapshot."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from aefsync.core.digest import content_digest
+from aefsync.core.entry import UNKNOWN, Entry, Kind, kind_of
+from aefsync.core.path import RelPath
+from aefsync.disk.confined import ConfinedRoot, split
+from aefsync.disk.listing import INODE
+
+
+def present(root: ConfinedRoot, path: RelPath) -> Entry | None:
+    """What stands at a path now, files unread."""
+    directory, _ = split(path)
+    try:
+        with root.directory(directory) as fd:
+            return entry_at(fd, path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def entry_at(parent: int, path: RelPath) -> Entry:
+    """What stands at a path, whose directory is open, files unread; raises `OSError`."""
+    name = path.name
+    seen = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    entry = entry_of(path, seen)
+    if entry.kind is not Kind.SYMLINK:
+        return entry
+    target = os.readlink(name, dir_fd=parent)
+    return entry._replace(content=content_digest(target), target=target)
+
+
+def entry_of(path: RelPath, seen: os.stat_result) -> Entry:
+    """The entry that a stat tells of, unread; raises `OSError` for what is never replicated."""
+    kind = kind_of(seen.st_mode)
+    if kind is None:
+        raise OSError("neither a file nor a directory nor a symlink")
+    mode = 0 if kind is Kind.SYMLINK else stat.S_IMODE(seen.st_mode) & 0o777
+    size, content = (0, bytes(32)) if kind is Kind.DIRECTORY else (seen.st_size, UNKNOWN)
+    return Entry(path, kind, mode, size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino & INODE, content)

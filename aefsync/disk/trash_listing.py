@@ -1,0 +1,121 @@
+"""What the trash holds, told page by page: a lazy walk in the order of the listing, so that it may be of any size."""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import os
+import stat
+from collections.abc import Iterator
+
+from aefsync.core.past import TRASH_PAGE, TrashQuery
+from aefsync.core.path import PathError, RelPath
+from aefsync.core.ports import TrashItem
+from aefsync.disk.confined import ConfinedRoot, split
+from aefsync.disk.home import TRASH
+from aefsync.errors import RootError
+
+_AT_A_TIME = 1024
+
+
+class TrashPages:
+    """Pages of the listing; the walk goes on where the page before it ended."""
+
+    def __init__(self, home: ConfinedRoot) -> None:
+        self._home = home
+        self._query = TrashQuery()
+        self._items: Iterator[TrashItem] = iter(())
+
+    def page(self, query: TrashQuery) -> list[TrashItem]:
+        """The things asked for from number `query.start` on; raises `RootError` where the trash cannot be read."""
+        if query != self._query or not query.start:
+            self._items = itertools.islice(_listing(self._home, query), query.start, None)
+        page = list(itertools.islice(self._items, TRASH_PAGE))
+        self._query = query._replace(start=query.start + len(page))
+        return page
+
+
+def trash_runs(home: ConfinedRoot) -> list[str]:
+    """The runs that put something into the trash, oldest first."""
+    return _names(home, TRASH)
+
+
+def reasons(home: ConfinedRoot, run: str) -> list[str]:
+    """Why a run put things into the trash."""
+    return _names(home, TRASH + b"/" + os.fsencode(run))
+
+
+def _names(home: ConfinedRoot, path: bytes) -> list[str]:
+    """The names of runs, or of reasons: what somebody else put there is not shown."""
+    try:
+        with home.directory(path) as fd:
+            names = os.listdir(fd)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise RootError(f"the trash cannot be read: {(error.strerror or str(error)).lower()}") from None
+    return sorted(name for name in names if name.isprintable())
+
+
+def _listing(home: ConfinedRoot, query: TrashQuery) -> Iterator[TrashItem]:
+    """Newest run first, in path order within a run."""
+    for run in reversed(trash_runs(home)):
+        if query.run in ("", run) and run >= query.since:
+            walks = [_below(home, run, why, query.path) for why in reasons(home, run)]
+            yield from heapq.merge(*walks, key=lambda item: item.path.key)
+
+
+def _below(home: ConfinedRoot, run: str, why: str, path: bytes) -> Iterator[TrashItem]:
+    """What a run put there for one reason, at and below a path, in path order."""
+    base = b"/".join([TRASH, os.fsencode(run), os.fsencode(why)])
+    pending = [_only(home, base, path) if path else _look(home, base, b"")]
+    while pending:
+        found = next(pending[-1], None)
+        if found is None:
+            pending.pop()
+            continue
+        inside, seen = found
+        is_directory = stat.S_ISDIR(seen.st_mode)
+        if is_directory:
+            pending.append(_look(home, base, inside))
+        # A directory without the mark was only made to hold what it holds.
+        if not is_directory or seen.st_mode & stat.S_ISVTX:
+            with contextlib.suppress(PathError):
+                yield TrashItem(run, why, RelPath(inside), is_directory, 0 if is_directory else seen.st_size)
+
+
+def _only(home: ConfinedRoot, base: bytes, path: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
+    with contextlib.suppress(OSError):
+        yield path, home.lstat(base + b"/" + path)
+
+
+def _look(home: ConfinedRoot, base: bytes, inside: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
+    """What a directory of the trash holds, by path, sorted; stats are taken as they are wanted."""
+    path = base + b"/" + inside if inside else base
+    with contextlib.suppress(OSError):
+        with home.directory(path) as fd:
+            names = sorted(map(os.fsencode, os.listdir(fd)))
+        for start in range(0, len(names), _AT_A_TIME):
+            with home.directory(path) as fd:
+                stats = [(name, _stat(fd, name)) for name in names[start : start + _AT_A_TIME]]
+            yield from ((inside + b"/" + name if inside else name, seen) for name, seen in stats if seen is not None)
+
+
+def _stat(fd: int, name: bytes) -> os.stat_result | None:
+    try:
+        return os.stat(name, dir_fd=fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
+def slots(home: ConfinedRoot, run: str, why: str, path: RelPath) -> Iterator[bytes]:
+    """Where the versions of a path stand that a run put away for a reason, as paths below the home."""
+    for name in reasons(home, run):
+        if name.partition(".")[0] == why:
+            slot = b"/".join([TRASH, os.fsencode(run), os.fsencode(name), path])
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                directory, last = split(slot)
+                with home.directory(directory) as fd:
+                    os.stat(last, dir_fd=fd, follow_symlinks=False)
+                yield slot

@@ -1,0 +1,223 @@
+"""Take back what a run did here, batch by batch of its journal, what it did last first.
+
+Each change is judged by what stands at its path now: still what the run left there, so it is taken back; what was
+there before the run, so there is nothing to do (an undo that was interrupted goes on); anything else was touched since
+and stays.  A stat with the inode and ctime that the run left proves that nothing was touched; else the content decides.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Sequence
+
+from aefsync.core.change import Change, Did
+from aefsync.core.entry import UNKNOWN, Entry, Kind
+from aefsync.core.past import TakenBack, Undo
+from aefsync.core.path import RelPath
+from aefsync.core.problem import Problem, reason_of
+from aefsync.disk.confined import ConfinedRoot, split
+from aefsync.disk.hashing import HashFailure, hash_file
+from aefsync.disk.home import Home
+from aefsync.disk.journal import Recorded
+from aefsync.disk.present import entry_at, present
+from aefsync.disk.restoring import Made, Step
+from aefsync.disk.staging import seen_as
+from aefsync.disk.trash import DELETED, REPLACED
+from aefsync.disk.trash_listing import slots
+from aefsync.errors import AefsyncError
+
+Perform = Callable[[Sequence[Step]], Sequence[Made]]
+
+CHANGED = "changed since that run"
+GONE = "gone since that run"
+TAKEN = "something else is there now"
+PURGED = "what was there before is no longer in the trash"
+NOT_EMPTY = "directory is not empty: kept"
+
+
+class _Stays(Exception):
+    """A change that cannot be taken back, with the reason."""
+
+
+class Undoing:
+    """Takes one run back; `perform` makes changes (`None`: only look)."""
+
+    def __init__(self, root: ConfinedRoot, home: Home, run: str, perform: Perform | None) -> None:
+        self.run = run
+        self._root = root
+        self._home = home
+        self._perform = perform
+        self._pending: set[bytes | None] = set()
+        self._steps: list[Step] = []
+        self._taken: list[tuple[Change, str]] = []
+        try:
+            self._recorded = Recorded(home, run)
+        except OSError as error:
+            raise AefsyncError(f"run {run} left no journal here: {reason_of(error)}") from None
+
+    def part(self, request: Undo) -> TakenBack:
+        """Take a batch back, counted from the last one."""
+        rest = self._recorded.batches - 1 - request.part
+        self._taken = []
+        for change in reversed(self._recorded.batch(rest) if rest >= 0 else []):
+            self._take_back(change)
+        self._flush()
+        problems = tuple(Problem(bytes(change.path), reason) for change, reason in self._taken if reason)
+        done = tuple(not reason for _, reason in self._taken)
+        return TakenBack(tuple(change for change, _ in self._taken), done, problems, max(rest, 0))
+
+    def close(self) -> None:
+        self._recorded.close()
+
+    def _take_back(self, change: Change) -> None:
+        if self._is_pending(change):
+            if self._perform is None:
+                self._plan(Step(change.inverse))  # an earlier step makes way for it
+                return
+            self._flush()
+        try:
+            step = self._judge(change)
+        except (_Stays, OSError) as error:
+            self._taken.append((change.inverse, reason_of(error)))
+        else:
+            if step is not None:
+                self._plan(step)
+
+    def _is_pending(self, change: Change) -> bool:
+        """Whether steps not yet made concern a path of the change, or a directory above it."""
+        paths = (change.path, *change.path.ancestors, *(change.source.ancestors if change.source else ()))
+        return change.source in self._pending or any(path in self._pending for path in paths)
+
+    def _plan(self, step: Step) -> None:
+        self._steps.append(step)
+        self._pending |= {step.change.path, step.change.source} - {None}
+
+    def _flush(self) -> None:
+        """Make the steps planned so far; those only looked at stay pending."""
+        steps, self._steps = self._steps, []
+        if self._perform is None:
+            self._taken += [(step.change, "") for step in steps]
+        elif steps:
+            made = self._perform(steps)
+            self._taken += [(step.change, each.reason) for step, each in zip(steps, made, strict=True)]
+            self._pending.clear()
+
+    def _judge(self, change: Change) -> Step | None:
+        """What takes a change back; `None` where all is as before; raises `_Stays`."""
+        now = present(self._root, change.path)
+        match change.did:
+            case Did.CREATED:
+                return None if now is None else self._judge_created(change, now)
+            case Did.DELETED:
+                return self._judge_deleted(change, now)
+            case Did.MOVED:
+                return self._judge_moved(change, now)
+            case Did.REPLACED:
+                return self._judge_replaced(change, _there(now))
+            case Did.METADATA:
+                return self._judge_metadata(change, _there(now))
+
+    def _judge_created(self, change: Change, now: Entry) -> Step:
+        after = _known(change.after)
+        if not self._shows(now, after):
+            raise _Stays(CHANGED)
+        if self._perform is None and now.kind is Kind.DIRECTORY and not self._will_be_empty(change.path):
+            raise _Stays(NOT_EMPTY)
+        return Step(change.inverse._replace(before=now._replace(content=after.content)))
+
+    def _will_be_empty(self, path: RelPath) -> bool:
+        with self._root.directory(path) as fd:
+            return all(path + b"/" + os.fsencode(name) in self._pending for name in os.listdir(fd))
+
+    def _judge_deleted(self, change: Change, now: Entry | None) -> Step | None:
+        before = _known(change.before)
+        if now is not None:
+            if self._shows(now, before):
+                return None
+            raise _Stays(TAKEN)
+        if before.kind is Kind.DIRECTORY:
+            return Step(change.inverse)
+        return Step(change.inverse, self._slot(DELETED, before))
+
+    def _judge_moved(self, change: Change, now: Entry | None) -> Step | None:
+        assert change.source is not None
+        old = present(self._root, change.source)
+        if self._is(old, change.before) and self._is(now, change.displaced) and change.before is not None:
+            return None
+        if now is None:
+            raise _Stays(GONE)
+        if not self._is(old, change.displaced):
+            raise _Stays(TAKEN)
+        if change.after is not None and not self._shows(now, change.after):
+            raise _Stays(CHANGED)
+        return Step(change.inverse._replace(before=now, after=now._replace(path=change.source), displaced=old))
+
+    def _is(self, now: Entry | None, then: Entry | None) -> bool:
+        return now is None if then is None else now is not None and self._shows(now, then)
+
+    def _judge_replaced(self, change: Change, now: Entry) -> Step | None:
+        before, after = _known(change.before), _known(change.after)
+        if self._shows(now, after):
+            inverse = change.inverse._replace(before=now._replace(content=after.content))
+            return Step(inverse, self._slot(REPLACED, before))
+        if self._shows(now, before):
+            return None
+        raise _Stays(CHANGED)
+
+    @staticmethod
+    def _judge_metadata(change: Change, now: Entry) -> Step | None:
+        before, after = _known(change.before), _known(change.after)
+        if now.kind is not after.kind or now.size != after.size:
+            raise _Stays(CHANGED)
+        if now.same_metadata(before):
+            return None
+        if not now.same_metadata(after):
+            raise _Stays(CHANGED)
+        wanted = now._replace(mode=before.mode, mtime_ns=before.mtime_ns, content=before.content)
+        return Step(Change(Did.METADATA, change.path, now._replace(content=after.content), wanted))
+
+    def _shows(self, now: Entry, then: Entry) -> bool:
+        """Whether what stands there now is still what stood there then."""
+        if now.kind is not then.kind:
+            return False
+        if now.kind is Kind.DIRECTORY:
+            return True
+        if then.inode and (now.inode, now.ctime_ns, now.size) == (then.inode, then.ctime_ns, then.size):
+            return True
+        if now.size != then.size or (then.inode and not now.same_metadata(then)):
+            return False
+        return self._content(now) == then.content if then.is_read else now.mtime_ns == then.mtime_ns
+
+    def _content(self, entry: Entry) -> bytes:
+        if entry.is_read:
+            return entry.content
+        with self._root.directory(entry.path.parent) as fd:
+            content = hash_file(fd, entry.path.name, seen_as(entry))
+        return UNKNOWN if isinstance(content, HashFailure) else content
+
+    def _slot(self, why: str, before: Entry) -> bytes:
+        """Where in the trash of the run a version is, verified; raises `_Stays`."""
+        for slot in slots(self._home, self.run, why, before.path):
+            directory, name = split(slot)
+            with self._home.directory(directory) as fd, contextlib.suppress(OSError):
+                seen = entry_at(fd, RelPath(name))
+                if (seen.kind, seen.size, seen.mtime_ns) != (before.kind, before.size, before.mtime_ns):
+                    continue
+                content = seen.content if seen.is_read else hash_file(fd, name, seen_as(seen))
+                if not before.is_read or content == before.content:
+                    return slot
+        raise _Stays(PURGED)
+
+
+def _there(now: Entry | None) -> Entry:
+    if now is None:
+        raise _Stays(GONE)
+    return now
+
+
+def _known(entry: Entry | None) -> Entry:
+    """What a journal must tell of such a change."""
+    if entry is None:
+        raise _Stays("the journal does not tell what was there")
+    return entry

@@ -1,0 +1,22 @@
+"""`runs`: what each run did to a replica, as far as it remembers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from aefsync.core.ports import Access, Missing, Monitor
+from aefsync.sync.events import Event, Ran, Started, Summary
+from aefsync.sync.request import Request
+from aefsync.sync.session import Terms, open_session
+
+
+def runs(common: Request, monitor: Monitor) -> Iterator[Event]:
+    """The runs that left a journal or trash, newest first."""
+    begun = time.monotonic()
+    yield Started("runs", common.locations)
+    with open_session(common.locations, [Terms(Access.READ, Missing.REFUSE)], "", monitor, link=common.link) as session:
+        for record in session.call(0, lambda _, replica: replica.runs()):
+            yield Ran(0, record)
+        elapsed_s = time.monotonic() - begun
+        yield Summary(0, (), session.run, False, True, (), (), verified=False, elapsed_s=elapsed_s)  # noqa: FBT003

@@ -1,0 +1,150 @@
+"""`undo`: take back what a run did, on every replica given that remembers it; the undo is a run of its own.
+
+Restored files come back with their old times.  Newest-wins repairs look at nothing else, so the next one would decide
+as it did before; whoever undoes a repair is told so, and what to say instead.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+
+from aefsync.core.action import Act
+from aefsync.core.change import Change, Did
+from aefsync.core.entry import Kind
+from aefsync.core.past import RunRecord, Undo
+from aefsync.core.ports import Access, Missing, Monitor
+from aefsync.errors import AefsyncError
+from aefsync.sync.events import Acted, Event, Notice, Started, Summary, Troubled
+from aefsync.sync.request import Request
+from aefsync.sync.session import Session, Terms, open_session
+
+LAST = "last"
+"""In place of a run: the newest one."""
+
+_ACTS = {
+    Did.CREATED: Act.CREATE,
+    Did.REPLACED: Act.COPY,
+    Did.MOVED: Act.MOVE,
+    Did.DELETED: Act.DELETE,
+    Did.METADATA: Act.METADATA,
+}
+_NEW = {Kind.DIRECTORY: Act.MKDIR, Kind.SYMLINK: Act.LINK}
+
+
+def undo(common: Request, run: str, monitor: Monitor, *, dry_run: bool) -> Iterator[Event]:
+    """Take a run back; raises `AefsyncError` where none of the replicas remembers it."""
+    begun = time.monotonic()
+    yield Started("undo", common.locations)
+    if run == LAST:
+        with _open(common, Access.READ, run, monitor) as session:
+            run = _find(_remembered(session), run).run
+    with _open(common, Access.READ if dry_run else Access.WRITE, run, monitor) as session:
+        remembered = _remembered(session)
+        record = _find(remembered, run)
+        yield Notice(f"undo of {record.run}: {record.command or 'a run'}")
+        counts: Counter[str] = Counter()
+        for number, own in enumerate(remembered):
+            if record.run in {each.run for each in own}:
+                for event in _take_back(session, number, record.run, dry_run=dry_run):
+                    counts.update(_counted(event))
+                    yield event
+        if any(counts[act] for act in Act) and not dry_run:
+            yield from _consequences(session, record)
+        yield _summary(session, counts, time.monotonic() - begun, dry_run=dry_run)
+
+
+def _open(common: Request, access: Access, run: str, monitor: Monitor) -> AbstractContextManager[Session]:
+    terms = [Terms(access, Missing.REFUSE)] * len(common.locations)
+    return open_session(common.locations, terms, "", monitor, link=common.link, command=f"undo {run}")
+
+
+def _remembered(session: Session) -> list[list[RunRecord]]:
+    """The runs that each replica can take back."""
+    return session.each(lambda _, replica: [each for each in replica.runs() if any(each.counts)])
+
+
+def _find(remembered: Sequence[Sequence[RunRecord]], run: str) -> RunRecord:
+    records = [record for own in remembered for record in own]
+    if run == LAST and records:
+        return max(records, key=lambda record: record.run)
+    for record in records:
+        if record.run == run:
+            return record
+    what = "no run" if run == LAST else f"no run {run}"
+    raise AefsyncError(f"{what} left a journal on these replicas", hint="aefsync runs ROOT lists what can be undone")
+
+
+def _take_back(session: Session, number: int, run: str, *, dry_run: bool) -> Iterator[Event]:
+    """Part after part of a run on one replica."""
+    part, rest = 0, 1
+    while rest:
+        request = Undo(run, part, dry_run)
+        taken = session.call(number, lambda _, replica: replica.undo(request))  # noqa: B023
+        yield from (_acted(number, change) for change, done in zip(taken.changes, taken.done, strict=True) if done)
+        yield from (Troubled(number, problem) for problem in taken.problems)
+        part, rest = part + 1, taken.rest
+    if not dry_run:
+        session.call(number, lambda _, replica: replica.record())
+
+
+def _acted(number: int, change: Change) -> Acted:
+    entry = change.after or change.before
+    kind = entry.kind if entry else Kind.FILE
+    act = _NEW.get(kind, Act.CREATE) if change.did is Did.CREATED else _ACTS[change.did]
+    size = entry.size if entry and kind is Kind.FILE else 0
+    return Acted(act.value, change.path, None, (number,), size, "undo", change.source, kind is Kind.DIRECTORY)
+
+
+def _counted(event: Event) -> list[str]:
+    return [event.action] if isinstance(event, Acted) else ["left"]
+
+
+def _consequences(session: Session, record: RunRecord) -> Iterator[Event]:
+    """What the user has to know of the other replicas of that run, and of the next repair."""
+    here = session.places
+    mirrored = record.command == "repair --mirror"
+    others = [place for place in record.replicas[mirrored:] if place not in here]
+    if others:
+        everywhere = " ".join(map(_quoted, record.replicas))
+        names = ", ".join(map(os.fsdecode, others))
+        yield Notice(f"{names} took part in that run and was not given: aefsync undo {everywhere} {record.run}")
+    if record.command == "repair":
+        kept = [*here, *(place for place in record.replicas if place not in here)]
+        yield Notice(
+            "the next repair, newest wins, would decide as that run did; to have what is here now everywhere: "
+            f"aefsync repair --mirror {' '.join(map(_quoted, kept))}",
+            warning=True,
+        )
+
+
+def _quoted(place: bytes) -> str:
+    return shlex.quote(os.fsdecode(place))
+
+
+def _summary(session: Session, counts: Counter[str], elapsed_s: float, *, dry_run: bool) -> Summary:
+    left = counts["left"]
+    return Summary(
+        exit_code=1 if left else 0,
+        causes=("touched since",) if left else (),
+        run=session.run,
+        dry_run=dry_run,
+        equal=True,
+        roots=(),
+        entries=(),
+        copied_files=counts[Act.CREATE] + counts[Act.COPY],
+        replaced_files=counts[Act.COPY],
+        deleted=counts[Act.DELETE],
+        moved=counts[Act.MOVE],
+        metadata=counts[Act.METADATA],
+        skipped=left,
+        sent_bytes=session.sent_bytes,
+        received_bytes=session.received_bytes,
+        round_trips=session.round_trips,
+        verified=False,
+        elapsed_s=elapsed_s,
+    )
