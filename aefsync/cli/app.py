@@ -33,6 +33,7 @@ COMMANDS = {
     "runs": "runs",
     "undo": "undo",
     "demo": "demo",
+    "deploy": "deploy",
     "agent": "agent",
 }
 """Names of commands, and the function (in the file of that name) that each runs."""

@@ -35,6 +35,7 @@ class Reaching(NamedTuple):
     retries: Annotated[
         str, option("--retries", says="How often to try a connection again (default: 3).", metavar="N")
     ] = "3"
+    deploy: Annotated[bool, option("--deploy", says="Put an agent there if there is none.")] = False
     compress: Annotated[
         bool, option("--compress/--no-compress", says="Compress what travels, where it pays (default).")
     ] = True
@@ -65,6 +66,7 @@ def link(reaching: Reaching) -> Link:
         timeout_s=timeout_s,
         retries=_number(reaching.retries, "--retries"),
         accept_new_host_key=reaching.accept_new_host_key,
+        deploy=reaching.deploy,
         compress=reaching.compress,
         bytes_per_s=rate(reaching.bwlimit, "--bwlimit") if reaching.bwlimit else None,
     )

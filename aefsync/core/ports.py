@@ -89,6 +89,8 @@ class Opened(NamedTuple):
     chunker: str = ""
     unfinished: bool = False
     identity: str = ""
+    read_only: bool = False
+    """whoever serves it lets nothing be changed, whatever was asked for"""
 
     @property
     def is_missing(self) -> bool:

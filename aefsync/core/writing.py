@@ -8,6 +8,7 @@ from typing import NamedTuple
 from aefsync.core.space import Share
 
 DAY_S = 86_400
+FOREVER_S = 36_500 * DAY_S
 
 
 class Durability(enum.IntEnum):
@@ -32,3 +33,7 @@ class Writing(NamedTuple):
     keeps_trash: bool = True
     trash_keep_s: int = 30 * DAY_S
     trash_max: Share = Share(2_000, is_percentage=True)
+
+    def keeping_all(self) -> Writing:
+        """The same, but nothing ever leaves the trash."""
+        return self._replace(keeps_trash=True, trash_keep_s=FOREVER_S, trash_max=Share(1 << 62, is_percentage=False))

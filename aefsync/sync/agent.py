@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from aefsync.core.action import Applied
 from aefsync.core.ports import Access, Missing, Open, Opened, TrashItem
@@ -65,41 +66,69 @@ def main() -> None:
     os._exit(0)
 
 
-class PinnedReplica(LocalReplica):
-    """A replica that opens nothing outside `root`, and nothing for writing if `read_only`.
+class Pin(NamedTuple):
+    """What an agent was started for; a peer cannot ask for more.
 
-    What a peer names without a leading `/` is below `root`, or where there is none below the home of the login, in
-    which an agent is started.
+    `root` is the one directory that is served, with what is beneath (`None`: any).  `read_only` lets nothing be
+    changed.  With `append_only` what is replaced or deleted goes to the trash and stays there.
     """
 
-    def __init__(self, root: bytes | None, *, read_only: bool) -> None:
+    root: bytes | None = None
+    read_only: bool = False
+    append_only: bool = False
+
+
+class PinnedReplica(LocalReplica):
+    """A replica that keeps to its pin.
+
+    What a peer names without a leading `/` is below the pinned root, or where there is none below the home of the
+    login, in which an agent is started.
+    """
+
+    def __init__(self, pin: Pin) -> None:
         super().__init__()
-        self._pinned = None if root is None else os.path.realpath(root)
-        self._read_only = read_only
+        self._pin = pin
+        self._pinned = None if pin.root is None else os.path.realpath(pin.root)
 
     def hello(self, request: Open) -> Opened:
-        if self._read_only and request.access is not Access.READ:
-            raise RootError("this agent is read-only")
-        if self._read_only and request.missing is Missing.CREATE:
-            request = request._replace(missing=Missing.REFUSE)
-        if self._pinned is not None:
-            root = os.path.realpath(os.path.join(self._pinned, request.root))
-            if root != self._pinned and not root.startswith(self._pinned.rstrip(b"/") + b"/"):
-                raise RootError(f"this key is pinned to {os.fsdecode(self._pinned)}")
-            request = request._replace(root=root)
+        if self._pin.read_only:
+            missing = Missing.EMPTY if request.missing is Missing.CREATE else request.missing
+            request = request._replace(access=Access.READ, missing=missing)
+        if self._pin.append_only:
+            request = request._replace(writing=request.writing.keeping_all())
         # A peer names no path outside the root: not for a cache, and not for what comes out of the trash.
         cache, state = os.fsencode(cache_dir(os.environ)), os.fsencode(state_dir(os.environ))
+        request = request._replace(root=self._place(request.root), cache_dir=cache, own=(state,))
         try:
-            return super().hello(request._replace(cache_dir=cache, own=(state,)))
+            return super().hello(request)._replace(read_only=self._pin.read_only)
         except RootError as error:
             if self._pinned is None and not os.path.exists(request.root):
                 error.hint = _hint_at_home(request.root) or error.hint
             raise
 
     def restore(self, items: Sequence[TrashItem], to: bytes = b"") -> Applied:
-        if to and (self._pinned is not None or self._read_only):
+        self._check_writable()
+        if to and self._pinned is not None:
             raise RootError("this agent copies nothing out of its root")
         return super().restore(items, to)
+
+    def purge(self, runs: Sequence[str]) -> Applied:
+        self._check_writable()
+        if self._pin.append_only:
+            raise RootError("this agent is append-only: nothing leaves its trash")
+        return super().purge(runs)
+
+    def _check_writable(self) -> None:
+        if self._pin.read_only:
+            raise RootError("this agent is read-only")
+
+    def _place(self, root: bytes) -> bytes:
+        if self._pinned is None:
+            return root
+        place = os.path.realpath(os.path.join(self._pinned, root))
+        if place != self._pinned and not place.startswith(self._pinned.rstrip(b"/") + b"/"):
+            raise RootError(f"this key is pinned to {os.fsdecode(self._pinned)}")
+        return place
 
 
 def _hint_at_home(root: bytes) -> str | None:
@@ -110,12 +139,12 @@ def _hint_at_home(root: bytes) -> str | None:
     return f"there is a ~/{os.fsdecode(inside)}: what begins without / is below the home"
 
 
-def serve_stdio(root: bytes | None, *, read_only: bool) -> None:
-    """`aefsync agent`: serve a replica over standard input and output, pinned to `root` where one is given.
+def serve_stdio(pin: Pin) -> None:
+    """`aefsync agent`: serve a replica over standard input and output.
 
     Standard output carries protocol only: what would be printed by accident goes to standard error.
     """
     stream = PipeStream(os.dup(0), os.dup(1))
     os.dup2(2, 1)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        serve(PinnedReplica(root, read_only=read_only), stream, pulse_s=PULSE_S)
+        serve(PinnedReplica(pin), stream, pulse_s=PULSE_S)

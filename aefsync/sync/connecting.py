@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aefsync.core.ports import Monitor
 from aefsync.sync.child import Nursery
 from aefsync.sync.location import Location
+from aefsync.wire.launching import agent_command
 from aefsync.wire.login import Link, Login, Transport
 
 if TYPE_CHECKING:
@@ -52,8 +53,16 @@ def connected(
         yield replicas
 
 
-def dial(login: Login, link: Link, heard: Callable[[str], None]) -> Stream:
-    """A stream that leads to an agent, if there is one."""
+def deploy_to(login: Login, link: Link, heard: Callable[[str], None]) -> str:
+    """Put an agent of this version on a host; the directory where it is.  Raises `AefsyncError`."""
+    from aefsync.wire import deploying
+
+    return deploying.deploy(dial(login, link, heard, deploying.COMMAND))
+
+
+def dial(login: Login, link: Link, heard: Callable[[str], None], command: str = "") -> Stream:
+    """A stream that leads to an agent, if there is one, or to another command."""
+    command = command or agent_command(link.remote_command)
     from aefsync.wire import openssh
     from aefsync.wire.throttle import ThrottledStream
 
@@ -61,9 +70,9 @@ def dial(login: Login, link: Link, heard: Callable[[str], None]) -> Stream:
     if link.transport is Transport.PARAMIKO or (link.transport is Transport.AUTO and not openssh.is_there(link)):
         from aefsync.wire import paramiko
 
-        stream = paramiko.connect(login, link, heard)
+        stream = paramiko.connect(login, link, command, heard)
     else:
-        stream = openssh.connect(login, link, heard)
+        stream = openssh.connect(login, link, command, heard)
     return stream if link.bytes_per_s is None else ThrottledStream(stream, link.bytes_per_s)
 
 

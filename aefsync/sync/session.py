@@ -17,10 +17,10 @@ from aefsync.core.ports import Access, Missing, Monitor, Open, Opened, Title
 from aefsync.core.tree import Answer, Question
 from aefsync.core.writing import Writing
 from aefsync.disk.crew import processors
-from aefsync.errors import AefsyncError, UsageError
+from aefsync.errors import AefsyncError, IncompatibleError, UsageError
 from aefsync.sync.admission import Admission
 from aefsync.sync.child import Nursery
-from aefsync.sync.connecting import connected, dial
+from aefsync.sync.connecting import connected, deploy_to, dial
 from aefsync.sync.location import Location, parse
 from aefsync.sync.reconnecting import persistently
 from aefsync.sync.together import together
@@ -188,7 +188,15 @@ class _Hello(NamedTuple):
                 replica.restart(dial(login, self.link, partial(self.monitor.heard, number)))
             return replica.hello(request)
 
-        return persistently(attempt, self.link.retries if login is not None else 0)
+        if login is None:
+            return attempt(0)
+        try:
+            return persistently(attempt, self.link.retries)
+        except IncompatibleError:
+            if not self.link.deploy:
+                raise
+        deploy_to(login, self.link, partial(self.monitor.heard, number))
+        return attempt(1)
 
     def insist(self, number: int, replica: RemoteReplica) -> Opened:
         """Have the replica itself say that its root is missing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aefsync import __version__
 from aefsync.errors import IncompatibleError
 from aefsync.wire.login import Login
 
@@ -14,9 +15,11 @@ NOT_FOUND = 127
 """Exit status of a shell that finds no such command."""
 
 # Within single quotes and without any of \\ ! ' the far shell may be sh, fish or tcsh.  It is the agent itself that is
-# called first, so that a forced command stands in its place without any probe.
+# called first, so that a forced command stands in its place without any probe.  A deployed agent of this very version
+# comes before the one on the PATH: it is there because that one did not fit, or was missing.
 _SCRIPT = (
-    'PATH="$PATH:$HOME/.local/bin:/usr/local/bin"; '
+    f'd="${{XDG_CACHE_HOME:-$HOME/.cache}}/aefsync/agents/{__version__}/agent"; '
+    'if [ -f "$d" ]; then exec sh "$d"; fi; PATH="$PATH:$HOME/.local/bin:/usr/local/bin"; '
     f"command -v aefsync >/dev/null 2>&1 || exit {NOT_FOUND}; exec aefsync agent"
 )
 

@@ -46,6 +46,8 @@ class Link(NamedTuple):
     """silence after which a peer counts as dead"""
     retries: int = 3
     accept_new_host_key: bool = False
+    deploy: bool = False
+    """put an agent where there is none"""
     compress: bool = True
     """where it pays"""
     bytes_per_s: int | None = None

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from aefsync.errors import AefsyncError, UnreachableError, UsageError
 from aefsync.wire import failures
-from aefsync.wire.launching import agent_command, no_agent
+from aefsync.wire.launching import no_agent
 from aefsync.wire.login import Link, Login, has_terminal
 from aefsync.wire.process import Ending, ProcessStream
 
@@ -22,15 +22,15 @@ _ANSWER_S = 120.0
 """How long somebody may take to answer ssh's questions; as long as its server waits for a login."""
 
 
-def connect(login: Login, link: Link, heard: Callable[[str], None]) -> ProcessStream:
-    """Start ssh; whether it gets through shows at the first read.  Raises `UsageError` where there is no such program."""
+def connect(login: Login, link: Link, command: str, heard: Callable[[str], None]) -> ProcessStream:
+    """Start ssh, which has the far shell run `command`; whether it gets through shows at the first read.  Raises `UsageError` where there is no such program."""
     asks = has_terminal()
     argv = ssh_argv(login, link, asks=asks)
     if shutil.which(argv[0]) is None:
         raise UsageError(f"{argv[0]}: there is no such program", hint="--ssh names another one")
     first_s = link.connect_timeout_s + (_ANSWER_S if asks else link.timeout_s)
     return ProcessStream(
-        [*argv, agent_command(link.remote_command)],
+        [*argv, command],
         lambda ending: explain(login, ending),
         heard,
         first_s=first_s,

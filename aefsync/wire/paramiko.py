@@ -19,7 +19,7 @@ import paramiko
 
 from aefsync.errors import AefsyncError, UnreachableError, UsageError
 from aefsync.wire import failures
-from aefsync.wire.launching import agent_command, no_agent
+from aefsync.wire.launching import no_agent
 from aefsync.wire.login import Link, Login, has_terminal
 from aefsync.wire.process import Ending
 from aefsync.wire.stderr import StandardError
@@ -71,16 +71,17 @@ class Settings(NamedTuple):
 
 
 class ParamikoStream:
-    """A stream over a channel on which an agent is run; connects when it is first used.
+    """A stream over a channel on which a command is run that leads to an agent; connects when it is first used.
 
     `ask` puts a question to the user, who answers unseen; without it nothing is asked.
     """
 
-    def __init__(self, login: Login, link: Link, heard: Callable[[str], None], ask: Ask | None) -> None:
+    def __init__(self, login: Login, link: Link, command: str, heard: Callable[[str], None], ask: Ask | None) -> None:
         self.sent_bytes = 0
         self.received_bytes = 0
         self._login = login
         self._link = link
+        self._command = command
         self._heard = heard
         self._ask = ask
         self._connecting = threading.Lock()
@@ -161,17 +162,17 @@ class ParamikoStream:
             transport.set_keepalive(_KEEP_ALIVE_S)
             channel = transport.open_session(timeout=self._link.connect_timeout_s)
             channel.settimeout(self._link.timeout_s)
-            channel.exec_command(agent_command(self._link.remote_command))
+            channel.exec_command(self._command)
         except (paramiko.SSHException, EOFError, OSError) as error:
             raise _explain(settings.host, error) from error
         self._errors = StandardError(lambda: _read_stderr(channel), self._heard)
         return channel
 
 
-def connect(login: Login, link: Link, heard: Callable[[str], None]) -> ParamikoStream:
+def connect(login: Login, link: Link, command: str, heard: Callable[[str], None]) -> ParamikoStream:
     """A stream that asks on the terminal, where there is one."""
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
-    return ParamikoStream(login, link, heard, getpass.getpass if has_terminal() else None)
+    return ParamikoStream(login, link, command, heard, getpass.getpass if has_terminal() else None)
 
 
 def settings_of(login: Login, link: Link) -> Settings:

@@ -13,13 +13,15 @@ import pytest
 
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Open, Scan, TrashItem
-from aefsync.errors import RootError, UnreachableError
-from aefsync.sync.agent import Peers, PinnedReplica
+from aefsync.core.space import Share
+from aefsync.core.writing import Writing
+from aefsync.errors import AefsyncError, RootError, UnreachableError
+from aefsync.sync.agent import Peers, Pin, PinnedReplica
 from aefsync.sync.places import cache_dir
 from aefsync.wire.codec import Connection, Role
 from aefsync.wire.remote import RemoteReplica
 from aefsync.wire.stream import PipeStream
-from tests.support.trees import tree
+from tests.support.trees import survey, tree
 from tests.sync.joined import NONCE
 
 REPO = Path(__file__).parents[2]
@@ -81,7 +83,7 @@ def pinned(tmp_path: Path) -> Iterator[PinnedReplica]:
     (tmp_path / "pin" / "out").symlink_to(tmp_path / "pinned-not")
     (tmp_path / "in").symlink_to(tmp_path / "pin" / "below")
     (tmp_path / "also").symlink_to(tmp_path / "pin")
-    replica = PinnedReplica(os.fsencode(tmp_path / "also"), read_only=False)
+    replica = PinnedReplica(Pin(os.fsencode(tmp_path / "also")))
     yield replica
     replica.close()
 
@@ -102,20 +104,55 @@ def test_the_pin_and_what_is_beneath_are_opened(pinned: PinnedReplica, tmp_path:
 
 
 def test_the_whole_machine_as_a_pin(tmp_path: Path) -> None:
-    replica = PinnedReplica(b"/", read_only=False)
+    replica = PinnedReplica(Pin(b"/"))
     assert replica.hello(ask(tmp_path)).root == os.path.realpath(os.fsencode(tmp_path))
     replica.close()
 
 
-def test_a_read_only_agent_refuses_to_write_and_to_create(tmp_path: Path) -> None:
-    replica = PinnedReplica(None, read_only=True)
-    with pytest.raises(RootError, match="read-only"):
-        replica.hello(ask(tmp_path, Access.WRITE))
-    with pytest.raises(RootError, match="no such directory"):
-        replica.hello(ask(tmp_path / "new", Access.READ, Missing.CREATE))
+def test_a_read_only_agent_says_so_and_lets_nothing_be_changed(tmp_path: Path) -> None:
+    tree(tmp_path / "B", {"f": "x", ".aefsync/trash/20200101T000000Z-0000/deleted/f": "y"})
+    before = survey(tmp_path)
+    missing = PinnedReplica(Pin(read_only=True))
+    opened = missing.hello(ask(tmp_path / "new", Access.WRITE, Missing.CREATE))
+    assert (opened.read_only, opened.empty, opened.created) == (True, True, False)
+    missing.close()
+    replica = PinnedReplica(Pin(read_only=True))
+    assert replica.hello(ask(tmp_path / "B", Access.WRITE)).read_only
+    replica.scan(Scan())
+    for change in (lambda: replica.restore([ITEM]), lambda: replica.purge([ITEM.run])):
+        with pytest.raises(RootError, match="this agent is read-only"):
+            change()
+    with pytest.raises(AefsyncError, match="opened for reading"):
+        replica.apply([])
+    replica.close()
+    assert survey(tmp_path) == before
     assert not (tmp_path / "new").exists()
-    assert replica.hello(ask(tmp_path)).root == os.path.realpath(os.fsencode(tmp_path))
+
+
+def test_an_append_only_agent_lets_nothing_leave_the_trash(tmp_path: Path) -> None:
+    tree(tmp_path / "B", {".aefsync/trash/20200101T000000Z-0000/deleted/f": "y"})
+    replica = PinnedReplica(Pin(append_only=True))
+    harsh = Writing(keeps_trash=False, trash_keep_s=0, trash_max=Share(0, is_percentage=False))
+    replica.hello(ask(tmp_path / "B", Access.WRITE)._replace(writing=harsh))
+    assert replica._request.writing == harsh.keeping_all()
+    assert harsh.keeping_all().keeps_trash
+    with pytest.raises(RootError, match="append-only: nothing leaves its trash"):
+        replica.purge([ITEM.run])
+    assert replica.restore([ITEM]).done == (True,)
     replica.close()
+
+
+@pytest.mark.parametrize("asked", [b".", b"", b"./", b"below", b"below/../below"])
+def test_what_is_not_absolute_is_below_the_pin(pinned: PinnedReplica, tmp_path: Path, asked: bytes) -> None:
+    opened = pinned.hello(ask(tmp_path)._replace(root=asked))
+    inside = b"/below" if b"below" in asked else b""
+    assert opened.root == os.path.realpath(os.fsencode(tmp_path / "pin")) + inside
+
+
+def test_what_is_not_absolute_does_not_lead_out_of_the_pin(pinned: PinnedReplica, tmp_path: Path) -> None:
+    for asked in (b"..", b"out", b"below/../../pinned-not", b"../pin-not"):
+        with pytest.raises(RootError, match="pinned to"):
+            pinned.hello(ask(tmp_path)._replace(root=asked))
 
 
 def test_a_pinned_agent_copies_nothing_out_of_its_root(pinned: PinnedReplica, tmp_path: Path) -> None:
@@ -180,7 +217,7 @@ class Printing(agent.PinnedReplica):
         os.write(1, b"below python")
         return super().scan(request)
 agent.PinnedReplica = Printing
-agent.serve_stdio(None, read_only=False)
+agent.serve_stdio(agent.Pin())
 """
 
 

@@ -43,7 +43,7 @@ def test_another_program_is_given_what_all_of_them_know() -> None:
 @pytest.mark.parametrize(("ssh", "words"), [("no-such-ssh-anywhere", "no such program"), ("ssh 'x", "--ssh")])
 def test_a_program_that_cannot_be_started(ssh: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        connect(HOST, Link(ssh=ssh), lambda line: None)
+        connect(HOST, Link(ssh=ssh), "agent", lambda line: None)
 
 
 def test_the_far_command_is_plain_enough_for_any_shell() -> None:

@@ -13,6 +13,7 @@ import pytest
 from aefsync.core.ports import Access, Missing, Open, Scan
 from aefsync.errors import AefsyncError, IncompatibleError, UnreachableError, UsageError
 from aefsync.wire import paramiko as module
+from aefsync.wire.launching import agent_command
 from aefsync.wire.login import Link, Login
 from aefsync.wire.paramiko import ParamikoStream, settings_of
 from aefsync.wire.remote import RemoteReplica
@@ -39,7 +40,7 @@ def opened(server: Sshd) -> Iterator[Opener]:
     streams: list[ParamikoStream] = []
 
     def start(login: Login = BOX, link: Link = LINK, ask: Callable[[str], str] | None = None) -> ParamikoStream:
-        streams.append(ParamikoStream(login, link, heard.append, ask))
+        streams.append(ParamikoStream(login, link, agent_command(""), heard.append, ask))
         return streams[-1]
 
     heard: list[str] = []

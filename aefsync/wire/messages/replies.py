@@ -96,6 +96,7 @@ class HelloReply(Form, tag="hello"):
     chunker: Annotated[str, Meta(max_length=255)]
     unfinished: bool
     identity: Identity
+    read_only: bool
 
     @classmethod
     def of(cls, *values: Opened) -> Self:
