@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from aefsync.cli.counting import Counting, counted
 from aefsync.cli.options import Allowing, Comparing, Locations, Output, at_least_two, option, request
 from aefsync.cli.playing import play
 from aefsync.cli.reaching import Reaching, link
@@ -24,6 +25,7 @@ def diff(
     quick: Quick = False,
     brief: Brief = False,
     allowing: Allowing,
+    counting: Counting,
     comparing: Comparing,
     reaching: Reaching,
     output: Output,
@@ -31,11 +33,11 @@ def diff(
     """Compare replicas; change nothing, create nothing.
 
     A line a path: "<" only in A, ">" only in B, "*" content, "?" content under the same size and mtime (one copy may
-    be damaged), "m" mode or mtime, "k" kind, "!" unreadable. With more replicas a column each: equal letters, equal
+    be damaged), "m" metadata, "k" kind, "!" unreadable. With more replicas a column each: equal letters, equal
     versions; "-" missing.
     """
     common = request(at_least_two("diff", locations), comparing, link(reaching), ctx, allowing)
-    asked = DiffRequest(common, quick=quick, brief=brief)
+    asked = DiffRequest(counted(common, counting), quick=quick, brief=brief)
     from aefsync.sync.diff import diff as engine
 
     return play(output, lambda monitor: engine(asked, monitor, ctx.obj), null=null and not output.json)

@@ -13,6 +13,7 @@ from aefsync.cli.escape import escape, escape_text
 from aefsync.cli.replica_names import label
 from aefsync.cli.units import count_text, seconds_text
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.path import END
 from aefsync.core.problem import Problem
 from aefsync.sync.events import Differs, State, Troubled
@@ -34,19 +35,30 @@ def code(event: Differs, unreadable: Callable[[int], bool] | None = None) -> str
         if entry is None:
             columns += "!" if unreadable and unreadable(replica) else "-"
             continue
-        alike = [i for i, version in enumerate(versions) if event.view.same([version, entry])]
+        alike = [i for i, version in enumerate(versions) if event.view.same([version, entry], event.aspects)]
         if not alike:
             versions.append(entry)
         columns += chr(ord("a") + (alike[0] if alike else len(versions) - 1))
     return columns
 
 
-def metadata_text(one: Entry, other: Entry) -> str:
-    """What differs beside the content: `mode 644 755, mtime +3600 s` (from the first to the second)."""
-    parts = [f"mode {one.mode:o} {other.mode:o}"] if one.mode != other.mode else []
-    if one.mtime_ns != other.mtime_ns and one.kind is not Kind.DIRECTORY:
+def metadata_text(one: Entry, other: Entry, aspects: Aspects = PLAIN) -> str:
+    """What differs of what counts beside the content, from the first to the second.
+
+    Like `mode 644 755, mtime +3600 s, owner alice bob, group staff users`.
+    """
+    parts = [f"mode {one.mode:o} {other.mode:o}"] if (one.mode ^ other.mode) & aspects.mode_bits else []
+    if not aspects.same_times([one.mtime_ns, other.mtime_ns]) and one.kind is not Kind.DIRECTORY:
         parts.append(f"mtime {seconds_text(other.mtime_ns - one.mtime_ns)}")
-    return ", ".join(parts)
+    return ", ".join(parts + _owner_texts(one, other))
+
+
+def _owner_texts(one: Entry, other: Entry) -> list[str]:
+    a, b = (each.extra.owner if each.extra else None for each in (one, other))
+    if a is None or b is None or a.is_same(b):
+        return []
+    pairs = (("owner", a.shown_user, b.shown_user), ("group", a.shown_group, b.shown_group))
+    return [f"{word} {escape(of_a)} {escape(of_b)}" for word, of_a, of_b in pairs if of_a != of_b]
 
 
 class DiffLines:
@@ -144,5 +156,5 @@ def _detail(event: Differs) -> str:
     one, *others = event.difference.entries
     if event.state is not State.METADATA or len(others) != 1 or one is None or others[0] is None:
         return ""
-    text = metadata_text(one, others[0])
+    text = metadata_text(one, others[0], event.aspects)
     return f" ({text})" if text else ""

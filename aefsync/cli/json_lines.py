@@ -138,6 +138,9 @@ def _entry(entry: Entry, view: View) -> Record:
         "mode": entry.mode,
         "digest": entry.content.hex() if has_digest else None,
     }
+    if entry.extra is not None and (owner := entry.extra.owner) is not None:
+        line |= {"uid": owner.uid, "gid": owner.gid, **_name("owner", owner.shown_user)}
+        line |= _name("group", owner.shown_group)
     return line | _name("target", entry.target) if entry.target else line
 
 

@@ -9,7 +9,9 @@ import typer
 
 from aefsync.cli import environment, filters
 from aefsync.cli.command import option_order
+from aefsync.cli.units import duration_ns
 from aefsync.core.identity import Allowed
+from aefsync.core.metadata import PERMISSIONS, PLAIN, Aspects
 from aefsync.errors import UsageError
 from aefsync.sync import places
 from aefsync.sync.request import Request
@@ -59,6 +61,11 @@ class Comparing(NamedTuple):
     one_file_system: Annotated[
         bool, option("-x", "--one-file-system", says="Do not cross into other file systems.")
     ] = False
+    no_perms: Annotated[bool, option("--no-perms", says="Permission bits do not count, and are not set.")] = False
+    no_times: Annotated[bool, option("--no-times", says="Times do not count, and are not set.")] = False
+    modify_window: Annotated[
+        str, option("--modify-window", says="Times this close count as equal.", metavar="DURATION")
+    ] = "0s"
     cache_dir: Annotated[
         str | None, option("--cache-dir", says="Where indexes are kept ('': nowhere).", metavar="DIR")
     ] = None
@@ -95,7 +102,15 @@ def request(
         link=link,
         state_dir=places.state_dir(os.environ) if state_dir is None else state_dir,
         allowed=Allowed(*(allowing or ())),
+        aspects=_aspects(comparing),
     )
+
+
+def _aspects(comparing: Comparing) -> Aspects:
+    """The metadata that is to count."""
+    window_ns = duration_ns(comparing.modify_window, "--modify-window")
+    mode_bits = 0 if comparing.no_perms else PERMISSIONS
+    return PLAIN._replace(mode_bits=mode_bits, times=not comparing.no_times, window_ns=window_ns)
 
 
 def at_least_two(command: str, locations: list[str]) -> list[str]:

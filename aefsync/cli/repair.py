@@ -8,6 +8,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from aefsync.cli.command import is_on_the_line
+from aefsync.cli.counting import Counting, counted
 from aefsync.cli.options import Allowing, Comparing, Locations, Output, at_least_two, option, request
 from aefsync.cli.playing import announced, play
 from aefsync.cli.reaching import Reaching, link
@@ -47,6 +48,7 @@ def repair(
     repairing: Repairing,
     safety: Safety,
     allowing: Allowing,
+    counting: Counting,
     comparing: Comparing,
     reaching: Reaching,
     output: Output,
@@ -59,7 +61,7 @@ def repair(
     """
     _check(ctx, repairing)
     asked = RepairRequest(
-        request(at_least_two("repair", locations), comparing, link(reaching), ctx, allowing),
+        counted(request(at_least_two("repair", locations), comparing, link(reaching), ctx, allowing), counting),
         dry_run=repairing.dry_run,
         mirror=repairing.mirror,
         create_root=not repairing.no_create_root,

@@ -7,19 +7,34 @@ from datetime import UTC, datetime
 
 from aefsync.errors import UsageError
 
-_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
 _NS = 1_000_000_000
 _BINARY = {"b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _RATE = re.compile(r"(\d+(?:\.\d+)?)(?:([bkmg])(?:i?b)?)?", re.IGNORECASE)
+_UNITS_NS = {"ms": _NS // 1000, "s": _NS, "m": 60 * _NS, "h": 3600 * _NS, "d": 86_400 * _NS, "w": 7 * 86_400 * _NS}
+_LONGEST_NS = 36_525 * 86_400 * _NS
 
 
 def duration_s(text: str, option: str) -> int:
     """Whole seconds of a duration like `30d`, `12h` or `1d12h`; raises `UsageError`."""
+    return duration_ns(text, option) // _NS
+
+
+def duration_ns(text: str, option: str) -> int:
+    """The nanoseconds of a duration like `2s`, `1.5s`, `10ms` or `1h30m`; raises `UsageError`."""
     parts = _PART.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise UsageError(f"{option}: {text!r} is no duration", hint="write it like 30d, 12h, 1d12h or 90s")
-    return int(sum(float(number) * _SECONDS[unit] for number, unit in parts))
+    total_ns = sum(_times(number, _UNITS_NS[unit]) for number, unit in parts)
+    if total_ns > _LONGEST_NS:
+        raise UsageError(f"{option}: {text!r} is longer than a century")
+    return total_ns
+
+
+def _times(number: str, unit_ns: int) -> int:
+    """A decimal number of units, exactly."""
+    whole, _, fraction = number.partition(".")
+    return int(whole) * unit_ns + (int(fraction) * unit_ns // 10 ** len(fraction) if fraction else 0)
 
 
 def moment_s(text: str, option: str) -> float:

@@ -18,5 +18,5 @@ A repair goes through these files, in this order:
                                                                       metadata, trash
                      looked at again, made durable, remembered            disk/writer, recording
 
-The values that all floors speak of are `path`, `entry`, `digest`, `view` and `problem`.
+The values that all floors speak of are `path`, `entry`, `metadata`, `digest`, `view` and `problem`.
 """

@@ -26,6 +26,7 @@ from typing import NamedTuple
 
 from aefsync.core.digest import NODE_DIGEST
 from aefsync.core.entry import Entry
+from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.path import END, RelPath
 from aefsync.core.tree import LEAF, LEAVES, Answer, KeyRange, Question
 from aefsync.core.view import View
@@ -219,7 +220,9 @@ def spans_of(positions: list[int]) -> Iterator[Span]:
         yield members[0], members[-1] + 1
 
 
-def differences(fetch: Fetch, view: View, selections: Sequence[Selection]) -> Iterator[Difference]:
+def differences(
+    fetch: Fetch, view: View, selections: Sequence[Selection], aspects: Aspects = PLAIN
+) -> Iterator[Difference]:
     """Fetch what was selected, a batch a message, and yield the paths on which the replicas disagree, in key order."""
     if not selections:
         return
@@ -233,7 +236,7 @@ def differences(fetch: Fetch, view: View, selections: Sequence[Selection]) -> It
         found: list[Entry | None] = [None] * len(streams)
         for _, replica, entry in members:
             found[replica] = entry
-        if not view.same(found):
+        if not view.same(found, aspects):
             yield Difference(members[0][2].path, tuple(found))
 
 

@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from aefsync.core.compare import Difference
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.metadata import Extra
 from aefsync.core.path import RelPath
 from aefsync.core.verdict import is_clash
 
@@ -45,6 +46,7 @@ class Differences:
         self._firsts: list[bytes] = []
         self._packed: list[bytes] = []
         self._open: list[Difference] = []
+        self._extras = _Extras()
         self._count = 0
         for each in found:
             self.append(each)
@@ -52,7 +54,7 @@ class Differences:
     def append(self, difference: Difference) -> None:
         """Add the next one."""
         if len(self._open) == self._size:
-            self._packed.append(_pack(self._open))
+            self._packed.append(_pack(self._open, self._extras))
             self._open = []
         if not self._open:
             self._firsts.append(difference.path.key)
@@ -71,7 +73,7 @@ class Differences:
 
     def block(self, number: int) -> list[Difference]:
         """The differences of one block."""
-        return _unpack(self._packed[number]) if number < len(self._packed) else list(self._open)
+        return _unpack(self._packed[number], self._extras) if number < len(self._packed) else list(self._open)
 
     def __iter__(self) -> Iterator[Difference]:
         for number in range(len(self._firsts)):
@@ -85,27 +87,50 @@ class Differences:
         return block[index] if index < len(block) and block[index].path == path else None
 
 
-def _pack(block: Sequence[Difference]) -> bytes:
+class _Extras:
+    """The extras of all entries, each once, by number; 0 is none."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Extra | None, int] = {None: 0}
+        self._found: list[Extra | None] = [None]
+
+    def pack(self, extras: Sequence[Extra | None]) -> bytes:
+        """A column of numbers; empty where there are none."""
+        if not any(extras):
+            return b""
+        for extra in extras:
+            if extra not in self._numbers:
+                self._numbers[extra] = len(self._found)
+                self._found.append(extra)
+        return struct.pack(f"<{len(extras)}I", *map(self._numbers.__getitem__, extras))
+
+    def unpack(self, column: bytes, count: int) -> list[Extra | None]:
+        """The inverse of `pack`."""
+        numbers = struct.unpack(f"<{len(column) // 4}I", column)
+        return [self._found[number] for number in numbers] if column else [None] * count
+
+
+def _pack(block: Sequence[Difference], known: _Extras) -> bytes:
     paths, versions = zip(*block, strict=True)
     columns = [b"\0".join(paths)]
     for own in zip(*versions, strict=True):
-        columns += _columns(own)
+        columns += _columns(own, known)
     lengths = struct.pack(f"<{len(columns) + 1}I", len(columns), *map(len, columns))
     return zlib.compress(lengths + b"".join(columns), _FASTEST)
 
 
-def _columns(versions: Sequence[Entry | None]) -> list[bytes]:
+def _columns(versions: Sequence[Entry | None], known: _Extras) -> list[bytes]:
     """The columns of one replica; the paths of its entries are those of the block."""
     present = bytes([entry is not None for entry in versions])
     entries = [entry for entry in versions if entry is not None]
     if not entries:
-        return [present, b"", b"", b""]
-    _, *numbers, contents, targets = zip(*entries, strict=True)
+        return [present, b"", b"", b"", b""]
+    _, *numbers, contents, targets, extras = zip(*entries, strict=True)
     flat = [number for column in numbers for number in column]
-    return [present, struct.pack(f"<{len(flat)}q", *flat), b"".join(contents), b"\0".join(targets)]
+    return [present, struct.pack(f"<{len(flat)}q", *flat), b"".join(contents), b"\0".join(targets), known.pack(extras)]
 
 
-def _unpack(packed: bytes) -> list[Difference]:
+def _unpack(packed: bytes, known: _Extras) -> list[Difference]:
     data = zlib.decompress(packed)
     (width,) = struct.unpack_from("<I", data)
     at, columns = 4 * (width + 1), []
@@ -113,12 +138,18 @@ def _unpack(packed: bytes) -> list[Difference]:
         columns.append(data[at : at + length])
         at += length
     paths = [RelPath.again(path) for path in columns[0].split(b"\0")]
-    own = [_versions(paths, *columns[i : i + 4]) for i in range(1, width, 4)]
+    own = [_versions(paths, known, *columns[i : i + 5]) for i in range(1, width, 5)]
     return list(map(Difference, paths, zip(*own, strict=True)))
 
 
 def _versions(
-    paths: list[RelPath], present: bytes, numbers: bytes, contents: bytes, targets: bytes
+    paths: list[RelPath],
+    known: _Extras,
+    present: bytes,
+    numbers: bytes,
+    contents: bytes,
+    targets: bytes,
+    extras: bytes,
 ) -> list[Entry | None]:
     count = present.count(1)
     if not count:
@@ -132,5 +163,6 @@ def _versions(
         *others,
         [contents[i : i + _CONTENT] for i in range(0, len(contents), _CONTENT)],
         targets.split(b"\0"),
+        known.unpack(extras, count),
     )
     return list(entries) if count == len(paths) else [next(entries) if there else None for there in present]

@@ -37,7 +37,7 @@ def entry_digests(prefix: bytes, names: Iterable[bytes], metas: Iterable[bytes],
     """The entry digests, 16 bytes each, of entries of one directory.
 
     `prefix` is the key of the directory with a closing NUL (empty for the root); `metas` holds the kind and metadata
-    of each as the view sees it, `META` bytes long, `contents` 32 bytes each.
+    of each as the view sees it, `META` bytes long, `contents` 32 bytes each, and behind them what else counts.
     """
     size, head = ENTRY_DIGEST, _ENTRY_DOMAIN + prefix
     return b"".join(

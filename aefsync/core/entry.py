@@ -6,6 +6,7 @@ import enum
 import stat
 from typing import NamedTuple
 
+from aefsync.core.metadata import PLAIN, Aspects, Extra
 from aefsync.core.path import RelPath
 
 UNKNOWN = bytes(32)
@@ -33,9 +34,9 @@ def kind_of(st_mode: int) -> Kind | None:
 class Entry(NamedTuple):
     """One path of a snapshot.
 
-    `mode` holds the permission bits (0o777; 0 for symlinks), `content` the BLAKE3 digest of a file's bytes or of a
+    `mode` holds the permission bits (0o777, with special bits where they count; 0 for symlinks), `content` the BLAKE3 digest of a file's bytes or of a
     symlink's target (`UNKNOWN` where it was not read; zeros for directories), `target` the symlink's target where the
-    replica was asked for it.  `ctime_ns` and `inode` are 0 where the file system does not keep them stable; they
+    replica was asked for it, `extra` what else counts in the session.  `ctime_ns` and `inode` are 0 where the file system does not keep them stable; they
     serve the check before overwriting and are no part of what replicas must agree on.
     """
 
@@ -48,6 +49,7 @@ class Entry(NamedTuple):
     inode: int
     content: bytes
     target: bytes = b""
+    extra: Extra | None = None
 
     @property
     def is_read(self) -> bool:
@@ -65,9 +67,16 @@ class Entry(NamedTuple):
         """Whether both are of one kind and known to hold the same bytes (or target)."""
         return self.kind is other.kind and self.is_read and self.content == other.content
 
-    def same_metadata(self, other: Entry) -> bool:
-        """Whether permission bits agree, and mtimes too (those of directories are not compared)."""
-        return self.mode == other.mode and (self.kind is Kind.DIRECTORY or self.mtime_ns == other.mtime_ns)
+    def same_metadata(self, other: Entry, aspects: Aspects = PLAIN) -> bool:
+        """Whether the metadata that counts is the same (the mtimes of directories never do)."""
+        if (self.mode ^ other.mode) & aspects.mode_bits or not self._same_extra(other, aspects):
+            return False
+        return self.kind is Kind.DIRECTORY or aspects.same_times([self.mtime_ns, other.mtime_ns])
+
+    def _same_extra(self, other: Entry, aspects: Aspects) -> bool:
+        if not aspects.has_extras or self.extra is None or other.extra is None:
+            return not aspects.has_extras or self.extra is other.extra
+        return self.extra.is_same(other.extra)
 
     def agrees(self, other: Entry) -> bool:
         """Whether replicas holding these two are in agreement on the path."""

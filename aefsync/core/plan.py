@@ -43,6 +43,7 @@ from typing import NamedTuple
 
 from aefsync.core.action import Act, Action, StageFile
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.path import RelPath
 from aefsync.core.verdict import Decision, KeepBoth, Remove, Stand, Take, at
 
@@ -150,9 +151,9 @@ def total(loads: Iterable[Load], replicas: int) -> Load:
     return Load(tuple(map(tuple, actions)), tuple(sizes))
 
 
-def plan(decisions: Iterable[Decision], replicas: int) -> Plan:
+def plan(decisions: Iterable[Decision], replicas: int, aspects: Aspects = PLAIN) -> Plan:
     """Turn a window of decisions, in key order, into the actions of each of so many replicas."""
-    draft = _Draft(replicas)
+    draft = _Draft(replicas, aspects)
     for decision in decisions:
         match decision.verdict:
             case Take(winner, reason):
@@ -186,7 +187,7 @@ def _plan_take(draft: _Draft, decision: Decision, winner: int, reason: str) -> N
 def _plan_change(draft: _Draft, spot: _Spot, entry: Entry) -> None:
     """Turn what a replica has at the path into what is wanted there."""
     if entry.same_content(spot.wanted):
-        if not entry.same_metadata(spot.wanted):
+        if not entry.same_metadata(spot.wanted, draft.aspects):
             draft.set_metadata(spot, entry)
     elif Kind.DIRECTORY in (entry.kind, spot.wanted.kind):
         draft.delete(spot.replica, entry, spot.reason)
@@ -222,7 +223,8 @@ class _Spot(NamedTuple):
 class _Draft:
     """Collects the actions of each replica by pass, and the steps by word and path."""
 
-    def __init__(self, replicas: int) -> None:
+    def __init__(self, replicas: int, aspects: Aspects) -> None:
+        self.aspects = aspects
         self._passes: list[tuple[list[Action], ...]] = [tuple([] for _ in Pass) for _ in range(replicas)]
         self._early: list[Transfer] = []
         self._transfers: list[Transfer] = []
@@ -242,7 +244,7 @@ class _Draft:
 
     def keep(self, spot: _Spot, entry: Entry) -> None:
         """Rename a clashing version to its conflict copy; where that has other metadata, it is made anew."""
-        if entry.same_content(spot.wanted) and entry.same_metadata(spot.wanted):
+        if entry.same_content(spot.wanted) and entry.same_metadata(spot.wanted, self.aspects):
             move = Action(Act.MOVE, spot.wanted.path, spot.wanted, entry, source=entry.path)
             self._show("conflict_copy", spot, self._add(spot.replica, Pass.MOVE, move))
         else:

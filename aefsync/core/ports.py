@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span
 from aefsync.core.entry import Entry
+from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.past import RunRecord, TakenBack, TrashQuery, Undo
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem
@@ -111,6 +112,8 @@ class Scan(NamedTuple):
     mounts: tuple[bytes, ...] | None = None
     """the mount points below the root at the last run; `None`: not known"""
     list_filtered: bool = False
+    aspects: Aspects = PLAIN
+    """the metadata that counts from now on: in digests, and in what is set"""
 
 
 class Scanned(NamedTuple):

@@ -9,14 +9,15 @@ array; the hash tree (`tree`) works on slices of it.
 from __future__ import annotations
 
 import itertools
-import stat
 import struct
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from operator import add
 from typing import NamedTuple
 
 from aefsync.core.digest import entry_digests
 from aefsync.core.entry import Entry, Kind, kind_of
+from aefsync.core.metadata import PERMISSIONS, PLAIN, Aspects, Extra
 from aefsync.core.path import RelPath
 from aefsync.core.view import STAT, View, reduce_stats
 
@@ -28,7 +29,8 @@ _CONTENT = struct.Struct(f"{CONTENT}s")
 class Block(NamedTuple):
     """Consecutive entries of one directory; `prefix` is the directory's key with its closing NUL (root: empty).
 
-    `digests` are the entry digests in the full view, where they are known already.
+    `digests` are the entry digests in the full view, where they are known already (of what counts by default),
+    `extras` one of each entry, where they count.
     """
 
     prefix: bytes
@@ -37,6 +39,7 @@ class Block(NamedTuple):
     contents: bytes
     length: int
     digests: bytes | None = None
+    extras: Sequence[Extra] | None = None
 
     def name_list(self) -> list[bytes]:
         return self.names.split(b"\0")
@@ -45,28 +48,30 @@ class Block(NamedTuple):
         """Decode one entry."""
         return self._entry(self.name_list()[index], index)
 
-    def entries(self, low: int, high: int) -> Iterator[Entry]:
-        """Decode the entries at `low` … `high - 1`."""
+    def entries(self, low: int, high: int, mode_bits: int = PERMISSIONS) -> Iterator[Entry]:
+        """Decode the entries at `low` … `high - 1`, with these bits of their modes."""
         for index, name in enumerate(self.name_list()[low:high], low):
-            yield self._entry(name, index)
+            yield self._entry(name, index, mode_bits)
 
-    def _entry(self, name: bytes, index: int) -> Entry:
+    def _entry(self, name: bytes, index: int, mode_bits: int = PERMISSIONS) -> Entry:
         mode, size, mtime_ns, ctime_ns, inode = STAT.unpack_from(self.stats, index * STAT.size)
         kind = kind_of(mode)
         assert kind is not None
         content = self.contents[index * CONTENT : (index + 1) * CONTENT]
         path = RelPath.from_key(self.prefix + name)
-        permissions = 0 if kind is Kind.SYMLINK else stat.S_IMODE(mode) & 0o777
-        return Entry(path, kind, permissions, size, mtime_ns, ctime_ns, inode, content)
+        permissions = 0 if kind is Kind.SYMLINK else mode & mode_bits
+        extra = self.extras[index] if self.extras is not None else None
+        return Entry(path, kind, permissions, size, mtime_ns, ctime_ns, inode, content, extra=extra)
 
 
 class Snapshot:
-    """All entries in key order."""
+    """All entries in key order; `aspects` is the metadata that counts in views of it."""
 
-    __slots__ = ("_cached", "_firsts", "_starts", "blocks", "count")
+    __slots__ = ("_cached", "_firsts", "_starts", "aspects", "blocks", "count")
 
-    def __init__(self, blocks: list[Block], digests: bytes | None = None) -> None:
+    def __init__(self, blocks: list[Block], digests: bytes | None = None, aspects: Aspects = PLAIN) -> None:
         self.blocks = blocks
+        self.aspects = aspects
         self._cached: dict[View, bytes] = {} if digests is None else {View.FULL: digests}
         self._starts: list[int] = []
         self._firsts: list[bytes] = []
@@ -115,7 +120,7 @@ class Snapshot:
     def entries(self, low: int = 0, high: int | None = None) -> Iterator[Entry]:
         """Decode the entries at positions `low` … `high - 1` in key order."""
         for block, start, stop in self.runs(low, self.count if high is None else high):
-            yield from block.entries(start, stop)
+            yield from block.entries(start, stop, self.aspects.mode_bits | PERMISSIONS)
 
     def runs(self, low: int, high: int) -> Iterator[tuple[Block, int, int]]:
         """The blocks that cover positions `low` … `high - 1`, each with the part of it that is covered."""
@@ -130,7 +135,7 @@ class Snapshot:
     def digests_in(self, view: View) -> bytes:
         """The flat array of entry digests as `view` sees the entries."""
         if view not in self._cached:
-            self._cached[view] = b"".join([block_digests(block, view) for block in self.blocks])
+            self._cached[view] = b"".join([block_digests(block, view, self.aspects) for block in self.blocks])
         return self._cached[view]
 
     @property
@@ -139,12 +144,15 @@ class Snapshot:
         return self.digests_in(View.FULL)
 
 
-def block_digests(block: Block, view: View) -> bytes:
+def block_digests(block: Block, view: View, aspects: Aspects = PLAIN) -> bytes:
     """Entry digests of one block, 16 bytes each."""
-    if view is View.FULL and block.digests is not None:
+    if view is View.FULL and block.digests is not None and aspects.is_plain:
         return block.digests
     names = block.name_list() if block.length else []
-    return entry_digests(block.prefix, names, reduce_stats(block.stats, view), reduce_contents(block, view))
+    contents: Iterable[bytes] = reduce_contents(block, view)
+    if block.extras is not None and view.metadata:
+        contents = map(add, contents, [extra.canonical for extra in block.extras])
+    return entry_digests(block.prefix, names, reduce_stats(block.stats, view, aspects), contents)
 
 
 def reduce_contents(block: Block, view: View) -> Iterator[bytes]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.path import RelPath
 
 Versions = tuple[Entry | None, ...]
@@ -15,10 +16,12 @@ _MAJORITY_OF = 3
 
 
 class Rules(NamedTuple):
-    """`now_ns`: the latest plausible time, all hosts' clocks and a tolerance considered; later mtimes are "future"."""
+    """`now_ns`: the latest plausible time, all hosts' clocks and a tolerance considered; later mtimes are "future".
+    `aspects`: the metadata that counts."""
 
     now_ns: int
     mirror: bool = False
+    aspects: Aspects = PLAIN
 
 
 class Why(enum.StrEnum):
@@ -91,7 +94,7 @@ def undecided(entries: Versions, rules: Rules) -> list[int]:
     candidates = unread(entries)
     if not candidates or (is_clash(entries) and not rules.mirror):
         return candidates
-    decisive = {0} if rules.mirror else set(_newest(entries))
+    decisive = {0} if rules.mirror else set(_newest(entries, rules.aspects))
     tied = decisive if len(decisive) > 1 else set()
     return [i for i in candidates if i in tied or _must_compare(entries, i, decisive)]
 
@@ -128,7 +131,7 @@ def last_write(entries: Versions, rules: Rules) -> Take | Stand:
     if undecided(entries, rules):
         return Stand(Why.UNREAD)
     first = at(entries, holders[0])
-    if all(first.same_content(at(entries, i)) and first.same_metadata(at(entries, i)) for i in holders):
+    if all(first.same_content(at(entries, i)) and first.same_metadata(at(entries, i), rules.aspects) for i in holders):
         return Take(holders[0], "missing")
     if first.kind is Kind.DIRECTORY:
         return Take(freshest(entries, holders), "mode")
@@ -144,10 +147,12 @@ def _freshness(entry: Entry) -> tuple[int, int, int]:
     return (0 if entry.kind is Kind.DIRECTORY else entry.mtime_ns, entry.ctime_ns, entry.mode)
 
 
-def _newest(entries: Versions) -> list[int]:
-    """The replicas that have the newest mtime."""
-    latest = max(entry.mtime_ns for entry in entries if entry is not None)
-    return [i for i, entry in enumerate(entries) if entry is not None and entry.mtime_ns == latest]
+def _newest(entries: Versions, aspects: Aspects) -> list[int]:
+    """The replicas that have the newest mtime, or one that is the same."""
+    there = [i for i, entry in enumerate(entries) if entry is not None]
+    latest = _latest(entries, there)
+    aspects = aspects if aspects.times else PLAIN
+    return [i for i in there if aspects.same_times([at(entries, i).mtime_ns, latest])]
 
 
 def by_content(entries: Versions, replicas: Iterable[int]) -> dict[tuple[bytes, Kind], list[int]]:
@@ -160,9 +165,10 @@ def by_content(entries: Versions, replicas: Iterable[int]) -> dict[tuple[bytes, 
 
 def _newest_content(entries: Versions, holders: list[int], rules: Rules) -> Take | Stand:
     """Rules 5 to 8."""
-    newest = _newest(entries)
+    newest = _newest(entries, rules.aspects)
     groups = by_content(entries, newest)
-    best, reason = groups[max(groups)], "larger digest"
+    latest, _, best = max((_latest(entries, own), content, own) for content, own in groups.items())
+    reason = "larger digest" if sum(_latest(entries, own) == latest for own in groups.values()) > 1 else "newer"
     if _is_suspect(entries, list(groups.values())):
         best, reason = max(groups.values(), key=len), "majority"
         if len(holders) < _MAJORITY_OF or len(best) * 2 <= len(holders):
@@ -172,6 +178,11 @@ def _newest_content(entries: Versions, holders: list[int], rules: Rules) -> Take
     if at(entries, best[0]).mtime_ns > rules.now_ns and reason != "mode":
         return Stand(Why.FUTURE)
     return Take(freshest(entries, best), reason)
+
+
+def _latest(entries: Versions, replicas: list[int]) -> int:
+    """The newest mtime exactly as it stands: what tells versions apart whose mtimes count as one."""
+    return max(at(entries, i).mtime_ns for i in replicas)
 
 
 def _is_suspect(entries: Versions, groups: list[list[int]]) -> bool:

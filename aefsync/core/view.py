@@ -6,6 +6,7 @@ Entry digests, and so all digests above them, are taken of the entry as a view s
 from __future__ import annotations
 
 import enum
+import itertools
 import stat
 import struct
 import sys
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Iterator
 
 from aefsync.core.digest import META
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.metadata import PLAIN, Aspects
 
 STAT = struct.Struct("=5q")
 """A packed stat: mode with kind bits, size (0 for directories), mtime_ns, ctime_ns, inode modulo 2**63."""
@@ -25,11 +27,11 @@ _KIND = 0o170000
 
 class View(enum.IntEnum):
     FULL = 0
-    """kind, permission bits, size, mtime, content: what replicas must agree on"""
+    """kind, the metadata that counts, size, content: what replicas must agree on"""
     CONTENT = 1
     """kind, size, content"""
     QUICK = 2
-    """kind, permission bits, size, mtime: contents not read"""
+    """kind, the metadata that counts, size: contents not read"""
     SHAPE = 3
     """kind and size: what tells which contents need not be read at all"""
 
@@ -40,29 +42,36 @@ class View(enum.IntEnum):
 
     @property
     def metadata(self) -> bool:
-        """Whether permission bits and mtimes count."""
+        """Whether metadata counts."""
         return self in (View.FULL, View.QUICK)
 
-    def same(self, entries: Iterable[Entry | None]) -> bool:
+    def same(self, entries: Iterable[Entry | None], aspects: Aspects = PLAIN) -> bool:
         """Whether entries of one path look equal in this view."""
-        seen = {self._look(entry) for entry in entries}
-        return len(seen) == 1
+        versions = list(entries)
+        if len({self._look(entry) for entry in versions}) > 1:
+            return False
+        there = [entry for entry in versions if entry is not None]
+        return not self.metadata or all(
+            one.same_metadata(other, aspects) for one, other in itertools.combinations(there, 2)
+        )
 
     def _look(self, entry: Entry | None) -> tuple[object, ...] | None:
+        """What must agree beside metadata."""
         if entry is None:
             return None
-        content = entry.content if self.reads else b""
         size = entry.size if entry.kind is Kind.FILE else 0
-        mtime_ns = entry.mtime_ns if self.metadata and entry.kind is not Kind.DIRECTORY else 0
-        return (entry.kind, size, content, entry.mode if self.metadata else 0, mtime_ns)
+        return (entry.kind, size, entry.content if self.reads else b"")
 
 
-def reduce_stats(stats: bytes, view: View) -> Iterator[bytes]:
+def reduce_stats(stats: bytes, view: View, aspects: Aspects = PLAIN) -> Iterator[bytes]:
     """Kind with permission bits, size and mtime_ns of each packed stat (little endian, 8 bytes each), what the view
-    does not look at set to zero: sizes count for files only, mtimes not for directories, permission bits not for
-    symlinks.
+    does not look at, or does not count, set to zero: sizes count for files only, mtimes not for directories,
+    permission bits not for symlinks.
     """
-    mask = _KIND | 0o777 if view.metadata else _KIND
+    if view.metadata and not aspects.has_exact_times:
+        yield from _reduce_times(stats, aspects)
+        return
+    mask = _KIND | aspects.mode_bits if view.metadata else _KIND
     timed, regular, directory = view.metadata, stat.S_IFREG, stat.S_IFDIR
     pack, width = _META.pack, STAT.size
     for start, (mode, size, mtime_ns, _, _) in zip(range(0, len(stats), width), STAT.iter_unpack(stats), strict=True):
@@ -76,3 +85,12 @@ def reduce_stats(stats: bytes, view: View) -> Iterator[bytes]:
             yield pack(mode & mask, 0, 0)
         else:
             yield pack(kind, 0, mtime_ns if timed else 0)
+
+
+def _reduce_times(stats: bytes, aspects: Aspects) -> Iterator[bytes]:
+    """The same where mtimes are not taken as they are."""
+    mask = _KIND | aspects.mode_bits
+    for mode, size, mtime_ns, _, _ in STAT.iter_unpack(stats):
+        kind = mode & _KIND
+        mtime_slot = 0 if kind == stat.S_IFDIR else aspects.slot(mtime_ns)
+        yield _META.pack(kind if kind == stat.S_IFLNK else mode & mask, size if kind == stat.S_IFREG else 0, mtime_slot)

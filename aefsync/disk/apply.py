@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from aefsync.core.action import Act, Action, Applied
 from aefsync.core.entry import Entry
+from aefsync.core.metadata import Aspects
 from aefsync.core.problem import Problem, reason_of
 from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.deleting import Kept, delete
@@ -46,9 +47,11 @@ class Applier:
         staging: Staging,
         trash: Trash,
         durable: Durable,
+        aspects: Aspects,
         is_unmanaged: Callable[[bytes], bool],
     ) -> None:
-        self._scene = Scene(root, staging, trash, durable, is_unmanaged, OpenDirectories(root, writable=True))
+        parents = OpenDirectories(root, writable=True)
+        self._scene = Scene(root, staging, trash, durable, aspects, is_unmanaged, parents)
         self.touched = self._scene.touched
         self.placed = self._scene.placed
         self.there = self._scene.there

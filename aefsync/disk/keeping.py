@@ -16,6 +16,7 @@ from aefsync.disk.history import History
 from aefsync.disk.home import Home
 from aefsync.disk.opening import OpenRoot, make_home
 from aefsync.disk.room import allocated, space_of
+from aefsync.disk.taking import Taking
 from aefsync.disk.writer import Writer
 from aefsync.errors import AefsyncError
 
@@ -30,6 +31,7 @@ class Keeping:
         self._root: ConfinedRoot | None = None
         self._file_system = LOCAL
         self._home: Home | None = None
+        self._taking = Taking()
         self._assembly: Assembly | None = None
         self._writer: Writer | None = None
         self._history: History | None = None
@@ -76,7 +78,9 @@ class Keeping:
             self._on_home(self._opened, self._home)
         if self._writer is None:
             assembly = self._assembling(self._root)
-            self._writer = Writer(self._root, self._home, self._request, self._file_system, assembly, self._copied)
+            self._writer = Writer(
+                self._root, self._home, self._request, self._file_system, self._taking.aspects, assembly, self._copied
+            )
         return self._writer
 
     def _copied(self, done: int) -> None:

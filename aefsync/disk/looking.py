@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
 
 from aefsync.core.action import Action
 from aefsync.core.entry import Entry, Kind, kind_of
@@ -12,6 +13,18 @@ from aefsync.disk.listing import INODE
 
 class Refused(Exception):
     """An action that is not carried out, with the reason."""
+
+
+class Stamp(NamedTuple):
+    """What tells that something is still what was put there."""
+
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+
+def stamp_of(seen: os.stat_result) -> Stamp:
+    return Stamp(seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino & INODE)
 
 
 def wanted_of(action: Action) -> Entry:

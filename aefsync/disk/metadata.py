@@ -1,4 +1,4 @@
-"""Metadata: permission bits and mtime set on what is in place, and directories made with them."""
+"""Metadata: what counts of it set on what is in place, and directories made with it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import stat
 
 from aefsync.core.action import Action
 from aefsync.core.entry import Kind, kind_of
+from aefsync.core.metadata import SPECIAL
 from aefsync.disk.confined import split
 from aefsync.disk.looking import Refused, look, shows, wanted_of
 from aefsync.disk.scene import Scene
+from aefsync.disk.setting import changed_mode, finish_link, new_mode, set_owner, set_time
 
 _O_PATH = getattr(os, "O_PATH", 0)
 """Opens what its owner may change but not read; changed through /proc, which names the very same file."""
 _FLAGS = (_O_PATH or os.O_NONBLOCK) | os.O_NOFOLLOW | os.O_CLOEXEC
-_SPECIAL = 0o7000
 
 
 def make_directory(scene: Scene, action: Action) -> None:
@@ -28,17 +29,20 @@ def make_directory(scene: Scene, action: Action) -> None:
             raise Refused("appeared since the scan") from None
         scene.there.add(action.path)
     with scene.root.directory(action.path) as fd:
-        os.fchmod(fd, wanted_of(action).mode | 0o300 | os.fstat(fd).st_mode & _SPECIAL)
+        wanted, seen = wanted_of(action), os.fstat(fd)
+        set_owner(fd, wanted, seen, scene.aspects)
+        inherited = seen.st_mode & SPECIAL & ~scene.aspects.mode_bits
+        os.fchmod(fd, new_mode(wanted, scene.aspects) | 0o300 | inherited)
         scene.durable.step(fd, parent)
 
 
 def set_metadata(scene: Scene, action: Action) -> None:
-    """Set permission bits (and mtime, but not of a directory) on a descriptor whose fstat is what the plan saw."""
+    """Set what counts on a descriptor whose fstat is what the plan saw."""
     directory, name = split(action.path)
     parent, wanted = scene.parents.get(directory), wanted_of(action)
     if wanted.kind is Kind.SYMLINK:
         look(parent, name, action.found)
-        os.utime(name, ns=(wanted.mtime_ns, wanted.mtime_ns), dir_fd=parent, follow_symlinks=False)
+        finish_link(name, wanted, scene.aspects, parent)
         return
     fd = os.open(name, _FLAGS, dir_fd=parent)
     try:
@@ -46,13 +50,16 @@ def set_metadata(scene: Scene, action: Action) -> None:
         if kind_of(seen.st_mode) is not wanted.kind or (action.found and not shows(seen, action.found)):
             raise Refused("changed since the scan")
         handle = f"/proc/self/fd/{fd}" if _O_PATH else fd
+        set_owner(handle, wanted, seen, scene.aspects)
+        mode = changed_mode(wanted, stat.S_IMODE(seen.st_mode), scene.aspects)
+        os.chmod(handle, mode)
+        if (mode ^ os.fstat(fd).st_mode) & SPECIAL & scene.aspects.mode_bits:
+            raise Refused("its special bits cannot be set")
         if wanted.kind is Kind.DIRECTORY:
-            os.chmod(handle, wanted.mode | seen.st_mode & _SPECIAL)
             return
-        os.chmod(handle, wanted.mode)
         if os.fstat(fd).st_mtime_ns != seen.st_mtime_ns:
             raise Refused("changed since the scan")
-        os.utime(handle, ns=(wanted.mtime_ns, wanted.mtime_ns))
+        set_time(handle, wanted, scene.aspects)
         scene.stamp(wanted, os.fstat(fd))
     finally:
         os.close(fd)

@@ -14,11 +14,13 @@ import os
 from aefsync.core.action import Action, KeptCopy
 from aefsync.core.conflict import conflict_name
 from aefsync.core.entry import Entry
+from aefsync.core.metadata import Aspects
 from aefsync.disk import syscalls
 from aefsync.disk.confined import split
 from aefsync.disk.looking import Refused, is_already_there, look, shows, wanted_of
 from aefsync.disk.renaming import NO_FLAGS, rename_new, rename_out
 from aefsync.disk.scene import Scene
+from aefsync.disk.setting import finish_link, keep_mode
 from aefsync.disk.staging import Staging
 from aefsync.disk.trash import REPLACED
 
@@ -31,21 +33,23 @@ def place_file(scene: Scene, action: Action) -> None:
     name = scene.staging.name(action.path)
     if name is None:
         raise Refused("was not staged")
+    if action.found is not None:
+        keep_mode(name, wanted_of(action), action.found, scene.aspects, scene.staging.fd)
     _place(scene, action, name)
     scene.staging.take(action.path)
 
 
 def place_link(scene: Scene, action: Action) -> None:
     """Make a symlink in staging, and put it in place."""
-    _place(scene, action, _make_link(scene.staging, wanted_of(action)))
+    _place(scene, action, _make_link(scene.staging, wanted_of(action), scene.aspects))
 
 
-def _make_link(staging: Staging, wanted: Entry) -> bytes:
+def _make_link(staging: Staging, wanted: Entry, aspects: Aspects) -> bytes:
     if not wanted.target:
         raise Refused("its target changed since the scan")
     name = staging.new_name()
     os.symlink(wanted.target, name, dir_fd=staging.fd)
-    os.utime(name, ns=(wanted.mtime_ns, wanted.mtime_ns), dir_fd=staging.fd, follow_symlinks=False)
+    finish_link(name, wanted, aspects, staging.fd)
     return name
 
 

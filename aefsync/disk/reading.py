@@ -29,7 +29,7 @@ def unread(pages: dict[bytes, Page]) -> Wanted:
 def within(wanted: Wanted, blocks: Sequence[Block], spans: Sequence[Span], *, inside: bool) -> Wanted:
     """Those of `wanted` at positions of the snapshot that lie in `spans` (or outside of them)."""
     chosen: Wanted = {}
-    for prefix, low, high, start in _placed(blocks):
+    for prefix, low, high, start in placed(blocks):
         positions = wanted.get(prefix)
         if positions is None:
             continue
@@ -39,7 +39,7 @@ def within(wanted: Wanted, blocks: Sequence[Block], spans: Sequence[Span], *, in
     return chosen
 
 
-def _placed(blocks: Sequence[Block]) -> Iterator[tuple[bytes, int, int, int]]:
+def placed(blocks: Sequence[Block]) -> Iterator[tuple[bytes, int, int, int]]:
     """For each block: its page, the positions there (from, to), and where it begins in the snapshot."""
     filled: dict[bytes, int] = {}
     start = 0

@@ -25,13 +25,13 @@ from aefsync.disk.filter import Filter
 from aefsync.disk.home import Home
 from aefsync.disk.index import Index
 from aefsync.disk.keeping import Keeping
-from aefsync.disk.key_order import assemble
 from aefsync.disk.movable import are_movable
 from aefsync.disk.narrowing import Narrowing
 from aefsync.disk.opening import OpenRoot, describe, open_home_of, open_index, open_root, own_paths
 from aefsync.disk.reading import read_pages, unread, within
 from aefsync.disk.scan import Scanner
 from aefsync.disk.summing import sum_up
+from aefsync.disk.taking import Taking
 from aefsync.errors import AefsyncError, RootError
 
 PeerRoot = Callable[[int], int]
@@ -98,6 +98,7 @@ class LocalReplica(Keeping):
             clock_ns=self._clock_ns,
             on_progress=lambda entries: self.on_progress(Phase.SCAN, entries, 0),
         )
+        self._taking = Taking(self._root, request.aspects)
         self._scanner.scan()
         self._index.flush()
         if b"" not in self._scanner.pages and b"" not in self._scanner.briefs:
@@ -110,12 +111,7 @@ class LocalReplica(Keeping):
     def _snapshot(self) -> Snapshot:
         """The snapshot, put together when it is first asked for: where nothing differs nobody asks."""
         if self._taken is None:
-            scanner = self._scanner
-            if scanner is not None:
-                doubtful = scanner.materialise()
-                again = {prefix: found for prefix, found in unread(scanner.pages).items() if prefix in doubtful}
-                read_pages(scanner, again, lambda done: None)
-            self._taken = Snapshot(assemble(scanner.pages) if scanner is not None else [])
+            self._taken = self._taking.take(self._scanner)
         return self._taken
 
     def read_unread(self, skip: Sequence[Span], only: Sequence[Span] | None) -> Scanned:
@@ -242,4 +238,6 @@ class LocalReplica(Keeping):
             os.close(self._root.fd)
 
     def _scanned(self, *, complete: bool = False) -> Scanned:
-        return sum_up(self._scanner, complete=complete)
+        # The scanner keeps entry digests of what counts by default; of anything else they are taken for the session.
+        digests = None if self._taking.aspects.is_plain else [memoryview(self._snapshot.digests)]
+        return sum_up(self._scanner, digests, complete=complete)

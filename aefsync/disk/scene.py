@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from aefsync.core.action import KeptCopy
 from aefsync.core.entry import Entry
+from aefsync.core.metadata import Aspects
 from aefsync.core.path import RelPath
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.directories import OpenDirectories
@@ -21,11 +22,12 @@ from aefsync.disk.trash import Trash
 class Scene:
     """One root while it is changed.
 
-    `is_unmanaged` tells of a path whether filters leave it out.  `parents` are the directories that steps work in,
-    open and writable for as long as a batch lasts.  `touched` collects the directories that have to be looked
-    at again, by key with a closing NUL (the root's is empty).  `placed` are the files and symlinks that the batch put
-    in place, with the ctime_ns and inode they had right afterwards: with those they are still what was put there.
-    `moved` gives those two of all that the run moved within the root.  `kept` are the local edits that raced the batch,
+    `aspects` is the metadata that counts.  `is_unmanaged` tells of a path whether filters leave it out.  `parents` are
+    the directories that steps work in, open and writable for as long as a batch lasts.  `touched` collects the
+    directories that have to be looked at again, by key with a closing NUL (the root's is empty).  `placed` are the
+    files and symlinks that the batch put in place, with the mtime_ns (perhaps not the one that was wanted), ctime_ns
+    and inode they had right afterwards: with those they are still what was put there.
+    `moved` gives the last two of all that the run moved within the root.  `kept` are the local edits that raced the batch,
     `there` the paths where it had nothing to put, because what was wanted stood there already.
     """
 
@@ -33,6 +35,7 @@ class Scene:
     staging: Staging
     trash: Trash
     durable: Durable
+    aspects: Aspects
     is_unmanaged: Callable[[bytes], bool]
     parents: OpenDirectories
     touched: set[bytes] = field(default_factory=set)
@@ -55,7 +58,7 @@ class Scene:
     def stamp(self, wanted: Entry, seen: os.stat_result, content: bytes = b"", *, moved: bool = False) -> None:
         """Note that an entry is in place, with the stat it has now, and with a content that was found only here."""
         stamp = seen.st_ctime_ns, seen.st_ino & INODE
-        fresh = wanted._replace(ctime_ns=stamp[0], inode=stamp[1])
+        fresh = wanted._replace(mtime_ns=seen.st_mtime_ns, ctime_ns=stamp[0], inode=stamp[1])
         self.placed.append(fresh._replace(content=content) if content else fresh)
         if moved:
             self.moved[wanted.path] = stamp

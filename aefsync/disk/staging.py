@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from aefsync.core.action import Staged, StageFile
 from aefsync.core.digest import content_digest, content_hasher
 from aefsync.core.entry import Entry
+from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Piece
 from aefsync.core.problem import Problem, reason_of
@@ -22,6 +23,7 @@ from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.durability import Durable
 from aefsync.disk.hashing import BLOCK, READ_FLAGS, SMALL, Seen, unchanged
 from aefsync.disk.home import TMP, Home
+from aefsync.disk.setting import finish_new
 
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FICLONE = 0x40049409
@@ -42,7 +44,9 @@ class Staging:
         durable: Durable,
         on_bytes: Callable[[int], None] = lambda count: None,
         fill: Callable[[RelPath, int], int] = lambda path, fd: 0,
+        aspects: Aspects = PLAIN,
     ) -> None:
+        self._aspects = aspects
         home.make_directories(TMP + b"/" + run.encode())
         self.fd = home.open_directory(TMP + b"/" + run.encode())
         self._durable = durable
@@ -185,8 +189,7 @@ class Staging:
             os.close(fd)
 
     def _finish(self, fd: int, entry: Entry) -> None:
-        os.fchmod(fd, entry.mode)
-        os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
+        finish_new(fd, entry, self._aspects)
         if self._sync_each:
             self._durable.file(fd)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from aefsync.core.digest import PUBLIC_KEY, ROOT_DIGEST, node_digest
 from aefsync.core.ports import Scanned
@@ -15,10 +15,11 @@ from aefsync.disk.scan import Scanner
 _KIND = 0o170000
 
 
-def sum_up(scanner: Scanner | None, *, complete: bool) -> Scanned:
+def sum_up(scanner: Scanner | None, digests: Iterable[memoryview] | None = None, *, complete: bool) -> Scanned:
     """What was found; the root digest only where nothing is left to be read, or all that will be read was (`complete`).
 
-    Without a scanner: a root that is missing and counts as empty.
+    It is taken of `digests`, or else of those that the scanner keeps.  Without a scanner: a root that is missing and
+    counts as empty.
     """
     if scanner is None:
         return Scanned(node_digest((), PUBLIC_KEY, ROOT_DIGEST), 0, 0, 0, 0, 0, ())
@@ -28,7 +29,9 @@ def sum_up(scanner: Scanner | None, *, complete: bool) -> Scanned:
     changed = scanner.mounts.changed.items()
     problems |= {Problem(path, reason, subtree=True) for path, reason in changed if path not in scanner.unexamined}
     return Scanned(
-        root=b"" if missing and not complete else node_digest(scanner.digests(), PUBLIC_KEY, ROOT_DIGEST),
+        root=b""
+        if missing and not complete
+        else node_digest(scanner.digests() if digests is None else digests, PUBLIC_KEY, ROOT_DIGEST),
         entries=scanner.entries,
         unread_files=sum(map(len, missing.values())),
         unread_bytes=scanner.bytes_of(missing),

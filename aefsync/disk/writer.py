@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.entry import Entry
+from aefsync.core.metadata import Aspects
 from aefsync.core.past import TakenBack, Undo
 from aefsync.core.ports import Open, Piece, TrashItem
 from aefsync.core.problem import Problem
@@ -39,6 +40,7 @@ class Writer:
         home: Home,
         request: Open,
         file_system: FileSystem,
+        aspects: Aspects,
         assembly: Assembly,
         on_copied: Callable[[int], None],
     ) -> None:
@@ -52,6 +54,7 @@ class Writer:
         self._assembly = assembly
         self._on_copied = on_copied
         self._trash = Trash(home, self._run)
+        self._aspects = aspects
         self._opened_staging: Staging | None = None
         self._applier: Applier | None = None
         self._undoing: Undoing | None = None
@@ -60,7 +63,9 @@ class Writer:
     @property
     def _staging(self) -> Staging:
         if self._opened_staging is None:
-            self._opened_staging = Staging(self._home, self._run, self._durable, self._on_copied, self._assembly.fill)
+            self._opened_staging = Staging(
+                self._home, self._run, self._durable, self._on_copied, self._assembly.fill, self._aspects
+            )
         return self._opened_staging
 
     def write(self, pieces: Sequence[Piece]) -> None:
@@ -81,7 +86,8 @@ class Writer:
 
     def _ready(self, is_unmanaged: Callable[[bytes], bool] = lambda path: False) -> Applier:
         if self._applier is None:
-            self._applier = Applier(self._root, self._staging, self._trash, self._durable, is_unmanaged)
+            parts = (self._root, self._staging, self._trash, self._durable)
+            self._applier = Applier(*parts, self._aspects, is_unmanaged)
         return self._applier
 
     def apply(self, actions: Sequence[Action], scanner: Scanner) -> Applied:

@@ -60,7 +60,7 @@ class Decided(NamedTuple):
     def window(self, number: int) -> Window:
         """One part of it, worked out anew."""
         decisions = self.decisions.window(number)
-        return Window(number, decisions, plan(decisions, self.replicas))
+        return Window(number, decisions, plan(decisions, self.replicas, self.survey.aspects))
 
 
 class _Census(NamedTuple):
@@ -73,7 +73,8 @@ class _Census(NamedTuple):
 
 def decide(session: Session, survey: Survey, request: RepairRequest) -> Decided:
     """Reconcile all differences; raises `GuardError` where the plan must not be carried out."""
-    rules = Rules(now_ns=max(opened.clock_ns for opened in session.opened) + SKEW_NS, mirror=request.mirror)
+    latest_ns = max(opened.clock_ns for opened in session.opened) + SKEW_NS
+    rules = Rules(latest_ns, request.mirror, survey.aspects)
     _guard_roots(session, survey, request)
     census = _take_census(session, survey)
     _guard_unrelated(session, survey, request, census.alone)
@@ -81,7 +82,7 @@ def decide(session: Session, survey: Survey, request: RepairRequest) -> Decided:
         spans = _unread(session, survey, needs_content(census.differences, rules))
         if any(spans):
             scans = session.each(lambda number, replica: replica.read_unread((), spans[number]))
-            survey = compare(session, survey.view, scans)
+            survey = compare(session, survey.view, scans, survey.aspects)
             census = _take_census(session, survey)
     decided = Decided(survey, reconcile(census.differences, rules, survey.unknown), (), len(census.differences))
     room = Room(session)

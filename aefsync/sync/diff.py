@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 
 from aefsync.core.compare import Difference
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.metadata import Aspects
 from aefsync.core.ports import Access, Missing, Monitor
 from aefsync.core.view import View
 from aefsync.sync.admission import Admission
@@ -60,7 +61,8 @@ def differing(session: Session, found: Survey) -> Iterator[Differs]:
         if difference.path in failed and not all(entry is None or entry.is_read for entry in difference.entries):
             continue
         state = state_of(difference)
-        yield Differs(difference, state, state is State.CONTENT and _same_stat(difference), found.view)
+        same_stat = state is State.CONTENT and _same_stat(difference, found.aspects)
+        yield Differs(difference, state, same_stat, found.view, found.aspects)
 
 
 def hidden(path: bytes, unknown: Collection[bytes]) -> bool:
@@ -87,14 +89,15 @@ def state_of(difference: Difference) -> State:
     return State.METADATA
 
 
-def _same_stat(difference: Difference) -> bool:
+def _same_stat(difference: Difference, aspects: Aspects) -> bool:
     """Whether versions of different content have one size and mtime: one copy may be damaged."""
     files = [entry for entry in difference.entries if entry is not None and entry.kind is Kind.FILE]
-    return any(_suspect(one, other) for i, one in enumerate(files) for other in files[:i])
+    return any(_suspect(one, other, aspects) for i, one in enumerate(files) for other in files[:i])
 
 
-def _suspect(one: Entry, other: Entry) -> bool:
-    return one.size == other.size and one.mtime_ns == other.mtime_ns and one.content != other.content
+def _suspect(one: Entry, other: Entry, aspects: Aspects) -> bool:
+    alike = one.size == other.size and aspects.times and aspects.same_times([one.mtime_ns, other.mtime_ns])
+    return alike and one.content != other.content
 
 
 def _summary(session: Session, found: Survey, count: int, suspects: int, elapsed_s: float) -> Summary:

@@ -6,6 +6,7 @@ import enum
 from typing import NamedTuple
 
 from aefsync.core.compare import Difference
+from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.past import RunRecord
 from aefsync.core.path import RelPath
 from aefsync.core.ports import TrashItem
@@ -45,6 +46,7 @@ class Differs(NamedTuple):
     state: State
     same_stat: bool
     view: View = View.FULL
+    aspects: Aspects = PLAIN
 
 
 class Acted(NamedTuple):

@@ -15,6 +15,7 @@ from aefsync.sync.events import Summary
 from aefsync.sync.passes import Outcome
 from aefsync.sync.request import RepairRequest
 from aefsync.sync.session import Session
+from aefsync.sync.survey import agree
 
 _ELSEWHERE = (Why.UNKNOWN, Why.UNREAD)
 """Reasons that are reported as problems already."""
@@ -88,7 +89,7 @@ def summary(
 ) -> Summary:
     """The last event; `scans` are how the replicas are now."""
     suspects, standing = tally.reasons[Why.SUSPECT], tally.standing
-    equal = len({scanned.root for scanned in scans}) == 1 and not tally.problems
+    equal = agree(session, scans, decided.survey.aspects) and not tally.problems
     # Not known on some replica, by the user's wish, or kept for the sake of what filters leave out.
     excused = tally.reasons[Why.UNKNOWN] or (tally.skipped and not tally.troubled)
     pending = request.dry_run and not decided.is_empty

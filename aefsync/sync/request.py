@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from aefsync.core.identity import Allowed
+from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.space import Share
 from aefsync.core.writing import Writing
 from aefsync.wire.login import Link
@@ -24,6 +25,8 @@ class Request(NamedTuple):
     state_dir: str = ""
     """empty: remember no roots"""
     allowed: Allowed = Allowed()
+    aspects: Aspects = PLAIN
+    """the metadata that is to count"""
 
 
 class DiffRequest(NamedTuple):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from aefsync.core.compare import Difference, Selection, Span, differences, select
 from aefsync.core.guards import nothing_left
+from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.ports import Scan, Scanned
 from aefsync.core.view import View
 from aefsync.errors import GuardError
@@ -16,15 +17,16 @@ from aefsync.sync.session import Session
 
 
 class Survey(NamedTuple):
-    """What the replicas hold, and in which positions they may differ as `view` sees them."""
+    """What the replicas hold, and in which positions they may differ as `view` sees them, `aspects` counting."""
 
     view: View
     scans: tuple[Scanned, ...]
     selections: tuple[Selection, ...]
+    aspects: Aspects = PLAIN
 
     def differences(self, session: Session) -> Iterator[Difference]:
         """The paths on which replicas disagree, in key order."""
-        return differences(session.fetch, self.view, self.selections)
+        return differences(session.fetch, self.view, self.selections, self.aspects)
 
     @property
     def unknown(self) -> tuple[frozenset[bytes], ...]:
@@ -47,7 +49,7 @@ def scan_of(session: Session, request: Request) -> Scan:
     """How all replicas are scanned: the union of their ignore files, then the rules of the command line."""
     ignored = [rule for opened in session.opened for rule in opened.ignore_rules]
     rules = (*dict.fromkeys(ignored), *request.rules)
-    return Scan(rules, request.one_file_system, request.checksum)
+    return Scan(rules, request.one_file_system, request.checksum, aspects=request.aspects)
 
 
 def survey(session: Session, request: Request, view: View) -> Survey:
@@ -62,16 +64,23 @@ def survey(session: Session, request: Request, view: View) -> Survey:
             raise GuardError(refusal.message)
     if view.reads and any(scanned.unread_files for scanned in scans):
         scans = _read(session, scans)
-    return compare(session, view, scans)
+    return compare(session, view, scans, scan.aspects)
 
 
-def compare(session: Session, view: View, scans: Sequence[Scanned]) -> Survey:
+def compare(session: Session, view: View, scans: Sequence[Scanned], aspects: Aspects = PLAIN) -> Survey:
     """Compare the snapshots that the replicas hold."""
     roots = {scanned.root for scanned in scans}
     if len(roots) == 1 and roots != {b""}:
-        return Survey(view, tuple(scans), ())
+        return Survey(view, tuple(scans), (), aspects)
     counts = [scanned.entries for scanned in scans]
-    return Survey(view, tuple(scans), tuple(select(session.ask, view, counts)))
+    return Survey(view, tuple(scans), tuple(select(session.ask, view, counts)), aspects)
+
+
+def agree(session: Session, scans: Sequence[Scanned], aspects: Aspects) -> bool:
+    """Whether the replicas agree: equal roots, or where those tell too little, no difference found."""
+    if len({scanned.root for scanned in scans}) == 1:
+        return True
+    return aspects.is_approximate and not any(compare(session, View.FULL, scans, aspects).differences(session))
 
 
 def _read(session: Session, scans: Sequence[Scanned]) -> list[Scanned]:

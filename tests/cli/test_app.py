@@ -16,6 +16,7 @@ from aefsync import __version__, errors
 from aefsync.cli import app
 from aefsync.cli.rsync_habits import TRANSLATIONS
 from aefsync.core.identity import Allowed
+from aefsync.core.metadata import PLAIN
 from aefsync.sync import places
 from aefsync.sync.request import DiffRequest, RepairRequest, Request
 from tests.cli.scripted import DIFF, REPAIR, Engine, acted, install, only_a, summary
@@ -51,6 +52,9 @@ def places_of_ours(home: Path) -> dict[str, str]:
         (["--state-dir="], {}, {"state_dir": ""}),
         (["--allow-new-root"], {}, {"allowed": Allowed(new_root=True)}),
         (["--allow-empty-root"], {}, {"allowed": Allowed(empty_root=True)}),
+        (["--no-perms"], {}, {"aspects": PLAIN._replace(mode_bits=0)}),
+        (["--no-times"], {}, {"aspects": PLAIN._replace(times=False)}),
+        (["--modify-window", "1.5s"], {}, {"aspects": PLAIN._replace(window_ns=1_500_000_000)}),
         (["--exclude", "*.o"], {}, {"rules": ("*.o",)}),
         (["--exclude=*", "--include", "*.py", "--exclude", "x"], {}, {"rules": ("*", "!*.py", "x")}),
         (["--include", "#a", "--exclude", "#b"], {}, {"rules": ("!\\#a", "\\#b")}),

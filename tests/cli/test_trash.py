@@ -8,7 +8,7 @@ import pytest
 
 from aefsync.cli import app
 from aefsync.cli.trash import Wanted, sorted_out
-from aefsync.cli.units import duration_s, moment_s, run_time_s, seconds_text
+from aefsync.cli.units import duration_ns, duration_s, moment_s, run_time_s, seconds_text
 from aefsync.core.past import TrashQuery
 from aefsync.core.space import size_text
 from aefsync.errors import UsageError
@@ -105,7 +105,14 @@ def test_durations(text: str, seconds: int) -> None:
     assert duration_s(text, "--x") == seconds
 
 
-@pytest.mark.parametrize("text", ["", "3", "3x", "-3d", "3d ", "d"])
+@pytest.mark.parametrize(
+    ("text", "expected_ns"), [("2s", 2 * 10**9), ("1.5s", 15 * 10**8), ("10ms", 10**7), ("0.001s1m", 60_001_000_000)]
+)
+def test_durations_in_nanoseconds(text: str, expected_ns: int) -> None:
+    assert duration_ns(text, "--x") == expected_ns
+
+
+@pytest.mark.parametrize("text", ["", "3", "3x", "-3d", "3d ", "d", "36526d"])
 def test_bad_durations(text: str) -> None:
     with pytest.raises(UsageError):
         duration_s(text, "--x")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from aefsync.core.action import Act, Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span, differences, select
 from aefsync.core.digest import KEY_SIZE, content_digest
 from aefsync.core.entry import UNKNOWN, Entry, Kind
+from aefsync.core.metadata import PLAIN, Aspects, Extra, Owner
 from aefsync.core.past import ChangeCounts, RunRecord, TakenBack, TrashQuery, Undo
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Learned, Missing, Open, Opened, Piece, Replica, Scan, Scanned, Title
@@ -25,6 +27,7 @@ from tests.support.served import served
 from tests.support.sites import SITES, Site
 
 NONCE = bytes(range(KEY_SIZE))
+LOOSE = PLAIN._replace(mode_bits=0, times=False)
 
 
 class Bench:
@@ -173,6 +176,76 @@ def test_a_root_that_exists_is_not_created(bench: Bench, missing: Missing) -> No
 
 
 # scan, read_unread, entries
+
+
+def test_the_root_digest_is_of_what_counts(bench: Bench) -> None:
+    for number, site in enumerate((bench.a, bench.b)):
+        furnish(site)
+        site.write_file(b"f", b"same", 0o600 + number, 5 + number)
+        site.make_directory(b"d", 0o700 + number)
+    roots: dict[Aspects, set[bytes]] = {}
+    for aspects in (PLAIN, LOOSE, PLAIN._replace(mode_bits=0), PLAIN._replace(times=False)):
+        for site in (bench.a, bench.b):
+            replica = bench.open(site)
+            replica.scan(Scan(aspects=aspects))
+            roots.setdefault(aspects, set()).add(replica.read_unread((), None).root)
+    assert [len(found) for found in roots.values()] == [2, 1, 2, 2]
+    assert len(set.union(*roots.values())) == 7
+
+
+def test_owners_count_where_they_are_asked_for(bench: Bench) -> None:
+    """Without the power to give anything away, everything is ours before and after."""
+    uid, gid = (1234, 5678) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+    for path in (b"docs", b"docs/a.txt", b"link"):
+        furnish(bench.a) if path == b"docs" else None
+        bench.a.give(path, uid, gid)
+    furnish(bench.b)
+    counting = Scan(aspects=PLAIN._replace(owner=True, numeric_ids=True))
+    found = []
+    replicas = [bench.open(bench.a), bench.open(bench.b, peers={0: bench.a})]
+    for replica in replicas:
+        replica.scan(counting)
+        number = replica.read_unread((), None).entries
+        found.append({bytes(entry.path): entry for entry in replica.entries([(0, number)])})
+    theirs, ours = found
+    owner = theirs[b"docs"].extra
+    assert owner == theirs[b"link"].extra == Extra(Owner(uid, gid))
+    differing = [path for path in ours if theirs[path].extra != ours[path].extra]
+    assert differing in ([], [b"docs", b"docs/a.txt", b"link"])
+    b = replicas[1]
+    fresh = theirs[b"docs/a.txt"]._replace(path=RelPath(b"new"))
+    assert b.stage([StageFile(theirs[b"docs/a.txt"], fresh.path)], 0).problems == ()
+    acts = [Action(Act.METADATA, RelPath(path), theirs[path], ours[path]) for path in (b"docs", b"docs/a.txt", b"link")]
+    acts += [
+        Action(Act.CREATE, fresh.path, fresh, None),
+        Action(Act.MKDIR, RelPath(b"d"), theirs[b"docs"]._replace(path=RelPath(b"d")), None),
+    ]
+    assert b.apply(acts) == Applied((True,) * 5, (), ())
+    for path in (b"docs", b"docs/a.txt", b"link", b"new", b"d"):
+        assert bench.b.owner(path) == (uid, gid)
+    assert bench.b.owner(b"empty") != (1234, 5678)
+    b.record()
+    assert all(each.extra == owner for each in b.entries([(1, 4)]))
+
+
+def test_what_does_not_count_is_not_set(bench: Bench) -> None:
+    bench.a.write_file(b"f", b"new", 0o755, 99)
+    bench.b.write_file(b"f", b"old!", 0o604, 5)
+    bench.b.write_file(b"m", b"same", 0o644, 6)
+    b = bench.open(bench.b, peers={0: bench.a})
+    b.scan(Scan(aspects=LOOSE))
+    found = {bytes(each.path): each for each in b.entries([(0, b.read_unread((), None).entries)])}
+    _, entries = bench.survey(bench.a)
+    wanted, other = entries[b"f"], found[b"m"]._replace(mode=0o600, mtime_ns=7)
+    assert b.stage([StageFile(wanted, wanted.path)], 0).contents == (wanted.content,)
+    actions = [Action(Act.COPY, wanted.path, wanted, found[b"f"]), Action(Act.METADATA, other.path, other, found[b"m"])]
+    assert b.apply(actions).done == (True, True)
+    listing = bench.b.listing()
+    assert (listing[b"f"][1], listing[b"f"][3], listing[b"m"]) == (0o604, b"new", (Kind.FILE, 0o644, 6, b"same"))
+    assert listing[b"f"][2] != 99
+    recorded = b.record()
+    b.close()
+    assert bench.open(bench.b, run="next").scan(Scan(aspects=LOOSE)).root == recorded.root
 
 
 def test_a_scan_counts_what_is_there(bench: Bench) -> None:

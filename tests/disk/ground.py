@@ -13,6 +13,7 @@ import pytest
 from aefsync.core.action import StageFile
 from aefsync.core.digest import content_digest
 from aefsync.core.entry import UNKNOWN, Entry, Kind, kind_of
+from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Piece
 from aefsync.core.snapshot import Snapshot
@@ -151,16 +152,20 @@ def finish(scanner: Scanner) -> dict[bytes, Entry]:
 class Site(Ground):
     """A root with a home, staging and trash, as a run that writes has them."""
 
-    def __init__(self, path: Path, run: str = "run", durability: Durability = Durability.BATCH) -> None:
+    def __init__(
+        self, path: Path, run: str = "run", durability: Durability = Durability.BATCH, aspects: Aspects = PLAIN
+    ) -> None:
         super().__init__(path)
         home = open_home(self.root, create=True)
         assert home is not None
         self.home: Home = home
         self.durable = Durable(durability)
-        self.staging = Staging(home, run, self.durable)
+        self.staging = Staging(home, run, self.durable, aspects=aspects)
         self.trash = Trash(home, run)
         self.unmanaged: set[bytes] = set()
-        self.applier = Applier(self.root, self.staging, self.trash, self.durable, lambda path: path in self.unmanaged)
+        self.applier = Applier(
+            self.root, self.staging, self.trash, self.durable, aspects, lambda path: path in self.unmanaged
+        )
 
     def close(self) -> None:
         self.staging.close()

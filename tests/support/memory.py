@@ -17,6 +17,7 @@ from aefsync.core.change import Change, Did, change_of
 from aefsync.core.compare import Span, spans_of
 from aefsync.core.digest import PUBLIC_KEY, ROOT_DIGEST, content_digest
 from aefsync.core.entry import UNKNOWN, Entry, Kind
+from aefsync.core.metadata import PERMISSIONS, PLAIN, Aspects, Extra, Owner
 from aefsync.core.past import TRASH_PAGE, ChangeCounts, RunRecord, TakenBack, TrashQuery, Undo
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Learned, Missing, Open, Opened, Phase, Piece, Scan, Scanned, Title, TrashItem
@@ -32,6 +33,7 @@ from aefsync.errors import AefsyncError, RootError
 CHUNKER = "runs of equal length"
 _FORMAT = {Kind.FILE: stat.S_IFREG, Kind.DIRECTORY: stat.S_IFDIR, Kind.SYMLINK: stat.S_IFLNK}
 _numbers = itertools.count(1)
+UMASK = 0o022
 
 
 class Node(NamedTuple):
@@ -43,12 +45,16 @@ class Node(NamedTuple):
     ctime_ns: int
     inode: int
     data: bytes = b""
+    uid: int = 0
+    gid: int = 0
 
-    def entry(self, path: RelPath, content: bytes = UNKNOWN) -> Entry:
+    def entry(self, path: RelPath, content: bytes = UNKNOWN, aspects: Aspects = PLAIN) -> Entry:
         if self.kind is not Kind.FILE:
             content = content_digest(self.data) if self.kind is Kind.SYMLINK else bytes(32)
         size = 0 if self.kind is Kind.DIRECTORY else len(self.data)
-        return Entry(path, self.kind, self.mode, size, self.mtime_ns, self.ctime_ns, self.inode, content)
+        extra = Extra(Owner(self.uid, self.gid)) if aspects.owner else None
+        row = (self.kind, self.mode, size, self.mtime_ns, self.ctime_ns, self.inode, content)
+        return Entry(path, *row, extra=extra)
 
 
 class Past(NamedTuple):
@@ -96,21 +102,27 @@ class MemoryTree:
     def remove(self, path: bytes) -> None:
         del self.nodes[RelPath(path)]
 
+    def give(self, path: bytes, uid: int, gid: int) -> None:
+        """Give something to another owner."""
+        self.nodes[RelPath(path)] = self.nodes[RelPath(path)]._replace(uid=uid, gid=gid, ctime_ns=next(_numbers))
+
     def children(self, path: bytes) -> list[RelPath]:
         return [each for each in self.nodes if each.is_below(path)]
 
 
-def snapshot_of(entries: Iterable[Entry]) -> Snapshot:
+def snapshot_of(entries: Iterable[Entry], aspects: Aspects = PLAIN) -> Snapshot:
     """A snapshot of entries in any order."""
     ordered = sorted(entries, key=lambda entry: entry.path.key)
     groups = itertools.groupby(ordered, key=lambda entry: entry.path.key[: -len(entry.path.name)])
-    return Snapshot([_block(prefix, list(group)) for prefix, group in groups])
+    return Snapshot([_block(prefix, list(group)) for prefix, group in groups], aspects=aspects)
 
 
 def _block(prefix: bytes, entries: list[Entry]) -> Block:
     names = b"\0".join(entry.path.name for entry in entries)
     stats = b"".join(STAT.pack(_FORMAT[e.kind] | e.mode, e.size, e.mtime_ns, e.ctime_ns, e.inode) for e in entries)
-    return Block(prefix, names, stats, b"".join(entry.content for entry in entries), len(entries))
+    extras = [entry.extra for entry in entries if entry.extra is not None] or None
+    contents = b"".join(entry.content for entry in entries)
+    return Block(prefix, names, stats, contents, len(entries), extras=extras)
 
 
 class MemoryReplica:
@@ -122,6 +134,7 @@ class MemoryReplica:
         self._peers = peers or {}
         self._request: Open | None = None
         self._closed = False
+        self._aspects = PLAIN
         self._snapshot = snapshot_of([])
         self._staged: dict[RelPath, bytes] = {}
         self._written: dict[RelPath, bytearray] = {}
@@ -156,7 +169,8 @@ class MemoryReplica:
         self._session()
         if request.ignore_index:
             self.tree.known.clear()
-        self._snapshot = snapshot_of(map(self._look, self.tree.nodes))
+        self._aspects = request.aspects
+        self._snapshot = snapshot_of(map(self._look, self.tree.nodes), self._aspects)
         self.on_progress(Phase.SCAN, self._snapshot.count, 0)
         return self._scanned()
 
@@ -169,7 +183,7 @@ class MemoryReplica:
             node = self.tree.nodes.get(entry.path)
             if not entry.is_read and node is not None and node.entry(entry.path).stat_key == entry.stat_key:
                 entries[position] = self._learn(entry, content_digest(node.data))
-        self._snapshot = snapshot_of(entries)
+        self._snapshot = snapshot_of(entries, self._aspects)
         return self._scanned()
 
     def fingerprints(self, question: Question) -> Answer:
@@ -249,9 +263,10 @@ class MemoryReplica:
         self._session()
         found = dict(learned)
         entries = self._snapshot.entries()
-        self._snapshot = snapshot_of(
+        learned = [
             self._learn(each, found[each.path]) if each.path in found and not each.is_read else each for each in entries
-        )
+        ]
+        self._snapshot = snapshot_of(learned, self._aspects)
 
     def apply(self, actions: Sequence[Action]) -> Applied:
         self._session(Access.WRITE)
@@ -271,7 +286,8 @@ class MemoryReplica:
     def record(self) -> Scanned:
         self._session()
         kept = [entry for entry in self._snapshot.entries() if entry.path not in self._touched]
-        self._snapshot = snapshot_of(kept + [self._look(path) for path in self._touched if path in self.tree.nodes])
+        fresh = [self._look(path) for path in self._touched if path in self.tree.nodes]
+        self._snapshot = snapshot_of(kept + fresh, self._aspects)
         self._staged.clear()
         self._written.clear()
         return self.read_unread((), None)
@@ -358,7 +374,7 @@ class MemoryReplica:
         return self._request
 
     def _look(self, path: RelPath) -> Entry:
-        entry = self.tree.nodes[path].entry(path)
+        entry = self.tree.nodes[path].entry(path, aspects=self._aspects)
         known = self.tree.known.get(path)
         return entry._replace(content=known.content) if known and known.stat_key == entry.stat_key else entry
 
@@ -423,16 +439,33 @@ class MemoryReplica:
         if act is Act.METADATA:
             if path not in self.tree.nodes:
                 raise Refused("vanished since the scan")
-            mtime_ns = wanted.mtime_ns if wanted.kind is not Kind.DIRECTORY else 0
             node = self.tree.nodes[path]
-            self.tree.nodes[path] = node._replace(mode=wanted.mode, mtime_ns=mtime_ns, ctime_ns=next(_numbers))
+            mode, mtime_ns = self._mode(wanted, node.mode), self._mtime_ns(wanted, node.mtime_ns)
+            self.tree.nodes[path] = node._replace(mode=mode, mtime_ns=mtime_ns, ctime_ns=next(_numbers))
+            self._give(path, wanted)
             return
         if act in (Act.CREATE, Act.COPY) and path not in self._staged:
             raise Refused("was not staged")
         data = wanted.target if act is Act.LINK else self._staged.pop(path, b"")
+        old = self.tree.nodes.get(path)
+        mode = self._mode(wanted, old.mode if old and old.kind is wanted.kind else wanted.mode & ~UMASK)
         if path in self.tree.nodes and act is not Act.MKDIR:
             self._discard("replaced", path)
-        self.tree.put(path, wanted.kind, data, wanted.mode, wanted.mtime_ns)
+        self.tree.put(path, wanted.kind, data, mode, self._mtime_ns(wanted, next(_numbers)))
+        self._give(path, wanted)
+
+    def _give(self, path: RelPath, wanted: Entry) -> None:
+        if self._aspects.owner and wanted.extra and wanted.extra.owner:
+            self.tree.give(path, wanted.extra.owner.uid, wanted.extra.owner.gid)
+
+    def _mode(self, wanted: Entry, others: int) -> int:
+        """The bits that count as wanted, the others as they are."""
+        return wanted.mode & self._aspects.mode_bits | others & PERMISSIONS & ~self._aspects.mode_bits
+
+    def _mtime_ns(self, wanted: Entry, now_ns: int) -> int:
+        if wanted.kind is Kind.DIRECTORY:
+            return 0
+        return wanted.mtime_ns if self._aspects.times else now_ns
 
     def _remember(self, change: Change, before: Node | None) -> None:
         request = self._session()

@@ -31,6 +31,11 @@ class Site(Protocol):
 
     def remove(self, path: bytes) -> None: ...
 
+    def give(self, path: bytes, uid: int, gid: int) -> None:
+        """Give something to another owner."""
+
+    def owner(self, path: bytes) -> tuple[int, int]: ...
+
     def vanish(self) -> None:
         """Take the (empty) root away."""
 
@@ -51,6 +56,10 @@ class MemorySite:
         self.make_directory = self.tree.make_directory
         self.make_link = self.tree.make_link
         self.remove = self.tree.remove
+        self.give = self.tree.give
+
+    def owner(self, path: bytes) -> tuple[int, int]:
+        return self.tree.nodes[RelPath(path)].uid, self.tree.nodes[RelPath(path)].gid
 
     def vanish(self) -> None:
         self.tree.exists = False
@@ -91,6 +100,13 @@ class DiskSite:
 
     def remove(self, path: bytes) -> None:
         os.unlink(self._place(path))
+
+    def give(self, path: bytes, uid: int, gid: int) -> None:
+        os.chown(self._place(path), uid, gid, follow_symlinks=False)
+
+    def owner(self, path: bytes) -> tuple[int, int]:
+        seen = os.lstat(self._place(path))
+        return seen.st_uid, seen.st_gid
 
     def vanish(self) -> None:
         os.rmdir(self.root)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from aefsync.core.compare import Difference, Fetch
 from aefsync.core.digest import ENTRY_DIGEST, content_digest, content_hasher
 from aefsync.core.entry import UNKNOWN, Entry, Kind
+from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.path import RelPath
 from aefsync.core.snapshot import CONTENT, Block, Snapshot
 from aefsync.core.view import STAT
@@ -36,14 +37,14 @@ def unread(entry: Entry) -> Entry:
     return entry._replace(content=UNKNOWN) if entry.kind is Kind.FILE else entry
 
 
-def snapshot(entries: Iterable[Entry], rows: int = _ROWS) -> Snapshot:
+def snapshot(entries: Iterable[Entry], rows: int = _ROWS, aspects: Aspects = PLAIN) -> Snapshot:
     """A snapshot of entries in any order, in blocks of at most so many."""
     ordered = sorted(entries, key=lambda entry: entry.path.key)
     blocks = []
     for prefix, group in itertools.groupby(ordered, key=_prefix):
         members = list(group)
         blocks += [_block(prefix, members[i : i + rows]) for i in range(0, len(members), rows)]
-    return Snapshot(blocks)
+    return Snapshot(blocks, aspects=aspects)
 
 
 def _prefix(entry: Entry) -> bytes:
@@ -53,7 +54,9 @@ def _prefix(entry: Entry) -> bytes:
 def _block(prefix: bytes, entries: Sequence[Entry]) -> Block:
     names = b"\0".join(entry.path.name for entry in entries)
     stats = b"".join(STAT.pack(_FORMAT[e.kind] | e.mode, e.size, e.mtime_ns, e.ctime_ns, e.inode) for e in entries)
-    return Block(prefix, names, stats, b"".join(entry.content for entry in entries), len(entries))
+    extras = [entry.extra for entry in entries if entry.extra is not None] or None
+    contents = b"".join(entry.content for entry in entries)
+    return Block(prefix, names, stats, contents, len(entries), extras=extras)
 
 
 def fetch_from(snapshots: Sequence[Snapshot]) -> Fetch:

@@ -10,6 +10,7 @@ from aefsync.core.action import Act, Action, Applied, KeptCopy, Staged, StageFil
 from aefsync.core.change import Change, Did
 from aefsync.core.digest import KEY_SIZE
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.metadata import PLAIN, Aspects, Extra, Owner
 from aefsync.core.past import ChangeCounts, RunRecord, TakenBack, TrashQuery, Undo
 from aefsync.core.path import PathError, RelPath
 from aefsync.core.ports import Access, Learned, Missing, Open, Opened, Phase, Piece, Scan, Scanned, Title, TrashItem
@@ -42,10 +43,16 @@ texts = st.binary(max_size=40).map(lambda raw: raw.decode("utf-8", "surrogateesc
 runs = st.sampled_from(["20261122T101112Z-1f3a", "r", "..."])
 
 
+ids = st.integers(0, (1 << 32) - 1)
+owner_names = st.binary(max_size=12).map(lambda raw: raw.replace(b"\0", b"0"))
+extras = st.builds(Extra, st.none() | st.builds(Owner, ids, ids, owner_names, owner_names))
+
+
 def entries(path: st.SearchStrategy[RelPath] = paths) -> st.SearchStrategy[Entry]:
     targets = st.binary(max_size=20).map(lambda raw: raw.replace(b"\0", b"0"))
-    modes = st.integers(0, 0o777)
-    return st.builds(Entry, path, st.sampled_from(Kind), modes, counts, int64s, int64s, counts, digests, targets)
+    modes = st.integers(0, 0o7777)
+    row = (modes, counts, int64s, int64s, counts, digests, targets)
+    return st.builds(Entry, path, st.sampled_from(Kind), *row, st.none() | extras)
 
 
 @st.composite
@@ -55,12 +62,25 @@ def spans(draw: st.DrawFn, most: int = 1000) -> list[tuple[int, int]]:
 
 
 @st.composite
+def aspects(draw: st.DrawFn) -> Aspects:
+    """What counts; by default most of the time."""
+    if draw(st.booleans()):
+        return PLAIN
+    oldest_ns, newest_ns = sorted([draw(int64s), draw(int64s)])
+    bits, times = draw(st.integers(0, 0o7777)), draw(st.booleans())
+    step_ns, window_ns, flags = draw(st.integers(1, INT63)), draw(counts), [draw(st.booleans()) for _ in range(2)]
+    return Aspects(bits, times, step_ns, oldest_ns, newest_ns, window_ns, *flags)
+
+
+@st.composite
 def actions(draw: st.DrawFn) -> Action:
     act, path = draw(st.sampled_from(Act)), draw(paths)
     source = draw(paths) if act is Act.MOVE else None
     wanted = None if act is Act.DELETE else draw(entries(st.just(path)))
-    found = draw(st.none() | entries(st.just(source or path)))
-    displaced = draw(st.none() | entries(st.just(path))) if act is Act.MOVE else None
+    bare = entries(st.just(source or path)).map(lambda entry: entry._replace(extra=None))
+    placed = entries(st.just(path)).map(lambda entry: entry._replace(extra=None))
+    found = draw(st.none() | bare)
+    displaced = draw(st.none() | placed) if act is Act.MOVE else None
     return Action(act, path, wanted, found, source, displaced)
 
 
@@ -122,6 +142,7 @@ scans = st.builds(
     rows(paths),
     st.none() | rows(st.binary(max_size=30)),
     st.booleans(),
+    aspects(),
 )
 applied = st.builds(Applied, rows(st.booleans()), rows(problems), rows(st.builds(KeptCopy, paths, paths)))
 items = rows(st.builds(TrashItem, runs, st.sampled_from(["replaced", "deleted.1"]), paths, st.booleans(), counts))

@@ -11,11 +11,13 @@ from msgspec import Meta
 from aefsync.core.action import Act, Action
 from aefsync.core.compare import Span
 from aefsync.core.digest import KEY_SIZE
+from aefsync.core.metadata import PLAIN
 from aefsync.core.path import MAX_PATH, RelPath
 from aefsync.core.ports import Open, Scan
 from aefsync.core.renamed import Rename
 from aefsync.core.tree import KeyRange, Question
 from aefsync.core.view import View
+from aefsync.wire.messages.aspects import AspectsRow, Extras, pack_extras, with_extras
 from aefsync.wire.messages.content import LearnCall, MatchCall, ReadCall, RecipesCall, ReuseCall, StageCall, WriteCall
 from aefsync.wire.messages.past import PurgeCall, RunsCall, TrashCall, UndoCall
 from aefsync.wire.messages.rows import (
@@ -66,6 +68,7 @@ class ScanCall(Form, tag="scan"):
     paths: Strings
     mounts: Strings | None
     list_filtered: bool
+    aspects: AspectsRow | None = None
 
     @classmethod
     def of(cls, *values: Scan) -> Self:
@@ -73,13 +76,14 @@ class ScanCall(Form, tag="scan"):
         rules = tuple(rule.encode("utf-8", "surrogateescape") for rule in scan.rules)
         mounts = None if scan.mounts is None else Strings.of(scan.mounts)
         flags = (scan.one_file_system, scan.ignore_index, scan.eager)
-        return cls(rules, *flags, Strings.of(scan.paths), mounts, scan.list_filtered)
+        return cls(rules, *flags, Strings.of(scan.paths), mounts, scan.list_filtered, AspectsRow.of(scan.aspects))
 
     def values(self) -> tuple[Scan]:
         rules, paths = tuple(map(unpack_text, self.rules)), tuple(self.paths.paths())
         mounts = None if self.mounts is None else tuple(self.mounts.decode())
+        aspects = self.aspects.aspects() if self.aspects else PLAIN
         flags = (self.one_file_system, self.ignore_index, self.eager)
-        return (Scan(rules, *flags, paths, mounts, self.list_filtered),)
+        return (Scan(rules, *flags, paths, mounts, self.list_filtered, aspects),)
 
 
 class ReadUnreadCall(Form, tag="read_unread"):
@@ -145,10 +149,11 @@ class MovableCall(Form, tag="movable"):
 
 
 class ApplyCall(Form, tag="apply"):
-    """A path a row, and behind it the source where the row is a move."""
+    """A path a row, and behind it the source where the row is a move; extras are those of the entries wanted."""
 
     paths: Strings
     rows: Annotated[tuple[ActionRow, ...], Many]
+    extras: Extras = ()
 
     @classmethod
     def of(cls, *values: Sequence[Action]) -> Self:
@@ -163,14 +168,16 @@ class ApplyCall(Form, tag="apply"):
                 raise ValueError(f"{act} of {path} with an entry of another path")
             paths += [path] if source is None else [path, source]
             rows.append(ActionRow.of(action))
-        return cls(Strings.of(paths), tuple(rows))
+        return cls(Strings.of(paths), tuple(rows), pack_extras(action.wanted for action in values[0] if action.wanted))
 
     def values(self) -> tuple[tuple[Action, ...]]:
         paths = self.paths.paths()
         if len(paths) != len(self.rows) + sum(row.act is Act.MOVE for row in self.rows):
             raise ValueError("paths and actions do not fit")
         following = iter(paths)
-        return (tuple(r.action(next(following), next(following) if r.act is Act.MOVE else None) for r in self.rows),)
+        actions = [r.action(next(following), next(following) if r.act is Act.MOVE else None) for r in self.rows]
+        wanted = iter(with_extras([action.wanted for action in actions if action.wanted], self.extras))
+        return (tuple(action._replace(wanted=next(wanted)) if action.wanted else action for action in actions),)
 
 
 class RecordCall(Empty, tag="record"): ...

@@ -10,6 +10,7 @@ from msgspec import Meta
 from aefsync.core.action import StageFile
 from aefsync.core.ports import Learned
 from aefsync.core.recipe import LEVELS, Run
+from aefsync.wire.messages.aspects import ExtraRow, Extras, pack_extras, with_extras
 from aefsync.wire.messages.rows import (
     Content,
     Counts,
@@ -66,29 +67,46 @@ class WriteCall(PiecesForm, tag="write"):
             raise ValueError("piece of another length than it says")
 
 
-class ReuseCall(Form, tag="reuse"):
+class FilesForm(Form):
     """Two paths a row: that of the source, and the one it is meant for."""
 
     paths: Strings
     rows: Annotated[tuple[EntryRow, ...], Many]
 
+    @staticmethod
+    def columns(files: Sequence[StageFile]) -> tuple[Strings, tuple[EntryRow, ...]]:
+        paths = Strings.of(path for each in files for path in (each.source.path, each.path))
+        return paths, tuple(EntryRow.of(each.source) for each in files)
+
+    def files(self, extras: Sequence[ExtraRow | None]) -> tuple[StageFile, ...]:
+        paths = self.paths.paths()
+        sources = [row.entry(source) for source, row in zip(paths[0::2], self.rows, strict=True)]
+        pairs = zip(with_extras(sources, extras), paths[1::2], strict=True)
+        return tuple(StageFile(*pair) for pair in pairs)
+
+
+class ReuseCall(FilesForm, tag="reuse"):
+    extras: Extras = ()
+
     @classmethod
     def of(cls, *values: Any) -> Self:
-        files, *others = values
-        paths = Strings.of(path for each in files for path in (each.source.path, each.path))
-        return cls(paths, tuple(EntryRow.of(each.source) for each in files), *others)
+        return cls(*cls.columns(values[0]), pack_extras(each.source for each in values[0]))
 
     def values(self) -> tuple[Any, ...]:
-        paths = self.paths.paths()
-        columns = zip(paths[0::2], paths[1::2], self.rows, strict=True)
-        return (tuple(StageFile(row.entry(source), path) for source, path, row in columns),)
+        return (self.files(self.extras),)
 
 
-class StageCall(ReuseCall, tag="stage"):
+class StageCall(FilesForm, tag="stage"):
     peer: Annotated[int, Meta(ge=0, le=1 << 16)] | None
+    extras: Extras = ()
+
+    @classmethod
+    def of(cls, *values: Any) -> Self:
+        files, peer = values
+        return cls(*cls.columns(files), peer, pack_extras(each.source for each in files))
 
     def values(self) -> tuple[Any, ...]:
-        return *super().values(), self.peer
+        return self.files(self.extras), self.peer
 
 
 class LearnCall(Form, tag="learn"):

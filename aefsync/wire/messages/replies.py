@@ -16,6 +16,7 @@ from aefsync.core.past import RunRecord, TakenBack
 from aefsync.core.path import MAX_PATH
 from aefsync.core.ports import Opened, Phase, Scanned
 from aefsync.core.tree import Answer
+from aefsync.wire.messages.aspects import Extras, pack_extras, with_extras
 from aefsync.wire.messages.changes import ChangeRow, RunRow
 from aefsync.wire.messages.rows import (
     ByteStrings,
@@ -133,14 +134,17 @@ class FingerprintsReply(Form, tag="fingerprints"):
 class EntriesReply(Form, tag="entries"):
     paths: Strings
     rows: Annotated[tuple[EntryRow, ...], Many]
+    extras: Extras = ()
 
     @classmethod
     def of(cls, *values: Sequence[Entry]) -> Self:
         entries = values[0]
-        return cls(Strings.of(entry.path for entry in entries), tuple(map(EntryRow.of, entries)))
+        paths = Strings.of(entry.path for entry in entries)
+        return cls(paths, tuple(map(EntryRow.of, entries)), pack_extras(entries))
 
     def values(self) -> tuple[tuple[Entry, ...]]:
-        return (tuple(row.entry(path) for path, row in zip(self.paths.paths(), self.rows, strict=True)),)
+        entries = [row.entry(path) for path, row in zip(self.paths.paths(), self.rows, strict=True)]
+        return (tuple(with_extras(entries, self.extras)),)
 
 
 class ReadReply(PiecesForm, tag="read"): ...

@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 
 from aefsync.core.action import Act, Action
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.metadata import PERMISSIONS, SPECIAL
 from aefsync.core.path import MAX_PATH, RelPath
 from aefsync.core.ports import Piece, TrashItem
 from aefsync.core.problem import Problem
@@ -90,7 +91,7 @@ class EntryRow(Row):
     """An entry without its path."""
 
     kind: Kind
-    mode: Annotated[int, Meta(ge=0, le=0o777)]
+    mode: Annotated[int, Meta(ge=0, le=PERMISSIONS | SPECIAL)]
     size: Count
     mtime_ns: Int64
     ctime_ns: Int64
@@ -100,7 +101,7 @@ class EntryRow(Row):
 
     @classmethod
     def of(cls, entry: Entry) -> Self:
-        return cls(*entry[1:])
+        return cls(*entry[1:9])
 
     def entry(self, path: RelPath) -> Entry:
         if b"\0" in self.target:

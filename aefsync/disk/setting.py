@@ -1,0 +1,73 @@
+"""Setting: the metadata that counts, put on a file in staging or on what is in place; the rest stays as it is here.
+
+What does not count is given as a new file of this machine would have it: permission bits as far as the umask lets
+them, the time of now.
+"""
+
+from __future__ import annotations
+
+import os
+
+from aefsync.core.entry import Entry, Kind
+from aefsync.core.metadata import PERMISSIONS, Aspects
+from aefsync.disk.owners import numbers_of
+
+
+def new_mode(wanted: Entry, aspects: Aspects) -> int:
+    """The mode of something that this run makes."""
+    others = wanted.mode & PERMISSIONS & ~aspects.mode_bits
+    return wanted.mode & aspects.mode_bits | (others & ~_umask() if others else 0)
+
+
+def changed_mode(wanted: Entry, mode: int, aspects: Aspects) -> int:
+    """The mode of something that has one already (special bits included)."""
+    return wanted.mode & aspects.mode_bits | mode & ~aspects.mode_bits
+
+
+def keep_mode(name: bytes, wanted: Entry, found: Entry, aspects: Aspects, dir_fd: int) -> None:
+    """Give a staged file what does not count of the mode of the one whose place it takes, but no special bits."""
+    if found.kind is Kind.FILE and PERMISSIONS & ~aspects.mode_bits:
+        os.chmod(name, changed_mode(wanted, found.mode & PERMISSIONS, aspects), dir_fd=dir_fd)
+
+
+def _umask() -> int:
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask
+
+
+def finish_new(fd: int, wanted: Entry, aspects: Aspects) -> None:
+    """Set what counts on a file in staging."""
+    set_owner(fd, wanted, os.fstat(fd), aspects)
+    os.fchmod(fd, new_mode(wanted, aspects))
+    set_time(fd, wanted, aspects)
+
+
+def set_owner(place: int | str, wanted: Entry, seen: os.stat_result, aspects: Aspects) -> None:
+    """Set the owner where it counts; symlinks are followed.  Special bits do not survive it: modes are set after it."""
+    numbers = _owner_to_set(wanted, seen, aspects)
+    if numbers is not None:
+        os.chown(place, *numbers)
+
+
+def _owner_to_set(wanted: Entry, seen: os.stat_result, aspects: Aspects) -> tuple[int, int] | None:
+    owner = wanted.extra.owner if wanted.extra else None
+    if not aspects.owner or owner is None:
+        return None
+    numbers = numbers_of(owner)
+    return None if numbers == (seen.st_uid, seen.st_gid) else numbers
+
+
+def set_time(place: int | str, wanted: Entry, aspects: Aspects) -> None:
+    """Set the mtime where it counts; symlinks are followed, directories left alone."""
+    if aspects.times and wanted.kind is not Kind.DIRECTORY:
+        os.utime(place, ns=(wanted.mtime_ns, wanted.mtime_ns))
+
+
+def finish_link(name: bytes, wanted: Entry, aspects: Aspects, dir_fd: int) -> None:
+    """Set what counts on a symlink."""
+    numbers = _owner_to_set(wanted, os.stat(name, dir_fd=dir_fd, follow_symlinks=False), aspects)
+    if numbers is not None:
+        os.chown(name, *numbers, dir_fd=dir_fd, follow_symlinks=False)
+    if aspects.times:
+        os.utime(name, ns=(wanted.mtime_ns, wanted.mtime_ns), dir_fd=dir_fd, follow_symlinks=False)

@@ -1,0 +1,31 @@
+"""Taking: the snapshot put together from what a scan found, as the metadata that counts in the session asks for it."""
+
+from __future__ import annotations
+
+from aefsync.core.metadata import PLAIN, Aspects
+from aefsync.core.snapshot import Snapshot
+from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.extras import Extras
+from aefsync.disk.key_order import assemble
+from aefsync.disk.reading import read_pages, unread
+from aefsync.disk.scan import Scanner
+
+
+class Taking:
+    """How snapshots of one root are taken."""
+
+    def __init__(self, root: ConfinedRoot | None = None, aspects: Aspects = PLAIN) -> None:
+        self.aspects = aspects
+        self._extras = Extras(root, aspects) if root is not None and aspects.has_extras else None
+
+    def take(self, scanner: Scanner | None) -> Snapshot:
+        """The snapshot as it is now; without a scanner, that of nothing."""
+        if scanner is None:
+            return Snapshot([], aspects=self.aspects)
+        doubtful = scanner.materialise()
+        again = {prefix: found for prefix, found in unread(scanner.pages).items() if prefix in doubtful}
+        read_pages(scanner, again, lambda done: None)
+        blocks = assemble(scanner.pages)
+        if self._extras is not None:
+            blocks = self._extras.complete(blocks, scanner.pages)
+        return Snapshot(blocks, aspects=self.aspects)
