@@ -76,11 +76,15 @@ class Place(NamedTuple):
 
 
 class Transfer(NamedTuple):
-    """A file whose bytes have to reach the staging of `receiver`; replica `origin` has them."""
+    """A file whose bytes have to reach the staging of `receiver`; replica `origin` has them.
+
+    `replaces` says that the receiver has another version of it, which may hold parts of the new one.
+    """
 
     origin: int
     receiver: int
     file: StageFile
+    replaces: bool = False
 
 
 class Step(NamedTuple):
@@ -237,7 +241,9 @@ class _Draft:
         place = self._add(spot.replica, Pass.PUT, Action(act, spot.wanted.path, spot.wanted, found))
         if kind is Kind.FILE:
             transfers = self._transfers if spot.source.path == spot.wanted.path else self._early
-            transfers.append(Transfer(spot.winner, spot.replica, StageFile(spot.source, spot.wanted.path)))
+            file = StageFile(spot.source, spot.wanted.path)
+            replaces = found is not None and found.kind is Kind.FILE
+            transfers.append(Transfer(spot.winner, spot.replica, file, replaces))
         elif kind is Kind.DIRECTORY:
             self._close(spot)
         self._show("conflict_copy" if spot.old else act.value, spot, place)

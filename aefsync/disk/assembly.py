@@ -47,7 +47,7 @@ class _Extent(NamedTuple):
 
 
 class Assembly:
-    """The files of one batch; `leftovers` are seeds beside those that are named."""
+    """Files that come together; `leftovers` are seeds beside those that are named."""
 
     def __init__(self, root: ConfinedRoot, leftovers: Sequence[Seed] = ()) -> None:
         self._root = root
@@ -106,10 +106,11 @@ class Assembly:
                     self._held.setdefault(digest, _Held(seed, offset, length))
                     offset += length
 
-    def clear(self) -> None:
-        """Forget the batch."""
-        self._begun, self._level = False, -1
-        self._held, self._used, self._extents = {}, set(), {}
+    def settle(self) -> None:
+        """Forget the chunks once every file that was asked for has been filled."""
+        if not self._extents:
+            self._begun, self._level = False, -1
+            self._held, self._used = {}, set()
 
     def fill(self, path: RelPath, fd: int) -> int:
         """Copy what was found for a file into it; how many bytes."""

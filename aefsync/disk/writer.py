@@ -75,7 +75,7 @@ class Writer:
         try:
             return self._staging.stage(files, source)
         finally:
-            self._assembly.clear()
+            self._assembly.settle()
 
     def reuse(self, files: Sequence[StageFile], held: Mapping[bytes, Entry]) -> Staged:
         """Complete the files whose content is that of one that is `held`, by content digest."""

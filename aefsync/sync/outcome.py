@@ -42,7 +42,7 @@ class Tally:
         self.skipped = 0
         self.copies = 0
         self.moved = 0
-        self.literal_bytes = 0
+        self.literal_bytes = self.reused_bytes = 0
 
     def add(self, outcome: Outcome) -> None:
         """Count what one pass over one window came to."""
@@ -52,6 +52,7 @@ class Tally:
         self.skipped += outcome.skipped
         self.copies += len(outcome.kept)
         self.literal_bytes += outcome.literal_bytes
+        self.reused_bytes += outcome.reused_bytes
         if outcome.step is Pass.PUT:
             self._count(outcome)
 
@@ -126,6 +127,7 @@ def summary(
         received_bytes=session.received_bytes,
         round_trips=session.round_trips,
         literal_bytes=tally.literal_bytes,
+        reused_bytes=tally.reused_bytes,
         verified=not tally.problems,
         elapsed_s=elapsed_s,
     )

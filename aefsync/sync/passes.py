@@ -34,6 +34,7 @@ class Outcome(NamedTuple):
     problems: tuple[tuple[int, Problem], ...] = ()
     kept: tuple[tuple[int, KeptCopy], ...] = ()
     literal_bytes: int = 0
+    reused_bytes: int = 0
 
     def is_done(self, replica: int, place: Place) -> bool:
         """Whether an action was carried out."""
@@ -98,14 +99,14 @@ class _Passes:
             self._done |= {(window.number, each): flags for each, flags in done.items()}
         problems = [(number, problem) for number, own in enumerate(applied) for problem in own.problems]
         kept = tuple((number, copy) for number, own in enumerate(applied) for copy in own.kept)
-        return Outcome(step, window, done, (*transferred.problems, *problems), kept, transferred.literal_bytes)
+        return Outcome(step, window, done, (*transferred.problems, *problems), kept, *transferred[2:])
 
     def _bring(self, step: Pass, window: Window) -> Transferred:
         wanted: Sequence[Transfer] = ()
         if step is Pass.MOVE or step is Pass.PUT:
             wanted = window.plan.early if step is Pass.MOVE else window.plan.transfers
         if not wanted:
-            return Transferred((frozenset(),) * len(self._totals), (), 0)
+            return Transferred((frozenset(),) * len(self._totals), ())
         transferred = transfer(self._session, wanted)
         if step is Pass.MOVE and any(transferred.failed):
             self._failed[window.number] = transferred.failed

@@ -1,12 +1,13 @@
 """Transfer: bring the bytes of files to the staging of those who lack them, before they are put in place.
 
-Replicas on this machine copy directly from root to root; otherwise the bytes pass through the coordinator.  Either
-way the receiver hashes what it gets, and what it finds is told to the origin too, so that nobody reads a file twice.
+Replicas on this machine copy directly from root to root; otherwise the bytes pass through the coordinator, but for those
+that the receiver turns out to have (`delta`).  Either way the receiver hashes what it gets, and what it finds is told to the origin too, so that nobody reads a file twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from aefsync.core.action import Staged, StageFile
@@ -14,6 +15,8 @@ from aefsync.core.path import RelPath
 from aefsync.core.plan import Transfer
 from aefsync.core.ports import Learned, Piece
 from aefsync.core.problem import Problem
+from aefsync.core.recipe import Run
+from aefsync.sync.delta import Lacking, Seeded, lacking
 from aefsync.sync.session import Session
 
 FILES = 4096
@@ -29,7 +32,8 @@ class Transferred(NamedTuple):
 
     failed: tuple[frozenset[RelPath], ...]
     problems: tuple[tuple[int, Problem], ...]
-    literal_bytes: int
+    literal_bytes: int = 0
+    reused_bytes: int = 0
 
 
 def transfer(session: Session, transfers: Sequence[Transfer]) -> Transferred:
@@ -37,19 +41,24 @@ def transfer(session: Session, transfers: Sequence[Transfer]) -> Transferred:
 
     def receive(receiver: int, _: object) -> list[tuple[int, list[StageFile], Staged]]:
         wanted = [each for each in transfers if each.receiver == receiver]
+        unread = {each.file.path for each in wanted if not each.file.source.is_read}
         done = []
         for origin in sorted({each.origin for each in wanted}):
-            for batch in batches(each.file for each in wanted if each.origin == origin):
-                staged = _stage(session, origin, receiver, batch)
-                _teach(session, origin, batch, staged)
+            own = [each for each in wanted if each.origin == origin]
+            for batch, staged in _bring(session, origin, receiver, own):
+                _teach(session, origin, batch, staged, unread)
                 done.append((origin, batch, staged))
         return done
 
     results = session.each(receive)
     failed = [frozenset(path for _, batch, staged in own for path in _failed(batch, staged)) for own in results]
-    problems = [(origin, problem) for own in results for origin, _, staged in own for problem in staged.problems]
-    literal = sum(staged.literal_bytes for own in results for _, _, staged in own)
-    return Transferred(tuple(failed), tuple(dict.fromkeys(problems)), literal)
+    staged = [(origin, staged) for own in results for origin, _, staged in own]
+    return Transferred(
+        tuple(failed),
+        tuple(dict.fromkeys((origin, problem) for origin, each in staged for problem in each.problems)),
+        sum(each.literal_bytes for _, each in staged),
+        sum(each.reused_bytes for _, each in staged),
+    )
 
 
 def _failed(batch: Sequence[StageFile], staged: Staged) -> Iterator[RelPath]:
@@ -71,39 +80,67 @@ def batches(files: Iterable[StageFile]) -> Iterator[list[StageFile]]:
         yield batch
 
 
-def _stage(session: Session, origin: int, receiver: int, batch: list[StageFile]) -> Staged:
+def _bring(
+    session: Session, origin: int, receiver: int, transfers: Sequence[Transfer]
+) -> Iterator[tuple[list[StageFile], Staged]]:
+    """Bring files from one replica to another, batch by batch."""
     peer = session.peer(receiver, origin)
     if peer is not None:
-        return session.replicas[receiver].stage(batch, peer)
-    requests = list(_pieces(batch))
-    answers = session.replicas[origin].read_ahead([[piece for piece, _ in request] for request in requests])
-    for request, read in zip(requests, answers, strict=True):
-        sent = [Piece(path, got.offset, len(got.data), got.data) for got, (_, path) in zip(read, request, strict=True)]
-        session.replicas[receiver].write_ahead([piece for piece in sent if piece.data])
-    return session.replicas[receiver].stage(batch, None)
+        for batch in batches(each.file for each in transfers):
+            yield batch, session.replicas[receiver].stage(batch, peer)
+        return
+    missing = _missing(session, origin, receiver, transfers)
+    runs: dict[RelPath, list[Run]] = {}
+    for run in missing.runs:
+        runs.setdefault(run.path, []).append(run)
+    for batch in batches(missing.files):
+        requests, asked = itertools.tee(_requests(batch, runs))
+        answers = session.replicas[origin].read_ahead([piece for piece, _ in request] for request in asked)
+        for request, read in zip(requests, answers, strict=True):
+            sent = [
+                Piece(path, got.offset, len(got.data), got.data) for got, (_, path) in zip(read, request, strict=True)
+            ]
+            session.replicas[receiver].write_ahead([piece for piece in sent if piece.data])
+        yield batch, session.replicas[receiver].stage(batch, None)
 
 
-def _pieces(batch: list[StageFile]) -> Iterator[list[tuple[Piece, RelPath]]]:
+def _missing(session: Session, origin: int, receiver: int, transfers: Sequence[Transfer]) -> Lacking:
+    """What the receiver lacks: found out by chunks where it may hold parts, and both sides cut files alike."""
+    there, here = session.opened[origin], session.opened[receiver]
+    alike = bool(there.chunker) and there.chunker == here.chunker
+    seeded = [each for each in transfers if alike and (each.replaces or here.unfinished)]
+    plain = tuple(each.file for each in transfers if not (alike and (each.replaces or here.unfinished)))
+    found = lacking(
+        session.replicas[origin],
+        session.replicas[receiver],
+        [Seeded(each.file, (each.file.path,) if each.replaces else ()) for each in seeded],
+    )
+    whole = tuple(Run(file.path, 0, file.source.size) for file in plain)
+    return Lacking((*found.runs, *whole), (*found.files, *plain))
+
+
+def _requests(batch: list[StageFile], runs: Mapping[RelPath, Sequence[Run]]) -> Iterator[list[tuple[Piece, RelPath]]]:
     """Requests for the bytes of a batch, each with the path that a piece is meant for."""
     request: list[tuple[Piece, RelPath]] = []
     size = 0
     for file in batch:
-        for offset in range(0, file.source.size, PIECE):
-            length = min(PIECE, file.source.size - offset)
-            if size + length > PIECE * 4:
-                yield request
-                request, size = [], 0
-            request.append((Piece(file.source.path, offset, length), file.path))
-            size += length
+        for _, begin, length in runs.get(file.path, ()):
+            for offset in range(begin, begin + length, PIECE):
+                part = min(PIECE, begin + length - offset)
+                if size + part > PIECE * 4:
+                    yield request
+                    request, size = [], 0
+                request.append((Piece(file.source.path, offset, part), file.path))
+                size += part
     if request:
         yield request
 
 
-def _teach(session: Session, origin: int, batch: list[StageFile], staged: Staged) -> None:
+def _teach(session: Session, origin: int, batch: list[StageFile], staged: Staged, unread: Collection[RelPath]) -> None:
     news = [
         Learned(file.source.path, content)
         for file, content in zip(batch, staged.contents, strict=True)
-        if content and not file.source.is_read
+        if content and file.path in unread
     ]
     if news:
         session.replicas[origin].learn(news)

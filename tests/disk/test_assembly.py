@@ -9,7 +9,6 @@ import pytest
 
 from aefsync.core.path import RelPath
 from aefsync.core.recipe import SMALLEST, Recipe, Run, runs_of
-from aefsync.disk import assembly as assembly_module
 from aefsync.disk.assembly import Assembly, Seed, unfinished
 from aefsync.disk.chunking import cutting
 from tests.disk.ground import Ground, Site
@@ -76,12 +75,15 @@ def test_a_seed_that_is_no_file_is_none(ground: Ground, other: Ground) -> None:
     assert lacking(Assembly(ground.root), recipes, 0, *seeds) == [Run(NEW, 0, len(NOISE))]
 
 
-def test_a_batch_knows_nothing_of_the_one_before(ground: Ground, other: Ground, target: int) -> None:
+def test_what_is_settled_is_forgotten(ground: Ground, other: Ground, target: int) -> None:
     ground.write(OLD, NOISE)
     assembly = Assembly(ground.root)
     recipes = recipe_of(other, NOISE, 0)
     assert lacking(assembly, recipes, 0, OLD) == []
-    assembly.clear()
+    assembly.settle()
+    assert lacking(assembly, recipes, 0) == []
+    assembly.fill(NEW, target)
+    assembly.settle()
     assert assembly.fill(NEW, target) == 0
     assert lacking(assembly, recipes, 0) == [Run(NEW, 0, len(NOISE))]
 
@@ -114,7 +116,7 @@ def test_trouble_while_copying_is_told(
         assembly.fill(NEW, target)
 
 
-def test_unfinished_staging_is_a_seed(site: Site, other: Ground) -> None:
+def test_unfinished_staging_is_a_seed(site: Site, other: Ground, target: int) -> None:
     site.home.make_directories(b"tmp/20261122T101112Z-dead/deep")
     place = site.place(b".aefsync/tmp/20261122T101112Z-dead/deep/00000001")
     for name, data in ((place, NOISE[: 3 << 20]), (place + b"-small", bytes(SMALLEST - 1))):
@@ -127,14 +129,13 @@ def test_unfinished_staging_is_a_seed(site: Site, other: Ground) -> None:
         (run,) = lacking(assembly, recipe_of(other, NOISE, 0), 0)
         assert run.offset + run.length == len(NOISE)
         assert run.offset > 1 << 20
-        assembly.clear()
+        assembly.fill(NEW, target)
+        assembly.settle()
 
 
-def test_no_extent_outlives_its_level(ground: Ground, other: Ground) -> None:
-    """A chunk that is asked for twice is used twice; what was used is not cut again."""
+def test_a_chunk_is_found_as_often_as_it_is_asked_for(ground: Ground, other: Ground) -> None:
     ground.write(OLD, NOISE)
     assembly = Assembly(ground.root)
     twice = recipe_of(other, NOISE + NOISE, 0)
     left = lacking(assembly, twice, 0, OLD)
     assert sum(run.length for run in left) < 5 << 20
-    assert assembly_module.Assembly.match(assembly, [], [], 1) == []

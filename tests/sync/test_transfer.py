@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +15,9 @@ from aefsync.core.action import StageFile
 from aefsync.core.entry import UNKNOWN, Entry, Kind
 from aefsync.core.path import RelPath
 from aefsync.core.plan import Pass, Transfer
+from aefsync.core.ports import Piece
 from aefsync.core.problem import Problem
+from aefsync.core.recipe import Run
 from aefsync.core.view import View
 from aefsync.disk.hashing import SMALL
 from aefsync.sync import transfer as module
@@ -21,7 +25,7 @@ from aefsync.sync.decide import Decided, decide
 from aefsync.sync.request import RepairRequest, Request
 from aefsync.sync.session import Session
 from aefsync.sync.survey import survey
-from aefsync.sync.transfer import BYTES, FILES, PIECE, Transferred, _pieces, batches, transfer
+from aefsync.sync.transfer import BYTES, FILES, PIECE, Transferred, _requests, batches, transfer
 from aefsync.wire.login import Login
 from tests.support.sites import SITES, Seen, Site
 from tests.sync.joined import Watched, joined
@@ -230,7 +234,8 @@ def test_requests_are_as_full_as_they_may_be() -> None:
 
 @given(st.lists(st.sampled_from([0, 1, 100, PIECE - 1, PIECE, PIECE + 1, 5 * PIECE]), max_size=12))
 def test_pieces_cover_every_file_once(sizes: list[int]) -> None:
-    requests = list(_pieces(files(*sizes)))
+    wanted = files(*sizes)
+    requests = list(_requests(wanted, {each.path: [Run(each.path, 0, each.source.size)] for each in wanted}))
     assert all(sum(piece.length for piece, _ in request) <= 4 * PIECE for request in requests)
     covered: dict[bytes, int] = {}
     for piece, path in (pair for request in requests for pair in request):
@@ -238,6 +243,44 @@ def test_pieces_cover_every_file_once(sizes: list[int]) -> None:
         assert 0 < piece.length <= PIECE
         covered[path] = piece.offset + piece.length
     assert covered == {b"%d" % number: size for number, size in enumerate(sizes) if size}
+
+
+def test_a_relay_brings_what_the_receiver_lacks(bench: Bench) -> None:
+    """Both sites of a kind cut alike; a new file travels whole, an edited one in part."""
+    noise = random.Random(8).randbytes(600_000)
+    a, b = bench.add("a", "b")
+    b.write_file(b"log", noise[:500_000], mtime_ns=1)
+    a.write_file(b"log", noise[:250_000] + b"edit" + noise[250_004:], mtime_ns=2)
+    a.write_file(b"new", noise, mtime_ns=2)
+    replicas = bench.replicas()
+    with joined(*replicas) as session:
+        done = carry(session, decided(session), direct=False)
+    assert a.listing() == b.listing()
+    assert done.literal_bytes + done.reused_bytes == 1_200_000
+    assert done.reused_bytes > 450_000
+    assert {run.path for runs in _asked(replicas[0], "recipes") for run in runs} == {b"log"}
+
+
+def test_an_interrupted_run_is_continued(tmp_path: Path) -> None:
+    """What had arrived in staging need not travel again, also of a file that the receiver never had."""
+    noise = random.Random(9).randbytes(3_000_000)
+    bench = Bench("disk", tmp_path)
+    a, b = bench.add("a", "b")
+    a.write_file(b"new", noise)
+    with joined(*bench.replicas()) as session:
+        found = decided(session)
+        entry = transfers(found)[0].file.source
+        pieces = session.replicas[0].read([Piece(entry.path, 0, 2_000_000)])
+        session.replicas[1].write(pieces)
+    with joined(*bench.replicas()) as session:
+        done = carry(session, decided(session), direct=False)
+    assert a.listing() == b.listing()
+    assert done.literal_bytes + done.reused_bytes == len(noise)
+    assert done.reused_bytes > 1_900_000
+
+
+def _asked(replica: Watched, method: str) -> list[Any]:
+    return [argument for _, name, argument in replica.log if name == method]
 
 
 def test_many_files_take_several_requests(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
