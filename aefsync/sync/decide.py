@@ -13,7 +13,8 @@ from typing import NamedTuple
 from aefsync.core.compare import BATCH, Span
 from aefsync.core.differences import Differences
 from aefsync.core.guards import mirror_of_empty, parse_max_delete, too_many_deletes, unrelated_roots
-from aefsync.core.plan import Load, Plan, Transfer, load_of, plan, total
+from aefsync.core.load import Load, load_of, total
+from aefsync.core.plan import Plan, Transfer, plan
 from aefsync.core.reconcile import Decisions, needs_content, reconcile
 from aefsync.core.tree import KeyRange, Question
 from aefsync.core.verdict import Decision, Rules, unread

@@ -5,7 +5,8 @@ import pytest
 from aefsync.core.action import Act, Action, StageFile
 from aefsync.core.differences import Differences
 from aefsync.core.entry import Entry
-from aefsync.core.plan import Load, Pass, Place, Plan, Step, Transfer, load_of, plan
+from aefsync.core.load import Load, load_of
+from aefsync.core.plan import Pass, Place, Plan, Step, Transfer, plan
 from aefsync.core.reconcile import reconcile
 from aefsync.core.verdict import Rules
 from aefsync.core.view import View
@@ -63,7 +64,7 @@ def test_copy_and_create() -> None:
     assert plan_for([OLD], [NEW], []) == Plan(
         (put(Action(Act.COPY, NEW.path, NEW, OLD)), put(), put(Action(Act.CREATE, NEW.path, NEW, None))),
         (),
-        (Transfer(1, 0, StageFile(NEW, NEW.path)), Transfer(1, 2, StageFile(NEW, NEW.path))),
+        (Transfer(1, 0, StageFile(NEW, NEW.path), replaces=True), Transfer(1, 2, StageFile(NEW, NEW.path))),
         (
             Step("copy", NEW.path, 1, (0,), (Place(Pass.PUT, 0),), 3, "newer"),
             Step("create", NEW.path, 1, (2,), (Place(Pass.PUT, 0),), 3, "missing"),
