@@ -90,6 +90,7 @@ def summary(
 ) -> Summary:
     """The last event; `scans` are how the replicas are now."""
     suspects, standing = tally.reasons[Why.SUSPECT], tally.standing
+<<<<<<< HEAD
     equal = agree(session, scans, decided.survey.aspects) and not tally.problems
     # Not known on some replica, by the user's wish, or kept for the sake of what filters leave out.
     excused = tally.reasons[Why.UNKNOWN] or (tally.skipped and not tally.troubled)
@@ -105,9 +106,13 @@ def summary(
         )
         if is_cause
     ]
+=======
+    equal = len({scanned.root for scanned in scans}) == 1 and not tally.problems
+    causes = _causes(tally, equal=equal or (request.dry_run and not decided.is_empty))
+>>>>>>> 8b5ab14 (Outcome: causes apart from the summary)
     return Summary(
         exit_code=4 if "problems" in causes or "still different" in causes else 1 if causes else 0,
-        causes=tuple(causes),
+        causes=causes,
         run=session.run,
         dry_run=request.dry_run,
         equal=equal,
@@ -131,3 +136,18 @@ def summary(
         verified=not tally.problems,
         elapsed_s=elapsed_s,
     )
+
+
+def _causes(tally: Tally, *, equal: bool) -> tuple[str, ...]:
+    """Why a person has to look; `equal`: the replicas agree, or would."""
+    suspects, standing = tally.reasons[Why.SUSPECT], tally.standing
+    # Not known on some replica, by the user's wish, or kept for the sake of what filters leave out.
+    excused = tally.reasons[Why.UNKNOWN] or (tally.skipped and not tally.troubled)
+    words = (
+        ("problems", tally.problems),
+        ("conflicts", tally.copies),
+        ("suspects", suspects),
+        ("left standing", standing > suspects),
+        ("still different", not (equal or tally.problems or excused or standing)),
+    )
+    return tuple(word for word, is_cause in words if is_cause)

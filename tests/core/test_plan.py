@@ -204,7 +204,7 @@ def test_files_that_were_not_read_are_copied_as_they_are() -> None:
     new, old = unread(file(b"a", b"xx", 2)), unread(file(b"a", b"x", 1))
     made = plan_for([new], [old])
     assert shown(made) == [[], ["copy a"]]
-    assert made.transfers == (Transfer(0, 1, StageFile(new, new.path)),)
+    assert made.transfers == (Transfer(0, 1, StageFile(new, new.path), replaces=True),)
 
 
 def test_positions_lead_from_steps_to_actions() -> None:
