@@ -90,26 +90,8 @@ def summary(
 ) -> Summary:
     """The last event; `scans` are how the replicas are now."""
     suspects, standing = tally.reasons[Why.SUSPECT], tally.standing
-<<<<<<< HEAD
     equal = agree(session, scans, decided.survey.aspects) and not tally.problems
-    # Not known on some replica, by the user's wish, or kept for the sake of what filters leave out.
-    excused = tally.reasons[Why.UNKNOWN] or (tally.skipped and not tally.troubled)
-    pending = request.dry_run and not decided.is_empty
-    causes = [
-        word
-        for word, is_cause in (
-            ("problems", tally.problems),
-            ("conflicts", tally.copies),
-            ("suspects", suspects),
-            ("left standing", standing > suspects),
-            ("still different", not (equal or pending or tally.problems or excused or standing)),
-        )
-        if is_cause
-    ]
-=======
-    equal = len({scanned.root for scanned in scans}) == 1 and not tally.problems
     causes = _causes(tally, equal=equal or (request.dry_run and not decided.is_empty))
->>>>>>> 8b5ab14 (Outcome: causes apart from the summary)
     return Summary(
         exit_code=4 if "problems" in causes or "still different" in causes else 1 if causes else 0,
         causes=causes,
