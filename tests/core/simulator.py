@@ -98,7 +98,7 @@ def carry_out(todo: Sequence[Plan], trees: Sequence[Tree], stop_after: int | Non
     for step in Pass:
         for window in reversed(todo) if step.backwards else todo:
             transfers = {Pass.MOVE: window.early, Pass.PUT: window.transfers}.get(step, ())
-            for origin, receiver, file in transfers:
+            for origin, receiver, file, _ in transfers:
                 there = trees[origin].entries[file.source.path]
                 assert there.stat_key == file.source.stat_key
                 staged[receiver, file.path] = there
@@ -110,7 +110,7 @@ def carry_out(todo: Sequence[Plan], trees: Sequence[Tree], stop_after: int | Non
 
 
 def _perform(tree: Tree, action: Action, staged: Entry | None) -> None:
-    act, path, wanted, found, source = action
+    act, path, wanted, found, source, *_ = action
     if found is not None:
         assert tree.entries[source or path].stat_key == found.stat_key
     elif act is not Act.METADATA:
