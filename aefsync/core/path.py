@@ -47,6 +47,13 @@ def check_name(name: bytes) -> None:
             raise PathError("name is reserved for aefsync")
 
 
+@lru_cache(maxsize=1024)
+def _check_directory(path: bytes) -> None:
+    """Check every component; paths come a directory at a time, and deep ones are mostly that."""
+    for name in path.split(b"/"):
+        check_name(name)
+
+
 class RelPath(bytes):
     """A path below a root; constructing one checks every component.
 
@@ -61,8 +68,10 @@ class RelPath(bytes):
             raise PathError(f"path of {len(path)} bytes (at most {MAX_PATH})")
         if path[:1] == b"/":
             raise PathError("absolute path")
-        for name in path.split(b"/"):
-            check_name(name)
+        directory, slash, name = path.rpartition(b"/")
+        if slash:
+            _check_directory(directory)
+        check_name(name)
         return super().__new__(cls, path)
 
     @classmethod

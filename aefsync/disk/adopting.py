@@ -8,36 +8,36 @@ put back; only its bytes tell which, and it is read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from aefsync.core.snapshot import CONTENT
 from aefsync.core.view import STAT
-from aefsync.disk.page import RACY, UNREAD, Page
+from aefsync.disk.page import RACY, UNREAD, Page, PageKey
 
 MANY = 1 << 17
 """Files that are looked for one by one; of more, only those in directories whose whole listing is the same."""
 _INODE = 8
 
-Found = dict[bytes, dict[int, bytes]]
+Found = dict[PageKey, dict[int, bytes]]
 """Contents by page and position."""
 
 
-def adopt(pages: Mapping[bytes, Page], donors: Iterable[Page]) -> Iterator[tuple[bytes, Page]]:
+def adopt(pages: Mapping[PageKey, Page], donors: Iterable[Page]) -> Iterator[tuple[PageKey, Page]]:
     """Those of `pages` that get contents from pages which are no longer anybody's."""
-    unread = {prefix: positions for prefix, page in pages.items() if (positions := page.unread())}
+    unread = {key: positions for key, page in pages.items() if (positions := page.unread())}
     found: Found = {}
     if sum(map(len, unread.values())) <= MANY:
         _by_row(pages, unread, donors, found)
     else:
         _by_listing(pages, unread, donors, found)
-    for prefix, contents in found.items():
-        yield prefix, pages[prefix].with_contents(contents)
+    for key, contents in found.items():
+        yield key, pages[key].with_contents(contents)
 
 
 def _by_row(
-    pages: Mapping[bytes, Page], unread: Mapping[bytes, list[int]], donors: Iterable[Page], found: Found
+    pages: Mapping[PageKey, Page], unread: Mapping[PageKey, Sequence[int]], donors: Iterable[Page], found: Found
 ) -> None:
-    places = {_row(pages[prefix], index): (prefix, index) for prefix, own in unread.items() for index in own}
+    places = {_row(pages[key], index): (key, index) for key, own in unread.items() for index in own}
     for donor in donors if places else ():
         for index in range(donor.length):
             place = places.get(_row(donor, index))
@@ -46,17 +46,17 @@ def _by_row(
 
 
 def _by_listing(
-    pages: Mapping[bytes, Page], unread: Mapping[bytes, list[int]], donors: Iterable[Page], found: Found
+    pages: Mapping[PageKey, Page], unread: Mapping[PageKey, Sequence[int]], donors: Iterable[Page], found: Found
 ) -> None:
-    listings = {pages[prefix].seen: prefix for prefix in unread if pages[prefix].seen}
+    listings = {pages[key].seen: key for key in unread if pages[key].seen}
     for donor in donors:
-        prefix = listings.get(donor.seen)
-        if prefix is not None and (donor.names, donor.stats) == (pages[prefix].names, pages[prefix].stats):
-            for index in unread[prefix]:
-                _take(donor, index, (prefix, index), found)
+        key = listings.get(donor.seen)
+        if key is not None and (donor.names, donor.stats) == (pages[key].names, pages[key].stats):
+            for index in unread[key]:
+                _take(donor, index, (key, index), found)
 
 
-def _take(donor: Page, index: int, place: tuple[bytes, int], found: Found) -> None:
+def _take(donor: Page, index: int, place: tuple[PageKey, int], found: Found) -> None:
     """Take one content over, unless it proves nothing: where inodes are not stable there are none."""
     if not donor.flags[index] & (RACY | UNREAD) and any(_row(donor, index)[-_INODE:]):
         found.setdefault(place[0], {})[place[1]] = donor.contents[index * CONTENT : (index + 1) * CONTENT]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from aefsync.core.digest import ENTRY_DIGEST, content_digest
@@ -72,14 +72,13 @@ class PageBuilder:
         self._clock_column = _CTIME if file_system.stable else _MTIME
         self._racy_from = seen_at - file_system.step_ns
 
-    def build(self, listing: Listing, known: Page | None, rules: bytes, contents: Mapping[bytes, bytes]) -> Page:
-        """The page; `known` is the one from before, its contents reused where the stat is the same and not racy.
+    def build(self, listing: Listing, known: Sequence[Page], rules: bytes, contents: Mapping[bytes, bytes]) -> Page:
+        """The page; `known` are those from before, their contents reused where the stat is the same and not racy.
 
         `contents` holds digests that were taken along with the listing, by name (`UNKNOWN`: not taken); they count
         where nothing is racy.
         """
         seen = listing.seen
-        listing = listing.in_order()
         listed_kinds = _kinds(listing.stats)
         listed_stats = without_sizes(listing.stats, _where(listed_kinds, stat.S_IFDIR))
         names, stats, kinds = listing.names, listed_stats, listed_kinds
@@ -101,8 +100,8 @@ class PageBuilder:
             rules=rules,
             seen=seen,
         )
-        if known is not None:
-            page = _reuse(page, known)
+        for before in known:
+            page = _reuse(page, before)
         if contents:
             names_kept = page.name_list()
             fresh = {index: contents[names_kept[index]] for index in page.unread() if not page.flags[index] & RACY}
@@ -162,6 +161,29 @@ class PageBuilder:
                     with contextlib.suppress(OSError):
                         found[index] = content_digest(os.readlink(name, dir_fd=fd))
         return found
+
+
+class Earlier:
+    """The pages that were known of a directory, each taken up only when the names of a new listing reach it."""
+
+    def __init__(self, pages: Iterable[Page]) -> None:
+        self._coming = (page for page in pages if page.length)
+        self._near: list[Page] = []
+
+    def around(self, listing: Listing) -> list[Page]:
+        """Those that may hold some of the names of this listing; listings come in order."""
+        first, last = listing.names.partition(b"\0")[0], listing.names.rpartition(b"\0")[2]
+        self._near = [page for page in self._near if page.names.rpartition(b"\0")[2] >= first]
+        if not self._near or _first(self._near[-1]) <= last:
+            for page in self._coming:
+                self._near.append(page)
+                if _first(page) > last:
+                    break
+        return self._near
+
+
+def _first(page: Page) -> bytes:
+    return page.names.partition(b"\0")[0]
 
 
 def _reuse(page: Page, known: Page) -> Page:

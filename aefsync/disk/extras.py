@@ -14,9 +14,9 @@ from aefsync.core.metadata import Aspects, Extra
 from aefsync.core.snapshot import Block
 from aefsync.disk.building import directory_path
 from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.key_order import runs
 from aefsync.disk.owners import OwnerNames
-from aefsync.disk.page import Page
-from aefsync.disk.reading import placed
+from aefsync.disk.page import Page, PageKey
 
 NOT_KNOWN = Extra()
 """Of what vanished, or may not be looked at; the next scan tells."""
@@ -29,22 +29,22 @@ class Extras:
         self._root = root
         self._owners = OwnerNames(numeric=aspects.numeric_ids)
         self._by_owner: dict[tuple[int, int], Extra] = {}
-        self._known: dict[bytes, tuple[Page, Sequence[Extra]]] = {}
+        self._known: dict[PageKey, tuple[Page, Sequence[Extra]]] = {}
 
-    def complete(self, blocks: Sequence[Block], pages: Mapping[bytes, Page]) -> list[Block]:
+    def complete(self, blocks: Sequence[Block], pages: Mapping[PageKey, Page]) -> list[Block]:
         """The blocks of these pages with the extras of their entries."""
-        self._known = {prefix: self._of_page(prefix, page) for prefix, page in pages.items()}
+        self._known = {key: self._of_page(key, page) for key, page in pages.items()}
         return [
-            block._replace(extras=self._known[prefix][1][low:high])
-            for block, (prefix, low, high, _) in zip(blocks, placed(blocks), strict=True)
+            block._replace(extras=self._known[key][1][low:high])
+            for block, (key, low, high) in zip(blocks, runs(pages), strict=True)
         ]
 
-    def _of_page(self, prefix: bytes, page: Page) -> tuple[Page, Sequence[Extra]]:
-        known = self._known.get(prefix)
+    def _of_page(self, key: PageKey, page: Page) -> tuple[Page, Sequence[Extra]]:
+        known = self._known.get(key)
         if known is not None and known[0] is page:
             return known
         names = page.name_list()
-        with contextlib.suppress(OSError), self._root.directory(directory_path(prefix)) as fd:
+        with contextlib.suppress(OSError), self._root.directory(directory_path(key[0])) as fd:
             return page, [self._of(fd, name) for name in names]
         return page, [NOT_KNOWN] * len(names)
 

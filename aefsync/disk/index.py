@@ -1,4 +1,4 @@
-"""The index: a cache of pages, a row for up to 1024 entries of a directory, that may be deleted at any time.
+"""The index: a cache of pages, a row each, that may be deleted at any time.
 
 It lives in `.aefsync/` where a run may write there, else in the user's cache directory.  SQLite lets concurrent runs
 share it and makes a kill harmless; a checksum in each row makes damage harmless, and a file that SQLite refuses is
@@ -13,19 +13,21 @@ import os
 import sqlite3
 import stat
 from collections.abc import Collection, Iterator
+from typing import Any
 
 from aefsync.core.digest import framed_digest
-from aefsync.disk.page import Brief, Page, pack, pack_brief, unpack, unpack_brief
+from aefsync.disk.page import Brief, Page, PageKey, pack, pack_brief, unpack, unpack_brief
 
-_VERSION = 1
-_SELECT = "SELECT number, checksum, body FROM page WHERE directory = ? ORDER BY number"
-_SELECT_BRIEF = "SELECT checksum, body FROM brief WHERE directory = ?"
-_FLUSH = 32 << 20
+_VERSION = 2
+_SELECT = "SELECT checksum, body FROM page WHERE directory = ? AND number = ?"
+_SELECT_NUMBERS = "SELECT number FROM page WHERE directory = ?"
+_SELECT_BRIEFS = "SELECT number, checksum, body FROM brief WHERE directory = ?"
+_FLUSH = 8 << 20
 """Bytes of pages kept in memory before they are written."""
 
 
 class Index:
-    """Pages by directory key; `path` `None` keeps nothing.
+    """Pages by directory and number; `path` `None` keeps nothing.
 
     `fallback` is read where `path` has no page; `seed` is an index that an empty one begins as a copy of.
     """
@@ -39,8 +41,8 @@ class Index:
         self._fallback = _open_read_only(fallback) if fallback and os.path.exists(fallback) else None
         if seed and os.path.exists(seed) and self.is_empty:
             self._take_over(seed)
-        self._pending: dict[bytes, list[bytes]] = {}
-        self._pending_briefs: dict[bytes, bytes | None] = {}
+        self._pending: dict[PageKey, bytes] = {}
+        self._pending_briefs: dict[PageKey, bytes | None] = {}
         self._pending_bytes = 0
 
     def _take_over(self, seed: str) -> None:
@@ -63,47 +65,61 @@ class Index:
                     return False
         return True
 
-    def load(self, directory: bytes, seen: bytes | None = None) -> Page | None:
-        """The page of a directory (its key with closing NUL), if there is an undamaged one (of that listing)."""
-        if directory in self._pending:
-            return unpack(self._pending[directory])
-        for database in (self._database, self._fallback):
-            if database is None:
-                continue
-            try:
-                rows = database.execute(_SELECT, (directory,)).fetchall()
-            except sqlite3.Error:
-                continue
-            page = _decode(directory, rows) if rows else None
-            if page is not None and seen in (None, page.seen):
-                return page
+    def load(self, key: PageKey, seen: bytes | None = None) -> Page | None:
+        """A page, if there is an undamaged one (of that listing)."""
+        if key in self._pending:
+            return unpack(self._pending[key])
+        for rows in self._rows_of(_SELECT, key):
+            for checksum, body in rows:
+                if _checksum(key, _PAGE, body) == checksum:
+                    with contextlib.suppress(ValueError):
+                        page = unpack(body)
+                        if seen in (None, page.seen):
+                            return page
         return None
 
-    def brief(self, directory: bytes) -> Brief | None:
-        """The brief of a directory's page, if that may be recognised by it."""
-        for database in (self._database, self._fallback):
-            if database is None:
-                continue
-            try:
-                row = database.execute(_SELECT_BRIEF, (directory,)).fetchone()
-            except sqlite3.Error:
-                continue
-            if row is not None and _checksum(directory, -1, row[1]) == row[0]:
-                with contextlib.suppress(ValueError):
-                    return unpack_brief(row[1])
-        return None
+    def pages(self, directory: bytes) -> Iterator[Page]:
+        """The undamaged pages of a directory, each loaded when it is asked for."""
+        numbers = {number for rows in self._rows_of(_SELECT_NUMBERS, (directory,)) for (number,) in rows}
+        for number in sorted(numbers):
+            page = self.load((directory, number))
+            if page is not None:
+                yield page
 
-    def store(self, directory: bytes, page: Page) -> None:
+    def briefs(self, directory: bytes) -> dict[int, Brief]:
+        """The briefs of a directory's pages, by number, of those that may be recognised by them."""
+        found: dict[int, Brief] = {}
+        for rows in self._rows_of(_SELECT_BRIEFS, (directory,)):
+            for number, checksum, body in rows:
+                if number not in found and _checksum((directory, number), _BRIEF, body) == checksum:
+                    with contextlib.suppress(ValueError):
+                        found[number] = unpack_brief(body)
+        return found
+
+    def _rows_of(self, select: str, parameters: tuple[bytes | int, ...]) -> Iterator[list[tuple[Any, ...]]]:
+        """What each database has; one that is in any trouble has nothing."""
+        for database in (self._database, self._fallback):
+            if database is not None:
+                with contextlib.suppress(sqlite3.Error):
+                    yield database.execute(select, parameters).fetchall()
+
+    def store(self, key: PageKey, page: Page) -> None:
         """Keep a page; it is written at `flush` or when many are waiting."""
         if self._database is None:
             return
-        rows = pack(page)
-        self._pending[directory] = rows
         brief = page.brief()
-        self._pending_briefs[directory] = pack_brief(brief) if brief is not None else None
-        self._pending_bytes += sum(map(len, rows))
+        self._pending[key] = pack(page)
+        self._pending_briefs[key] = pack_brief(brief) if brief is not None else None
+        self._pending_bytes += len(self._pending[key])
         if self._pending_bytes > _FLUSH:
             self.flush()
+
+    def cut(self, directory: bytes, count: int) -> None:
+        """Forget all but the first `count` pages of a directory."""
+        if self._database is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._database.execute("DELETE FROM page WHERE directory = ? AND number >= ?", (directory, count))
+                self._database.execute("DELETE FROM brief WHERE directory = ? AND number >= ?", (directory, count))
 
     def flush(self) -> None:
         """Write what is waiting; an index that cannot be written is given up without a word: it is a cache."""
@@ -123,18 +139,13 @@ class Index:
 
     def _write(self, database: sqlite3.Connection) -> None:
         with self._transaction(database):
-            for directory, rows in self._pending.items():
-                database.execute("DELETE FROM page WHERE directory = ? AND number >= ?", (directory, len(rows)))
-            database.executemany("INSERT OR REPLACE INTO page VALUES (?, ?, ?, ?)", self._rows())
+            pages = ((*key, _checksum(key, _PAGE, body), body) for key, body in self._pending.items())
+            database.executemany("INSERT OR REPLACE INTO page VALUES (?, ?, ?, ?)", pages)
             briefs = self._pending_briefs.items()
-            database.executemany("DELETE FROM brief WHERE directory = ?", [(key,) for key, body in briefs if not body])
-            fresh = [(key, _checksum(key, -1, body), body) for key, body in briefs if body]
-            database.executemany("INSERT OR REPLACE INTO brief VALUES (?, ?, ?)", fresh)
-
-    def _rows(self) -> Iterator[tuple[bytes, int, bytes, bytes]]:
-        for directory, rows in self._pending.items():
-            for number, body in enumerate(rows):
-                yield directory, number, _checksum(directory, number, body), body
+            lost = [key for key, body in briefs if not body]
+            database.executemany("DELETE FROM brief WHERE directory = ? AND number = ?", lost)
+            fresh = [(*key, _checksum(key, _BRIEF, body), body) for key, body in briefs if body]
+            database.executemany("INSERT OR REPLACE INTO brief VALUES (?, ?, ?, ?)", fresh)
 
     def vanished(self, kept: Collection[bytes]) -> list[bytes]:
         """The directories that have pages and are not among these."""
@@ -197,11 +208,11 @@ class Index:
             version = database.execute("PRAGMA user_version").fetchone()[0]
             if version not in (0, _VERSION):
                 raise _OtherVersion
-            database.execute(
-                "CREATE TABLE IF NOT EXISTS page (directory BLOB, number INTEGER, checksum BLOB, body BLOB,"
-                " PRIMARY KEY (directory, number)) WITHOUT ROWID"
-            )
-            database.execute("CREATE TABLE IF NOT EXISTS brief (directory BLOB PRIMARY KEY, checksum BLOB, body BLOB)")
+            for table in ("page", "brief"):
+                database.execute(
+                    f"CREATE TABLE IF NOT EXISTS {table} (directory BLOB, number INTEGER, checksum BLOB, body BLOB,"
+                    " PRIMARY KEY (directory, number)) WITHOUT ROWID"
+                )
             database.execute(f"PRAGMA user_version = {_VERSION}")
         except BaseException:
             database.close()
@@ -234,14 +245,9 @@ def _open_read_only(path: str) -> sqlite3.Connection | None:
     return None
 
 
-def _decode(directory: bytes, rows: list[tuple[int, bytes, bytes]]) -> Page | None:
-    if any(_checksum(directory, number, body) != checksum for number, checksum, body in rows):
-        return None
-    try:
-        return unpack([body for _, _, body in rows])
-    except ValueError:
-        return None
+_PAGE, _BRIEF = b"page", b"brief"
 
 
-def _checksum(directory: bytes, number: int, body: bytes) -> bytes:
-    return framed_digest((directory, number.to_bytes(8, signed=True), body), 8)
+def _checksum(key: PageKey, table: bytes, body: bytes) -> bytes:
+    directory, number = key
+    return framed_digest((directory, number.to_bytes(8), table, body), 8)

@@ -10,10 +10,9 @@ import contextlib
 import errno
 import os
 import struct
-from collections.abc import Callable, Sequence
-from functools import partial
-from itertools import chain
-from operator import attrgetter, lt
+from collections.abc import Sequence
+from itertools import chain, islice
+from operator import attrgetter
 from typing import NamedTuple
 
 from aefsync.core.digest import content_digest, framed_digest
@@ -21,10 +20,10 @@ from aefsync.core.entry import UNKNOWN
 from aefsync.core.path import RESERVED
 from aefsync.core.view import STAT
 from aefsync.disk.hashing import READ_FLAGS
+from aefsync.disk.page import ROWS
 
 _STABLE = attrgetter("st_mode", "st_size", "st_mtime_ns", "st_ctime_ns", "st_ino")
 _UNSTABLE = attrgetter("st_mode", "st_size", "st_mtime_ns")
-_name = attrgetter("name")
 _RESERVED = RESERVED.decode()
 INODE = (1 << 63) - 1
 """What of an inode number is kept."""
@@ -35,8 +34,8 @@ MANY = 4096
 
 
 class Listing(NamedTuple):
-    """What a directory shows, in its own order: `names` joined by NUL, packed `stats`, and what could not be statted,
-    with the reason."""
+    """What a directory shows, up to `ROWS` names of it, sorted: `names` joined by NUL, packed `stats`, and what could
+    not be statted, with the reason."""
 
     names: bytes
     stats: bytes
@@ -47,41 +46,40 @@ class Listing(NamedTuple):
         """Identifies the listing; empty where it is not whole."""
         return b"" if self.failed else framed_digest((self.names, self.stats), 16)
 
-    def in_order(self) -> Listing:
-        """The same sorted by name."""
-        names = self.names.split(b"\0")
-        if all(map(lt, names, names[1:])):
-            return self
-        order = sorted(range(len(names)), key=names.__getitem__)
-        size = STAT.size
-        stats = b"".join([self.stats[index * size : (index + 1) * size] for index in order])
-        return Listing(b"\0".join([names[index] for index in order]), stats, self.failed)
+
+EMPTY = Listing(b"", b"", ())
 
 
-def list_directory(fd: int, *, stable: bool) -> Listing:
+def list_directory(fd: int, *, stable: bool) -> list[Listing]:
     """List the directory open at `fd`, `.aefsync` left out.  Raises `OSError` where it cannot be read."""
-    with os.scandir(fd) as scan:
-        entries = list(scan)
-    names = "\0".join(map(_name, entries)).encode("utf-8", "surrogateescape")
+    names = "\0".join(os.listdir(fd)).encode("utf-8", "surrogateescape").split(b"\0")
     if RESERVED in names:
-        entries = [entry for entry in entries if _encoded(entry) != RESERVED]
-        names = b"\0".join(map(_encoded, entries))
+        names.remove(RESERVED)
+    return list_names(fd, names if any(names) else [], stable=stable)
+
+
+def list_names(fd: int, names: list[bytes], *, stable: bool) -> list[Listing]:
+    """As `list_directory`, of these names only, as far as they are there; the list of names is used up."""
+    names.sort(reverse=True)
+    listings = []
+    # From the end, so that the names of a very large directory make room for their stats.
+    while names:
+        part = names[: -ROWS - 1 : -1]
+        del names[-ROWS:]
+        listings.append(_list_part(fd, part, stable=stable))
+    return listings or [EMPTY]
+
+
+def _list_part(fd: int, names: list[bytes], *, stable: bool) -> Listing:
     try:
-        stats = [entry.stat(follow_symlinks=False) for entry in entries]
-        return Listing(names, _pack(stats, stable=stable), ())
+        stats = [os.stat(name, dir_fd=fd, follow_symlinks=False) for name in names]
+        return Listing(b"\0".join(names), _pack(stats, stable=stable), ())
     except OSError:
-        looks = [(_encoded(entry), partial(entry.stat, follow_symlinks=False)) for entry in entries]
-        return _list_with_failures(looks, stable=stable)
+        return _list_with_failures(fd, names, stable=stable)
 
 
-def list_names(fd: int, names: Sequence[bytes], *, stable: bool) -> Listing:
-    """As `list_directory`, of these names only, as far as they are there."""
-    looks = [(name, partial(os.stat, name, dir_fd=fd, follow_symlinks=False)) for name in names]
-    return _list_with_failures(looks, stable=stable)
-
-
-def read_directory(fd: int, *, stable: bool) -> tuple[Listing, dict[bytes, bytes]]:
-    """List the directory open at `fd` and read its small files on the way: the listing, and their content digests.
+def read_directory(fd: int, *, stable: bool) -> tuple[list[Listing], dict[bytes, bytes]]:
+    """List the directory open at `fd` and read its small files on the way: the listings, and their content digests.
 
     `UNKNOWN` stands for what was not read; in a directory of more than `MANY` entries nothing is.
 
@@ -89,10 +87,11 @@ def read_directory(fd: int, *, stable: bool) -> tuple[Listing, dict[bytes, bytes
     it counts as racy.  That saves one system call in five.  Raises `OSError` where anything at all is in the way.
     """
     with os.scandir(fd) as scan:
-        entries = [entry for entry in scan if entry.name != _RESERVED]
+        entries = list(islice((entry for entry in scan if entry.name != _RESERVED), MANY + 1))
     if len(entries) > MANY:
         return list_directory(fd, stable=stable), {}
-    names = "\0".join(map(_name, entries)).encode("utf-8", "surrogateescape")
+    entries.sort(key=_encoded)
+    names = [_encoded(entry) for entry in entries]
     stats: list[os.stat_result] = []
     contents: list[bytes] = []
     buffer = bytearray(_EAGER)
@@ -110,19 +109,22 @@ def read_directory(fd: int, *, stable: bool) -> tuple[Listing, dict[bytes, bytes
             os.close(file)
         stats.append(seen)
         contents.append(content_digest(view[:count]) if count == seen.st_size else UNKNOWN)
-    listing = Listing(names, _pack(stats, stable=stable), ())
-    return listing, dict(zip(names.split(b"\0"), contents, strict=False)) if entries else {}
+    listings = [
+        Listing(b"\0".join(names[low : low + ROWS]), _pack(stats[low : low + ROWS], stable=stable), ())
+        for low in range(0, len(names), ROWS)
+    ]
+    return listings or [EMPTY], dict(zip(names, contents, strict=True))
 
 
 def _encoded(entry: os.DirEntry[str]) -> bytes:
     return entry.name.encode("utf-8", "surrogateescape")
 
 
-def _list_with_failures(looks: Sequence[tuple[bytes, Callable[[], os.stat_result]]], *, stable: bool) -> Listing:
+def _list_with_failures(fd: int, wanted: Sequence[bytes], *, stable: bool) -> Listing:
     names, stats, failed = [], [], []
-    for name, look in looks:
+    for name in wanted:
         try:
-            seen = look()
+            seen = os.stat(name, dir_fd=fd, follow_symlinks=False)
             _pack([seen], stable=stable)
         except FileNotFoundError:
             continue

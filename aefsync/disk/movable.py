@@ -11,13 +11,14 @@ from aefsync.core.path import RESERVED, RelPath, subtree_range
 from aefsync.core.renamed import Rename
 from aefsync.disk.building import directory_path
 from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.key_order import pages_of
 from aefsync.disk.page import left_out
 from aefsync.disk.scan import Scanner
 
 
 def are_movable(scanner: Scanner, renames: Sequence[Rename]) -> list[bool]:
     """Whether each of these renames may be done; the scanner has a page for every directory."""
-    prefixes = sorted(scanner.pages)
+    prefixes = sorted({prefix for prefix, _ in scanner.pages})
     found = []
     for old, new in renames:
         low, high = (bisect_left(prefixes, key) for key in subtree_range(old.key))
@@ -32,7 +33,7 @@ def _is_movable(scanner: Scanner, prefixes: Sequence[bytes], mount: bytes) -> bo
     """Whether these directories hold nothing that was left out or is not known, and all are on one mount."""
     for prefix in prefixes:
         path = directory_path(prefix)
-        if scanner.problems.get(prefix) or any(left_out(scanner.pages[prefix])):
+        if scanner.problems.get(prefix) or any(any(left_out(page)) for _, page in pages_of(scanner.pages, prefix)):
             return False
         if any(each.rpartition(b"/")[0] == path for each in scanner.unexamined):
             return False

@@ -1,5 +1,6 @@
-"""The page: what a scan knows of one directory, column by column, and its form in the index.
+"""The page: what a scan knows of up to `ROWS` neighbours in one directory, column by column, and its form in the index.
 
+A directory is one page, or as many as it needs: nothing that is done to a page depends on how large the directory is.
 Columns are packed so that an unchanged directory costs two comparisons of byte strings and is reused as it stands.
 What the directory lists but the tree leaves out (filtered names, devices) is kept too, in the `listed` columns, so that
 such a directory is recognised as unchanged all the same.
@@ -8,13 +9,14 @@ such a directory is recognised as unchanged all the same.
 from __future__ import annotations
 
 import struct
+from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from operator import ge
 from typing import NamedTuple
 
 from aefsync.core.digest import ENTRY_DIGEST
 from aefsync.core.entry import UNKNOWN
-from aefsync.core.snapshot import CONTENT, Block, block_digests
+from aefsync.core.snapshot import CONTENT, STAT_COLUMNS, Block, block_digests
 from aefsync.core.view import STAT, View
 
 RACY = 1
@@ -26,8 +28,14 @@ NOT_TAKEN = bytes(ENTRY_DIGEST)
 """In place of an entry digest that was not computed yet."""
 
 
+ROWS = 1024
+"""Names that a directory lists to a page."""
+PageKey = tuple[bytes, int]
+"""The key of the directory with a closing NUL (the root's is empty), and the number of the page in it."""
+
+
 class Page(NamedTuple):
-    """The entries of one directory, by name.
+    """Entries of one directory, by name.
 
     `names` joined by NUL, `stats` `STAT.size` bytes each, `contents` 32, `flags` one, `digests` 16 (zeros: not taken
     yet).  `directories` are the positions of the sub-directories.  `listed` and `listed_stats` are what the directory
@@ -57,11 +65,16 @@ class Page(NamedTuple):
     def name_list(self) -> list[bytes]:
         return self.names.split(b"\0") if self.flags else []
 
-    def unread(self) -> list[int]:
+    def unread(self) -> array[int]:
         """Positions of the files whose content is not known."""
         if not any(flag & UNREAD for flag in set(self.flags)):
-            return []
-        return [index for index, flag in enumerate(self.flags) if flag & UNREAD]
+            return array("H")
+        return array("H", [index for index, flag in enumerate(self.flags) if flag & UNREAD])
+
+    def bytes_of(self, positions: Sequence[int]) -> int:
+        """The sizes of the entries at these positions, added up."""
+        sizes = memoryview(self.stats).cast("q")[1::STAT_COLUMNS].tolist() if positions else []
+        return sum(sizes) if len(positions) == len(sizes) else sum([sizes[index] for index in positions])
 
     def with_contents(self, found: dict[int, bytes]) -> Page:
         """The page with these contents, by position, now known."""
@@ -167,45 +180,20 @@ def _pick(column: bytes, width: int, positions: Iterable[int]) -> bytes:
 
 
 _HEAD = struct.Struct("<10I")
-ROWS = 1024
 
 
-def pack(page: Page) -> list[bytes]:
-    """The page's form in the index: rows of up to `ROWS` entries, what is not per entry standing in the first."""
+def pack(page: Page) -> bytes:
+    """The page's form in the index."""
     same = page.listed == page.names and page.listed_stats == page.stats
-    whole = [
-        struct.pack(f"<{len(page.directories)}I", *page.directories),
-        b"" if same else page.listed,
-        b"" if same else page.listed_stats,
-        page.rules,
-        page.seen,
-    ]
-    rows = []
-    names = page.name_list() if page.length > ROWS else []
-    for low in range(0, max(page.length, 1), ROWS):
-        cut = [
-            b"\0".join(names[low : low + ROWS]) if names else page.names,
-            page.stats[low * STAT.size : (low + ROWS) * STAT.size],
-            page.contents[low * CONTENT : (low + ROWS) * CONTENT],
-            page.flags[low : low + ROWS],
-            page.digests[low * ENTRY_DIGEST : (low + ROWS) * ENTRY_DIGEST],
-        ]
-        columns = cut + (whole if low == 0 else [b""] * len(whole))
-        rows.append(b"".join([_HEAD.pack(*map(len, columns)), *columns]))
-    return rows
+    directories = struct.pack(f"<{len(page.directories)}I", *page.directories)
+    left = [b"", b""] if same else [page.listed, page.listed_stats]
+    columns = [*page[:5], directories, *left, page.rules, page.seen]
+    return b"".join([_HEAD.pack(*map(len, columns)), *columns])
 
 
-def unpack(rows: Sequence[bytes]) -> Page:
+def unpack(packed: bytes) -> Page:
     """The inverse of `pack`; raises `ValueError` where the lengths do not fit."""
-    cut = [_columns(row) for row in rows]
-    if not cut:
-        raise ValueError("page without rows")
-    if len(cut) == 1:
-        names, stats, contents, flags, digests = cut[0][:5]
-    else:
-        names = b"\0".join([columns[0] for columns in cut])
-        stats, contents, flags, digests = (b"".join([columns[i] for columns in cut]) for i in range(1, 5))
-    directories, listed, listed_stats, rules, seen = cut[0][5:]
+    names, stats, contents, flags, digests, directories, listed, listed_stats, rules, seen = _columns(packed)
     count = len(flags)
     fits = len(stats) == count * STAT.size and len(contents) == count * CONTENT
     if not fits or len(digests) != count * ENTRY_DIGEST or _count_names(names) != count:

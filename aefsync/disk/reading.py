@@ -3,51 +3,40 @@
 from __future__ import annotations
 
 import os
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from aefsync.core.compare import Span
 from aefsync.core.entry import UNKNOWN
 from aefsync.core.problem import Problem
-from aefsync.core.snapshot import Block
 from aefsync.core.view import STAT
 from aefsync.disk.building import directory_path
 from aefsync.disk.hashing import HashFailure, Seen, hash_files
-from aefsync.disk.page import Page
+from aefsync.disk.key_order import runs
+from aefsync.disk.page import Page, PageKey
 from aefsync.disk.scan import Scanner
 from aefsync.disk.spreading import Spread, spread
 
-Wanted = dict[bytes, list[int]]
-"""Positions within pages, by the page's key."""
+Wanted = dict[PageKey, "array[int]"]
+"""Positions within pages."""
 
 
-def unread(pages: dict[bytes, Page]) -> Wanted:
+def unread(pages: Mapping[PageKey, Page]) -> Wanted:
     """Every file whose content is not known."""
-    found = {prefix: page.unread() for prefix, page in pages.items()}
-    return {prefix: positions for prefix, positions in found.items() if positions}
+    found = ((key, page.unread()) for key, page in pages.items())
+    return {key: positions for key, positions in found if positions}
 
 
-def within(wanted: Wanted, blocks: Sequence[Block], spans: Sequence[Span], *, inside: bool) -> Wanted:
-    """Those of `wanted` at positions of the snapshot that lie in `spans` (or outside of them)."""
+def within(wanted: Wanted, pages: Mapping[PageKey, Page], spans: Sequence[Span], *, inside: bool) -> Wanted:
+    """Those of `wanted` at positions of the snapshot of `pages` that lie in `spans` (or outside of them)."""
     chosen: Wanted = {}
-    for prefix, low, high, start in placed(blocks):
-        positions = wanted.get(prefix)
-        if positions is None:
-            continue
-        for position in positions:
-            if low <= position < high and _covered(spans, start + position - low) == inside:
-                chosen.setdefault(prefix, []).append(position)
-    return chosen
-
-
-def placed(blocks: Sequence[Block]) -> Iterator[tuple[bytes, int, int, int]]:
-    """For each block: its page, the positions there (from, to), and where it begins in the snapshot."""
-    filled: dict[bytes, int] = {}
     start = 0
-    for block in blocks:
-        low = filled.get(block.prefix, 0)
-        filled[block.prefix] = low + block.length
-        yield block.prefix, low, low + block.length, start
-        start += block.length
+    for key, low, high in runs(pages):
+        for position in wanted.get(key, ()):
+            if low <= position < high and _covered(spans, start + position - low) == inside:
+                chosen.setdefault(key, array("H")).append(position)
+        start += high - low
+    return chosen
 
 
 def _covered(spans: Sequence[Span], position: int) -> bool:
@@ -66,22 +55,30 @@ def read_pages(scanner: Scanner, wanted: Wanted, on_bytes: Callable[[int], None]
     """Hash the wanted files; what cannot be read is a problem, what vanished is dropped."""
     done = 0
     pays = scanner.crew.pays(sum(map(len, wanted.values())))
-    alone: Iterator[Spread] = ((prefix, {}) for prefix in sorted(wanted))
-    for prefix, known in spread(scanner.crew, scanner.pages, wanted) if pays else alone:
-        page = scanner.pages[prefix]
+    alone: Iterator[Spread] = ((key, {}) for key in sorted(wanted))
+    for key, known in spread(scanner.crew, scanner.pages, wanted) if pays else alone:
+        page = scanner.pages[key]
         names = page.name_list()
         stats = [Seen._make(row[1:]) for row in STAT.iter_unpack(page.stats)]
-        rows = {index: stats[index] for index in wanted[prefix] if index not in known}
+        rows = {index: stats[index] for index in wanted[key] if index not in known}
         try:
-            with scanner.root.directory(directory_path(prefix)) as fd:
+            with scanner.root.directory(directory_path(key[0])) as fd:
                 results = hash_files(fd, [names[index] for index in rows], list(rows.values()))
         except FileNotFoundError:
             results = [HashFailure("vanished", vanished=True)] * len(rows)
         except OSError as error:
             results = [HashFailure((error.strerror or str(error)).lower())] * len(rows)
-        scanner.replace(prefix, *_completed(prefix, page, {**known, **dict(zip(rows, results, strict=True))}))
-        done += sum(stats[index].size for index in wanted[prefix])
+        scanner.replace(key, *_completed(key[0], page, {**known, **dict(zip(rows, results, strict=True))}))
+        done += sum(stats[index].size for index in wanted[key])
         on_bytes(done)
+
+
+def materialised(scanner: Scanner) -> Mapping[PageKey, Page]:
+    """Everything that a scan found, page by page; read again where the index no longer tells what it told then."""
+    doubtful = scanner.materialise()
+    again = {key: found for key, found in unread(scanner.pages).items() if key[0] in doubtful} if doubtful else {}
+    read_pages(scanner, again, lambda done: None)
+    return scanner.pages
 
 
 def _completed(prefix: bytes, page: Page, results: Mapping[int, bytes | HashFailure]) -> tuple[Page, list[Problem]]:

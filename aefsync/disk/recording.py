@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from aefsync.core.entry import UNKNOWN, Entry, kind_of
+from aefsync.core.path import RelPath
 from aefsync.core.snapshot import CONTENT
 from aefsync.core.view import STAT
+from aefsync.disk.key_order import pages_of
 from aefsync.disk.page import Page
 from aefsync.disk.scan import Scanner
 
@@ -36,15 +38,26 @@ class Placed:
             packed = self._packed.pop(prefix, None)
             if packed is None:
                 continue
-            page = scanner.pages[prefix]
-            positions = {name: index for index, name in enumerate(page.name_list())}
-            found: dict[int, bytes] = {}
-            for name, stat, content in itertools.chain.from_iterable(map(_unpack, packed)):
-                index = positions.get(name, -1)
-                if index >= 0 and content != UNKNOWN and _shows(page, index, stat):
-                    found[index] = content
+            rows = itertools.chain.from_iterable(map(_unpack, packed))
+            placed = {name: (stat, content) for name, stat, content in rows if content != UNKNOWN}
+            for key, page in list(pages_of(scanner.pages, prefix)):
+                here = ((index, placed.get(name)) for index, name in enumerate(page.name_list()))
+                found = {index: was[1] for index, was in here if was and _shows(page, index, was[0])}
+                if found:
+                    scanner.replace(key, page.with_contents(found))
+
+
+def learn(scanner: Scanner, contents: Mapping[RelPath, bytes]) -> None:
+    """Fill in contents that another replica found; sealing the pages keeps them."""
+    by_directory: dict[bytes, dict[bytes, bytes]] = {}
+    for path, content in contents.items():
+        by_directory.setdefault(path.key[: -len(path.name)], {})[path.name] = content
+    for prefix, known in by_directory.items():
+        for key, page in list(pages_of(scanner.pages, prefix)):
+            names = page.name_list()
+            found = {index: known[names[index]] for index in page.unread() if names[index] in known}
             if found:
-                scanner.replace(prefix, page.with_contents(found))
+                scanner.pages[key] = page.with_contents(found)
 
 
 def _pack(entries: Sequence[Entry]) -> bytes:

@@ -28,7 +28,8 @@ from aefsync.disk.keeping import Keeping
 from aefsync.disk.movable import are_movable
 from aefsync.disk.narrowing import Narrowing
 from aefsync.disk.opening import OpenRoot, describe, open_home_of, open_index, open_root, own_paths
-from aefsync.disk.reading import read_pages, unread, within
+from aefsync.disk.reading import Wanted, materialised, read_pages, unread, within
+from aefsync.disk.recording import learn
 from aefsync.disk.scan import Scanner
 from aefsync.disk.summing import sum_up
 from aefsync.disk.taking import Taking
@@ -101,7 +102,7 @@ class LocalReplica(Keeping):
         self._taking = Taking(self._root, request.aspects)
         self._scanner.scan()
         self._index.flush()
-        if b"" not in self._scanner.pages and b"" not in self._scanner.briefs:
+        if not self._scanner.found_root:
             problems = self._scanner.problems.get(b"", [])
             raise RootError(problems[0].reason if problems else "vanished")
         self._taken = None
@@ -118,16 +119,17 @@ class LocalReplica(Keeping):
         self._check_open()
         if self._scanner is None:
             return self._scanned(complete=True)
-        wanted = unread(self._scanner.pages)
+        pages = materialised(self._scanner) if skip or only is not None else self._scanner.pages
+        wanted = unread(pages)
         if only is not None:
-            wanted = within(wanted, self._snapshot.blocks, only, inside=True)
+            wanted = within(wanted, pages, only, inside=True)
         elif skip:
-            wanted = within(wanted, self._snapshot.blocks, skip, inside=False)
+            wanted = within(wanted, pages, skip, inside=False)
         self._read(self._scanner, wanted)
         return self._scanned(complete=True)
 
-    def _read(self, scanner: Scanner, wanted: dict[bytes, list[int]]) -> None:
-        total = scanner.bytes_of(wanted)
+    def _read(self, scanner: Scanner, wanted: Wanted) -> None:
+        total = sum(scanner.pages[key].bytes_of(positions) for key, positions in wanted.items())
         read_pages(scanner, wanted, lambda done: self.on_progress(Phase.READ, done, total))
         scanner.seal()
         scanner.index.flush()
@@ -188,7 +190,7 @@ class LocalReplica(Keeping):
     def learn(self, learned: Sequence[Learned]) -> None:
         self._check_open()
         if self._scanner is not None:
-            self._scanner.learn({item.path: item.content for item in learned})
+            learn(self._scanner, {item.path: item.content for item in learned})
 
     def apply(self, actions: Sequence[Action]) -> Applied:
         writer = self._writing()
@@ -218,8 +220,8 @@ class LocalReplica(Keeping):
         self._index.close()
         self._index = self._scanner.index = open_index(opened, self._request, home, self._file_system)
         if self._index.is_empty:
-            for prefix, page in self._scanner.pages.items():
-                self._index.store(prefix, page)
+            for key, page in self._scanner.pages.items():
+                self._index.store(key, page)
 
     def close(self) -> None:
         if self._closed:

@@ -12,7 +12,7 @@ from aefsync.disk.building import directory_path
 from aefsync.disk.crew import TASK_BYTES, Crew, Task
 from aefsync.disk.hashing import SMALL, Seen
 from aefsync.disk.listing import Listing
-from aefsync.disk.page import Page
+from aefsync.disk.page import Page, PageKey
 from aefsync.disk.worker import contents_read, look_columns, looked, read_columns
 
 _RUN_BYTES = 4 << 20
@@ -23,7 +23,7 @@ class Look(NamedTuple):
     """What a worker saw of a directory, when (ns), and the contents that it read there, by name."""
 
     seen_at: int
-    listing: Listing
+    listings: list[Listing]
     contents: dict[bytes, bytes]
 
 
@@ -52,53 +52,53 @@ class _Visit(NamedTuple):
     seen_at: int
 
 
-Spread = tuple[bytes, dict[int, bytes]]
+Spread = tuple[PageKey, dict[int, bytes]]
 """A page, and contents of its files by position."""
 
 
 class _Run(NamedTuple):
     """Files of one page, by their positions."""
 
-    prefix: bytes
+    page: PageKey
     positions: list[int]
 
 
-def spread(crew: Crew, pages: Mapping[bytes, Page], wanted: Mapping[bytes, Sequence[int]]) -> Iterator[Spread]:
+def spread(crew: Crew, pages: Mapping[PageKey, Page], wanted: Mapping[PageKey, Sequence[int]]) -> Iterator[Spread]:
     """Every page that is wanted, in any order, with the contents that workers read of it.
 
     What they leave to the replica: files that are not small, and those in any trouble.
     """
-    found: dict[bytes, dict[int, bytes]] = {}
-    open_runs: dict[bytes, int] = {}
-    done: list[bytes] = []
+    found: dict[PageKey, dict[int, bytes]] = {}
+    open_runs: dict[PageKey, int] = {}
+    done: list[PageKey] = []
 
     def tasks() -> Iterator[Task]:
-        for prefix in sorted(wanted):
-            runs = list(_runs(prefix, pages[prefix], wanted[prefix]))
-            found[prefix], open_runs[prefix] = {}, len(runs)
+        for key in sorted(wanted):
+            runs = list(_runs(key, pages[key], wanted[key]))
+            found[key], open_runs[key] = {}, len(runs)
             if not runs:
-                done.append(prefix)
+                done.append(key)
             yield from runs
 
     for task, columns in crew.work(partial(next, tasks(), None)):
         assert isinstance(task.what, _Run)
-        prefix, positions = task.what
+        key, positions = task.what
         if columns is not None:
             pairs = zip(positions, contents_read(columns), strict=True)
-            found[prefix].update({index: content for index, content in pairs if content != UNKNOWN})
-        open_runs[prefix] -= 1
-        if not open_runs[prefix]:
-            done.append(prefix)
+            found[key].update({index: content for index, content in pairs if content != UNKNOWN})
+        open_runs[key] -= 1
+        if not open_runs[key]:
+            done.append(key)
         while done:
             yield done[-1], found.pop(done.pop())
-    for prefix in done:
-        yield prefix, found.pop(prefix)
+    for key in done:
+        yield key, found.pop(key)
 
 
-def _runs(prefix: bytes, page: Page, positions: Sequence[int]) -> Iterator[Task]:
+def _runs(key: PageKey, page: Page, positions: Sequence[int]) -> Iterator[Task]:
     """The small files among those at these positions, in runs that are described and read in little."""
     names, stats = page.name_list(), list(STAT.iter_unpack(page.stats))
-    path = directory_path(prefix)
+    path = directory_path(key[0])
     run: list[int] = []
     described = size = 0
     for index in positions:
@@ -108,13 +108,13 @@ def _runs(prefix: bytes, page: Page, positions: Sequence[int]) -> Iterator[Task]
         described += len(names[index]) + STAT.size
         size += seen.size
         if run and (described > TASK_BYTES - len(path) - STAT.size or size > _RUN_BYTES):
-            yield _task(prefix, path, names, stats, run)
+            yield _task(key, path, names, stats, run)
             run, described, size = [], len(names[index]) + STAT.size, seen.size
         run.append(index)
     if run:
-        yield _task(prefix, path, names, stats, run)
+        yield _task(key, path, names, stats, run)
 
 
-def _task(prefix: bytes, path: bytes, names: Sequence[bytes], stats: Sequence[tuple[int, ...]], run: list[int]) -> Task:
+def _task(key: PageKey, path: bytes, names: Sequence[bytes], stats: Sequence[tuple[int, ...]], run: list[int]) -> Task:
     seen = [Seen._make(stats[index][1:]) for index in run]
-    return Task(_Run(prefix, run), read_columns(path, [names[index] for index in run], seen))
+    return Task(_Run(key, run), read_columns(path, [names[index] for index in run], seen))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from aefsync.core.digest import PUBLIC_KEY, ROOT_DIGEST, node_digest
 from aefsync.core.ports import Scanned
 from aefsync.core.problem import Problem
 from aefsync.disk.building import KINDS
 from aefsync.disk.page import Page, left_out
-from aefsync.disk.reading import unread
 from aefsync.disk.scan import Scanner
 
 _KIND = 0o170000
@@ -23,18 +22,18 @@ def sum_up(scanner: Scanner | None, digests: Iterable[memoryview] | None = None,
     """
     if scanner is None:
         return Scanned(node_digest((), PUBLIC_KEY, ROOT_DIGEST), 0, 0, 0, 0, 0, ())
-    missing = unread(scanner.pages)
-    excluded, special = _count_left_out(scanner.pages)
+    unread_files, unread_bytes = _count_unread(scanner.pages.values())
+    excluded, special = _count_left_out(scanner.pages.values())
     problems = {problem for found in scanner.problems.values() for problem in found}
     changed = scanner.mounts.changed.items()
     problems |= {Problem(path, reason, subtree=True) for path, reason in changed if path not in scanner.unexamined}
     return Scanned(
         root=b""
-        if missing and not complete
+        if unread_files and not complete
         else node_digest(scanner.digests() if digests is None else digests, PUBLIC_KEY, ROOT_DIGEST),
         entries=scanner.entries,
-        unread_files=sum(map(len, missing.values())),
-        unread_bytes=scanner.bytes_of(missing),
+        unread_files=unread_files,
+        unread_bytes=unread_bytes,
         excluded=excluded,
         special=special,
         problems=tuple(sorted(problems)),
@@ -43,10 +42,20 @@ def sum_up(scanner: Scanner | None, digests: Iterable[memoryview] | None = None,
     )
 
 
-def _count_left_out(pages: Mapping[bytes, Page]) -> tuple[int, int]:
+def _count_unread(pages: Iterable[Page]) -> tuple[int, int]:
+    """How many files are not read, and how many bytes they have."""
+    files = size = 0
+    for page in pages:
+        positions = page.unread()
+        files += len(positions)
+        size += page.bytes_of(positions)
+    return files, size
+
+
+def _count_left_out(pages: Iterable[Page]) -> tuple[int, int]:
     """How many entries filters leave out, and how many are of a kind that is never replicated."""
     excluded = special = 0
-    for page in pages.values():
+    for page in pages:
         for _, mode in left_out(page):
             if mode & _KIND in KINDS:
                 excluded += 1

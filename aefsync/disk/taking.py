@@ -7,7 +7,7 @@ from aefsync.core.snapshot import Snapshot
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.extras import Extras
 from aefsync.disk.key_order import assemble
-from aefsync.disk.reading import read_pages, unread
+from aefsync.disk.reading import materialised
 from aefsync.disk.scan import Scanner
 
 
@@ -22,10 +22,8 @@ class Taking:
         """The snapshot as it is now; without a scanner, that of nothing."""
         if scanner is None:
             return Snapshot([], aspects=self.aspects)
-        doubtful = scanner.materialise()
-        again = {prefix: found for prefix, found in unread(scanner.pages).items() if prefix in doubtful}
-        read_pages(scanner, again, lambda done: None)
-        blocks = assemble(scanner.pages)
+        pages = materialised(scanner)
+        blocks = assemble(pages)
         if self._extras is not None:
-            blocks = self._extras.complete(blocks, scanner.pages)
+            blocks = self._extras.complete(blocks, pages)
         return Snapshot(blocks, aspects=self.aspects)

@@ -60,16 +60,19 @@ def _look(root: ConfinedRoot, path: bytes, device: bytes, eager: bytes) -> list[
     with root.directory(path) as fd:
         if _DEVICE.pack(os.fstat(fd).st_dev) != device:
             return []
-        listing, contents = read_directory(fd, stable=True) if eager else (list_directory(fd, stable=True), {})
-    return [] if listing.failed else [listing.names, listing.stats, b"".join(contents.values())]
+        listings, contents = read_directory(fd, stable=True) if eager else (list_directory(fd, stable=True), {})
+    if any(listing.failed for listing in listings):
+        return []
+    parts = [column for listing in listings for column in (listing.names, listing.stats)]
+    return [b"\0".join(contents), b"".join(contents.values()), *parts]
 
 
-def looked(columns: Sequence[bytes]) -> tuple[Listing, dict[bytes, bytes]]:
-    """What a worker found: the listing, and the contents by name where it read them."""
-    names, stats, joined = columns
-    contents = [joined[i : i + CONTENT] for i in range(0, len(joined), CONTENT)]
-    found = dict(zip(names.split(b"\0"), contents, strict=True)) if contents else {}
-    return Listing(names, stats, ()), found
+def looked(columns: Sequence[bytes]) -> tuple[list[Listing], dict[bytes, bytes]]:
+    """What a worker found: the listings, and the contents by name where it read them."""
+    names, contents, *parts = columns
+    digests = [contents[i : i + CONTENT] for i in range(0, len(contents), CONTENT)]
+    found = dict(zip(names.split(b"\0"), digests, strict=True)) if digests else {}
+    return [Listing(*pair, ()) for pair in zip(parts[0::2], parts[1::2], strict=True)], found
 
 
 def read_columns(path: bytes, names: Sequence[bytes], seen: Sequence[Seen]) -> tuple[bytes, ...]:

@@ -127,7 +127,7 @@ def test_one_of_two_workers_may_die_with_work_in_hand(forest: Ground) -> None:
             if columns is None:
                 left.append(task.what)
             else:
-                found[task.what] = looked(columns)[0].names
+                found[task.what] = looked(columns)[0][0].names
             if len(found) == 1 and not left:
                 assert crew._workers is not None
                 crew._workers[0].process.kill()
@@ -183,7 +183,7 @@ def test_work_given_up_midway_is_not_answered_later(forest: Ground) -> None:
         tasks = iter([Task(b"2/3", look_columns(b"2/3", device, eager=False))])
         ((task, columns),) = crew.work(lambda: next(tasks, None))
         assert task.what == b"2/3"
-        assert columns is None or b"link" in looked(columns)[0].names.split(b"\0")
+        assert columns is None or b"link" in looked(columns)[0][0].names.split(b"\0")
     finally:
         crew.close()
 

@@ -34,13 +34,13 @@ def index(place: str) -> Iterator[Index]:
 def store(place: str, *pages: tuple[bytes, Page]) -> None:
     index = Index(place)
     for directory, page in pages:
-        index.store(directory, page)
+        index.store((directory, 0), page)
     index.close()
 
 
 def load(place: str, directory: bytes = b"docs\0") -> Page | None:
     index = Index(place)
-    page = index.load(directory)
+    page = index.load((directory, 0))
     index.close()
     return page
 
@@ -49,79 +49,82 @@ def check(place: str, *, whole: bool = False) -> None:
     """Every page is as it was stored, or (unless the index is `whole`) missing."""
     index = Index(place)
     for directory, page in MANY:
-        brief = index.brief(directory)
-        assert index.load(directory) in ((page,) if whole else (None, page))
+        brief = index.briefs(directory).get(0)
+        assert index.load((directory, 0)) in ((page,) if whole else (None, page))
         assert brief in ((page.brief(),) if whole else (None, page.brief()))
     index.close()
 
 
 def test_what_is_stored_is_found(place: str, index: Index) -> None:
     assert index.is_empty
-    assert index.load(b"docs\0") is None
-    index.store(b"docs\0", PAGE)
-    assert index.load(b"docs\0") == PAGE
+    assert index.load((b"docs\0", 0)) is None
+    index.store((b"docs\0", 0), PAGE)
+    assert index.load((b"docs\0", 0)) == PAGE
     index.flush()
-    assert index.load(b"docs\0") == PAGE
-    assert index.load(b"docs\0", PAGE.seen) == PAGE
-    assert index.load(b"docs\0", b"other listing") is None
-    assert index.brief(b"docs\0") == PAGE.brief()
+    assert index.load((b"docs\0", 0)) == PAGE
+    assert index.load((b"docs\0", 0), PAGE.seen) == PAGE
+    assert index.load((b"docs\0", 0), b"other listing") is None
+    assert index.briefs(b"docs\0").get(0) == PAGE.brief()
     assert load(place) == PAGE
     assert not index.is_empty
 
 
-def test_a_page_of_many_rows_shrinks(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aefsync.disk.page.ROWS", 2)
-    large = simple([b"%03d" % number for number in range(9)])
-    store(place, (b"d\0", large))
-    assert load(place, b"d\0") == large
-    store(place, (b"d\0", PAGE))
-    assert load(place, b"d\0") == PAGE
+def test_a_directory_has_as_many_pages_as_it_needs(index: Index) -> None:
+    for number in (2, 0, 1):
+        index.store((b"d\0", number), PAGE if number else OTHER)
+    index.flush()
+    assert list(index.pages(b"d\0")) == [OTHER, PAGE, PAGE]
+    assert index.briefs(b"d\0") == {0: OTHER.brief(), 1: PAGE.brief(), 2: PAGE.brief()}
+    index.cut(b"d\0", 1)
+    assert list(index.pages(b"d\0")) == [OTHER]
+    assert index.briefs(b"d\0") == {0: OTHER.brief()}
+    assert list(index.pages(b"e\0")) == []
 
 
 def test_a_page_without_a_brief_takes_the_old_one_away(index: Index) -> None:
-    index.store(b"d\0", PAGE)
+    index.store((b"d\0", 0), PAGE)
     index.flush()
-    assert index.brief(b"d\0") is not None
-    index.store(b"d\0", PAGE.with_contents({0: b"z" * CONTENT}))
+    assert index.briefs(b"d\0").get(0) is not None
+    index.store((b"d\0", 0), PAGE.with_contents({0: b"z" * CONTENT}))
     index.flush()
-    assert index.brief(b"d\0") is None
+    assert index.briefs(b"d\0").get(0) is None
 
 
 def test_what_is_gone_is_forgotten(index: Index) -> None:
-    index.store(b"a\0", PAGE)
-    index.store(b"b\0", PAGE)
+    index.store((b"a\0", 0), PAGE)
+    index.store((b"b\0", 0), PAGE)
     index.flush()
     assert index.vanished({b"a\0"}) == [b"b\0"]
     index.forget([b"b\0"])
     assert index.vanished({b"a\0"}) == []
-    assert index.load(b"a\0") == PAGE
-    assert index.load(b"b\0") is None
-    assert index.brief(b"b\0") is None
+    assert index.load((b"a\0", 0)) == PAGE
+    assert index.load((b"b\0", 0)) is None
+    assert index.briefs(b"b\0").get(0) is None
 
 
 def test_without_a_place_nothing_is_kept() -> None:
     index = Index(None)
-    index.store(b"", PAGE)
+    index.store((b"", 0), PAGE)
     index.flush()
     assert index.vanished(set()) == []
     index.forget([b""])
-    assert index.load(b"") is None
-    assert index.brief(b"") is None
+    assert index.load((b"", 0)) is None
+    assert index.briefs(b"").get(0) is None
     assert index.is_empty
     index.close()
     index.close()
 
 
 def test_it_may_be_deleted_while_it_is_in_use(place: str, index: Index) -> None:
-    index.store(b"docs\0", PAGE)
+    index.store((b"docs\0", 0), PAGE)
     index.flush()
     for suffix in ("", "-wal", "-shm"):
         os.unlink(place + suffix)
     second = Index(place)
     assert second.is_empty
-    index.store(b"docs\0", OTHER)
+    index.store((b"docs\0", 0), OTHER)
     index.flush()
-    second.store(b"docs\0", PAGE)
+    second.store((b"docs\0", 0), PAGE)
     second.close()
     index.close()
     assert load(place) == PAGE
@@ -131,7 +134,7 @@ def test_a_journal_left_behind_is_no_danger(place: str) -> None:
     """Only the main file deleted, after a kill: what SQLite makes of the rest must never pass for a page."""
     index = Index(place)
     for number in range(50):
-        index.store(b"%d\0" % number, PAGE)
+        index.store((b"%d\0" % number, 0), PAGE)
     index.flush()
     os.rename(place, place + ".away")
     for expected in (PAGE, OTHER):
@@ -184,7 +187,7 @@ def test_a_damaged_row_is_ignored(place: str, column: str) -> None:
             database.execute(f"UPDATE {table} SET {column} = ?", (bytes(bent),))
             database.commit()
             index = Index(place)
-            assert (index.load(b"docs\0") if table == "page" else index.brief(b"docs\0")) is None
+            assert (index.load((b"docs\0", 0)) if table == "page" else index.briefs(b"docs\0").get(0)) is None
             index.close()
         database.execute(f"UPDATE {table} SET {column} = ?", (old,))
         database.commit()
@@ -200,8 +203,8 @@ def test_a_row_of_another_directory_is_ignored(place: str) -> None:
     database.commit()
     database.close()
     index = Index(place)
-    assert index.load(b"other\0") is None
-    assert index.brief(b"other\0") is None
+    assert index.load((b"other\0", 0)) is None
+    assert index.briefs(b"other\0").get(0) is None
     index.close()
 
 
@@ -211,7 +214,7 @@ def test_the_index_of_another_version_is_made_anew(place: str) -> None:
     database.execute("PRAGMA user_version = 99")
     database.close()
     fallback = Index(None, fallback=place)
-    assert fallback.load(b"docs\0") is None
+    assert fallback.load((b"docs\0", 0)) is None
     fallback.close()
     seeded = Index(place + ".new", seed=place)
     assert seeded.is_empty
@@ -235,15 +238,15 @@ def test_a_link_planted_in_its_place_is_not_followed(place: str, tmp_path: Path)
 
 def test_two_runs_share_it(place: str) -> None:
     first, second = Index(place), Index(place)
-    first.store(b"a\0", PAGE)
-    second.store(b"b\0", OTHER)
+    first.store((b"a\0", 0), PAGE)
+    second.store((b"b\0", 0), OTHER)
     first.flush()
     second.flush()
-    assert first.load(b"b\0") == OTHER
-    assert second.load(b"a\0") == PAGE
-    second.store(b"a\0", OTHER)
+    assert first.load((b"b\0", 0)) == OTHER
+    assert second.load((b"a\0", 0)) == PAGE
+    second.store((b"a\0", 0), OTHER)
     second.flush()
-    assert first.load(b"a\0") == OTHER
+    assert first.load((b"a\0", 0)) == OTHER
     first.close()
     second.close()
 
@@ -257,7 +260,7 @@ def test_a_locked_index_is_done_without(place: str, monkeypatch: pytest.MonkeyPa
     index = Index(place)
     other = connect(place, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    index.store(b"docs\0", OTHER)
+    index.store((b"docs\0", 0), OTHER)
     index.flush()
     index.forget(index.vanished(set()))
     other.execute("ROLLBACK")
@@ -274,12 +277,12 @@ def test_a_fall_back_is_read_and_nothing_beside_it_made(place: str, tmp_path: Pa
     before = {name: (folder / name).read_bytes() for name in os.listdir(folder)}
     index = Index(place, fallback=old)
     assert not index.is_empty
-    assert index.load(b"a\0") == PAGE
-    assert index.brief(b"a\0") == PAGE.brief()
-    index.store(b"b\0", OTHER)
+    assert index.load((b"a\0", 0)) == PAGE
+    assert index.briefs(b"a\0").get(0) == PAGE.brief()
+    index.store((b"b\0", 0), OTHER)
     index.flush()
-    assert index.load(b"b\0") == OTHER
-    assert index.load(b"b\0", b"nothing such") is None
+    assert index.load((b"b\0", 0)) == OTHER
+    assert index.load((b"b\0", 0), b"nothing such") is None
     index.close()
     assert {name: (folder / name).read_bytes() for name in os.listdir(folder)} == before
 
@@ -289,7 +292,7 @@ def test_a_fall_back_that_is_garbage_or_missing(place: str, tmp_path: Path) -> N
     for fallback in (tmp_path / "garbage", tmp_path / "missing"):
         index = Index(place, fallback=os.fspath(fallback))
         assert index.is_empty
-        assert index.load(b"a\0") is None
+        assert index.load((b"a\0", 0)) is None
         index.close()
     assert not (tmp_path / "missing").exists()
 
@@ -298,16 +301,16 @@ def test_an_empty_index_begins_as_a_copy_of_its_seed(place: str, tmp_path: Path)
     seed = os.fspath(tmp_path / "seed.db")
     store(seed, (b"a\0", PAGE))
     index = Index(place, seed=seed)
-    assert index.load(b"a\0") == PAGE
-    assert index.brief(b"a\0") == PAGE.brief()
-    index.store(b"a\0", OTHER)
+    assert index.load((b"a\0", 0)) == PAGE
+    assert index.briefs(b"a\0").get(0) == PAGE.brief()
+    index.store((b"a\0", 0), OTHER)
     index.close()
     again = Index(place, seed=seed)
-    assert again.load(b"a\0") == OTHER
+    assert again.load((b"a\0", 0)) == OTHER
     again.close()
     (tmp_path / "garbage").write_bytes(b"garbage" * 999)
     fresh = Index(place + "2", seed=os.fspath(tmp_path / "garbage"))
-    fresh.store(b"a\0", PAGE)
+    fresh.store((b"a\0", 0), PAGE)
     fresh.close()
     assert load(place + "2", b"a\0") == PAGE
 
@@ -316,7 +319,7 @@ def test_where_it_cannot_be_written_it_is_done_without(tmp_path: Path) -> None:
     os.chmod(tmp_path, 0o555)
     with unprivileged():
         index = Index(os.fspath(tmp_path / "index.db"))
-        index.store(b"a\0", PAGE)
+        index.store((b"a\0", 0), PAGE)
         index.flush()
         index.close()
     os.chmod(tmp_path, 0o755)
@@ -325,10 +328,10 @@ def test_where_it_cannot_be_written_it_is_done_without(tmp_path: Path) -> None:
 
 def test_without_shared_memory(place: str) -> None:
     index = Index(place, shared_memory=False)
-    index.store(b"a\0", PAGE)
+    index.store((b"a\0", 0), PAGE)
     index.flush()
     assert not os.path.exists(place + "-wal")
-    assert index.load(b"a\0") == PAGE
+    assert index.load((b"a\0", 0)) == PAGE
     index.close()
     assert load(place, b"a\0") == PAGE
 
@@ -337,7 +340,7 @@ def test_many_pages_are_written_before_they_fill_the_memory(place: str, monkeypa
     monkeypatch.setattr(index_module, "_FLUSH", 1000)
     index = Index(place)
     for number in range(20):
-        index.store(b"%d\0" % number, PAGE)
+        index.store((b"%d\0" % number, 0), PAGE)
     assert index._pending_bytes <= 1000
     index.close()
     assert all(load(place, b"%d\0" % number) == PAGE for number in range(20))

@@ -15,9 +15,9 @@ from tests.disk.ground import Ground
 from tests.support.trees import NAMES
 
 
-def rows(listed: Listing) -> dict[bytes, tuple[int, ...]]:
-    names = listed.names.split(b"\0") if listed.names else []
-    return dict(zip(names, STAT.iter_unpack(listed.stats), strict=True))
+def rows(listings: list[Listing]) -> dict[bytes, tuple[int, ...]]:
+    names = [name for listed in listings for name in listed.names.split(b"\0") if name]
+    return dict(zip(names, STAT.iter_unpack(b"".join(listed.stats for listed in listings)), strict=True))
 
 
 def expected(ground: Ground, name: bytes) -> tuple[int, ...]:
@@ -33,22 +33,34 @@ def test_every_name_comes_with_its_stat(ground: Ground) -> None:
     os.mkfifo(ground.place(b"a fifo"))
     os.symlink(b"nowhere", ground.place(b"a link"))
     os.mkdir(ground.place(b".aefsync"))
-    listed = list_directory(ground.root.fd, stable=True)
-    found = rows(listed)
+    listings = list_directory(ground.root.fd, stable=True)
+    found = rows(listings)
     assert set(found) == {*plain, b"a directory", b"a fifo", b"a link"}
     assert found == {name: expected(ground, name) for name in found}
-    assert not listed.failed
-    in_order = listed.in_order()
-    assert in_order.names.split(b"\0") == sorted(found)
-    assert rows(in_order) == found
+    assert list(found) == sorted(found)
+    assert [listed.failed for listed in listings] == [()]
+    assert read_directory(ground.root.fd, stable=True)[0] == listings
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 6, 7])
+def test_a_large_directory_comes_in_parts(ground: Ground, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    monkeypatch.setattr(listing, "ROWS", 3)
+    names = [b"%02d" % number for number in range(count)]
+    for name in reversed(names):
+        ground.write(name, name)
+    listings = list_directory(ground.root.fd, stable=True)
+    assert [listed.names.split(b"\0") for listed in listings] == [names[i : i + 3] for i in range(0, count, 3)]
+    assert rows(listings) == {name: expected(ground, name) for name in names}
+    read, contents = read_directory(ground.root.fd, stable=True)
+    assert read == listings
+    assert contents == {name: content_digest(name) for name in names}
 
 
 def test_an_empty_directory(ground: Ground) -> None:
     for _ in range(2):
         for listed in (list_directory(ground.root.fd, stable=True), read_directory(ground.root.fd, stable=True)[0]):
-            assert listed == Listing(b"", b"", ())
-            assert listed.in_order() == listed
-            assert listed.seen
+            assert listed == [Listing(b"", b"", ())]
+            assert listed[0].seen
         os.makedirs(ground.place(b".aefsync"), exist_ok=True)
 
 
@@ -86,7 +98,12 @@ def test_of_very_many_files_none_is_read_on_the_way(ground: Ground, monkeypatch:
 def test_what_vanishes_between_listing_and_stat_is_not_there(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (b"a", b"b", b"c"):
         ground.write(name, name)
-    scandir = os.scandir
+    listdir, scandir = os.listdir, os.scandir
+
+    def late(fd: int) -> list[str]:
+        names = listdir(fd)
+        os.unlink(ground.place(b"b"))
+        return names
 
     class Late:
         """A listing that the disk has moved on from."""
@@ -96,15 +113,15 @@ def test_what_vanishes_between_listing_and_stat_is_not_there(ground: Ground, mon
                 self._entries = list(scan)
 
         def __enter__(self) -> list[os.DirEntry[str]]:
-            if ground.exists(b"b"):
-                os.unlink(ground.place(b"b"))
+            os.unlink(ground.place(b"b"))
             return self._entries
 
         def __exit__(self, *trouble: object) -> None: ...
 
+    monkeypatch.setattr(os, "listdir", late)
     monkeypatch.setattr(os, "scandir", Late)
-    listed = list_directory(ground.root.fd, stable=True)
-    assert set(rows(listed)) == {b"a", b"c"}
+    (listed,) = list_directory(ground.root.fd, stable=True)
+    assert set(rows([listed])) == {b"a", b"c"}
     assert not listed.failed
     ground.write(b"b", b"b")
     with pytest.raises(FileNotFoundError):
@@ -127,8 +144,8 @@ def test_times_that_cannot_be_kept_are_trouble_with_that_path_alone(
     ground.write(b"far", b"4444")
     # Only what `listing` sees: the test runner packs numbers, too.
     monkeypatch.setattr(listing, "struct", SimpleNamespace(pack=narrow, error=struct.error))
-    listed = list_directory(ground.root.fd, stable=True)
-    assert set(rows(listed)) == {b"a", b"b"}
+    (listed,) = list_directory(ground.root.fd, stable=True)
+    assert set(rows([listed])) == {b"a", b"b"}
     assert listed.failed == ((b"far", "its time is out of range"),)
     assert listed.seen == b""
     with pytest.raises(OSError, match="out of range"):
@@ -144,14 +161,14 @@ def test_inode_numbers_of_64_bits_are_cut(ground: Ground, monkeypatch: pytest.Mo
 
 def test_seen_tells_listings_apart(ground: Ground) -> None:
     ground.write(b"a", b"a")
-    first = list_directory(ground.root.fd, stable=True)
-    assert first.seen == list_directory(ground.root.fd, stable=True).seen
+    (first,) = list_directory(ground.root.fd, stable=True)
+    assert first.seen == list_directory(ground.root.fd, stable=True)[0].seen
     os.chmod(ground.place(b"a"), 0o600)
-    second = list_directory(ground.root.fd, stable=True)
+    (second,) = list_directory(ground.root.fd, stable=True)
     os.rename(ground.place(b"a"), ground.place(b"b"))
-    third = list_directory(ground.root.fd, stable=True)
+    (third,) = list_directory(ground.root.fd, stable=True)
     os.symlink(b"a", ground.place(b"c"))
-    fourth = list_directory(ground.root.fd, stable=True)
+    (fourth,) = list_directory(ground.root.fd, stable=True)
     assert len({each.seen for each in (first, second, third, fourth)}) == 4
     assert first._replace(failed=((b"x", "why"),)).seen == b""
 

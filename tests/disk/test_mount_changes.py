@@ -124,12 +124,12 @@ def test_the_index_keeps_what_could_not_be_seen(furnished: Ground, table: Table,
     finish(furnished.scanner(index, later))
     table.mounts = frozenset()
     finish(furnished.scanner(index, later))
-    assert index.load(b"disk\0") is not None
-    assert index.load(b"disk\0deep\0") is not None
+    assert index.load((b"disk\0", 0)) is not None
+    assert index.load((b"disk\0deep\0", 0)) is not None
     furnished.scanner(index)
     shutil.rmtree(furnished.place(b"plain"))
     furnished.scanner(index)
-    assert index.load(b"plain\0") is None
+    assert index.load((b"plain\0", 0)) is None
     index.close()
 
 

@@ -7,15 +7,17 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from aefsync.disk import listing
 from aefsync.disk.building import Limits
 from aefsync.disk.filesystem import LOCAL
 from aefsync.disk.filter import Filter
 from aefsync.disk.index import Index
-from aefsync.disk.page import RACY
+from aefsync.disk.page import RACY, ROWS
 from aefsync.disk.scan import Scanner
 from aefsync.disk.summing import sum_up
 from tests.disk.ground import Ground, finish, pass_the_step
@@ -32,8 +34,12 @@ paths = st.builds(os.path.join, st.sampled_from(DIRECTORIES), st.sampled_from(NA
 class Reuse(RuleBasedStateMachine):
     """Edits of a small tree, many of them invisible in size and mtime, and scans between them."""
 
+    rows = ROWS
+
     def __init__(self) -> None:
         super().__init__()
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(listing, "ROWS", self.rows)
         self.folder = Path(tempfile.mkdtemp())
         self.ground = Ground(self.folder / "root")
         self.index = self.open_index()
@@ -43,6 +49,7 @@ class Reuse(RuleBasedStateMachine):
         return Index(os.fspath(self.folder / "index.db"))
 
     def teardown(self) -> None:
+        self.patch.undo()
         self.index.close()
         self.ground.close()
         shutil.rmtree(self.folder)
@@ -165,7 +172,7 @@ class Reuse(RuleBasedStateMachine):
     def look_again_at_some(self, data: st.DataObject) -> None:
         scanner = self.ground.scanner(self.index)
         finish(scanner)
-        prefixes = sorted(scanner.pages)
+        prefixes = sorted({prefix for prefix, _ in scanner.pages})
         self.write(data.draw(paths), b"two", None)
         self.delete(data.draw(paths))
         self.rename(data.draw(paths), data.draw(paths))
@@ -174,5 +181,13 @@ class Reuse(RuleBasedStateMachine):
         self.check(scanner)
 
 
+class ReuseOfSmallPages(Reuse):
+    """The same where a directory is several pages."""
+
+    rows = 2
+
+
 TestReuse = Reuse.TestCase
 TestReuse.settings = settings(max_examples=60, stateful_step_count=25)
+TestReuseOfSmallPages = ReuseOfSmallPages.TestCase
+TestReuseOfSmallPages.settings = settings(max_examples=60, stateful_step_count=25)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from aefsync.disk.filter import Filter
 from aefsync.disk.index import Index
 from aefsync.disk.page import RACY
 from aefsync.disk.reading import read_pages, unread
+from aefsync.disk.recording import learn
 from aefsync.disk.scan import Scanner
 from aefsync.disk.summing import sum_up
 from tests.disk.ground import ALL, Ground, Opens, finish, later, pass_the_step, unprivileged
@@ -71,7 +73,7 @@ def test_a_directory_of_thousands(ground: Ground, index: Index) -> None:
     first = ground.look(index, clock_ns=later)
     assert len(first) == 2502
     again = ground.scanner(index, clock_ns=later)
-    assert set(again.briefs) == {b"", b"7777\0"}
+    assert {prefix for prefix, _ in again.briefs} == {b"", b"7777\0"}
     assert finish(again) == first
 
 
@@ -100,7 +102,7 @@ def test_an_unchanged_tree_is_recognised_without_opening_a_file(
     first = ground.look(index, clock_ns=later)
     opens = Opens(monkeypatch)
     again = ground.scanner(index, clock_ns=later)
-    assert set(again.briefs) == {b"", b"docs\0", b"docs\0deep\0", b"empty\0", b"other\0"}
+    assert {prefix for prefix, _ in again.briefs} == {b"", b"docs\0", b"docs\0deep\0", b"empty\0", b"other\0"}
     assert again.pages == {}
     root = sum_up(again, complete=False).root
     assert root
@@ -225,8 +227,8 @@ def test_what_was_read_eagerly_at_the_moment_of_a_write_does_not_count(ground: G
     ground.write(b"a", b"a")
     clock = os.lstat(ground.place(b"a")).st_ctime_ns
     scanner = ground.scanner(index, Limits(Filter(()), eager=True), clock_ns=lambda: clock)
-    assert unread(scanner.pages) == {b"": [0]}
-    assert scanner.pages[b""].flags[0] & RACY
+    assert unread(scanner.pages) == {(b"", 0): array("H", [0])}
+    assert scanner.pages[b"", 0].flags[0] & RACY
 
 
 # other runs at the same index
@@ -236,10 +238,10 @@ def test_a_page_rewritten_by_another_run_is_read_anew(ground: Ground, index: Ind
     furnish(ground)
     first = ground.look(index, clock_ns=later)
     scanner = ground.scanner(index, clock_ns=later)
-    page = index.load(b"docs\0deep\0")
+    page = index.load((b"docs\0deep\0", 0))
     assert page is not None
     # The same listing, but less is known: the other run did not read.
-    index.store(b"docs\0deep\0", page.with_contents({0: UNKNOWN}).sealed(b"docs\0deep\0"))
+    index.store((b"docs\0deep\0", 0), page.with_contents({0: UNKNOWN}).sealed(b"docs\0deep\0"))
     index.flush()
     doubtful = scanner.materialise()
     assert doubtful == {b"docs\0deep\0"}
@@ -298,11 +300,11 @@ def test_what_others_learned_is_taken_over(ground: Ground, index: Index, monkeyp
     opens = Opens(monkeypatch)
     scanner = ground.scanner(index, clock_ns=later)
     content = content_digest(b"content of docs/deep/c")
-    scanner.learn({RelPath(b"docs/deep/c"): content, RelPath(b"nowhere/x"): content, RelPath(b"docs/none"): content})
+    learn(scanner, {RelPath(b"docs/deep/c"): content, RelPath(b"nowhere/x"): content, RelPath(b"docs/none"): content})
     found = finish(scanner)
     assert found[b"docs/deep/c"].content == content
     assert sorted(opens.names) == [b"a", b"b", b"d", b"e"]
-    assert index.brief(b"docs\0deep\0") is not None
+    assert index.briefs(b"docs\0deep\0").get(0) is not None
     opens.names.clear()
     assert ground.look(index, clock_ns=later) == found
     assert opens.names == []
