@@ -6,16 +6,26 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 Step = Callable[[], None]
 
 
 def nothing() -> None:
     """What is to be done before a run: nothing."""
+
+
+class Run(NamedTuple):
+    """`peak_mib` is the peak of the largest single process among the program and those it waited for."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_mib: float
 
 
 @dataclass(frozen=True)
@@ -27,19 +37,23 @@ class Command:
     env: Mapping[str, str] = field(default_factory=dict)
     codes: tuple[int, ...] = (0,)
 
-    def run(self) -> float:
-        """Seconds of one run."""
+    def run(self) -> Run:
+        """Time one run."""
         self.before()
         environment = {**os.environ, **self.env}
-        begin = time.perf_counter()
-        done = subprocess.run(
-            list(self.argv), env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
-        )
-        seconds = time.perf_counter() - begin
-        if done.returncode not in self.codes:
-            said = (done.stdout + done.stderr)[-2000:].decode(errors="replace")
-            raise SystemExit(f"{' '.join(map(str, self.argv))}\nended with {done.returncode}:\n{said}")
-        return seconds
+        with tempfile.TemporaryFile() as said:
+            begin = time.perf_counter()
+            process = subprocess.Popen(
+                list(self.argv), env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said
+            )
+            _, status, used = os.wait4(process.pid, 0)
+            seconds = time.perf_counter() - begin
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode not in self.codes:
+                said.seek(max(0, said.tell() - 2000))
+                text = said.read().decode(errors="replace")
+                raise SystemExit(f"{' '.join(map(str, self.argv))}\nended with {process.returncode}:\n{text}")
+        return Run(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
 @dataclass(frozen=True)
@@ -48,6 +62,7 @@ class Case:
 
     `goal` is the greatest ratio ours / peer that is fine (`None`: for information); `goal_s` a limit in seconds for
     ours on a machine where a bare Python takes 10 ms, scaled by what the peer, which is that bare Python, takes here.
+    `goal_mib` limits the peak of any one process; with `entries` the table tells the time for each of them.
     """
 
     what: str
@@ -56,18 +71,24 @@ class Case:
     peer: Command
     goal: float | None = None
     goal_s: float | None = None
+    goal_mib: float | None = None
+    entries: int | None = None
     max_runs: int = 1000
 
 
 @dataclass(frozen=True)
 class Result:
     case: Case
-    ours: list[float]
-    peer: list[float]
+    ours: list[Run]
+    peer: list[Run]
 
     @property
     def ratio(self) -> float:
-        return statistics.median(ours / peer for ours, peer in zip(self.ours, self.peer, strict=True))
+        return statistics.median(ours.seconds / peer.seconds for ours, peer in zip(self.ours, self.peer, strict=True))
+
+    @property
+    def peak_mib(self) -> float:
+        return max(run.peak_mib for run in self.ours)
 
     @property
     def limit(self) -> float | None:
@@ -77,18 +98,30 @@ class Result:
         return self.case.goal
 
     @property
+    def is_short(self) -> bool:
+        """Whether a goal is missed."""
+        too_slow = self.limit is not None and self.ratio > self.limit
+        return too_slow or (self.case.goal_mib is not None and self.peak_mib > self.case.goal_mib)
+
+    @property
     def cells(self) -> list[str]:
-        limit = self.limit
-        verdict = "" if limit is None else ("ok" if self.ratio <= limit else "SHORT")
-        goal = "" if limit is None else f"<= {limit:.2g}"
-        if self.case.goal_s is not None:
-            goal += f" ({self.case.goal_s * 1000:.0f} ms at 10)"
-        spread = f"{seconds(statistics.median(self.ours))} ({seconds(min(self.ours))}-{seconds(max(self.ours))})"
-        peer = f"{seconds(statistics.median(self.peer))} {self.case.peer_name}"
-        return [self.case.what, spread, peer, f"{self.ratio:.2f}", goal, verdict]
+        goals = [] if self.limit is None else [f"<= {self.limit:.2g}"]
+        goals += [] if self.case.goal_s is None else [f"({self.case.goal_s * 1000:.0f} ms at 10)"]
+        goals += [] if self.case.goal_mib is None else [f"<= {self.case.goal_mib:.0f} MiB"]
+        verdict = "" if not goals else "SHORT" if self.is_short else "ok"
+        times = [run.seconds for run in self.ours]
+        spread = f"{seconds(statistics.median(times))} ({seconds(min(times))}-{seconds(max(times))})"
+        if self.case.entries:
+            spread += f", {statistics.median(times) / self.case.entries * 1e6:.1f} us each"
+        peak = f"{self.peak_mib:.0f} / {max(run.peak_mib for run in self.peer):.0f} MiB"
+        cpu = (
+            f"{statistics.median(a.cpu_seconds / b.cpu_seconds for a, b in zip(self.ours, self.peer, strict=True)):.2f}"
+        )
+        peer = f"{seconds(statistics.median(run.seconds for run in self.peer))} {self.case.peer_name}"
+        return [self.case.what, spread, peer, f"{self.ratio:.2f}", cpu, peak, " ".join(goals), verdict]
 
 
-HEADINGS = ["what", "aefsync, median (min-max)", "peer, median", "ratio", "goal", ""]
+HEADINGS = ["what", "aefsync, median (min-max)", "peer, median", "ratio", "of CPU", "peaks", "goal", ""]
 
 
 def seconds(value: float) -> str:

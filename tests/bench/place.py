@@ -16,16 +16,21 @@ from tests.bench.measure import Command, Step, nothing
 CHECKOUT = Path(__file__).parents[2]
 PER_DIRECTORY = 100
 SMALLEST = 100
+DEPTH = 40
 
 
 @dataclass
 class Place:
-    """`root` is empty at first; `files`, `size` (bytes of the largest small file) and `seed` shape the trees."""
+    """`root` is empty at first; `files`, `size` (bytes of the largest small file) and `seed` shape the trees.
+
+    `most` is how far the curve goes.
+    """
 
     root: Path
     files: int
     size: int
     seed: int
+    most: int
 
     @functools.cached_property
     def pair(self) -> tuple[Path, Path]:
@@ -98,3 +103,30 @@ def small_files(root: Path, files: int, largest: int, seed: int) -> None:
         when = 1_600_000_000_000_000_000 + number * 1_000_001
         os.utime(descriptor, ns=(when, when))
         os.close(descriptor)
+
+
+def flat(root: Path, files: int, age_s: int) -> None:
+    """So many tiny files in one directory, all `age_s` older than in another tree of the kind."""
+    root.mkdir()
+    _tiny_files(root, range(files), age_s)
+
+
+def deep(root: Path, files: int, age_s: int) -> None:
+    """The same, 100 to a directory, in chains of directories 40 deep."""
+    root.mkdir()
+    directory = root
+    for number, start in enumerate(range(0, files, PER_DIRECTORY)):
+        directory = directory / "below" if number % DEPTH else root / f"chain-{number:05}"
+        directory.mkdir()
+        _tiny_files(directory, range(start, min(start + PER_DIRECTORY, files)), age_s)
+
+
+def _tiny_files(directory: Path, numbers: range, age_s: int) -> None:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    for number in numbers:
+        file = os.open(f"file-{number:07}.dat", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644, dir_fd=fd)
+        os.write(file, b"%d" % number)
+        when = 1_600_000_000_000_000_000 + number * 1_000_001 - age_s * 1_000_000_000
+        os.utime(file, ns=(when, when))
+        os.close(file)
+    os.close(fd)

@@ -9,9 +9,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from tests.bench.measure import Case, Command
-from tests.bench.place import Place
+from tests.bench.place import Place, deep, flat
 
 Workload = Callable[[Place], Iterator[Case]]
 SLOW_PEER = 3
@@ -61,6 +62,43 @@ def second_diff(place: Place) -> Iterator[Case]:
     yield Case("diff, index warm", diff, "rsync -an", place.peer("rsync", "-an", f"{a}/", f"{b}/"))
 
 
+def curve(place: Place) -> Iterator[Case]:
+    """Time and memory against the number of files, in one flat directory and 40 directories deep."""
+    for shape in (flat, deep):
+        for files in (10_000, 100_000, 1_000_000):
+            if files <= place.most:
+                yield from _point(place, shape, files)
+
+
+def _point(place: Place, shape: Callable[[Path, int, int], None], files: int) -> Iterator[Case]:
+    """First repair into nothing, `repair` with nothing to do, `diff` where every file differs."""
+    what = f"{files:,} {shape.__name__}"
+    a, b, c, other = (place.root / f"curve-{name}" for name in ("A", "B", "C", "other"))
+    print(f"... writing {what} files, twice", file=sys.stderr, flush=True)
+    shape(a, files, 0)
+    shape(other, files, 1)
+
+    def case(name: str, ours: Command, peer_name: str, peer: Command) -> Case:
+        runs = SLOW_PEER if files > 100_000 else 1000
+        return Case(f"{name}, {what}", ours, peer_name, peer, goal_mib=200, entries=files, max_runs=runs)
+
+    def begin_anew() -> None:
+        place.forget()
+        shutil.rmtree(b, ignore_errors=True)
+
+    first = place.aefsync("repair", a, b, before=begin_anew)
+    copied = place.peer(
+        "rsync", "-a", "--exclude=.aefsync", f"{a}/", c, before=lambda: shutil.rmtree(c, ignore_errors=True)
+    )
+    yield case("first repair", first, "rsync -a", copied)
+    rsync = place.peer("rsync", "-a", "--exclude=.aefsync", f"{a}/", f"{b}/")
+    yield case("repair, nothing to do", place.aefsync("repair", a, b), "rsync -a", rsync)
+    different = place.peer("diff", "-rq", "--exclude=.aefsync", a, other, codes=(0, 1))
+    yield case("diff, all different", place.aefsync("diff", a, other, codes=(1,)), "diff -rq", different)
+    for tree in (a, b, c, other):
+        shutil.rmtree(tree)
+
+
 def versions() -> list[str]:
     """What was compared, for the head of the table."""
     lines = [f"python {sys.version.split()[0]}"]
@@ -77,4 +115,5 @@ WORKLOADS: dict[str, Workload] = {
     "first-diff": first_diff,
     "second-diff": second_diff,
     "no-op": no_op,
+    "curve": curve,
 }
