@@ -11,9 +11,9 @@ from aefsync.core.action import Applied
 from aefsync.core.ports import TrashItem
 from aefsync.core.problem import Problem
 from aefsync.disk.confined import ConfinedRoot, split
-from aefsync.disk.hashing import BLOCK
 from aefsync.disk.home import Home
 from aefsync.disk.restoring import slot_of
+from aefsync.disk.sparse import read_runs, write_all
 from aefsync.errors import RootError
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -76,10 +76,13 @@ def _copy_one(home: Home, target: ConfinedRoot, item: TrashItem) -> None:
 
 def _copy_file(source: int, copy: int, seen: os.stat_result) -> None:
     """Copy content, permission bits and mtime; closes `copy`."""
-    with os.fdopen(copy, "wb") as file:
-        while data := os.read(source, BLOCK):
-            file.write(data)
-        file.flush()
+    try:
+        for run in read_runs(source):
+            if not run.is_hole:
+                write_all(copy, run.data, run.offset)
+        os.ftruncate(copy, os.fstat(source).st_size)
         os.fchmod(copy, stat.S_IMODE(seen.st_mode) & 0o777)
         os.utime(copy, ns=(seen.st_mtime_ns, seen.st_mtime_ns))
         os.fsync(copy)
+    finally:
+        os.close(copy)

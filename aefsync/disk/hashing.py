@@ -12,10 +12,10 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from aefsync.core.digest import content_digest, content_hasher
+from aefsync.disk.sparse import read_runs
 
 SMALL = 1 << 17
 """Files up to this size are read in one call."""
-BLOCK = 8 << 20
 
 READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
@@ -75,10 +75,8 @@ def _hash_blocks(fd: int) -> bytes:
     hasher = content_hasher(threads=True)
     with suppress(AttributeError, OSError):
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
-    buffer = bytearray(BLOCK)
-    view = memoryview(buffer)
-    while count := os.readv(fd, [buffer]):
-        hasher.update(view[:count])
+    for run in read_runs(fd):
+        hasher.update(run.data)
     return hasher.digest()
 
 

@@ -21,9 +21,10 @@ from aefsync.core.problem import Problem, reason_of
 from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.durability import Durable
-from aefsync.disk.hashing import BLOCK, READ_FLAGS, SMALL, Seen, unchanged
+from aefsync.disk.hashing import READ_FLAGS, SMALL, Seen, unchanged
 from aefsync.disk.home import TMP, Home
 from aefsync.disk.setting import finish_new
+from aefsync.disk.sparse import read_runs, write_all, write_sparsely
 
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FICLONE = 0x40049409
@@ -83,7 +84,7 @@ class Staging:
             name = self._names[piece.path]
             fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self.fd)
             try:
-                _write_all(fd, piece.data, piece.offset)
+                write_sparsely(fd, piece.data, piece.offset)
             finally:
                 os.close(fd)
 
@@ -150,21 +151,23 @@ class Staging:
         if size <= SMALL:
             data = os.read(source, size + 1)
             _check_size(len(data), size)
-            _write_all(target, data, 0)
+            write_all(target, data, 0)
             self._count(size)
             return content_digest(data)
         hasher = content_hasher(threads=True)
         cloned = size >= _REFLINK_FROM and _reflink(source, target)
-        view = memoryview(bytearray(BLOCK))
-        offset = 0
+        end = 0
         # A clone is hashed itself: stores through a mapping may reach the source between cloning and reading.
-        while offset <= size and (count := os.readv(target if cloned else source, [view])):
-            hasher.update(view[:count])
-            if not cloned:
-                _write_all(target, view[:count], offset)
-            offset += count
-            self._count(count)
-        _check_size(offset, size)
+        for run in read_runs(target if cloned else source):
+            hasher.update(run.data)
+            if not (cloned or run.is_hole):
+                write_all(target, run.data, run.offset)
+            end = run.offset + len(run.data)
+            self._count(len(run.data))
+            if end > size:
+                break
+        _check_size(end, size)
+        os.ftruncate(target, size)
         return hasher.digest()
 
     def _verify(self, file: StageFile) -> tuple[bytes, int]:
@@ -176,11 +179,9 @@ class Staging:
         try:
             reused = self._fill(file.path, fd)
             hasher = content_hasher(threads=True)
-            size = 0
-            while data := os.read(fd, BLOCK):
-                hasher.update(data)
-                size += len(data)
-            _check_size(size, file.source.size)
+            for run in read_runs(fd):
+                hasher.update(run.data)
+            _check_size(os.fstat(fd).st_size, file.source.size)
             content = hasher.digest()
             _check_content(content, file.source)
             self._finish(fd, file.source)
@@ -221,14 +222,6 @@ def _check_size(size: int, wanted: int) -> None:
 def _check_content(content: bytes, wanted: Entry) -> None:
     if wanted.is_read and content != wanted.content:
         raise _Refused("its bytes are not those that were compared")
-
-
-def _write_all(fd: int, data: bytes | memoryview, offset: int) -> None:
-    view = memoryview(data)
-    while view:
-        count = os.pwrite(fd, view, offset)
-        view = view[count:]
-        offset += count
 
 
 def _reflink(source: int, target: int) -> bool:

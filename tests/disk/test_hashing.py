@@ -8,7 +8,8 @@ import pytest
 
 from aefsync.core.digest import content_digest
 from aefsync.disk import hashing
-from aefsync.disk.hashing import BLOCK, SMALL, HashFailure, Seen, hash_file, hash_files
+from aefsync.disk.hashing import SMALL, HashFailure, Seen, hash_file, hash_files
+from aefsync.disk.sparse import BLOCK
 from tests.disk.ground import Ground
 
 NOISE = random.Random(1).randbytes(1 << 20)

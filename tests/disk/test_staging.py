@@ -16,7 +16,8 @@ from aefsync.core.ports import Piece
 from aefsync.disk import staging as staging_module
 from aefsync.disk import syscalls
 from aefsync.disk.durability import FEW
-from aefsync.disk.hashing import BLOCK, SMALL
+from aefsync.disk.hashing import SMALL
+from aefsync.disk.sparse import BLOCK
 from tests.disk.ground import Ground, Site, unprivileged, wanted
 
 LARGE = 3 << 20

@@ -1,0 +1,94 @@
+"""Sparse files: read without asking the disk for their holes, copied without filling them.
+
+Holes count as zeros in a content digest like all other bytes, so they are hashed, from one buffer of zeros: several GB
+a second, and no page of the cache.  What is written piece by piece leaves holes wherever a slice is all zeros.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+BLOCK = 8 << 20
+SLICE = 64 << 10
+"""Zeros of so many bytes, aligned, are worth a hole."""
+
+_ZEROS = memoryview(bytes(BLOCK))
+_SECTOR = 512
+_DATA, _HOLE = getattr(os, "SEEK_DATA", -1), getattr(os, "SEEK_HOLE", -1)
+
+
+class Run(NamedTuple):
+    """A run of a file's bytes: `data` lasts until the next one; `is_hole` where they are zeros that nobody wrote."""
+
+    offset: int
+    data: memoryview
+    is_hole: bool = False
+
+
+def read_runs(fd: int) -> Iterator[Run]:
+    """Every byte of a file, in order; raises `OSError`."""
+    view = memoryview(bytearray(BLOCK))
+    offset = 0
+    for start, stop in _data(fd):
+        yield from _zeros(offset, start)
+        os.lseek(fd, start, os.SEEK_SET)
+        offset = start
+        while (stop is None or offset < stop) and (count := os.readv(fd, [_room(view, offset, stop)])):
+            yield Run(offset, view[:count])
+            offset += count
+    yield from _zeros(offset, os.fstat(fd).st_size)
+
+
+def _data(fd: int) -> Iterator[tuple[int, int | None]]:
+    """Where a file has data; a file without holes is read to its end, wherever that is by then (`None`)."""
+    seen = os.fstat(fd)
+    if _DATA < 0 or seen.st_blocks * _SECTOR >= seen.st_size:
+        yield 0, None
+        return
+    offset = 0
+    while offset < seen.st_size:
+        try:
+            offset = os.lseek(fd, offset, _DATA)
+            stop = os.lseek(fd, offset, _HOLE)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                return
+            yield offset, None
+            return
+        yield offset, stop
+        offset = stop
+
+
+def _room(view: memoryview, offset: int, stop: int | None) -> memoryview:
+    return view if stop is None else view[: min(len(view), stop - offset)]
+
+
+def _zeros(start: int, stop: int) -> Iterator[Run]:
+    for offset in range(start, stop, BLOCK):
+        yield Run(offset, _ZEROS[: min(BLOCK, stop - offset)], is_hole=True)
+
+
+def write_all(fd: int, data: bytes | memoryview, offset: int) -> None:
+    """Write bytes at an offset; raises `OSError`."""
+    view = memoryview(data)
+    while view:
+        count = os.pwrite(fd, view, offset)
+        view = view[count:]
+        offset += count
+
+
+def write_sparsely(fd: int, data: bytes, offset: int) -> None:
+    """Write bytes to where nothing was written yet, all but aligned slices of zeros; the file covers these as well."""
+    end, start = offset + len(data), offset
+    view = memoryview(data)
+    while start < end:
+        stop = min(end, start - start % SLICE + SLICE)
+        part = view[start - offset : stop - offset]
+        if stop - start < SLICE or part != _ZEROS[:SLICE]:
+            write_all(fd, part, start)
+        start = stop
+    if os.fstat(fd).st_size < end:
+        os.ftruncate(fd, end)
