@@ -14,17 +14,19 @@ from aefsync.core.action import Act, Action, Applied
 from aefsync.core.entry import Entry
 from aefsync.core.metadata import Aspects
 from aefsync.core.problem import Problem, reason_of
+from aefsync.disk.annexes import Annexes
 from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.deleting import Kept, delete
 from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.durability import Durable
+from aefsync.disk.intents import Intent, Intents
 from aefsync.disk.looking import Refused
 from aefsync.disk.metadata import make_directory, set_metadata
 from aefsync.disk.moving import move
 from aefsync.disk.placing import place_file, place_link
 from aefsync.disk.scene import Scene
 from aefsync.disk.staging import Staging
-from aefsync.disk.trash import Trash
+from aefsync.disk.trash import REPLACED, Trash
 
 _STEPS: dict[Act, Callable[[Scene, Action], None]] = {
     Act.CREATE: place_file,
@@ -35,6 +37,7 @@ _STEPS: dict[Act, Callable[[Scene, Action], None]] = {
     Act.MOVE: move,
     Act.DELETE: delete,
 }
+_REPLACES = (Act.COPY, Act.LINK)
 _PUTS = (Act.CREATE, Act.COPY, Act.LINK, Act.MOVE)
 
 
@@ -48,10 +51,12 @@ class Applier:
         trash: Trash,
         durable: Durable,
         aspects: Aspects,
+        annexes: Annexes,
+        intents: Intents,
         is_unmanaged: Callable[[bytes], bool],
     ) -> None:
         parents = OpenDirectories(root, writable=True)
-        self._scene = Scene(root, staging, trash, durable, aspects, is_unmanaged, parents)
+        self._scene = Scene(root, staging, trash, durable, aspects, annexes, intents, is_unmanaged, parents)
         self.touched = self._scene.touched
         self.placed = self._scene.placed
         self.there = self._scene.there
@@ -63,6 +68,7 @@ class Applier:
         self._scene.kept.clear()
         self._scene.placed.clear()
         self._scene.there.clear()
+        self._announce(actions)
         with self._scene.parents:
             for action in actions:
                 try:
@@ -75,6 +81,14 @@ class Applier:
                 else:
                     done.append(True)
         return Applied(tuple(done), tuple(problems), tuple(self._scene.kept))
+
+    def _announce(self, actions: Sequence[Action]) -> None:
+        """Where it is known that names cannot be exchanged: one durable intent for all that will be replaced."""
+        if self._scene.intents.are_needed:
+            # Where that fails, each step tries for itself, and is not carried out if it fails again.
+            with contextlib.suppress(OSError):
+                replaced = [each.path for each in actions if each.found and each.act in _REPLACES]
+                self._scene.intents.declare(Intent(REPLACED, path, path) for path in replaced)
 
     def _perform(self, action: Action) -> None:
         scene = self._scene

@@ -27,6 +27,14 @@ def split(path: bytes) -> tuple[bytes, bytes]:
     return directory, name
 
 
+def exists(root: ConfinedRoot, path: bytes) -> bool:
+    """Whether anything at all stands at a path."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        root.lstat(path)
+        return True
+    return False
+
+
 class ConfinedRoot:
     """A root directory by descriptor, and the operations below it.  Paths are relative bytes; empty is the root."""
 

@@ -9,7 +9,7 @@ from aefsync.core.action import Action
 from aefsync.core.entry import Kind
 from aefsync.core.path import RelPath
 from aefsync.disk.confined import split
-from aefsync.disk.looking import Refused, look, shows
+from aefsync.disk.looking import Place, Refused, look, shows
 from aefsync.disk.renaming import rename_new, rename_out
 from aefsync.disk.scene import Scene
 from aefsync.disk.trash import DELETED
@@ -28,15 +28,25 @@ def delete(scene: Scene, action: Action) -> None:
         scene.trash.keep_directory(DELETED, action.path, _remove_directory(scene, parent, name, action.path))
         scene.durable.step(parent)
         return
+    try:
+        _discard(scene, action, (parent, name))
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        scene.annexes.make(directory)
+        _discard(scene, action, (parent, name))
+
+
+def _discard(scene: Scene, action: Action, target: Place) -> None:
     home, slot = scene.trash.slot(DELETED, action.path)
     slot_directory, slot_name = split(slot)
     with home.directory(slot_directory) as slot_fd:
-        rename_out(parent, name, slot_fd, slot_name)
+        rename_out(*target, slot_fd, slot_name)
         seen = os.stat(slot_name, dir_fd=slot_fd, follow_symlinks=False)
         if action.found is not None and not shows(seen, action.found, after_rename=True):
-            rename_new(slot_fd, slot_name, parent, name)
+            rename_new(slot_fd, slot_name, *target)
             raise Refused("changed since the scan")
-        scene.durable.step(parent, slot_fd)
+        scene.durable.step(target[0], slot_fd)
 
 
 def _remove_directory(scene: Scene, parent: int, name: bytes, path: RelPath) -> int:

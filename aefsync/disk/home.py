@@ -14,6 +14,7 @@ import secrets
 
 from aefsync.core.path import RESERVED
 from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.mounts import covering
 from aefsync.disk.removing import remove_tree
 from aefsync.errors import LockedError, RootError
 
@@ -24,9 +25,47 @@ _IDENTITY = re.compile(r"[0-9a-f]{32}")
 
 
 class Home(ConfinedRoot):
-    """The directory itself, as a root for confined operations."""
+    """The directory itself, as a root for confined operations.
+
+    `annexes` are the homes on mounts below the root, by the path of the mount.  What a run put away of such a mount shows
+    in this home's trash below the mount's path, and is made there; it stands in the annex.
+    """
 
     _lock_fd = -1
+
+    def __init__(self, fd: int) -> None:
+        super().__init__(fd)
+        self.annexes: dict[bytes, Home] = {}
+
+    def open(self, path: bytes, flags: int, mode: int = 0) -> int:
+        annex, inside, _ = self._in_annex(path)
+        if annex is not None:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                return annex.open(inside, flags, mode)
+        return super().open(path, flags, mode)
+
+    def make_directories(self, path: bytes, mode: int = 0o700) -> None:
+        annex, inside, above = self._in_annex(path)
+        if annex is not None:
+            annex.make_directories(inside, mode)
+            path = above
+        super().make_directories(path, mode)
+
+    def _in_annex(self, path: bytes) -> tuple[Home | None, bytes, bytes]:
+        """The annex that a path of the trash is in, the path there, and this home's path of the mount."""
+        if not self.annexes or not path.startswith(TRASH + b"/"):
+            return None, b"", b""
+        parts = path.split(b"/", 3)
+        top = covering(sorted(self.annexes), parts[3]) if len(parts) == 4 else b""
+        if not top:
+            return None, b"", b""
+        shown = b"/".join([*parts[:3], top])
+        return self.annexes[top], b"/".join(parts[:3]) + path[len(shown) :], shown
+
+    @property
+    def alone(self) -> ConfinedRoot:
+        """This directory without its annexes."""
+        return ConfinedRoot(self.fd)
 
     @property
     def identity(self) -> str:
@@ -77,6 +116,14 @@ class Home(ConfinedRoot):
         os.write(fd, f"pid {os.getpid()}, run {run}\n".encode())
         self._lock_fd = fd
 
+    def try_lock(self, run: str) -> bool:
+        """Take the lock if nobody has it."""
+        try:
+            self.lock(run)
+        except (LockedError, OSError):
+            return False
+        return True
+
     def clear_tmp(self) -> None:
         """Remove what this and any interrupted run left in staging; only with the lock held."""
         with contextlib.suppress(OSError):
@@ -87,6 +134,9 @@ class Home(ConfinedRoot):
                     remove_tree(self, TMP + b"/" + os.fsencode(name))
 
     def close(self) -> None:
+        for annex in self.annexes.values():
+            annex.close()
+        self.annexes.clear()
         if self._lock_fd >= 0:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._lock_fd, 0)
@@ -112,13 +162,18 @@ def open_home(root: ConfinedRoot, *, create: bool) -> Home | None:
     return home
 
 
-def _furnish(home: Home) -> None:
+def keep_from_git(home: Home) -> None:
+    """Have git take nothing of it for part of a repository around it."""
     with contextlib.suppress(FileExistsError):
         fd = home.open(b".gitignore", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         try:
             os.write(fd, b"*\n")
         finally:
             os.close(fd)
+
+
+def _furnish(home: Home) -> None:
+    keep_from_git(home)
     if not home.identity:
         home.identify(secrets.token_hex(16))
     for name in (TMP, TRASH):

@@ -10,6 +10,9 @@ from aefsync.core.entry import Entry, Kind, kind_of
 from aefsync.disk.hashing import Seen, hash_file
 from aefsync.disk.listing import INODE
 
+Place = tuple[int, bytes]
+"""A directory by descriptor, and a name in it."""
+
 
 class Refused(Exception):
     """An action that is not carried out, with the reason."""

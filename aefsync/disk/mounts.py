@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.confined import ConfinedRoot, split
 
 _TABLE = "/proc/self/mountinfo"
 _ESCAPED = re.compile(rb"\\([0-7]{3})")
@@ -31,3 +31,14 @@ def covering(mounts: list[bytes], path: bytes) -> bytes:
         if path == mount or path.startswith(mount + b"/"):
             found = mount
     return found
+
+
+def top_of(root: ConfinedRoot, directory: bytes) -> bytes:
+    """The top of the mount that a directory is on, or of the part of it that has a device of its own (subvolumes)."""
+    top = covering(mounts_below(root), directory)
+    if top:
+        return top
+    device, own = os.fstat(root.fd).st_dev, root.lstat(directory).st_dev if directory else None
+    while directory and own != device and root.lstat(directory).st_dev == own:
+        top, directory = directory, split(directory)[0]
+    return top

@@ -15,12 +15,16 @@ from collections.abc import Iterator
 
 from aefsync.core.action import Act, Action, StageFile
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.path import RelPath
 from aefsync.disk import syscalls
 from aefsync.disk.confined import split
 from aefsync.disk.deleting import delete
 from aefsync.disk.directories import OpenDirectories
-from aefsync.disk.looking import Refused, is_already_there, look, shows, wanted_of
-from aefsync.disk.placing import Place, place_file
+from aefsync.disk.intents import Intent
+from aefsync.disk.looking import Place, Refused, is_already_there, look, shows, wanted_of
+from aefsync.disk.metadata import make_directory
+from aefsync.disk.placing import place_file, place_link
+from aefsync.disk.present import present
 from aefsync.disk.renaming import NO_FLAGS, rename_new, rename_out
 from aefsync.disk.scene import Scene
 from aefsync.disk.trash import DELETED
@@ -30,8 +34,22 @@ _O_PATH = getattr(os, "O_PATH", 0)
 """Opens also what its owner may not read."""
 
 
+class _Apart(Exception):
+    """A directory that cannot be renamed as a whole: from mount to mount, or out of a lower layer of an overlay."""
+
+
 def move(scene: Scene, action: Action) -> None:
     """Rename `source` to `path`; where the same file is there already, the source goes to the trash."""
+    try:
+        _move_whole(scene, action)
+    except _Apart:
+        _move_in_pieces(scene, action)
+    if Kind.DIRECTORY in (_kind(action.found), _kind(action.displaced)):
+        # Directories that are open are known by paths that may lead elsewhere now.
+        scene.parents.close()
+
+
+def _move_whole(scene: Scene, action: Action) -> None:
     assert action.source is not None
     old_directory, old_name = split(action.source)
     new_directory, new_name = split(action.path)
@@ -45,10 +63,24 @@ def move(scene: Scene, action: Action) -> None:
             _change_places(scene, action, old, new)
         else:
             _rename(scene, action, old, new)
-        scene.durable.step(new[0], old[0])
-    if Kind.DIRECTORY in (_kind(action.found), _kind(action.displaced)):
-        # Directories that are open are known by paths that may lead elsewhere now.
-        scene.parents.close()
+
+
+def _move_in_pieces(scene: Scene, action: Action) -> None:
+    """Each thing that the directory holds by itself, each with its looks; what is left behind keeps its directory."""
+    assert action.source is not None
+    assert action.found is not None
+    make_directory(scene, action._replace(act=Act.MKDIR, found=None, source=None))
+    with scene.root.directory(action.source) as fd:
+        names = sorted(map(os.fsencode, os.listdir(fd)))
+    for name in names:
+        source, path = (RelPath(place + b"/" + name) for place in (action.source, action.path))
+        found = present(scene.root, source)
+        if found is None:
+            continue
+        scene.touch(source)
+        scene.touch(path)
+        move(scene, Action(Act.MOVE, path, found._replace(path=path), found, source))
+    _discard(scene, action)
 
 
 def _kind(entry: Entry | None) -> Kind | None:
@@ -65,13 +97,14 @@ def _rename(scene: Scene, action: Action, old: Place, new: Place) -> None:
         scene.there.add(action.path)
         _discard(scene, action)
     except OSError as error:
-        if error.errno != errno.EXDEV or _kind(action.found) is not Kind.FILE:
+        if error.errno != errno.EXDEV:
             raise
-        _copy_over(scene, action)
+        _carry_over(scene, action, old)
     else:
         if not _shows(new, action.found):
             rename_new(*new, *old)
             raise Refused("changed since the scan")
+        scene.durable.step(new[0], old[0])
 
 
 def _discard(scene: Scene, action: Action) -> None:
@@ -79,13 +112,21 @@ def _discard(scene: Scene, action: Action) -> None:
     delete(scene, Action(Act.DELETE, action.source, None, action.found))
 
 
-def _copy_over(scene: Scene, action: Action) -> None:
-    """To another mount: a copy, verified like all that is staged, and the old file to the trash."""
+def _carry_over(scene: Scene, action: Action, old: Place) -> None:
+    """To another mount: a copy, verified like all that is staged, and the old one to the trash."""
     assert action.found is not None
-    staged = scene.staging.stage([StageFile(action.found, action.path)], scene.root)
-    if staged.problems:
-        raise Refused(staged.problems[0].reason)
-    place_file(scene, Action(Act.CREATE, action.path, action.wanted, None))
+    wanted = wanted_of(action)
+    match action.found.kind:
+        case Kind.DIRECTORY:
+            raise _Apart
+        case Kind.SYMLINK:
+            target = os.readlink(old[1], dir_fd=old[0])
+            place_link(scene, Action(Act.LINK, action.path, wanted._replace(target=target), None))
+        case Kind.FILE:
+            staged = scene.staging.stage([StageFile(action.found, action.path)], scene.root)
+            if staged.problems:
+                raise Refused(staged.problems[0].reason)
+            place_file(scene, Action(Act.CREATE, action.path, wanted, None))
     _discard(scene, action)
 
 
@@ -101,10 +142,14 @@ def _change_places(scene: Scene, action: Action, old: Place, new: Place) -> None
     if not (_shows(new, action.found) and _shows(old, action.displaced)):
         syscalls.renameat2(*old, *new, syscalls.RENAME_EXCHANGE)
         raise Refused("changed since the scan")
+    scene.durable.step(new[0], old[0])
 
 
 def _rename_in_three(scene: Scene, action: Action, old: Place, new: Place) -> None:
     assert action.source is not None
+    # Taken out, it may be missing at its old path first, and then at its new one.
+    intents = [Intent(DELETED, missing, action.source) for missing in (action.source, action.path)]
+    scene.intents.declare(intents)
     home, slot = scene.trash.slot(DELETED, action.source)
     directory, name = split(slot)
     with home.directory(directory) as fd:
@@ -113,8 +158,11 @@ def _rename_in_three(scene: Scene, action: Action, old: Place, new: Place) -> No
             rename_new(*new, *old)
         except OSError:
             rename_new(fd, name, *old)
+            scene.intents.complete(intents)
             raise
         rename_new(fd, name, *new)
+        scene.intents.complete(intents)
+        scene.durable.step(new[0], old[0], fd)
 
 
 def _shows(place: Place, found: Entry | None) -> bool:

@@ -4,28 +4,35 @@ Replacing: the staged file is moved to the *trash slot* of the path it will repl
 system call, so that what was there is in the trash from that instant and no clean-up ever unlinks it.  If what came
 out is not what the plan saw, somebody edited the file at that very moment: it is put back beside the new one as a
 conflict copy.  Creating never replaces (`RENAME_NOREPLACE`).
+
+Where names cannot be exchanged it takes two renames, and an intent before them (`intents`).  Where the path is on another
+mount, all of it happens in the annex there (`annexes`).
 """
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
+from collections.abc import Callable
 
 from aefsync.core.action import Action, KeptCopy
 from aefsync.core.conflict import conflict_name
 from aefsync.core.entry import Entry
 from aefsync.core.metadata import Aspects
+from aefsync.core.path import RelPath
 from aefsync.disk import syscalls
+from aefsync.disk.annexes import bring
 from aefsync.disk.confined import split
-from aefsync.disk.looking import Refused, is_already_there, look, shows, wanted_of
+from aefsync.disk.intents import Intent, Intents
+from aefsync.disk.looking import Place, Refused, is_already_there, look, shows, wanted_of
 from aefsync.disk.renaming import NO_FLAGS, rename_new, rename_out
 from aefsync.disk.scene import Scene
 from aefsync.disk.setting import finish_link, keep_mode
 from aefsync.disk.staging import Staging
 from aefsync.disk.trash import REPLACED
 
-Place = tuple[int, bytes]
-"""A directory by descriptor, and a name in it."""
+_NO_SYMLINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
+"""How a file system says that it knows no symlinks (vfat, exFAT, some FUSE and SMB)."""
 
 
 def place_file(scene: Scene, action: Action) -> None:
@@ -33,68 +40,97 @@ def place_file(scene: Scene, action: Action) -> None:
     name = scene.staging.name(action.path)
     if name is None:
         raise Refused("was not staged")
-    if action.found is not None:
-        keep_mode(name, wanted_of(action), action.found, scene.aspects, scene.staging.fd)
-    _place(scene, action, name)
+    wanted = wanted_of(action)._replace(content=scene.staging.content(action.path))
+
+    def keep(staging: Staging, staged: bytes) -> bytes:
+        if action.found is not None:
+            keep_mode(staged, wanted, action.found, scene.aspects, staging.fd)
+        return staged
+
+    keep(scene.staging, name)
+    _place(scene, action, name, lambda annex: keep(annex, bring(scene.staging, name, annex, wanted)))
     scene.staging.take(action.path)
 
 
 def place_link(scene: Scene, action: Action) -> None:
     """Make a symlink in staging, and put it in place."""
-    _place(scene, action, _make_link(scene.staging, wanted_of(action), scene.aspects))
+    wanted = wanted_of(action)
+    name = _make_link(scene.staging, wanted, scene.aspects)
+    _place(scene, action, name, lambda annex: _make_link(annex, wanted, scene.aspects))
 
 
 def _make_link(staging: Staging, wanted: Entry, aspects: Aspects) -> bytes:
     if not wanted.target:
         raise Refused("its target changed since the scan")
     name = staging.new_name()
-    os.symlink(wanted.target, name, dir_fd=staging.fd)
+    try:
+        os.symlink(wanted.target, name, dir_fd=staging.fd)
+    except OSError as error:
+        if error.errno not in _NO_SYMLINKS:
+            raise
+        raise Refused("symlinks cannot be stored here") from None
     finish_link(name, wanted, aspects, staging.fd)
     return name
 
 
-def _place(scene: Scene, action: Action, staged: bytes) -> None:
+def _place(scene: Scene, action: Action, staged: bytes, bring_to: Callable[[Staging], bytes]) -> None:
+    """Put a staged thing in place; on another mount what `bring_to` makes of it in the staging there."""
     directory, name = split(action.path)
-    parent = scene.parents.get(directory)
+    target = (scene.parents.get(directory), name)
+    annex = scene.annexes.at(directory)
+    try:
+        _put(scene, action, (scene.staging.fd, staged) if annex is None else (annex.fd, bring_to(annex)), target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        annex = scene.annexes.make(directory)
+        _put(scene, action, (annex.fd, bring_to(annex)), target)
+
+
+def _put(scene: Scene, action: Action, staged: Place, target: Place) -> None:
     if action.found is None:
         try:
-            rename_new(scene.staging.fd, staged, parent, name)
+            rename_new(*staged, *target)
         except FileExistsError:
             content = scene.staging.content(action.path)
-            if not is_already_there(parent, name, wanted_of(action), content):
+            if not is_already_there(*target, wanted_of(action), content):
                 raise Refused("appeared since the scan") from None
             scene.there.add(action.path)
-        scene.durable.step(parent)
+        scene.durable.step(target[0])
         return
-    look(parent, name, action.found)
+    look(*target, action.found)
     home, slot = scene.trash.slot(REPLACED, action.path)
     slot_directory, slot_name = split(slot)
     with home.directory(slot_directory) as slot_fd:
-        _exchange(scene.staging, staged, (slot_fd, slot_name), (parent, name))
-        _look_at_trash(scene, (slot_fd, slot_name), (parent, name), action, action.found)
-        scene.durable.step(parent, slot_fd)
+        _exchange(scene, action, staged, (slot_fd, slot_name), target)
+        _look_at_trash(scene, (slot_fd, slot_name), target, action, action.found)
+        scene.durable.step(target[0], slot_fd)
 
 
-def _exchange(staging: Staging, staged: bytes, slot: Place, target: Place) -> None:
-    os.rename(staged, slot[1], src_dir_fd=staging.fd, dst_dir_fd=slot[0])
+def _exchange(scene: Scene, action: Action, staged: Place, slot: Place, target: Place) -> None:
+    os.rename(staged[1], slot[1], src_dir_fd=staged[0], dst_dir_fd=slot[0])
     try:
         syscalls.renameat2(*slot, *target, syscalls.RENAME_EXCHANGE)
     except OSError as error:
-        os.rename(slot[1], staged, src_dir_fd=slot[0], dst_dir_fd=staging.fd)
+        os.rename(slot[1], staged[1], src_dir_fd=slot[0], dst_dir_fd=staged[0])
         if error.errno not in NO_FLAGS:
             raise
-        _replace_in_two(staging, staged, slot, target)
+        replace_in_two(scene.intents, action.path, staged, slot, target)
 
 
-def _replace_in_two(staging: Staging, staged: bytes, slot: Place, target: Place) -> None:
+def replace_in_two(intents: Intents, path: RelPath, new: Place, slot: Place, target: Place) -> None:
     """Where names cannot be exchanged: out with the old, in with the new; back with the old if that fails."""
+    intent = Intent(REPLACED, path, path)
+    intents.declare([intent])
     rename_out(*target, *slot)
     try:
-        rename_new(staging.fd, staged, *target)
+        rename_new(*new, *target)
     except OSError:
-        with contextlib.suppress(OSError):
-            rename_new(*slot, *target)
+        # Where even that fails, the intent stays, and the next run does it.
+        rename_new(*slot, *target)
+        intents.complete([intent])
         raise
+    intents.complete([intent])
 
 
 def _look_at_trash(scene: Scene, slot: Place, target: Place, action: Action, found: Entry) -> None:

@@ -12,10 +12,12 @@ from aefsync.core.compare import Span
 from aefsync.core.entry import Entry
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Learned, Open, Opened, Phase, Piece, Scan, Scanned
+from aefsync.core.problem import Problem
 from aefsync.core.recipe import Recipe, Run
 from aefsync.core.renamed import Rename
 from aefsync.core.snapshot import Snapshot
 from aefsync.core.tree import Answer, Question, answer
+from aefsync.disk.annexes import attach
 from aefsync.disk.building import Limits
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.content import cut_runs, read_pieces, with_target
@@ -24,6 +26,7 @@ from aefsync.disk.filesystem import file_system_of
 from aefsync.disk.filter import Filter
 from aefsync.disk.home import Home
 from aefsync.disk.index import Index
+from aefsync.disk.intents import settle, unsettled
 from aefsync.disk.keeping import Keeping
 from aefsync.disk.movable import are_movable
 from aefsync.disk.narrowing import Narrowing
@@ -78,6 +81,8 @@ class LocalReplica(Keeping):
             if home is not None:
                 home.close()
             self._home = open_home_of(opened, request)
+            if self._home is not None:
+                attach(ConfinedRoot(opened.fd), self._home)
         return describe(opened, self._clock_ns(), self._home)
 
     def scan(self, request: Scan) -> Scanned:
@@ -100,13 +105,22 @@ class LocalReplica(Keeping):
             on_progress=lambda entries: self.on_progress(Phase.SCAN, entries, 0),
         )
         self._taking = Taking(self._root, request.aspects)
+        unsettled = self._settle(self._root)
         self._scanner.scan()
+        for problem in unsettled:
+            self._scanner.report(b"", problem)
         self._index.flush()
         if not self._scanner.found_root:
             problems = self._scanner.problems.get(b"", [])
             raise RootError(problems[0].reason if problems else "vanished")
         self._taken = None
         return self._scanned()
+
+    def _settle(self, root: ConfinedRoot) -> list[Problem]:
+        """Have what a run left half replaced put back before anybody looks, or know at least that it is unknown."""
+        if self._home is None:
+            return []
+        return (settle if self._request.access is Access.WRITE else unsettled)(root, self._home)
 
     @property
     def _snapshot(self) -> Snapshot:

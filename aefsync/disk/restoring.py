@@ -21,11 +21,13 @@ from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.durability import Durable
 from aefsync.disk.home import TRASH, Home
+from aefsync.disk.intents import Intents
 from aefsync.disk.journal import Journal
 from aefsync.disk.journal_batch import NO_STAMP, Fate, Outcome, Stamp
 from aefsync.disk.journaling import stamps_of
 from aefsync.disk.listing import INODE
 from aefsync.disk.looking import Refused, look, shows
+from aefsync.disk.placing import replace_in_two
 from aefsync.disk.present import entry_at, present
 from aefsync.disk.renaming import NO_FLAGS, rename_new, rename_out
 from aefsync.disk.trash import REPLACED, Trash
@@ -61,6 +63,7 @@ class Restorer:
         durable: Durable,
         applier: Applier,
         journal: Journal,
+        intents: Intents,
         *,
         stable: bool,
     ) -> None:
@@ -70,6 +73,7 @@ class Restorer:
         self._durable = durable
         self._applier = applier
         self._journal = journal
+        self._intents = intents
         self._stable = stable
 
     def perform(self, steps: Sequence[Step]) -> list[Made]:
@@ -132,8 +136,7 @@ class Restorer:
             except OSError as error:
                 if error.errno not in NO_FLAGS:
                     raise
-                rename_out(*target, fd, name)
-                rename_new(*slot, *target)
+                replace_in_two(self._intents, found.path, slot, (fd, name), target)
             else:
                 rename_out(*slot, fd, name)
             self._durable.step(target[0], fd)

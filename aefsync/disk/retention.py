@@ -17,6 +17,8 @@ from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.home import TRASH, Home
 from aefsync.disk.journal import forget, recorded_runs
 from aefsync.disk.removing import remove_tree
+from aefsync.disk.trash_listing import trash_runs
+from aefsync.errors import RootError
 
 _BYTES = b".bytes"
 _SECTOR = 512
@@ -32,7 +34,7 @@ def expire(home: Home, run: str, writing: Writing, clock_ns: Callable[[], int]) 
     most = writing.trash_max.of(seen.f_blocks * seen.f_frsize)
     oldest_s = clock_ns() / 1e9 - writing.trash_keep_s
     kept = {}
-    for each in filter(_time_s, sorted({*trash_runs(home), *recorded_runs(home)})):
+    for each in filter(_time_s, sorted({*_runs(home), *recorded_runs(home)})):
         if each != run and _time_s(each) < oldest_s:
             _remove(home, each)
         else:
@@ -44,16 +46,9 @@ def expire(home: Home, run: str, writing: Writing, clock_ns: Callable[[], int]) 
             total -= size
 
 
-def trash_runs(home: Home) -> list[str]:
-    """The runs that left something in the trash, oldest first."""
-    with contextlib.suppress(OSError), home.directory(TRASH) as fd:
-        return sorted(name for name in os.listdir(fd) if name.isprintable())
-    return []
-
-
 def trash_bytes(home: Home) -> int:
     """What the trash takes on the disk."""
-    return sum(run_bytes(home, run, keep=False) for run in trash_runs(home))
+    return sum(run_bytes(home, run, keep=False) for run in _runs(home))
 
 
 def run_bytes(home: Home, run: str, *, keep: bool) -> int:
@@ -65,7 +60,7 @@ def run_bytes(home: Home, run: str, *, keep: bool) -> int:
             return int(os.read(fd, 32))
         finally:
             os.close(fd)
-    size = _walk(home, place)
+    size = _walk(home.alone, place)
     if keep:
         with contextlib.suppress(OSError):
             fd = home.open(place + b"/" + _BYTES, _CREATE, 0o600)
@@ -80,6 +75,12 @@ def forget_bytes(home: Home, run: str) -> None:
     """Have the trash of a run summed up anew: something was put there, or taken out."""
     with contextlib.suppress(OSError), home.directory(b"/".join([TRASH, os.fsencode(run)])) as fd:
         os.unlink(_BYTES, dir_fd=fd)
+
+
+def _runs(home: Home) -> list[str]:
+    with contextlib.suppress(RootError):
+        return trash_runs(home)
+    return []
 
 
 def _walk(root: ConfinedRoot, path: bytes) -> int:

@@ -23,7 +23,8 @@ def space_of(root: ConfinedRoot, home: Home | None) -> list[Space]:
     spaces = [_space(root.fd, b"", trash_bytes(home) if home is not None else 0)]
     for mount in mounts_below(root):
         with contextlib.suppress(OSError), root.directory(mount) as fd:
-            spaces.append(_space(fd, mount, 0))
+            annex = home.annexes.get(mount) if home is not None else None
+            spaces.append(_space(fd, mount, trash_bytes(annex) if annex is not None else 0))
     return spaces
 
 

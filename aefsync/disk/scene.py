@@ -10,9 +10,11 @@ from aefsync.core.action import KeptCopy
 from aefsync.core.entry import Entry
 from aefsync.core.metadata import Aspects
 from aefsync.core.path import RelPath
+from aefsync.disk.annexes import Annexes
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.durability import Durable
+from aefsync.disk.intents import Intents
 from aefsync.disk.listing import INODE
 from aefsync.disk.staging import Staging
 from aefsync.disk.trash import Trash
@@ -36,6 +38,8 @@ class Scene:
     trash: Trash
     durable: Durable
     aspects: Aspects
+    annexes: Annexes
+    intents: Intents
     is_unmanaged: Callable[[bytes], bool]
     parents: OpenDirectories
     touched: set[bytes] = field(default_factory=set)

@@ -26,12 +26,14 @@ class Trash:
 
     def __init__(self, home: Home, run: str) -> None:
         self._home = home
+        self._run = run
         self._base = TRASH + b"/" + run.encode()
         self._made: set[bytes] = set()
+        self._annexes = 0
 
     def slot(self, why: str, path: RelPath) -> tuple[ConfinedRoot, bytes]:
         """A free slot for `path`, its directories made, as a path below the home."""
-        for slot in self._candidates(why, path):
+        for slot in slot_names(self._run, why, path):
             with _passing_over_others():
                 self._make_directory(split(slot)[0])
                 if not self._exists(slot):
@@ -40,7 +42,7 @@ class Trash:
 
     def keep_directory(self, why: str, path: RelPath, mode: int) -> None:
         """Leave the trace of a removed directory: one with the sticky bit, which may hold what was in it before."""
-        for slot in self._candidates(why, path):
+        for slot in slot_names(self._run, why, path):
             with _passing_over_others():
                 self._make_directory(slot)
                 with self._home.directory(slot) as fd:
@@ -61,16 +63,13 @@ class Trash:
     def empty(self) -> None:
         """Delete for good what this run put in the trash; what cannot be deleted stays there."""
         self._made.clear()
-        with contextlib.suppress(OSError):
-            remove_tree(self._home, self._base)
-
-    def _candidates(self, why: str, path: RelPath) -> Iterator[bytes]:
-        for attempt in range(1000):
-            kind = why if attempt == 0 else f"{why}.{attempt}"
-            yield b"/".join([self._base, kind.encode(), path])
+        for home in (self._home, *self._home.annexes.values()):
+            with contextlib.suppress(OSError):
+                remove_tree(home.alone, self._base)
 
     def _make_directory(self, directory: bytes) -> None:
-        if directory not in self._made:
+        if directory not in self._made or self._annexes != len(self._home.annexes):
+            self._annexes = len(self._home.annexes)
             self._home.make_directories(directory)
             self._made.add(directory)
 
@@ -80,6 +79,13 @@ class Trash:
         except FileNotFoundError:
             return False
         return True
+
+
+def slot_names(run: str, why: str, path: bytes) -> Iterator[bytes]:
+    """The places that a run may give a path in the trash, in the order in which they are taken."""
+    for attempt in range(1000):
+        kind = why if attempt == 0 else f"{why}.{attempt}"
+        yield b"/".join([TRASH, run.encode(), kind.encode(), path])
 
 
 @contextlib.contextmanager
@@ -100,8 +106,9 @@ def purge_runs(home: Home, runs: Sequence[str]) -> Applied:
         try:
             if "/" in run or run in ("", ".", ".."):
                 raise OSError(errno.EINVAL, "is no run")
-            with contextlib.suppress(FileNotFoundError):
-                remove_tree(home, path)
+            for each in (home, *home.annexes.values()):
+                with contextlib.suppress(FileNotFoundError):
+                    remove_tree(each.alone, path)
             forget(home, run)
             done.append(True)
         except OSError as error:

@@ -11,6 +11,7 @@ from aefsync.core.metadata import Aspects
 from aefsync.core.past import TakenBack, Undo
 from aefsync.core.ports import Open, Piece, TrashItem
 from aefsync.core.problem import Problem
+from aefsync.disk.annexes import Annexes
 from aefsync.disk.apply import Applier
 from aefsync.disk.assembly import Assembly
 from aefsync.disk.building import directory_path
@@ -19,6 +20,7 @@ from aefsync.disk.copying_out import copy_out
 from aefsync.disk.durability import Durable
 from aefsync.disk.filesystem import FileSystem
 from aefsync.disk.home import Home
+from aefsync.disk.intents import Intents
 from aefsync.disk.journal import Journal
 from aefsync.disk.journaling import Recorder
 from aefsync.disk.recording import Placed
@@ -55,6 +57,8 @@ class Writer:
         self._on_copied = on_copied
         self._trash = Trash(home, self._run)
         self._aspects = aspects
+        self._intents = Intents(home, self._run, self._durable)
+        self._annexes = Annexes(root, home, self._run, self._new_staging)
         self._opened_staging: Staging | None = None
         self._applier: Applier | None = None
         self._undoing: Undoing | None = None
@@ -63,10 +67,11 @@ class Writer:
     @property
     def _staging(self) -> Staging:
         if self._opened_staging is None:
-            self._opened_staging = Staging(
-                self._home, self._run, self._durable, self._on_copied, self._assembly.fill, self._aspects
-            )
+            self._opened_staging = self._new_staging(self._home)
         return self._opened_staging
+
+    def _new_staging(self, home: Home) -> Staging:
+        return Staging(home, self._run, self._durable, self._on_copied, self._assembly.fill, self._aspects)
 
     def write(self, pieces: Sequence[Piece]) -> None:
         self._staging.write(pieces)
@@ -87,7 +92,7 @@ class Writer:
     def _ready(self, is_unmanaged: Callable[[bytes], bool] = lambda path: False) -> Applier:
         if self._applier is None:
             parts = (self._root, self._staging, self._trash, self._durable)
-            self._applier = Applier(*parts, self._aspects, is_unmanaged)
+            self._applier = Applier(*parts, self._aspects, self._annexes, self._intents, is_unmanaged)
         return self._applier
 
     def apply(self, actions: Sequence[Action], scanner: Scanner) -> Applied:
@@ -106,7 +111,10 @@ class Writer:
         if not prefixes:
             return
         tree = [(self._root, directory_path(prefix)) for prefix in prefixes]
-        failed = self._durable.directories([*tree, *self._trash.directories], [self._home.fd])
+        mounts = [home.fd for home in (self._home, *self._home.annexes.values())]
+        failed = self._durable.directories([*tree, *self._trash.directories], mounts)
+        if not failed:
+            self._intents.clear()
         if scanner is None:
             return
         # One step later nothing that was just placed is racy any more.
@@ -135,22 +143,30 @@ class Writer:
     def _restorer(self) -> Restorer:
         stable = self._file_system.stable
         applier = self._ready()
-        return Restorer(self._root, self._home, self._trash, self._durable, applier, self._journal, stable=stable)
+        parts = (self._root, self._home, self._trash, self._durable, applier, self._journal, self._intents)
+        return Restorer(*parts, stable=stable)
 
     def expire(self, clock_ns: Callable[[], int]) -> None:
         """Where this run changed the tree, delete the trash that nobody wants kept any longer."""
         if self._applier is not None and self._applier.touched:
-            forget_bytes(self._home, self._run)
-            expire(self._home, self._run, self._writing, clock_ns)
+            for home in (self._home, *self._home.annexes.values()):
+                forget_bytes(home, self._run)
+                expire(home, self._run, self._writing, clock_ns)
 
     def purge(self, runs: Sequence[str]) -> Applied:
         return purge_runs(self._home, runs)
 
     def clear(self) -> None:
         """Empty the staging, also of what interrupted runs left there."""
+        self._annexes.close()
         self._home.clear_tmp()
+        for annex in self._home.annexes.values():
+            if annex.is_locked or annex.try_lock(self._run):
+                annex.clear_tmp()
 
     def close(self) -> None:
+        self._intents.close()
+        self._annexes.close()
         self._journal.close()
         if self._undoing is not None:
             self._undoing.close()

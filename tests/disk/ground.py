@@ -18,6 +18,7 @@ from aefsync.core.path import RelPath
 from aefsync.core.ports import Piece
 from aefsync.core.snapshot import Snapshot
 from aefsync.core.writing import Durability
+from aefsync.disk.annexes import Annexes
 from aefsync.disk.apply import Applier
 from aefsync.disk.building import Limits
 from aefsync.disk.confined import ConfinedRoot
@@ -26,6 +27,7 @@ from aefsync.disk.filesystem import LOCAL, FileSystem
 from aefsync.disk.filter import Filter
 from aefsync.disk.home import Home, open_home
 from aefsync.disk.index import Index
+from aefsync.disk.intents import Intents
 from aefsync.disk.key_order import assemble
 from aefsync.disk.reading import read_pages, unread
 from aefsync.disk.scan import Scanner
@@ -163,11 +165,22 @@ class Site(Ground):
         self.staging = Staging(home, run, self.durable, aspects=aspects)
         self.trash = Trash(home, run)
         self.unmanaged: set[bytes] = set()
+        self.intents = Intents(home, run, self.durable)
+        self.annexes = Annexes(self.root, home, run, lambda annex: Staging(annex, run, self.durable))
         self.applier = Applier(
-            self.root, self.staging, self.trash, self.durable, aspects, lambda path: path in self.unmanaged
+            self.root,
+            self.staging,
+            self.trash,
+            self.durable,
+            aspects,
+            self.annexes,
+            self.intents,
+            lambda path: path in self.unmanaged,
         )
 
     def close(self) -> None:
+        self.annexes.close()
+        self.intents.close()
         self.staging.close()
         self.home.close()
         super().close()

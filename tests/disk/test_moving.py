@@ -149,11 +149,11 @@ def test_a_file_goes_to_another_mount_as_a_verified_copy(site: Site, monkeypatch
     assert trash(site) == {b"deleted/a"}
 
 
-def test_a_directory_does_not_go_to_another_mount(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_goes_to_another_mount_in_pieces(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.write(b"old/f", b"x")
     monkeypatch.setattr(moving, "rename_new", _exdev)
-    assert problems(site, move(site.entry(b"old"), b"new")) == [(b"old", "invalid cross-device link")]
-    assert site.names() == {b"old", b"old/f"}
+    assert problems(site, move(site.entry(b"old"), b"new")) == []
+    assert (site.read(b"new/f"), site.exists(b"old")) == (b"x", False)
 
 
 def _exdev(*_: object) -> None:

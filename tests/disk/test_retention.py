@@ -8,7 +8,8 @@ import pytest
 from aefsync.core.space import Share
 from aefsync.core.writing import DAY_S, Writing
 from aefsync.disk import retention
-from aefsync.disk.retention import expire, forget_bytes, run_bytes, trash_bytes, trash_runs
+from aefsync.disk.retention import expire, forget_bytes, run_bytes, trash_bytes
+from aefsync.disk.trash_listing import trash_runs
 from tests.disk.ground import Site
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)

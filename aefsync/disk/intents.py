@@ -1,0 +1,167 @@
+"""Intents: what is about to be replaced in two steps, where a file system cannot exchange names (vfat, NFS, SMB).
+
+Between the rename that takes the old file away and the one that brings the new file, nothing stands at the path, and a
+run that ends there must not be taken for a deletion.  So the path is written down first, durably; whoever writes next
+puts the old file back from its slot before it looks at the tree, and whoever only reads calls the path unknown.
+
+`.aefsync/intents/RUN` holds three words for each, and for each that is complete, an empty word and the same last two.
+Every word ends with NUL; what has no such end was never written whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from aefsync.core.path import RelPath
+from aefsync.core.problem import Problem, reason_of
+from aefsync.disk.confined import ConfinedRoot, exists, split
+from aefsync.disk.directories import OpenDirectories
+from aefsync.disk.durability import Durable
+from aefsync.disk.home import Home
+from aefsync.disk.renaming import rename_new
+from aefsync.disk.trash import slot_names
+
+_FOLDER = b"intents"
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+_SETTLED = (FileExistsError, FileNotFoundError, NotADirectoryError)
+
+
+class Intent(NamedTuple):
+    """`path` may be missing for a while; what belongs there is in the slot that `kept_as` has in the trash, under
+    `why`."""
+
+    why: str
+    path: RelPath
+    kept_as: RelPath
+
+
+class Intents:
+    """The intents of one run.  `are_needed` from the first time on that names could not be exchanged."""
+
+    def __init__(self, home: Home, run: str, durable: Durable) -> None:
+        self._home = home
+        self._run = run
+        self._durable = durable
+        self._fd = -1
+        self._declared: set[Intent] = set()
+        self.are_needed = False
+
+    def declare(self, intents: Iterable[Intent]) -> None:
+        """Write down what is not yet; raises `OSError`: then nothing may be replaced."""
+        self.are_needed = True
+        fresh = [each for each in dict.fromkeys(intents) if each not in self._declared]
+        if not fresh:
+            return
+        if self._fd < 0:
+            self._begin()
+        _append(self._fd, [word for why, *paths in fresh for word in (why.encode(), *paths)])
+        self._durable.file(self._fd)
+        self._declared.update(fresh)
+
+    def _begin(self) -> None:
+        self._home.make_directories(_FOLDER)
+        self._fd = self._home.open(_FOLDER + b"/" + self._run.encode(), _APPEND, 0o600)
+        with self._home.directory(_FOLDER) as fd:
+            self._durable.file(fd)
+        self._durable.file(self._home.fd)
+
+    def complete(self, intents: Sequence[Intent]) -> None:
+        """Something stands at their paths again; should it be deleted by its user, that is meant so."""
+        self._declared.difference_update(intents)
+        with contextlib.suppress(OSError):
+            _append(self._fd, [word for _, *paths in intents for word in (b"", *paths)])
+
+    def clear(self) -> None:
+        """Forget all of them: everything is in place, durably."""
+        if self._fd >= 0:
+            self.close()
+            self._declared.clear()
+            _forget(self._home, self._run)
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def settle(root: ConfinedRoot, home: Home) -> list[Problem]:
+    """Put back what interrupted runs took away and did not replace; the paths where that could not be done."""
+    problems: list[Problem] = []
+    for run in _runs(home):
+        failed = []
+        with OpenDirectories(root, writable=True) as parents:
+            for intent in _pending(home, run):
+                try:
+                    _put_back(home, parents, run, intent)
+                except OSError as error:
+                    failed.append(Problem(bytes(intent.path), f"half replaced: {reason_of(error)}", subtree=True))
+        if not failed:
+            _forget(home, run)
+        problems += failed
+    return problems
+
+
+def unsettled(root: ConfinedRoot, home: Home) -> list[Problem]:
+    """The paths of which nothing is known before the next run that writes has settled them."""
+    pending = {each.path for run in _runs(home) for each in _pending(home, run) if not exists(root, each.path)}
+    return [
+        Problem(bytes(path), "half replaced by a run that was interrupted", subtree=True) for path in sorted(pending)
+    ]
+
+
+def _put_back(home: Home, parents: OpenDirectories, run: str, intent: Intent) -> None:
+    directory, name = split(intent.path)
+    found = list(_taken(home, run, intent.why, intent.kept_as))
+    if found:
+        above, last = split(found[-1])
+        # What stands there by now is newer; and a directory that is gone was not taken by that run.
+        with home.directory(above) as fd, contextlib.suppress(*_SETTLED):
+            rename_new(fd, last, parents.get(directory), name)
+
+
+def _taken(home: Home, run: str, why: str, path: bytes) -> Iterator[bytes]:
+    """The slots of a path that are filled, in the order in which they were."""
+    for slot in slot_names(run, why, path):
+        if not exists(home, slot):
+            return
+        yield slot
+
+
+def _runs(home: Home) -> list[str]:
+    with contextlib.suppress(FileNotFoundError), home.directory(_FOLDER) as fd:
+        return sorted(os.listdir(fd))
+    return []
+
+
+def _pending(home: Home, run: str) -> list[Intent]:
+    """The intents that were declared and not completed."""
+    fd = home.open_file(_FOLDER + b"/" + os.fsencode(run))
+    with os.fdopen(fd, "rb") as file:
+        words = file.read().split(b"\0")[:-1]
+    pending: dict[tuple[bytes, bytes], bytes] = {}
+    for why, *paths in zip(words[0::3], words[1::3], words[2::3], strict=False):
+        if why:
+            pending[paths[0], paths[1]] = why
+        else:
+            pending.pop((paths[0], paths[1]), None)
+    return [Intent(why.decode(), RelPath(path), RelPath(kept_as)) for (path, kept_as), why in pending.items()]
+
+
+def _forget(home: Home, run: str) -> None:
+    with contextlib.suppress(FileNotFoundError), home.directory(_FOLDER) as fd:
+        os.unlink(run, dir_fd=fd)
+
+
+def _append(fd: int, words: Sequence[bytes]) -> None:
+    """Append all or nothing: half a word would run into the next one."""
+    before = os.fstat(fd).st_size
+    view = memoryview(b"".join(word + b"\0" for word in words))
+    try:
+        while view:
+            view = view[os.write(fd, view) :]
+    except OSError:
+        os.ftruncate(fd, before)
+        raise
