@@ -39,6 +39,8 @@ def read_runs(fd: int) -> Iterator[Run]:
         while (stop is None or offset < stop) and (count := os.readv(fd, [_room(view, offset, stop)])):
             yield Run(offset, view[:count])
             offset += count
+        if stop is None or offset < stop:
+            return  # the end, too early perhaps: what was not read is no hole
     yield from _zeros(offset, os.fstat(fd).st_size)
 
 
