@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
 
-from aefsync.cli.options import Comparing, Output, option, request
+from aefsync.cli.options import Comparing, Output, option, relative, request
 from aefsync.cli.playing import play
 from aefsync.cli.reaching import Reaching, link
-from aefsync.core.path import PathError, RelPath
 from aefsync.core.view import View
 from aefsync.errors import UsageError
 
@@ -42,14 +40,3 @@ def digest(
     from aefsync.sync.digest import digest as engine
 
     return play(output, lambda monitor: engine(common, inside, tree, View.CONTENT if content else View.FULL, monitor))
-
-
-def relative(text: str) -> bytes:
-    """A path below a root as a user types it (`./docs/`), as bytes; the root itself is empty."""
-    path = os.path.normpath(os.fsencode(text)) if text else b"."
-    if path == b".":
-        return b""
-    try:
-        return RelPath(path)
-    except PathError as error:
-        raise UsageError(f"{text}: {error}", hint="paths are relative to the root") from error

@@ -17,6 +17,7 @@ from aefsync.sync.events import (
     Differs,
     Digested,
     Event,
+    Filtered,
     Notice,
     Ran,
     Started,
@@ -61,8 +62,9 @@ class Human:
             case Conflicted():
                 self._conflicted(event)
             case Notice():
-                if event.warning or not self._style.quiet:
-                    self._say(escape_text(event.text))
+                self._noticed(event)
+            case Filtered():
+                self._filtered(event)
             case Digested() | Trashed() | Ran():
                 self._out.line(listed(event, verbose=self._style.verbose > 0))
             case Started():
@@ -108,6 +110,14 @@ class Human:
         else:
             winner = "" if event.winner is None else f" is {label(event.winner)}'s"
             self._say(f"conflict: {escape(event.path)}{winner}; the other version: {escape(event.kept_as)}")
+
+    def _noticed(self, event: Notice) -> None:
+        if event.warning or not self._style.quiet:
+            self._say(escape_text(event.text))
+
+    def _filtered(self, event: Filtered) -> None:
+        slash = "/" if event.is_directory else ""
+        self._out.line(f" {label(event.replica)} {escape(event.path)}{slash}", marked="f", style="2")
 
     def _summed_up(self, summary: Summary) -> None:
         self._differences.flush()

@@ -24,6 +24,7 @@ from aefsync.sync.events import (
     Differs,
     Digested,
     Event,
+    Filtered,
     Notice,
     Ran,
     Started,
@@ -71,6 +72,9 @@ def record(event: Event) -> Record:
             return _conflict(event)
         case Notice():
             return {"event": "notice", "text": _text(event.text), "warning": event.warning}
+        case Filtered():
+            line = {"event": "filtered", **_name("path", event.path), "replica": event.replica}
+            return {**line, "directory": event.is_directory}
         case Digested():
             return _digest(event)
         case Trashed():

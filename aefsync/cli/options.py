@@ -12,6 +12,7 @@ from aefsync.cli.command import option_order
 from aefsync.cli.units import duration_ns
 from aefsync.core.identity import Allowed
 from aefsync.core.metadata import PERMISSIONS, PLAIN, Aspects
+from aefsync.core.path import PathError, RelPath
 from aefsync.errors import UsageError
 from aefsync.sync import places
 from aefsync.sync.request import Request
@@ -57,6 +58,11 @@ class Comparing(NamedTuple):
     exclude_from: Annotated[
         list[str] | None, option("--exclude-from", says="Patterns from a file, one a line.", metavar="FILE")
     ] = None
+    path: Annotated[
+        list[str] | None,
+        option("--path", says="Only this sub-tree (may be repeated).", metavar="SUB", environment_too=False),
+    ] = None
+    list_filtered: Annotated[bool, option("--list-filtered", says="List what the filters leave out.")] = False
     checksum: Annotated[bool, option("-c", "--checksum", says="Read every file, whatever the index says.")] = False
     one_file_system: Annotated[
         bool, option("-x", "--one-file-system", says="Do not cross into other file systems.")
@@ -98,6 +104,8 @@ def request(
         rules=filters.rules(option_order(ctx), given),
         one_file_system=comparing.one_file_system,
         checksum=comparing.checksum,
+        paths=_sub_trees(comparing.path or []),
+        list_filtered=comparing.list_filtered,
         cache_dir=places.cache_dir(os.environ) if cache_dir is None else cache_dir,
         link=link,
         state_dir=places.state_dir(os.environ) if state_dir is None else state_dir,
@@ -111,6 +119,25 @@ def _aspects(comparing: Comparing) -> Aspects:
     window_ns = duration_ns(comparing.modify_window, "--modify-window")
     mode_bits = 0 if comparing.no_perms else PERMISSIONS
     return PLAIN._replace(mode_bits=mode_bits, times=not comparing.no_times, window_ns=window_ns)
+
+
+def relative(text: str) -> bytes:
+    """A path below a root as a user types it (`./docs/`), as bytes; the root itself is empty."""
+    path = os.path.normpath(os.fsencode(text)) if text else b"."
+    if path == b".":
+        return b""
+    try:
+        return RelPath(path)
+    except PathError as error:
+        raise UsageError(f"{text}: {error}", hint="paths are relative to the root") from error
+
+
+def _sub_trees(texts: list[str]) -> tuple[RelPath, ...]:
+    """The sub-trees that `--path` chooses; none where one of them is everything."""
+    if "" in texts:
+        raise UsageError("--path: an empty path")
+    paths = [relative(text) for text in texts]
+    return () if b"" in paths else tuple(map(RelPath, paths))
 
 
 def at_least_two(command: str, locations: list[str]) -> list[str]:

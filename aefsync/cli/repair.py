@@ -14,6 +14,7 @@ from aefsync.cli.playing import announced, play
 from aefsync.cli.reaching import Reaching, link
 from aefsync.cli.replica_names import label, spoken
 from aefsync.cli.safety import Safety, min_free_of, writing_of
+from aefsync.cli.units import duration_s
 from aefsync.errors import UsageError
 from aefsync.sync.events import Notice
 from aefsync.sync.request import RepairRequest
@@ -35,6 +36,15 @@ class Repairing(NamedTuple):
         str,
         option("--max-delete", says="Stop before deleting more (default: 50%, at least 10).", metavar="N|N%"),
     ] = "50%"
+    no_delete: Annotated[bool, option("--no-delete", says="--mirror: keep what A does not have.")] = False
+    lock_wait: Annotated[
+        str,
+        option("--lock-wait", says="Wait so long for another run to end (default: not at all).", metavar="DURATION"),
+    ] = "0s"
+    max_duration: Annotated[
+        str | None,
+        option("--max-duration", says="End when so much time has passed; the next run goes on.", metavar="DURATION"),
+    ] = None
     no_create_root: Annotated[bool, option("--no-create-root", says="A root that is missing is an error.")] = False
     allow_unrelated_roots: Annotated[
         bool,
@@ -60,12 +70,16 @@ def repair(
     trash.
     """
     _check(ctx, repairing)
+    limit = repairing.max_duration
     asked = RepairRequest(
         counted(request(at_least_two("repair", locations), comparing, link(reaching), ctx, allowing), counting),
         dry_run=repairing.dry_run,
         mirror=repairing.mirror,
         create_root=not repairing.no_create_root,
         max_delete=repairing.max_delete,
+        no_delete=repairing.no_delete,
+        lock_wait_s=duration_s(repairing.lock_wait, "--lock-wait"),
+        max_duration_s=limit if limit is None else duration_s(limit, "--max-duration"),
         allow_unrelated_roots=repairing.allow_unrelated_roots,
         writing=writing_of(ctx, safety),
         min_free=min_free_of(safety),

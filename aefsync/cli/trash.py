@@ -10,8 +10,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from aefsync.cli.digest import relative
-from aefsync.cli.options import Output, option
+from aefsync.cli.options import Output, option, relative
 from aefsync.cli.playing import play
 from aefsync.cli.reaching import Reaching, link
 from aefsync.cli.units import duration_s, is_run, moment_s

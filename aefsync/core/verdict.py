@@ -22,6 +22,7 @@ class Rules(NamedTuple):
     now_ns: int
     mirror: bool = False
     aspects: Aspects = PLAIN
+    no_delete: bool = False
 
 
 class Why(enum.StrEnum):
@@ -33,6 +34,7 @@ class Why(enum.StrEnum):
     UNKNOWN = "not known on every replica"
     NAME_TAKEN = "no name for a conflict copy"
     BELOW = "below a path left standing"
+    KEPT = "kept, as nothing is to be deleted"
 
 
 class Take(NamedTuple):
@@ -118,6 +120,10 @@ def at(entries: Versions, replica: int) -> Entry:
 
 def mirror(entries: Versions, rules: Rules) -> Take | Remove | Stand:
     """Replica 0 is right."""
+    if entries[0] is None or (entries[0].kind is not Kind.DIRECTORY and is_clash(entries)):
+        # A directory goes with everything in it.
+        if rules.no_delete:
+            return Stand(Why.KEPT)
     if entries[0] is None:
         return Remove()
     return Stand(Why.UNREAD) if undecided(entries, rules) else Take(0, "mirror")

@@ -42,6 +42,7 @@ class Limits(NamedTuple):
     narrowing: Narrowing = EVERYTHING
     mounts: tuple[bytes, ...] | None = None
     """those of the last run, where they are known"""
+    list_filtered: bool = False
 
     def is_unmanaged(self, path: bytes) -> bool:
         """Whether filters leave out a path, for itself or for a directory above it."""

@@ -94,7 +94,9 @@ class LocalReplica(Keeping):
             self._index = open_index(self._opened, self._request, self._home, self._file_system)
         own = own_paths(self._opened, self._request)
         flags = (request.one_file_system, request.ignore_index, request.eager)
-        limits = Limits(Filter(request.rules), own, *flags, Narrowing(request.paths), request.mounts)
+        limits = Limits(
+            Filter(request.rules), own, *flags, Narrowing(request.paths), request.mounts, request.list_filtered
+        )
         self._scanner = Scanner(
             self._root,
             self._index,

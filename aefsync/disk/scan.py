@@ -62,6 +62,7 @@ class Scanner:
         self._file_systems = {self._device: file_system}
         self._narrowing = limits.narrowing
         self.is_unmanaged = limits.is_unmanaged
+        self.lists_filtered = limits.list_filtered
         self.mounts = MountPoints(root, limits.mounts, limits.compares)
 
     def scan(self) -> None:

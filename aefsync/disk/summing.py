@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import stat
+from collections.abc import Iterable, Iterator, Mapping
 
 from aefsync.core.digest import PUBLIC_KEY, ROOT_DIGEST, node_digest
+from aefsync.core.path import PathError, check_name
 from aefsync.core.ports import Scanned
 from aefsync.core.problem import Problem
-from aefsync.disk.building import KINDS
+from aefsync.disk.building import KINDS, directory_path
 from aefsync.disk.page import Page, left_out
 from aefsync.disk.scan import Scanner
 
@@ -39,6 +42,7 @@ def sum_up(scanner: Scanner | None, digests: Iterable[memoryview] | None = None,
         problems=tuple(sorted(problems)),
         unexamined=tuple(sorted(scanner.unexamined)),
         mounts=tuple(sorted(scanner.mounts.found)),
+        filtered=tuple(sorted(_filtered(scanner.pages))) if scanner.lists_filtered else (),
     )
 
 
@@ -50,6 +54,16 @@ def _count_unread(pages: Iterable[Page]) -> tuple[int, int]:
         files += len(positions)
         size += page.bytes_of(positions)
     return files, size
+
+
+def _filtered(pages: Mapping[tuple[bytes, int], Page]) -> Iterator[bytes]:
+    """The paths that filters leave out, directories with a closing slash."""
+    for (prefix, _), page in pages.items():
+        for name, mode in left_out(page):
+            with contextlib.suppress(PathError):
+                check_name(name)
+                if mode & _KIND in KINDS:
+                    yield directory_path(prefix + name + b"\0") + (b"/" if stat.S_ISDIR(mode) else b"")
 
 
 def _count_left_out(pages: Iterable[Page]) -> tuple[int, int]:

@@ -75,16 +75,16 @@ class _Census(NamedTuple):
 def decide(session: Session, survey: Survey, request: RepairRequest) -> Decided:
     """Reconcile all differences; raises `GuardError` where the plan must not be carried out."""
     latest_ns = max(opened.clock_ns for opened in session.opened) + SKEW_NS
-    rules = Rules(latest_ns, request.mirror, survey.aspects)
+    rules = Rules(latest_ns, request.mirror, survey.aspects, request.no_delete)
     _guard_roots(session, survey, request)
-    census = _take_census(session, survey)
+    census = _take_census(session, survey, request)
     _guard_unrelated(session, survey, request, census.alone)
     if census.doubtful:
         spans = _unread(session, survey, needs_content(census.differences, rules))
         if any(spans):
             scans = session.each(lambda number, replica: replica.read_unread((), spans[number]))
-            survey = compare(session, survey.view, scans, survey.aspects)
-            census = _take_census(session, survey)
+            survey = compare(session, survey.view, scans, survey.aspects, survey.above)
+            census = _take_census(session, survey, request)
     decided = Decided(survey, reconcile(census.differences, rules, survey.unknown), (), len(census.differences))
     room = Room(session)
     decided = decided._replace(loads=tuple(_loads(decided, room)))
@@ -104,11 +104,13 @@ def _transfers(made: Plan) -> list[Transfer]:
     return [*made.early, *made.transfers]
 
 
-def _take_census(session: Session, survey: Survey) -> _Census:
+def _take_census(session: Session, survey: Survey, request: RepairRequest) -> _Census:
     differences = Differences()
     alone = [0] * len(survey.scans)
     doubtful = False
     for difference in survey.differences(session):
+        if request.mirror and difference.entries[0] is None and difference.path in survey.above:
+            continue  # on the way to what is to go, but not chosen itself
         differences.append(difference)
         holders = [number for number, entry in enumerate(difference.entries) if entry is not None]
         if len(holders) == 1:
@@ -167,7 +169,9 @@ class _Finder:
 
 def _guard_roots(session: Session, survey: Survey, request: RepairRequest) -> None:
     roots = [location.text for location in session.locations]
-    if request.mirror and not request.common.allowed.empty_root:
+    # Where sub-trees were chosen, one that A does not have is no empty root.
+    is_chosen = bool(request.common.paths) and not session.opened[0].empty
+    if request.mirror and not is_chosen and not request.common.allowed.empty_root:
         refusal = mirror_of_empty(roots, survey.entries)
         if refusal is not None:
             raise GuardError(refusal.message)

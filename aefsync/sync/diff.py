@@ -60,6 +60,8 @@ def differing(session: Session, found: Survey) -> Iterator[Differs]:
             continue
         if difference.path in failed and not all(entry is None or entry.is_read for entry in difference.entries):
             continue
+        if difference.path in found.above:
+            continue
         state = state_of(difference)
         same_stat = state is State.CONTENT and _same_stat(difference, found.aspects)
         yield Differs(difference, state, same_stat, found.view, found.aspects)

@@ -35,7 +35,8 @@ def digest(common: Request, paths: tuple[bytes, ...], levels: int, view: View, m
         link=common.link,
         own=(common.state_dir,),
     ) as session:
-        found = survey(session, common, View.FULL)
+        chosen = () if b"" in tops else tuple(map(RelPath, tops))
+        found = survey(session, common._replace(paths=chosen or common.paths), View.FULL)
         yield from observations(found)
         problems = len(found.scans[0].problems)
         for top in tops:

@@ -83,6 +83,14 @@ class Troubled(NamedTuple):
     problem: Problem
 
 
+class Filtered(NamedTuple):
+    """A path that filters leave out of one replica, and everything below it (`--list-filtered`)."""
+
+    replica: int
+    path: bytes
+    is_directory: bool
+
+
 class Digested(NamedTuple):
     """The digest (16 bytes) of a sub-tree; the root's path is empty, `depth` counts from what was asked for."""
 
@@ -140,4 +148,4 @@ class Summary(NamedTuple):
     elapsed_s: float = 0.0
 
 
-Event = Started | Notice | Differs | Acted | Conflicted | Troubled | Digested | Trashed | Ran | Summary
+Event = Started | Notice | Differs | Acted | Conflicted | Troubled | Filtered | Digested | Trashed | Ran | Summary

@@ -17,8 +17,10 @@ from aefsync.sync.request import RepairRequest
 from aefsync.sync.session import Session
 from aefsync.sync.survey import agree
 
-_ELSEWHERE = (Why.UNKNOWN, Why.UNREAD)
-"""Reasons that are reported as problems already."""
+_ELSEWHERE = (Why.UNKNOWN, Why.UNREAD, Why.KEPT)
+"""Reasons that are reported as problems already, or are as the user wished."""
+_PARTLY = {"problems", "max duration", "still different"}
+"""Causes for which the job counts as partly done."""
 
 
 def is_standing(decision: Decision) -> bool:
@@ -87,13 +89,16 @@ def summary(
     scans: Sequence[Scanned],
     request: RepairRequest,
     elapsed_s: float,
+    *,
+    late: bool,
 ) -> Summary:
-    """The last event; `scans` are how the replicas are now."""
+    """The last event; `scans` are how the replicas are now, `late` says that the time was up before all was done."""
+    equal = agree(session, decided.survey, scans) and not tally.problems
     suspects, standing = tally.reasons[Why.SUSPECT], tally.standing
-    equal = agree(session, scans, decided.survey.aspects) and not tally.problems
-    causes = _causes(tally, equal=equal or (request.dry_run and not decided.is_empty))
+    pending = request.dry_run and not decided.is_empty
+    causes = _causes(tally, settled=equal or pending, late=late)
     return Summary(
-        exit_code=4 if "problems" in causes or "still different" in causes else 1 if causes else 0,
+        exit_code=4 if _PARTLY.intersection(causes) else 1 if causes else 0,
         causes=causes,
         run=session.run,
         dry_run=request.dry_run,
@@ -120,16 +125,17 @@ def summary(
     )
 
 
-def _causes(tally: Tally, *, equal: bool) -> tuple[str, ...]:
-    """Why a person has to look; `equal`: the replicas agree, or would."""
+def _causes(tally: Tally, *, settled: bool, late: bool) -> tuple[str, ...]:
+    """Why the exit code is not 0; `settled`: the replicas agree, or would if this were no rehearsal."""
     suspects, standing = tally.reasons[Why.SUSPECT], tally.standing
-    # Not known on some replica, by the user's wish, or kept for the sake of what filters leave out.
-    excused = tally.reasons[Why.UNKNOWN] or (tally.skipped and not tally.troubled)
+    # Not known on some replica, or kept, by the user's wish, or kept for the sake of what filters leave out.
+    excused = tally.reasons[Why.UNKNOWN] or tally.reasons[Why.KEPT] or (tally.skipped and not tally.troubled)
     words = (
         ("problems", tally.problems),
         ("conflicts", tally.copies),
         ("suspects", suspects),
         ("left standing", standing > suspects),
-        ("still different", not (equal or tally.problems or excused or standing)),
+        ("max duration", late),
+        ("still different", not (settled or tally.problems or excused or standing or late)),
     )
     return tuple(word for word, is_cause in words if is_cause)

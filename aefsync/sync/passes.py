@@ -14,6 +14,7 @@ from aefsync.core.path import RelPath
 from aefsync.core.plan import Pass, Place, Transfer
 from aefsync.core.ports import Monitor, Phase
 from aefsync.core.problem import Problem
+from aefsync.sync.deadline import Deadline
 from aefsync.sync.decide import Decided, Window
 from aefsync.sync.session import Session
 from aefsync.sync.transfer import PATHS, Transferred, transfer
@@ -54,21 +55,27 @@ def rehearse(decided: Decided) -> Iterator[Outcome]:
         yield Outcome(Pass.PUT, window, done)
 
 
-def carry_out(session: Session, decided: Decided, monitor: Monitor) -> Iterator[Outcome]:
-    """Do everything; outcomes of PUT come for every window, in order, those of the other passes where there are any."""
-    passes = _Passes(session, decided, monitor)
+def carry_out(session: Session, decided: Decided, monitor: Monitor, deadline: Deadline) -> Iterator[Outcome]:
+    """Do everything; outcomes of PUT come for every window, in order, those of the other passes where there are any.
+
+    When the time is up nothing further is begun.
+    """
+    passes = _Passes(session, decided, monitor, deadline)
     for step in Pass:
         numbers = [number for number, load in enumerate(decided.loads) if step is Pass.PUT or load.has(step)]
         for number in reversed(numbers) if step.backwards else numbers:
+            if deadline.is_up():
+                return
             yield passes.carry(step, decided.window(number))
 
 
 class _Passes:
     """What must be remembered between windows."""
 
-    def __init__(self, session: Session, decided: Decided, monitor: Monitor) -> None:
+    def __init__(self, session: Session, decided: Decided, monitor: Monitor, deadline: Deadline) -> None:
         self._session = session
         self._monitor = monitor
+        self._deadline = deadline
         self._totals = [sum(own) for own in decided.load.actions]
         self._applied = [0] * decided.replicas
         self._done: dict[tuple[int, Pass], Flags] = {}
@@ -107,7 +114,7 @@ class _Passes:
             wanted = window.plan.early if step is Pass.MOVE else window.plan.transfers
         if not wanted:
             return Transferred((frozenset(),) * len(self._totals), ())
-        transferred = transfer(self._session, wanted)
+        transferred = transfer(self._session, wanted, self._deadline)
         if step is Pass.MOVE and any(transferred.failed):
             self._failed[window.number] = transferred.failed
         return transferred

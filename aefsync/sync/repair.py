@@ -15,6 +15,7 @@ from aefsync.core.verdict import Decision
 from aefsync.core.view import View
 from aefsync.sync.admission import Admission
 from aefsync.sync.child import Nursery
+from aefsync.sync.deadline import Deadline
 from aefsync.sync.decide import decide
 from aefsync.sync.events import Acted, Conflicted, Event, Notice, Started, Troubled
 from aefsync.sync.known import KnownRoots
@@ -28,7 +29,7 @@ from aefsync.sync.survey import observations, survey
 def repair(request: RepairRequest, monitor: Monitor, nursery: Nursery | None = None) -> Iterator[Event]:
     """Make replicas agree; exit codes as in CLI.md."""
     begun = time.monotonic()
-    common = request.common
+    common, deadline = request.common, Deadline(request.max_duration_s, begun)
     yield Started("repair", common.locations)
     command = "repair --mirror" if request.mirror else "repair"
     admission = Admission(KnownRoots(common.state_dir), common.allowed)
@@ -43,6 +44,7 @@ def repair(request: RepairRequest, monitor: Monitor, nursery: Nursery | None = N
         own=(common.state_dir,),
         admission=admission,
         command=command,
+        lock_wait_s=request.lock_wait_s,
     ) as session:
         yield from _created(session)
         yield from admission.notices
@@ -50,7 +52,7 @@ def repair(request: RepairRequest, monitor: Monitor, nursery: Nursery | None = N
         yield from observations(found)
         decided = decide(session, found, request)
         tally = Tally(decided.survey.scans)
-        for outcome in rehearse(decided) if request.dry_run else carry_out(session, decided, monitor):
+        for outcome in rehearse(decided) if request.dry_run else carry_out(session, decided, monitor, deadline):
             tally.add(outcome)
             yield from _told(outcome)
         scans = decided.survey.scans
@@ -59,7 +61,9 @@ def repair(request: RepairRequest, monitor: Monitor, nursery: Nursery | None = N
             yield from (Troubled(number, problem) for number, problem in tally.look_again(scans))
         if not request.dry_run:
             admission.remember(session.locations, session.opened_now(), scans)
-        yield summary(session, decided, tally, scans, request, time.monotonic() - begun)
+        if deadline.late:
+            yield Notice("the time is up (--max-duration): the next run goes on", warning=True)
+        yield summary(session, decided, tally, scans, request, time.monotonic() - begun, late=deadline.late)
 
 
 def _terms(request: RepairRequest) -> list[Terms]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from aefsync.core.identity import Allowed
 from aefsync.core.metadata import PLAIN, Aspects
+from aefsync.core.path import RelPath
 from aefsync.core.space import Share
 from aefsync.core.writing import Writing
 from aefsync.wire.login import Link
@@ -27,6 +28,9 @@ class Request(NamedTuple):
     allowed: Allowed = Allowed()
     aspects: Aspects = PLAIN
     """the metadata that is to count"""
+    paths: tuple[RelPath, ...] = ()
+    """only these sub-trees; empty: everything"""
+    list_filtered: bool = False
 
 
 class DiffRequest(NamedTuple):
@@ -43,5 +47,8 @@ class RepairRequest(NamedTuple):
     max_delete: str = "50%"
     """N or N%"""
     allow_unrelated_roots: bool = False
+    no_delete: bool = False
+    lock_wait_s: int = 0
+    max_duration_s: int | None = None
     writing: Writing = Writing()
     min_free: Share = Share(100, is_percentage=True)

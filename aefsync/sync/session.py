@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -17,7 +18,7 @@ from aefsync.core.ports import Access, Missing, Monitor, Open, Opened, Title
 from aefsync.core.tree import Answer, Question
 from aefsync.core.writing import Writing
 from aefsync.disk.crew import processors
-from aefsync.errors import AefsyncError, IncompatibleError, UsageError
+from aefsync.errors import AefsyncError, IncompatibleError, LockedError, UsageError
 from aefsync.sync.admission import Admission
 from aefsync.sync.child import Nursery
 from aefsync.sync.connecting import connected, deploy_to, dial
@@ -132,11 +133,13 @@ def open_session(
     own: Sequence[str] = (),
     admission: Admission | None = None,
     command: str = "",
+    lock_wait_s: float = 0,
 ) -> Iterator[Session]:
     """Connect to each replica (or take its process from the nursery) and open them together; raises `AefsyncError`.
 
     `own` are places of ours that are part of no tree; `admission` judges the roots before any of them is written to;
-    `command` is what the journals of the replicas call the run.
+    a root that another run is at work on is waited for so long.  `command` is what the journals of the replicas call
+    the run.
     """
     locations = tuple(parse(text) for text in texts)
     run = new_run()
@@ -158,7 +161,8 @@ def open_session(
             hello = hello._replace(title=Title(command, session._replace(opened=tuple(opened)).places))
             # One after the other in the same order everywhere, so that of two runs on one pair one gets both locks.
             order = sorted(range(len(opened)), key=lambda i: (opened[i].host, opened[i].root))
-            again = {i: session.call(i, hello.enter) for i in order}
+            until = time.monotonic() + lock_wait_s
+            again = {i: session.call(i, partial(hello.enter, until)) for i in order}
             opened = [again[i] for i in range(len(opened))]
         requests = tuple(hello.request(number) for number in range(len(opened)))
         mounts = tuple(map(admission.mounts, range(len(opened)))) if admission is not None else ()
@@ -202,8 +206,18 @@ class _Hello(NamedTuple):
         """Have the replica itself say that its root is missing."""
         return replica.hello(self.request(number)._replace(access=Access.READ))
 
-    def enter(self, number: int, replica: RemoteReplica) -> Opened:
-        return replica.hello(self.request(number))
+    def enter(self, until: float, number: int, replica: RemoteReplica) -> Opened:
+        """Open it as it is wanted, waiting until then for another run to end."""
+        pause_s = 0.05
+        while True:
+            try:
+                return replica.hello(self.request(number))
+            except LockedError:
+                left_s = until - time.monotonic()
+                if left_s <= 0:
+                    raise
+                time.sleep(min(pause_s, left_s))
+                pause_s = min(2 * pause_s, 1.0)
 
     def request(self, number: int) -> Open:
         """How a replica is to be opened."""

@@ -6,27 +6,35 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from aefsync.core.compare import Difference, Selection, Span, differences, select
+from aefsync.core.entry import Kind
 from aefsync.core.guards import nothing_left
 from aefsync.core.metadata import PLAIN, Aspects
+from aefsync.core.path import RelPath, outermost, subtree_range
 from aefsync.core.ports import Scan, Scanned
+from aefsync.core.tree import KeyRange, Question
 from aefsync.core.view import View
-from aefsync.errors import GuardError
-from aefsync.sync.events import Event, Notice, Troubled
+from aefsync.errors import GuardError, UsageError
+from aefsync.sync.events import Event, Filtered, Notice, Troubled
 from aefsync.sync.request import Request
 from aefsync.sync.session import Session
 
 
 class Survey(NamedTuple):
-    """What the replicas hold, and in which positions they may differ as `view` sees them, `aspects` counting."""
+    """What the replicas hold, and in which positions they may differ as `view` sees them, `aspects` counting.
+
+    `above` are the directories on the way to the chosen sub-trees: not compared, but made where they are missing.
+    """
 
     view: View
     scans: tuple[Scanned, ...]
     selections: tuple[Selection, ...]
     aspects: Aspects = PLAIN
+    above: frozenset[bytes] = frozenset()
 
     def differences(self, session: Session) -> Iterator[Difference]:
         """The paths on which replicas disagree, in key order."""
-        return differences(session.fetch, self.view, self.selections, self.aspects)
+        found = differences(session.fetch, self.view, self.selections, self.aspects)
+        return (each for each in found if each.path not in self.above or _is_to_be_made(each)) if self.above else found
 
     @property
     def unknown(self) -> tuple[frozenset[bytes], ...]:
@@ -49,11 +57,21 @@ def scan_of(session: Session, request: Request) -> Scan:
     """How all replicas are scanned: the union of their ignore files, then the rules of the command line."""
     ignored = [rule for opened in session.opened for rule in opened.ignore_rules]
     rules = (*dict.fromkeys(ignored), *request.rules)
-    return Scan(rules, request.one_file_system, request.checksum, aspects=request.aspects)
+    return Scan(
+        rules,
+        request.one_file_system,
+        request.checksum,
+        paths=request.paths,
+        list_filtered=request.list_filtered,
+        aspects=request.aspects,
+    )
 
 
 def survey(session: Session, request: Request, view: View) -> Survey:
-    """Scan, read what must be read, compare.  Raises `GuardError` where the filters leave nothing."""
+    """Scan, read what must be read, compare.
+
+    Raises `GuardError` where the filters leave nothing, `UsageError` where a chosen sub-tree is nowhere.
+    """
     eager = view.reads and not any(opened.empty for opened in session.opened)
     scan = scan_of(session, request)._replace(eager=eager)
     mounts = session.mounts or (None,) * len(session.replicas)
@@ -64,23 +82,51 @@ def survey(session: Session, request: Request, view: View) -> Survey:
             raise GuardError(refusal.message)
     if view.reads and any(scanned.unread_files for scanned in scans):
         scans = _read(session, scans)
-    return compare(session, view, scans, scan.aspects)
+    _check_chosen(session, request.paths, scans)
+    above = frozenset(parent for path in request.paths for parent in path.ancestors)
+    return compare(session, view, scans, scan.aspects, above)
 
 
-def compare(session: Session, view: View, scans: Sequence[Scanned], aspects: Aspects = PLAIN) -> Survey:
+def compare(
+    session: Session,
+    view: View,
+    scans: Sequence[Scanned],
+    aspects: Aspects = PLAIN,
+    above: frozenset[bytes] = frozenset(),
+) -> Survey:
     """Compare the snapshots that the replicas hold."""
     roots = {scanned.root for scanned in scans}
     if len(roots) == 1 and roots != {b""}:
-        return Survey(view, tuple(scans), (), aspects)
+        return Survey(view, tuple(scans), (), aspects, above)
     counts = [scanned.entries for scanned in scans]
-    return Survey(view, tuple(scans), tuple(select(session.ask, view, counts)), aspects)
+    return Survey(view, tuple(scans), tuple(select(session.ask, view, counts)), aspects, above)
 
 
-def agree(session: Session, scans: Sequence[Scanned], aspects: Aspects) -> bool:
-    """Whether the replicas agree: equal roots, or where those tell too little, no difference found."""
+def agree(session: Session, found: Survey, scans: Sequence[Scanned]) -> bool:
+    """Whether the replicas agree now: equal roots, or where those tell too little, no difference found."""
     if len({scanned.root for scanned in scans}) == 1:
         return True
-    return aspects.is_approximate and not any(compare(session, View.FULL, scans, aspects).differences(session))
+    if not found.aspects.is_approximate:
+        return False
+    return not any(compare(session, View.FULL, scans, found.aspects, found.above).differences(session))
+
+
+def _is_to_be_made(difference: Difference) -> bool:
+    present = [entry for entry in difference.entries if entry is not None]
+    return len(present) < len(difference.entries) and all(entry.kind is Kind.DIRECTORY for entry in present)
+
+
+def _check_chosen(session: Session, paths: Sequence[RelPath], scans: Sequence[Scanned]) -> None:
+    """Each chosen sub-tree is somewhere, or hidden by trouble that is reported."""
+    if not paths or any(problem.subtree for scanned in scans for problem in scanned.problems):
+        return
+    chosen = outermost(paths)
+    question = Question(View.QUICK, tuple(KeyRange(*subtree_range(path.key)) for path in chosen), 0)
+    answers = session.ask([question] * len(scans))
+    for number, path in enumerate(chosen):
+        if not any(answer.counts[number] for answer in answers if answer is not None):
+            roots = " or ".join(location.text for location in session.locations)
+            raise UsageError(f"--path {path}: nothing there in {roots}, or it is filtered out")
 
 
 def _read(session: Session, scans: Sequence[Scanned]) -> list[Scanned]:
@@ -99,6 +145,9 @@ def observations(survey: Survey) -> Iterator[Event]:
     if special:
         what = "device, FIFO or socket" if special == 1 else "devices, FIFOs and sockets"
         yield Notice(f"{special} {what} skipped")
+    for number, scanned in enumerate(survey.scans):
+        for path in scanned.filtered:
+            yield Filtered(number, path.rstrip(b"/"), path.endswith(b"/"))
     for number, scanned in enumerate(survey.scans):
         for problem in scanned.problems:
             yield Troubled(number, problem)

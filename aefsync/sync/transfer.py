@@ -16,6 +16,7 @@ from aefsync.core.plan import Transfer
 from aefsync.core.ports import Learned, Piece
 from aefsync.core.problem import Problem
 from aefsync.core.recipe import Run
+from aefsync.sync.deadline import Deadline
 from aefsync.sync.delta import Lacking, Seeded, lacking
 from aefsync.sync.session import Session
 
@@ -36,8 +37,8 @@ class Transferred(NamedTuple):
     reused_bytes: int = 0
 
 
-def transfer(session: Session, transfers: Sequence[Transfer]) -> Transferred:
-    """Carry out all transfers, the receivers at the same time."""
+def transfer(session: Session, transfers: Sequence[Transfer], deadline: Deadline) -> Transferred:
+    """Carry out all transfers, the receivers at the same time; what the time does not allow for counts as failed."""
 
     def receive(receiver: int, _: object) -> list[tuple[int, list[StageFile], Staged]]:
         wanted = [each for each in transfers if each.receiver == receiver]
@@ -45,24 +46,31 @@ def transfer(session: Session, transfers: Sequence[Transfer]) -> Transferred:
         done = []
         for origin in sorted({each.origin for each in wanted}):
             own = [each for each in wanted if each.origin == origin]
-            for batch, staged in _bring(session, origin, receiver, own):
+            left = len(own)
+            for batch, staged in _bring(session, origin, receiver, own) if not deadline.is_up() else ():
                 _teach(session, origin, batch, staged, unread)
+                left -= len(batch)
                 done.append((origin, batch, staged))
+                if left and deadline.is_up():
+                    break
         return done
 
     results = session.each(receive)
-    failed = [frozenset(path for _, batch, staged in own for path in _failed(batch, staged)) for own in results]
+    asked = [{each.file.path for each in transfers if each.receiver == number} for number in range(len(results))]
+    failed = [
+        own.difference(*(_arrived(batch, staged) for _, batch, staged in results[i])) for i, own in enumerate(asked)
+    ]
     staged = [(origin, staged) for own in results for origin, _, staged in own]
     return Transferred(
-        tuple(failed),
+        tuple(map(frozenset, failed)),
         tuple(dict.fromkeys((origin, problem) for origin, each in staged for problem in each.problems)),
         sum(each.literal_bytes for _, each in staged),
         sum(each.reused_bytes for _, each in staged),
     )
 
 
-def _failed(batch: Sequence[StageFile], staged: Staged) -> Iterator[RelPath]:
-    return (file.path for file, content in zip(batch, staged.contents, strict=True) if not content)
+def _arrived(batch: Sequence[StageFile], staged: Staged) -> Iterator[RelPath]:
+    return (file.path for file, content in zip(batch, staged.contents, strict=True) if content)
 
 
 def batches(files: Iterable[StageFile]) -> Iterator[list[StageFile]]:

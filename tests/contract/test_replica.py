@@ -88,6 +88,21 @@ def furnish(site: Site) -> None:
     site.write_file(b"caf\xe9", b"")
 
 
+def test_only_chosen_sub_trees_are_seen_and_digested(bench: Bench) -> None:
+    for site in (bench.a, bench.b):
+        furnish(site)
+    bench.b.write_file(b"beside", b"x")
+    bench.b.remove(b"link")
+    chosen = Scan(paths=(RelPath(b"docs/a.txt"), RelPath(b"none/x")))
+    roots = []
+    for site in (bench.a, bench.b):
+        replica = bench.open(site, Access.READ)
+        assert replica.scan(chosen).entries == 2
+        roots.append(replica.read_unread((), None).root)
+        assert [entry.path for entry in replica.entries([(0, 2)])] == [b"docs", b"docs/a.txt"]
+    assert roots[0] == roots[1] != b""
+
+
 # hello
 
 

@@ -12,7 +12,7 @@ from aefsync.core.differences import Differences
 from aefsync.core.entry import Entry
 from aefsync.core.path import RelPath
 from aefsync.core.reconcile import Unread, needs_content, reconcile
-from aefsync.core.verdict import Decision, KeepBoth, Remove, Rules, Stand, Take, Verdict, Versions, Why
+from aefsync.core.verdict import Decision, KeepBoth, Remove, Rules, Stand, Take, Verdict, Versions, Why, mirror
 from aefsync.core.view import View
 from tests.support.snapshots import directory, file, link, planted, unread
 
@@ -439,3 +439,17 @@ def test_an_unknown_clash_stands_and_so_does_all_below_it() -> None:
 def test_a_neighbour_of_the_unknown_is_not_below_it() -> None:
     found = stands(LWW, b"d/u", [[], [directory(b"d"), file(b"d/u-2"), file(b"d/u.x")]])
     assert not any(isinstance(verdict, Stand) for verdict in found.values())
+
+
+def test_a_mirror_that_deletes_nothing_keeps_what_it_does_not_have() -> None:
+    keeping = MIRROR._replace(no_delete=True)
+    kept = Stand(Why.KEPT)
+    versions: list[tuple[Entry | None, Entry | None, Verdict]] = [
+        (None, file(b"x"), kept),
+        (None, directory(b"x"), kept),
+        (file(b"x"), directory(b"x"), kept),
+        (directory(b"x"), file(b"x"), Take(0, "mirror")),
+        (file(b"x", b"1"), file(b"x", b"22"), Take(0, "mirror")),
+    ]
+    for *entries, verdict in versions:
+        assert mirror(tuple(entries), keeping) == verdict, entries

@@ -136,6 +136,7 @@ class MemoryReplica:
         self._closed = False
         self._aspects = PLAIN
         self._snapshot = snapshot_of([])
+        self._chosen: tuple[RelPath, ...] = ()
         self._staged: dict[RelPath, bytes] = {}
         self._written: dict[RelPath, bytearray] = {}
         self._touched: set[RelPath] = set()
@@ -169,8 +170,9 @@ class MemoryReplica:
         self._session()
         if request.ignore_index:
             self.tree.known.clear()
-        self._aspects = request.aspects
-        self._snapshot = snapshot_of(map(self._look, self.tree.nodes), self._aspects)
+        self._aspects, self._chosen = request.aspects, request.paths
+        entries = [self._look(path) for path in self.tree.nodes if self._sees(path)]
+        self._snapshot = snapshot_of(entries, self._aspects)
         self.on_progress(Phase.SCAN, self._snapshot.count, 0)
         return self._scanned()
 
@@ -286,7 +288,7 @@ class MemoryReplica:
     def record(self) -> Scanned:
         self._session()
         kept = [entry for entry in self._snapshot.entries() if entry.path not in self._touched]
-        fresh = [self._look(path) for path in self._touched if path in self.tree.nodes]
+        fresh = [self._look(path) for path in self._touched if path in self.tree.nodes and self._sees(path)]
         self._snapshot = snapshot_of(kept + fresh, self._aspects)
         self._staged.clear()
         self._written.clear()
@@ -382,6 +384,12 @@ class MemoryReplica:
         self.tree.known[entry.path] = entry._replace(content=content)
         return self.tree.known[entry.path]
 
+    def _is_chosen(self, path: RelPath) -> bool:
+        return not self._chosen or any(path == top or path.is_below(top) for top in self._chosen)
+
+    def _sees(self, path: RelPath) -> bool:
+        return self._is_chosen(path) or any(top.is_below(path) for top in self._chosen)
+
     def _with_target(self, entry: Entry) -> Entry:
         return entry._replace(target=self._bytes(entry.path)) if entry.kind is Kind.SYMLINK else entry
 
@@ -392,7 +400,8 @@ class MemoryReplica:
     def _scanned(self) -> Scanned:
         snapshot = self._snapshot
         unread = [entry for entry in snapshot.entries() if not entry.is_read]
-        root = b"" if unread else range_digest(snapshot, View.FULL, 0, snapshot.count, PUBLIC_KEY, ROOT_DIGEST)
+        chosen = snapshot_of((each for each in snapshot.entries() if self._is_chosen(each.path)), self._aspects)
+        root = b"" if unread else range_digest(chosen, View.FULL, 0, chosen.count, PUBLIC_KEY, ROOT_DIGEST)
         return Scanned(root, snapshot.count, len(unread), sum(entry.size for entry in unread), 0, 0, ())
 
     def _stage(self, file: StageFile, peer: int | None) -> bytes:

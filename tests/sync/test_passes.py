@@ -14,6 +14,7 @@ from aefsync.core.plan import Pass
 from aefsync.core.ports import Phase, Silent
 from aefsync.core.problem import Problem
 from aefsync.core.view import View
+from aefsync.sync.deadline import Deadline
 from aefsync.sync.decide import decide
 from aefsync.sync.passes import BATCH, Outcome, batches, carry_out, rehearse
 from aefsync.sync.repair import _told
@@ -49,7 +50,7 @@ class Noting:
 def run(replicas: list[Watched], request: RepairRequest = LWW, monitor: Noting | Silent | None = None) -> list[Outcome]:
     with joined(*replicas) as session:
         decided = decide(session, survey(session, request.common, View.FULL), request)
-        return list(carry_out(session, decided, monitor or Silent()))
+        return list(carry_out(session, decided, monitor or Silent(), Deadline()))
 
 
 def applied(replica: Watched) -> list[Action]:
@@ -107,7 +108,7 @@ def test_a_rehearsal_tells_the_same(request_: RepairRequest) -> None:
         decided = decide(session, survey(session, request_.common, View.FULL), request_)
         rehearsed = [event for outcome in rehearse(decided) for event in _told(outcome)]
         assert not applied(replicas[0]) + applied(replicas[1])
-        told = [event for outcome in carry_out(session, decided, Silent()) for event in _told(outcome)]
+        told = [event for outcome in carry_out(session, decided, Silent(), Deadline()) for event in _told(outcome)]
     assert told == rehearsed
     paths = [event.path.key for event in told if hasattr(event, "action")]
     assert len(paths) > 9
@@ -177,3 +178,39 @@ def test_requests_are_bounded() -> None:
     long = b"/".join([b"n" * 200] * 300)
     assert [len(each) for each in batches(deletes(*[long] * 100))] == [69, 31]
     assert list(batches([])) == []
+
+
+def test_when_the_time_is_up_nothing_further_is_begun() -> None:
+    trees = mixed()
+    before = [listing(each) for each in trees]
+    with joined(*in_memory(*trees)) as session:
+        decided = decide(session, survey(session, LWW.common, View.FULL), LWW)
+        deadline = Deadline(0)
+        assert list(carry_out(session, decided, Silent(), deadline)) == []
+    assert deadline.late
+    assert [listing(each) for each in trees] == before
+
+
+def test_the_run_after_one_whose_time_was_up_does_the_rest(block: int) -> None:
+    trees, whole = mixed(), mixed()
+    run(in_memory(*whole))
+    for seconds in range(40):
+        times = iter(range(1000))
+        with joined(*in_memory(*trees)) as session:
+            decided = decide(session, survey(session, LWW.common, View.FULL), LWW)
+            deadline = Deadline(seconds, clock=lambda times=times: next(times))  # type: ignore[misc]
+            for _ in carry_out(session, decided, Silent(), deadline):
+                pass
+            session.each(lambda _, replica: replica.record())
+        if not deadline.late:
+            break
+    assert not deadline.late
+    assert [sorted(each.nodes) for each in trees] == [sorted(each.nodes) for each in whole]
+
+
+def test_a_time_that_nothing_was_left_for_was_long_enough() -> None:
+    with joined(*in_memory(MemoryTree(), MemoryTree())) as session:
+        deadline = Deadline(0)
+        decided = decide(session, survey(session, LWW.common, View.FULL), LWW)
+        assert list(carry_out(session, decided, Silent(), deadline)) == []
+    assert not deadline.late

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -263,6 +265,30 @@ def test_roots_are_locked_one_after_the_other(engine: Threads, tmp_path: Path) -
         writing = [number for number, method, request in engine.log if method == "hello" and request.access]
         assert writing == [1]
     open_all(*texts, terms=WRITE)
+
+
+def test_a_root_that_another_run_is_at_work_on_is_waited_for(
+    engine: Threads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tree(tmp_path / "a", {".aefsync/": None})
+    lock = os.open(root / ".aefsync" / "lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            fcntl.flock(lock, fcntl.LOCK_UN)
+
+    monkeypatch.setattr(time, "sleep", pause)
+    with open_session([str(root)], [WRITE], "", Silent(), lock_wait_s=60) as session:
+        assert session.opened[0].seen_before
+    assert pauses == [0.05, 0.1, 0.2]
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    with pytest.raises(LockedError, match="another run"):
+        open_all(root, terms=WRITE)
+    assert len(pauses) == 3
+    os.close(lock)
 
 
 # the session

@@ -21,6 +21,7 @@ from aefsync.core.recipe import Run
 from aefsync.core.view import View
 from aefsync.disk.hashing import SMALL
 from aefsync.sync import transfer as module
+from aefsync.sync.deadline import Deadline
 from aefsync.sync.decide import Decided, decide
 from aefsync.sync.request import RepairRequest, Request
 from aefsync.sync.session import Session
@@ -76,7 +77,7 @@ def carry(session: Session, found: Decided, *, direct: bool) -> Transferred:
     """Transfer and apply, without those that did not arrive."""
     if not direct:
         session = session._replace(locations=tuple(each._replace(login=Login("far")) for each in session.locations))
-    done = transfer(session, transfers(found))
+    done = transfer(session, transfers(found), Deadline())
     for step in Pass:
         for number, own in enumerate(found.window(0).plan.of(step)):
             session.replicas[number].apply([each for each in own if each.path not in done.failed[number]])
@@ -153,7 +154,7 @@ def test_what_is_known_is_not_taught(bench: Bench) -> None:
         survey(session, REQUEST.common, View.FULL)
         session.replicas[0].read_unread((), None)
         (known,) = session.fetch(0, [(0, 1)])
-        done = transfer(session, [Transfer(0, 1, StageFile(known, known.path))])
+        done = transfer(session, [Transfer(0, 1, StageFile(known, known.path))], Deadline())
     assert done == Transferred((frozenset(), frozenset()), (), 1)
     assert replicas[0].calls["learn"] == 0
 
@@ -197,7 +198,7 @@ def test_problems_of_several_receivers_are_told_apart_by_reason(bench: Bench) ->
     full = (Problem(b"f", "disk full"),)
     replicas[2].stage = lambda files, peer: stage(files, peer)._replace(contents=(b"",), problems=full)
     with joined(*replicas) as session:
-        done = transfer(session, transfers(decided(session)))
+        done = transfer(session, transfers(decided(session)), Deadline())
     assert done.failed == (frozenset(), frozenset(), {b"f"})
     assert done.problems == ((0, full[0]),)
 
@@ -293,3 +294,14 @@ def test_many_files_take_several_requests(bench: Bench, monkeypatch: pytest.Monk
         carry(session, decided(session), direct=True)
     assert [len(staged) for _, name, staged in replicas[1].log if name == "stage"] == [3, 3, 1]
     assert a.listing() == b.listing()
+
+
+def test_what_the_time_does_not_allow_for_counts_as_failed(bench: Bench) -> None:
+    a, _ = bench.add("a", "b")
+    for number in range(3):
+        a.write_file(b"%d" % number, b"x")
+    late = Deadline(0)
+    with joined(*bench.replicas()) as session:
+        done = transfer(session, transfers(decided(session)), late)
+    assert done.failed[1] == {b"0", b"1", b"2"}
+    assert (done.problems, done.literal_bytes, late.late) == ((), 0, True)
