@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
+from typing import NoReturn
 
 from aefsync import __version__
 
@@ -14,12 +16,25 @@ def main() -> None:
         sys.stdout.write(f"aefsync {__version__}\n")
         return
     occupy_standard_streams()
+    # Importing the command line makes much that stays and no cycles worth a look: a tenth of its time.
+    gc.set_threshold(200_000, 20, 100)
     try:
         code = _run(sys.argv[1:])
     except KeyboardInterrupt:  # before the command line could take care of it
         sys.stderr.write("aefsync: interrupted\n")
         code = 130
-    sys.exit(code)
+    _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """End, without taking apart what ends with the process anyway."""
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    except OSError:
+        sys.exit(code)
+    os._exit(code)
 
 
 def _run(argv: list[str]) -> int:

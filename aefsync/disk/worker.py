@@ -30,7 +30,6 @@ def main() -> None:
     """Work for the replica at the other end of the descriptor named first, below the one named second."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    gc.freeze()
     gc.disable()
     connection, root = socket.socket(fileno=int(sys.argv[1])), ConfinedRoot(int(sys.argv[2]))
     serve(connection, root)

@@ -54,9 +54,7 @@ def main() -> None:
     # Signals may go to the whole process group; it is the coordinator that decides when a replica ends.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    # What a scan builds has no cycles; looking for them costs a third of its time.
     gc.freeze()
-    gc.set_threshold(200_000, 20, 100)
     descriptor, *words = sys.argv[1:]
     peers = Peers({int(number): socket.socket(fileno=int(fd)) for number, _, fd in (w.partition(":") for w in words)})
     replica = LocalReplica(peer_root=peers.root, on_root=peers.show)
