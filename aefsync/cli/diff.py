@@ -14,6 +14,7 @@ from aefsync.sync.request import DiffRequest
 
 Null = Annotated[bool, option("-0", "--null", says="CODE SP RAWPATH NUL: every path, nothing escaped.")]
 Quick = Annotated[bool, option("--quick", says="Size, mtime and mode only: contents are not read.")]
+Chunks = Annotated[bool, option("--chunks", says="Say how much of each file differs, in how many places.")]
 Brief = Annotated[bool, option("--brief", says="Stop at the first difference.")]
 
 
@@ -24,6 +25,7 @@ def diff(
     null: Null = False,
     quick: Quick = False,
     brief: Brief = False,
+    chunks: Chunks = False,
     allowing: Allowing,
     counting: Counting,
     comparing: Comparing,
@@ -37,7 +39,7 @@ def diff(
     versions; "-" missing.
     """
     common = request(at_least_two("diff", locations), comparing, link(reaching), ctx, allowing)
-    asked = DiffRequest(counted(common, counting), quick=quick, brief=brief)
+    asked = DiffRequest(counted(common, counting), quick=quick, brief=brief, chunks=chunks)
     from aefsync.sync.diff import diff as engine
 
     return play(output, lambda monitor: engine(asked, monitor, ctx.obj), null=null and not output.json)

@@ -7,7 +7,7 @@ back and its entries are counted until one comes that does not stand below it, o
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from aefsync.cli.escape import escape, escape_text
 from aefsync.cli.replica_names import label
@@ -16,6 +16,7 @@ from aefsync.core.entry import Entry, Kind
 from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.path import END
 from aefsync.core.problem import Problem
+from aefsync.core.space import size_text
 from aefsync.sync.events import Differs, State, Troubled
 
 Line = Callable[[str, str], None]
@@ -152,7 +153,15 @@ def _column(replica: int, replicas: int) -> str:
     return "!" if replicas == 2 else "".join("!" if i == replica else "." for i in range(replicas))
 
 
+def _parts_text(parts: Sequence[tuple[int, int]], size: int) -> str:
+    """Like ` (8.2 kB of 536.9 MB, in 2 places)`."""
+    differing = sum(length for _, length in parts)
+    return f" ({size_text(differing)} of {size_text(size)}, in {count_text(len(parts), 'place')})"
+
+
 def _detail(event: Differs) -> str:
+    if event.parts is not None and (last := event.difference.entries[-1]) is not None:
+        return _parts_text(event.parts, last.size)
     one, *others = event.difference.entries
     if event.state is not State.METADATA or len(others) != 1 or one is None or others[0] is None:
         return ""

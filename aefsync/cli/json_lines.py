@@ -130,6 +130,8 @@ def _difference(event: Differs) -> Record:
         line["in"] = [i for i, entry in enumerate(entries) if entry is not None]
     line["same_stat"] = event.same_stat
     line["entries"] = [None if entry is None else _entry(entry, event.view) for entry in entries]
+    if event.parts is not None:
+        line["parts"] = [{"offset": offset, "length": length} for offset, length in event.parts]
     return line
 
 

@@ -190,11 +190,11 @@ class Replica(Protocol):
     def recipes(self, runs: Sequence[Run], level: int) -> Sequence[Recipe]:
         """These runs of files as chunks of a level, with the content digest where a run is the whole file."""
 
-    def match(self, seeds: Sequence[RelPath], recipes: Sequence[Recipe], level: int) -> Sequence[Sequence[Span]]:
+    def match(self, seeds: Sequence[RelPath] | None, recipes: Sequence[Recipe], level: int) -> Sequence[Sequence[Span]]:
         """The chunks, as spans of their numbers, that this replica lacks for each file to come; `recipes` name the
         paths that files are meant for.
 
-        It looks in `seeds`, in what is left of those of the levels before, and in unfinished staging.
+        It looks in unfinished staging and in `seeds`, which stand for all further calls in which they are `None`.
         """
 
     def write(self, pieces: Sequence[Piece]) -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from aefsync.core.compare import Span, spans_of
 from aefsync.core.path import RelPath
-from aefsync.core.recipe import CHUNK_DIGEST, SMALLEST, Recipe
+from aefsync.core.recipe import CHUNK_DIGEST, SMALLEST, Recipe, first_level
 from aefsync.disk.chunking import cut
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.home import TMP, Home
@@ -52,20 +52,23 @@ class Assembly:
     def __init__(self, root: ConfinedRoot, leftovers: Sequence[Seed] = ()) -> None:
         self._root = root
         self._leftovers = leftovers
-        self._begun = False
+        self._begin(())
+
+    def _begin(self, seeds: Sequence[Seed]) -> None:
         self._level = -1
+        self._uncut = list(seeds)
+        """seeds whose first level is still to come"""
         self._held: dict[bytes, _Held] = {}
         """chunks of the seeds at this level, by digest"""
         self._used: set[bytes] = set()
         self._extents: dict[RelPath, list[_Extent]] = {}
 
-    def match(self, seeds: Sequence[RelPath], recipes: Sequence[Recipe], level: int) -> list[list[Span]]:
-        """The chunks of each recipe that none of the seeds holds; a seed stays one for the levels to come."""
+    def match(self, seeds: Sequence[RelPath] | None, recipes: Sequence[Recipe], level: int) -> list[list[Span]]:
+        """The chunks of each recipe that none of the seeds holds, which stay until others are named (not `None`)."""
+        if seeds is not None:
+            self._begin([*self._leftovers, *(Seed(self._root, path) for path in seeds)])
         if level != self._level:
             self._descend(level)
-        for seed in [*(() if self._begun else self._leftovers), *(Seed(self._root, path) for path in seeds)]:
-            self._cut(seed, None)
-        self._begun = True
         return [self._look_up(recipe) for recipe in recipes]
 
     def _look_up(self, recipe: Recipe) -> list[Span]:
@@ -83,34 +86,33 @@ class Assembly:
         return list(spans_of(missing))
 
     def _descend(self, level: int) -> None:
-        """Cut what nobody has asked for at the last level as this one does."""
+        """Cut seeds that begin with this level, and what nobody has asked for of the others."""
         left: dict[Seed, list[Span]] = {}
         for digest, (seed, offset, length) in self._held.items():
             if digest not in self._used:
                 spans = left.setdefault(seed, [])
                 start = spans.pop()[0] if spans and spans[-1][1] == offset else offset
                 spans.append((start, offset + length))
-        self._level = level
-        self._held, self._used = {}, set()
+        for seed in self._uncut:
+            size = _size(seed)
+            begins = first_level(size)
+            if begins is None or begins <= level:
+                left[seed] = [(0, size)]
+        self._uncut = [seed for seed in self._uncut if seed not in left]
+        self._level, self._held, self._used = level, {}, set()
         for seed, spans in left.items():
             self._cut(seed, spans)
 
-    def _cut(self, seed: Seed, spans: Sequence[Span] | None) -> None:
-        """Cut these bytes of a seed, or all of it; one that cannot be read is none."""
+    def _cut(self, seed: Seed, spans: Sequence[Span]) -> None:
+        """Cut these bytes of a seed; one that cannot be read is none."""
         with contextlib.suppress(OSError), _opened(seed) as fd:
-            for start, stop in [(0, os.fstat(fd).st_size)] if spans is None else spans:
+            for start, stop in spans:
                 lengths, digests = cut(fd, start, stop - start, self._level)
                 offset = start
                 for number, length in enumerate(lengths):
                     digest = digests[number * CHUNK_DIGEST : (number + 1) * CHUNK_DIGEST]
                     self._held.setdefault(digest, _Held(seed, offset, length))
                     offset += length
-
-    def settle(self) -> None:
-        """Forget the chunks once every file that was asked for has been filled."""
-        if not self._extents:
-            self._begun, self._level = False, -1
-            self._held, self._used = {}, set()
 
     def fill(self, path: RelPath, fd: int) -> int:
         """Copy what was found for a file into it; how many bytes."""
@@ -138,6 +140,13 @@ def unfinished(home: Home) -> list[Seed]:
                 elif entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_size >= SMALLEST:
                     found.append(Seed(home, path))
     return found
+
+
+def _size(seed: Seed) -> int:
+    """The size of a seed; 0 where there is none."""
+    with contextlib.suppress(OSError), _opened(seed) as fd:
+        return os.fstat(fd).st_size
+    return 0
 
 
 @contextlib.contextmanager

@@ -174,7 +174,7 @@ class LocalReplica(Keeping):
     def _find(self, path: RelPath) -> Entry | None:
         return self._snapshot.find(path) if self._scanner is not None else None
 
-    def match(self, seeds: Sequence[RelPath], recipes: Sequence[Recipe], level: int) -> Sequence[Sequence[Span]]:
+    def match(self, seeds: Sequence[RelPath] | None, recipes: Sequence[Recipe], level: int) -> Sequence[Sequence[Span]]:
         self._check_open()
         if self._root is None:
             return [[(0, len(recipe.lengths))] for recipe in recipes]

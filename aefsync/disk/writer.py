@@ -77,10 +77,7 @@ class Writer:
         self._staging.write(pieces)
 
     def stage(self, files: Sequence[StageFile], source: ConfinedRoot | None) -> Staged:
-        try:
-            return self._staging.stage(files, source)
-        finally:
-            self._assembly.settle()
+        return self._staging.stage(files, source)
 
     def reuse(self, files: Sequence[StageFile], held: Mapping[bytes, Entry]) -> Staged:
         """Complete the files whose content is that of one that is `held`, by content digest."""

@@ -13,6 +13,9 @@ from aefsync.core.ports import Replica
 from aefsync.core.recipe import LEVELS, Recipe, Run, first_level, portions, runs_of
 from aefsync.sync.together import together
 
+Seeds = tuple[RelPath, ...] | None
+"""Where to look for chunks from now on; `None`: where it was."""
+
 
 class Seeded(NamedTuple):
     """A file to bring, and the paths on the receiver that may hold parts of it."""
@@ -34,14 +37,14 @@ def lacking(origin: Replica, receiver: Replica, wanted: Sequence[Seeded]) -> Lac
     descent = _Descent(origin, receiver, {each.file.path: each.file for each in wanted})
     starts = [_first_level(each.file) for each in wanted]
     done = [_whole(each.file) for each, start in zip(wanted, starts, strict=True) if start is None]
+    seeds: Seeds = tuple(dict.fromkeys(seed for each in wanted for seed in each.seeds))
     pending: list[Run] = []
     for level in range(len(LEVELS)):
-        fresh = [each for each, start in zip(wanted, starts, strict=True) if start == level]
-        pending += (_whole(each.file) for each in fresh)
+        pending += (_whole(each.file) for each, start in zip(wanted, starts, strict=True) if start == level)
         if pending:
-            seeds = tuple(dict.fromkeys(seed for each in fresh for seed in each.seeds))
             pending, useless = descent.cut(pending, seeds, level)
             done += useless
+            seeds = None
     runs = sorted([*done, *pending], key=lambda run: (run.path.key, run.offset))
     return Lacking(tuple(runs), tuple(descent.files.values()))
 
@@ -53,7 +56,7 @@ class _Descent(NamedTuple):
     receiver: Replica
     files: dict[RelPath, StageFile]
 
-    def cut(self, runs: Sequence[Run], seeds: tuple[RelPath, ...], level: int) -> tuple[list[Run], list[Run]]:
+    def cut(self, runs: Sequence[Run], seeds: Seeds, level: int) -> tuple[list[Run], list[Run]]:
         """What is lacking of these runs: to be cut finer, and to travel as it is."""
         asked: Counter[RelPath] = Counter()
         left: list[Run] = []
@@ -61,7 +64,7 @@ class _Descent(NamedTuple):
             for recipe, spans in self._exchange(portion, seeds, level):
                 asked[recipe.path] += sum(recipe.lengths)
                 left += runs_of(recipe, spans)
-            seeds = ()
+            seeds = None
         missing: Counter[RelPath] = Counter()
         for run in left:
             missing[run.path] += run.length
@@ -69,9 +72,7 @@ class _Descent(NamedTuple):
         useless = {path for path, size in missing.items() if level and size == asked[path]}
         return [run for run in left if run.path not in useless], [run for run in left if run.path in useless]
 
-    def _exchange(
-        self, runs: list[Run], seeds: tuple[RelPath, ...], level: int
-    ) -> Iterator[tuple[Recipe, Sequence[Span]]]:
+    def _exchange(self, runs: list[Run], seeds: Seeds, level: int) -> Iterator[tuple[Recipe, Sequence[Span]]]:
         """The origin cuts the runs while the receiver cuts its seeds."""
         there = [run._replace(path=self.files[run.path].source.path) for run in runs]
         recipes: list[Recipe] = []
@@ -85,7 +86,7 @@ class _Descent(NamedTuple):
             if recipe.content:
                 file = self.files[recipe.path]
                 self.files[recipe.path] = file._replace(source=file.source._replace(content=recipe.content))
-        return zip(named, self.receiver.match((), named, level), strict=True)
+        return zip(named, self.receiver.match(None, named, level), strict=True)
 
 
 def _first_level(file: StageFile) -> int | None:

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from aefsync.core.action import StageFile
 from aefsync.core.compare import Difference
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.metadata import Aspects
+from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Monitor
 from aefsync.core.view import View
+from aefsync.errors import UsageError
 from aefsync.sync.admission import Admission
 from aefsync.sync.child import Nursery
+from aefsync.sync.delta import Seeded, lacking
 from aefsync.sync.events import Differs, Event, Notice, Started, State, Summary
 from aefsync.sync.known import KnownRoots
 from aefsync.sync.request import DiffRequest
 from aefsync.sync.session import Session, Terms, open_session
 from aefsync.sync.survey import Survey, observations, survey
 
+TOGETHER = 256
+"""Differences whose files are looked into at a time."""
+
 
 def diff(request: DiffRequest, monitor: Monitor, nursery: Nursery | None = None) -> Iterator[Event]:
     """Compare replicas; exit code 0 same, 1 different, 2 trouble with some path."""
     begun = time.monotonic()
     common = request.common
+    if request.chunks and (len(common.locations) != 2 or request.quick):
+        raise UsageError("--chunks looks into the files of two replicas, by content")
     yield Started("diff", common.locations)
     terms = [Terms(Access.READ, Missing.REFUSE)] * len(common.locations)
     view = View.QUICK if request.quick else View.FULL
@@ -42,7 +51,8 @@ def diff(request: DiffRequest, monitor: Monitor, nursery: Nursery | None = None)
         found = survey(session, common, view)
         yield from observations(found)
         count = suspects = 0
-        for event in differing(session, found):
+        events = differing(session, found)
+        for event in in_parts(session, events) if request.chunks else events:
             yield event
             count += 1
             suspects += event.same_stat
@@ -65,6 +75,41 @@ def differing(session: Session, found: Survey) -> Iterator[Differs]:
         state = state_of(difference)
         same_stat = state is State.CONTENT and _same_stat(difference, found.aspects)
         yield Differs(difference, state, same_stat, found.view, found.aspects)
+
+
+def in_parts(session: Session, events: Iterable[Differs]) -> Iterator[Differs]:
+    """The same, with the parts of each file that differs; looked for some files at a time."""
+    waiting: list[Differs] = []
+    for event in events:
+        waiting.append(event)
+        if len(waiting) == TOGETHER:
+            yield from _with_parts(session, waiting)
+            waiting = []
+    yield from _with_parts(session, waiting)
+
+
+def _with_parts(session: Session, events: Sequence[Differs]) -> Iterator[Differs]:
+    there, here = session.opened[1], session.opened[0]
+    wanted = {event.difference.path: _seeded(event) for event in events if _is_of_files(event)}
+    seeded = tuple(wanted.values()) if there.chunker == here.chunker else ()
+    runs = lacking(session.replicas[1], session.replicas[0], seeded).runs if seeded else ()
+    parts: dict[RelPath, list[tuple[int, int]]] = {each.file.path: [] for each in seeded}
+    for path, offset, length in runs:
+        parts[path].append((offset, length))
+    for event in events:
+        path = event.difference.path
+        yield event._replace(parts=tuple(parts[path])) if path in parts else event
+
+
+def _is_of_files(event: Differs) -> bool:
+    kinds = [entry.kind for entry in event.difference.entries if entry is not None]
+    return event.state is State.CONTENT and kinds == [Kind.FILE, Kind.FILE]
+
+
+def _seeded(event: Differs) -> Seeded:
+    path, (_, entry) = event.difference
+    assert entry is not None
+    return Seeded(StageFile(entry, path), (path,))
 
 
 def hidden(path: bytes, unknown: Collection[bytes]) -> bool:

@@ -40,13 +40,17 @@ class Notice(NamedTuple):
 
 
 class Differs(NamedTuple):
-    """A difference found.  `same_stat`: contents differ under the same size and mtime (one copy may be damaged)."""
+    """A difference found.  `same_stat`: contents differ under the same size and mtime (one copy may be damaged).
+
+    `parts` are the runs of B's file, as (offset, length), that A's holds no chunk of; `None` where nobody looked.
+    """
 
     difference: Difference
     state: State
     same_stat: bool
     view: View = View.FULL
     aspects: Aspects = PLAIN
+    parts: tuple[tuple[int, int], ...] | None = None
 
 
 class Acted(NamedTuple):

@@ -37,6 +37,8 @@ class DiffRequest(NamedTuple):
     common: Request
     quick: bool = False
     brief: bool = False
+    chunks: bool = False
+    """say how much of a file differs"""
 
 
 class RepairRequest(NamedTuple):

@@ -116,7 +116,7 @@ class RemoteReplica:
         self._check(checks.check_recipes, runs, found)
         return found
 
-    def match(self, seeds: Sequence[RelPath], recipes: Sequence[Recipe], level: int) -> Sequence[Sequence[Span]]:
+    def match(self, seeds: Sequence[RelPath] | None, recipes: Sequence[Recipe], level: int) -> Sequence[Sequence[Span]]:
         lacking: Sequence[Sequence[Span]] = self._call(Method.MATCH, seeds, recipes, level)
         self._check(checks.check_lacking, recipes, lacking)
         return lacking

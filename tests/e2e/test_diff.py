@@ -42,6 +42,31 @@ EXPECTED = [
 ]
 
 
+def test_chunks_say_how_much_of_a_file_differs(aefsync: Program, pair: Pair) -> None:
+    noise = os.urandom(1_000_000)
+    tree(pair.a, {"log": noise, "small": "a", "gone": "x", "mode": ""})
+    tree(pair.b, {"log": noise[:500_000] + b"edit" + noise[500_004:], "small": "bb", "mode": ""})
+    (pair.b / "mode").chmod(0o600)
+    done = aefsync("diff", "--chunks", "--json", *pair).expect(1)
+    found = {event["path"]: event.get("parts") for event in done.events if event["event"] == "difference"}
+    assert found["small"] == [{"offset": 0, "length": 2}]
+    assert found["gone"] is found["mode"] is None
+    (part,) = found["log"]
+    assert part["offset"] <= 500_000 < part["offset"] + part["length"]
+    assert part["length"] <= 16 << 10
+    lines = aefsync("diff", "--chunks", *pair).expect(1).lines
+    assert lines[0] == "< gone"
+    assert lines[1].endswith("of 1.0 MB, in 1 place)") and lines[1].startswith("? log (")
+    assert lines[3] == "* small (2 B of 2 B, in 1 place)"
+
+
+def test_chunks_need_two_replicas_and_their_content(aefsync: Program, pair: Pair, tmp_path: Path) -> None:
+    for root in (*pair, tmp_path / "C"):
+        tree(root, SAME)
+    assert b"--chunks" in aefsync("diff", "--chunks", *pair, tmp_path / "C").expect(2).err
+    assert b"--chunks" in aefsync("diff", "--chunks", "--quick", *pair).expect(2).err
+
+
 def test_equal_trees_give_0_and_nothing(aefsync: Program, pair: Pair) -> None:
     for root in pair:
         tree(root, SAME)

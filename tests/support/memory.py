@@ -203,9 +203,9 @@ class MemoryReplica:
         self._session()
         return [_recipe(run, self._bytes(run.path), level) for run in runs]
 
-    def match(self, seeds: Sequence[RelPath], recipes: Sequence[Recipe], level: int) -> Sequence[Sequence[Span]]:
+    def match(self, seeds: Sequence[RelPath] | None, recipes: Sequence[Recipe], level: int) -> Sequence[Sequence[Span]]:
         self._session()
-        for data in map(self._bytes, seeds):
+        for data in map(self._bytes, seeds or ()):
             for each in range(len(LEVELS)):
                 self._chunks |= {content_digest(chunk)[:CHUNK_DIGEST]: chunk for chunk in _cut(data, each)}
         return [self._match(recipe) for recipe in recipes]

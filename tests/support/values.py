@@ -198,7 +198,7 @@ arguments: dict[Method, st.SearchStrategy[tuple[Any, ...]]] = {
     Method.ENTRIES: st.tuples(spans().map(tuple)),
     Method.READ: st.tuples(rows(st.builds(Piece, paths, counts, st.integers(0, 1 << 20)))),
     Method.RECIPES: st.tuples(rows(st.builds(Run, paths, counts, counts)), levels),
-    Method.MATCH: st.tuples(rows(paths), rows(recipes()), levels),
+    Method.MATCH: st.tuples(st.none() | rows(paths), rows(recipes()), levels),
     Method.WRITE: st.tuples(rows(written())),
     Method.STAGE: st.tuples(rows(st.builds(StageFile, entries(), paths, st.none())), st.none() | st.integers(0, 9)),
     Method.REUSE: st.tuples(rows(st.builds(StageFile, entries(), paths, st.none()))),

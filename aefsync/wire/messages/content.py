@@ -47,17 +47,18 @@ class RecipesCall(Form, tag="recipes"):
 
 
 class MatchCall(Form, tag="match"):
-    seeds: Strings
+    seeds: Strings | None
     recipes: RecipesForm
     level: LevelNumber
 
     @classmethod
     def of(cls, *values: Any) -> Self:
         seeds, recipes, level = values
-        return cls(Strings.of(seeds), RecipesForm.of(recipes), level)
+        return cls(None if seeds is None else Strings.of(seeds), RecipesForm.of(recipes), level)
 
     def values(self) -> tuple[Any, ...]:
-        return tuple(self.seeds.paths()), *self.recipes.values(), self.level
+        seeds = None if self.seeds is None else tuple(self.seeds.paths())
+        return seeds, *self.recipes.values(), self.level
 
 
 class WriteCall(PiecesForm, tag="write"):
