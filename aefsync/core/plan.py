@@ -137,15 +137,20 @@ def plan(decisions: Iterable[Decision], replicas: int, aspects: Aspects = PLAIN)
 
 
 def _plan_take(draft: _Draft, decision: Decision, winner: int, reason: str) -> None:
-    source = at(decision.entries, winner)
-    wanted = source._replace(path=decision.path)
-    moved = next((entry.path for entry in decision.entries if entry and entry.path != decision.path), None)
-    for replica, entry in enumerate(decision.entries):
+    path, entries, _ = decision
+    source, wanted, moved = at(entries, winner), at(entries, winner), None
+    for entry in entries:
+        if entry is not None and entry.path != path:
+            moved = entry.path
+            wanted = source._replace(path=path)
+    for replica, entry in enumerate(entries):
+        if replica == winner and moved is None:
+            continue
         why = "conflict" if moved else "missing" if entry is None and reason != "mirror" else reason
         spot = _Spot(replica, winner, source, wanted, why, moved)
         if entry is None:
             draft.put(spot)
-        elif entry.path != decision.path:
+        elif entry.path != path:
             draft.keep(spot, entry)
         elif replica != winner:
             _plan_change(draft, spot, entry)
@@ -195,7 +200,7 @@ class _Draft:
         self._passes: list[tuple[list[Action], ...]] = [tuple([] for _ in Pass) for _ in range(replicas)]
         self._early: list[Transfer] = []
         self._transfers: list[Transfer] = []
-        self._steps: dict[tuple[str, RelPath, str], tuple[Step, list[tuple[int, Place]]]] = {}
+        self._steps: dict[tuple[str, RelPath, str], tuple[_Spot, list[int], list[Place]]] = {}
 
     def put(self, spot: _Spot, found: Entry | None = None) -> None:
         """Something new at the path, or in the place of a file or link."""
@@ -242,22 +247,23 @@ class _Draft:
         return Place(step, len(actions) - 1)
 
     def _show(self, word: str, spot: _Spot, place: Place) -> None:
-        key = (word, spot.wanted.path, spot.reason)
-        if key not in self._steps:
-            origin = None if word == Act.DELETE.value else spot.winner
-            size = spot.wanted.size if spot.wanted.kind is Kind.FILE else 0
-            is_directory = spot.wanted.kind is Kind.DIRECTORY
-            step = Step(word, spot.wanted.path, origin, (), (), size, spot.reason, spot.old, is_directory)
-            self._steps[key] = (step, [])
-        self._steps[key][1].append((spot.replica, place))
+        _, receivers, places = self._steps.setdefault((word, spot.wanted.path, spot.reason), (spot, [], []))
+        receivers.append(spot.replica)
+        places.append(place)
 
     def finish(self) -> Plan:
-        steps = []
-        for step, places in self._steps.values():
-            receivers = tuple(replica for replica, _ in places)
-            steps.append(step._replace(receivers=receivers, places=tuple(self._turned(*each) for each in places)))
+        steps = tuple(self._step(word, *found) for (word, _, _), found in self._steps.items())
         actions = tuple(tuple(map(_in_order, Pass, own)) for own in self._passes)
-        return Plan(actions, tuple(self._early), tuple(self._transfers), tuple(steps))
+        return Plan(actions, tuple(self._early), tuple(self._transfers), steps)
+
+    def _step(self, word: str, spot: _Spot, receivers: list[int], places: list[Place]) -> Step:
+        _, winner, _, wanted, reason, old = spot
+        size = wanted.size if wanted.kind is Kind.FILE else 0
+        origin = None if word == Act.DELETE.value else winner
+        turned = tuple(map(self._turned, receivers, places))
+        return Step(
+            word, wanted.path, origin, tuple(receivers), turned, size, reason, old, wanted.kind is Kind.DIRECTORY
+        )
 
     def _turned(self, replica: int, place: Place) -> Place:
         if not place.step.backwards:

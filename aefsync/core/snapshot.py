@@ -46,22 +46,22 @@ class Block(NamedTuple):
 
     def entry(self, index: int) -> Entry:
         """Decode one entry."""
-        return self._entry(self.name_list()[index], index)
+        return next(self.entries(index, index + 1))
 
     def entries(self, low: int, high: int, mode_bits: int = PERMISSIONS) -> Iterator[Entry]:
         """Decode the entries at `low` … `high - 1`, with these bits of their modes."""
-        for index, name in enumerate(self.name_list()[low:high], low):
-            yield self._entry(name, index, mode_bits)
-
-    def _entry(self, name: bytes, index: int, mode_bits: int = PERMISSIONS) -> Entry:
-        mode, size, mtime_ns, ctime_ns, inode = STAT.unpack_from(self.stats, index * STAT.size)
-        kind = kind_of(mode)
-        assert kind is not None
-        content = self.contents[index * CONTENT : (index + 1) * CONTENT]
-        path = RelPath.from_key(self.prefix + name)
-        permissions = 0 if kind is Kind.SYMLINK else mode & mode_bits
-        extra = self.extras[index] if self.extras is not None else None
-        return Entry(path, kind, permissions, size, mtime_ns, ctime_ns, inode, content, extra=extra)
+        above, again = self.prefix.replace(b"\0", b"/"), RelPath.again
+        contents = (self.contents[i : i + CONTENT] for i in range(low * CONTENT, high * CONTENT, CONTENT))
+        rows = STAT.iter_unpack(self.stats[low * STAT.size : high * STAT.size])
+        extras = itertools.repeat(None) if self.extras is None else self.extras[low:high]
+        for name, row, content, extra in zip(self.name_list()[low:high], rows, contents, extras, strict=False):
+            mode, size, mtime_ns, ctime_ns, inode = row
+            kind = kind_of(mode)
+            assert kind is not None
+            permissions = 0 if kind is Kind.SYMLINK else mode & mode_bits
+            # Names were checked when they were scanned.
+            path = again(above + name)
+            yield Entry(path, kind, permissions, size, mtime_ns, ctime_ns, inode, content, extra=extra)
 
 
 class Snapshot:

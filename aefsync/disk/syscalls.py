@@ -29,6 +29,7 @@ def _libc() -> Any:
     return ctypes.CDLL(None, use_errno=True)
 
 
+@cache
 def _function(name: str, *argtypes: Any) -> Any:
     try:
         function = getattr(_libc(), name)
