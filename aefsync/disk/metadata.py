@@ -10,8 +10,9 @@ from aefsync.core.entry import Kind, kind_of
 from aefsync.core.metadata import SPECIAL
 from aefsync.disk.confined import split
 from aefsync.disk.looking import Refused, look, shows, wanted_of
+from aefsync.disk.planting import plant
 from aefsync.disk.scene import Scene
-from aefsync.disk.setting import changed_mode, finish_link, new_mode, set_owner, set_time
+from aefsync.disk.setting import changed_mode, finish_directory, finish_link, set_owner, set_time
 
 _O_PATH = getattr(os, "O_PATH", 0)
 """Opens what its owner may change but not read; changed through /proc, which names the very same file."""
@@ -22,6 +23,8 @@ def make_directory(scene: Scene, action: Action) -> None:
     """Make a directory that can be filled; one that is there already will do."""
     directory, name = split(action.path)
     parent = scene.parents.get(directory)
+    if plant(scene, action, parent, name):
+        return
     try:
         os.mkdir(name, 0o700, dir_fd=parent)
     except FileExistsError:
@@ -29,10 +32,7 @@ def make_directory(scene: Scene, action: Action) -> None:
             raise Refused("appeared since the scan") from None
         scene.there.add(action.path)
     with scene.root.directory(action.path) as fd:
-        wanted, seen = wanted_of(action), os.fstat(fd)
-        set_owner(fd, wanted, seen, scene.aspects)
-        inherited = seen.st_mode & SPECIAL & ~scene.aspects.mode_bits
-        os.fchmod(fd, new_mode(wanted, scene.aspects) | 0o300 | inherited)
+        finish_directory(fd, wanted_of(action), scene.aspects)
         scene.durable.step(fd, parent)
 
 

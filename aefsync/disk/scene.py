@@ -30,7 +30,8 @@ class Scene:
     files and symlinks that the batch put in place, with the mtime_ns (perhaps not the one that was wanted), ctime_ns
     and inode they had right afterwards: with those they are still what was put there.
     `moved` gives the last two of all that the run moved within the root.  `kept` are the local edits that raced the batch,
-    `there` the paths where it had nothing to put, because what was wanted stood there already.
+    `coming` the paths of all files that it creates, `there` those where it had nothing to put, because what was wanted
+    stood there already.
     """
 
     root: ConfinedRoot
@@ -46,11 +47,12 @@ class Scene:
     placed: list[Entry] = field(default_factory=list)
     moved: dict[RelPath, tuple[int, int]] = field(default_factory=dict)
     kept: list[KeptCopy] = field(default_factory=list)
+    coming: frozenset[RelPath] = frozenset()
     there: set[RelPath] = field(default_factory=set)
 
     def as_left(self, entry: Entry | None) -> Entry | None:
         """An entry of the snapshot with the ctime that it has since this run moved it."""
-        stamp = self.moved.get(entry.path) if entry is not None else None
+        stamp = self.moved.get(entry.path) if entry is not None and self.moved else None
         if entry is None or stamp is None or stamp[1] != entry.inode:
             return entry
         return entry._replace(ctime_ns=stamp[0])
@@ -62,7 +64,8 @@ class Scene:
     def stamp(self, wanted: Entry, seen: os.stat_result, content: bytes = b"", *, moved: bool = False) -> None:
         """Note that an entry is in place, with the stat it has now, and with a content that was found only here."""
         stamp = seen.st_ctime_ns, seen.st_ino & INODE
-        fresh = wanted._replace(mtime_ns=seen.st_mtime_ns, ctime_ns=stamp[0], inode=stamp[1])
-        self.placed.append(fresh._replace(content=content) if content else fresh)
+        content = content or wanted.content
+        fresh = wanted._replace(mtime_ns=seen.st_mtime_ns, ctime_ns=stamp[0], inode=stamp[1], content=content)
+        self.placed.append(fresh)
         if moved:
             self.moved[wanted.path] = stamp

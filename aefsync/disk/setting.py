@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 
 from aefsync.core.entry import Entry, Kind
-from aefsync.core.metadata import PERMISSIONS, Aspects
+from aefsync.core.metadata import PERMISSIONS, SPECIAL, Aspects
+from aefsync.core.plan import USABLE
 from aefsync.disk.owners import numbers_of
 
 
@@ -41,6 +42,14 @@ def finish_new(fd: int, wanted: Entry, aspects: Aspects) -> None:
     set_owner(fd, wanted, os.fstat(fd), aspects)
     os.fchmod(fd, new_mode(wanted, aspects))
     set_time(fd, wanted, aspects)
+
+
+def finish_directory(fd: int, wanted: Entry, aspects: Aspects) -> None:
+    """Set what counts on a directory that this run makes, and leave it usable for its owner."""
+    seen = os.fstat(fd)
+    set_owner(fd, wanted, seen, aspects)
+    inherited = seen.st_mode & SPECIAL & ~aspects.mode_bits
+    os.fchmod(fd, new_mode(wanted, aspects) | USABLE | inherited)
 
 
 def set_owner(place: int | str, wanted: Entry, seen: os.stat_result, aspects: Aspects) -> None:

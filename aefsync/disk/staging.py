@@ -1,5 +1,7 @@
 """Staging: files complete and verified in `.aefsync/tmp/RUN/`, on the root's own file system, but not yet in place.
 
+Several that come to one directory stand in a **bed**, a directory of their own, under their final names (`planting`).
+
 A file is copied directly from another replica's root on this machine, or written piece by piece; either way its
 bytes are hashed as they pass, and it counts as staged only when they are what the plan was made for.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import os
 from collections.abc import Callable, Sequence
 
@@ -18,6 +21,7 @@ from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Piece
 from aefsync.core.problem import Problem, reason_of
+from aefsync.disk.bedding import Bed, Beds
 from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.durability import Durable
@@ -50,6 +54,7 @@ class Staging:
         self._aspects = aspects
         home.make_directories(TMP + b"/" + run.encode())
         self.fd = home.open_directory(TMP + b"/" + run.encode())
+        self.beds = Beds(ConfinedRoot(self.fd), self.new_name)
         self._durable = durable
         self._on_bytes = on_bytes
         self._fill = fill
@@ -60,7 +65,7 @@ class Staging:
         self._bytes = 0
 
     def name(self, path: RelPath) -> bytes | None:
-        """The name in staging of what is meant for `path`."""
+        """The name in staging, perhaps in a bed there, of what is meant for `path`."""
         return self._names.get(path)
 
     def content(self, path: RelPath) -> bytes:
@@ -70,6 +75,7 @@ class Staging:
     def take(self, path: RelPath) -> bytes:
         """Forget what was staged for `path`, because it is in place; its content digest."""
         self._names.pop(path, None)
+        self.beds.drop(path)
         return self._contents.pop(path, b"")
 
     def new_name(self) -> bytes:
@@ -95,11 +101,11 @@ class Staging:
         literal = reused = 0
         self._sync_each = self._durable.is_each(len(files))
         with OpenDirectories(peer, writable=False) if peer else contextlib.nullcontext() as directories:
-            for file in files:
+            for file, bed in self.beds.assign(files) if directories else zip(files, itertools.repeat(None)):
                 try:
                     found = 0
                     if directories:
-                        content = self._copy(file, directories)
+                        content = self._copy(file, directories, bed)
                     else:
                         content, found = self._verify(file)
                 except (_Refused, OSError) as error:
@@ -124,7 +130,7 @@ class Staging:
         problems = tuple(Problem(bytes(file.source.path), reason) for file in files)
         return Staged((b"",) * len(files), problems, 0)
 
-    def _copy(self, file: StageFile, directories: OpenDirectories) -> bytes:
+    def _copy(self, file: StageFile, directories: OpenDirectories, bed: Bed | None) -> bytes:
         origin = file.held or file.source
         directory, name = split(origin.path)
         source = os.open(name, READ_FLAGS, dir_fd=directories.get(directory))
@@ -132,20 +138,29 @@ class Staging:
             seen = seen_as(origin)
             if not unchanged(source, seen):
                 raise _Refused("changed since the scan")
-            staged = self.new_name()
-            target = os.open(staged, _CREATE, 0o600, dir_fd=self.fd)
-            self._names[file.path] = staged
+            target = self._create(file.path, bed)
             try:
                 content = self._copy_content(source, target, seen.size)
                 if not unchanged(source, seen):
                     raise _Refused("changed while it was copied")
                 _check_content(content, file.source)
                 self._finish(target, file.source)
+                if bed is not None:
+                    self.beds.put(file.path, bed, os.fstat(target))
             finally:
                 os.close(target)
             return content
         finally:
             os.close(source)
+
+    def _create(self, path: RelPath, bed: Bed | None) -> int:
+        """A new file in staging, in place of what was staged for the path before."""
+        if path in self._names:
+            self._discard(path)
+        directory, name = (self.beds.fd(bed.name), path.name) if bed else (self.fd, self.new_name())
+        target = os.open(name, _CREATE, 0o600, dir_fd=directory)
+        self._names[path] = bed.name + b"/" + name if bed else name
+        return target
 
     def _copy_content(self, source: int, target: int, size: int) -> bytes:
         if size <= SMALL:
@@ -200,12 +215,14 @@ class Staging:
 
     def _discard(self, path: RelPath) -> None:
         self._contents.pop(path, None)
+        self.beds.drop(path)
         name = self._names.pop(path, None)
         if name is not None:
             with contextlib.suppress(OSError):
                 os.unlink(name, dir_fd=self.fd)
 
     def close(self) -> None:
+        self.beds.close()
         os.close(self.fd)
 
 

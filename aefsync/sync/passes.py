@@ -6,7 +6,9 @@ PUT comes to the same paths, so that everything is told in key order.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from aefsync.core.action import Act, Action, Applied, KeptCopy
@@ -17,9 +19,10 @@ from aefsync.core.problem import Problem
 from aefsync.sync.deadline import Deadline
 from aefsync.sync.decide import Decided, Window
 from aefsync.sync.session import Session
+from aefsync.sync.together import one_ahead
 from aefsync.sync.transfer import PATHS, Transferred, transfer
 
-BATCH = 2048
+BATCH = 4096
 """Actions in one request."""
 
 Flags = tuple[bytes, ...]
@@ -63,10 +66,11 @@ def carry_out(session: Session, decided: Decided, monitor: Monitor, deadline: De
     passes = _Passes(session, decided, monitor, deadline)
     for step in Pass:
         numbers = [number for number, load in enumerate(decided.loads) if step is Pass.PUT or load.has(step)]
-        for number in reversed(numbers) if step.backwards else numbers:
-            if deadline.is_up():
-                return
-            yield passes.carry(step, decided.window(number))
+        ordered = reversed(numbers) if step.backwards else iter(numbers)
+        in_time = itertools.takewhile(lambda _: not deadline.is_up(), ordered)
+        yield from one_ahead(map(decided.window, in_time), partial(passes.carry, step))
+        if deadline.is_up():
+            return
 
 
 class _Passes:

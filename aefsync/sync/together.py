@@ -1,12 +1,17 @@
-"""Do something on all replicas at the same time, a thread each; the work itself is done in the replicas' processes."""
+"""Do things at the same time, a thread each: on all replicas, or one while the next is prepared.
+
+The work itself is done in the replicas' processes.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 
 def together(calls: Sequence[Callable[[], T]]) -> list[T]:
@@ -31,3 +36,38 @@ def together(calls: Sequence[Callable[[], T]]) -> list[T]:
     if errors:
         raise errors[min(errors)]
     return [results[number] for number in range(len(calls))]
+
+
+def one_ahead(items: Iterable[Item], work: Callable[[Item], T]) -> Iterator[T]:
+    """The results of the work on each item, in order; it goes on while the next item is made and the last result used."""
+    running: _Running[T] | None = None
+    for item in items:
+        results = [] if running is None else [running.result()]
+        running = _Running(partial(work, item))
+        yield from results
+    if running is not None:
+        yield running.result()
+
+
+class _Running(Generic[T]):
+    """A call under way in a thread of its own, a daemon as those above."""
+
+    def __init__(self, call: Callable[[], T]) -> None:
+        self._call = call
+        self._results: list[T] = []
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._results.append(self._call())
+        except BaseException as error:  # noqa: BLE001 - it is raised again by whoever waits
+            self._error = error
+
+    def result(self) -> T:
+        """What it returned, or raised."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._results[0]

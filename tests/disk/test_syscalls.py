@@ -95,6 +95,7 @@ def test_exchange(ground: Ground) -> None:
 
 def test_a_missing_call_is_enosys(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(syscalls, "_libc", object)
+    syscalls._function.cache_clear()
     with pytest.raises(OSError, match=os.strerror(errno.ENOSYS)):
         syscalls.renameat2(ground.root.fd, b"a", ground.root.fd, b"b", 0)
     syscalls.syncfs(ground.root.fd)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 import pytest
 
-from aefsync.sync.together import together
+from aefsync.sync.together import one_ahead, together
 
 
 class Interrupt(BaseException):
@@ -73,3 +74,46 @@ def test_an_interrupt_is_raised_too(number: int) -> None:
     calls[number] = lambda: fail(Interrupt())
     with pytest.raises(Interrupt):
         together(calls)
+
+
+# one ahead
+
+
+def test_results_come_in_order() -> None:
+    assert list(one_ahead(range(5), lambda number: number * 2)) == [0, 2, 4, 6, 8]
+    assert list(one_ahead([], fail)) == []
+
+
+def test_the_next_item_is_made_and_the_last_result_used_while_work_goes_on() -> None:
+    told: list[str] = []
+    made, used = threading.Event(), threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 0
+        made.set()
+        yield 1
+
+    def work(number: int) -> int:
+        assert (made, used)[number].wait(60)
+        return number
+
+    for number in one_ahead(items(), work):
+        told.append(f"used {number}")
+        used.set()
+    assert told == ["used 0", "used 1"]
+
+
+def test_an_error_ends_it() -> None:
+    worked: list[int] = []
+
+    def work(number: int) -> int:
+        worked.append(number)
+        if number == 1:
+            raise Interrupt
+        return number
+
+    results = one_ahead(range(5), work)
+    assert next(results) == 0
+    with pytest.raises(Interrupt):
+        list(results)
+    assert worked == [0, 1]
