@@ -60,7 +60,7 @@ def rest(events: Sequence[Event]) -> list[Event]:
 
 def trash(root: Path) -> list[str]:
     """The files in a root's trash, by the last part of their names."""
-    return sorted(name for _, _, names in os.walk(root / ".aefsync" / "trash") for name in names)
+    return sorted(name for _, _, names in os.walk(root / ".aefsync" / "trash") for name in names if name[0] != ".")
 
 
 # events
