@@ -69,7 +69,7 @@ def carry_out(session: Session, decided: Decided, monitor: Monitor, deadline: De
         ordered = reversed(numbers) if step.backwards else iter(numbers)
         in_time = itertools.takewhile(lambda _: not deadline.is_up(), ordered)
         yield from one_ahead(map(decided.window, in_time), partial(passes.carry, step))
-        if deadline.is_up():
+        if deadline.late:
             return
 
 
