@@ -34,6 +34,7 @@ COMMANDS = {
     "undo": "undo",
     "demo": "demo",
     "deploy": "deploy",
+    "doctor": "doctor",
     "agent": "agent",
 }
 """Names of commands, and the function (in the file of that name) that each runs."""

@@ -17,6 +17,7 @@ from aefsync.sync.events import (
     Differs,
     Digested,
     Event,
+    Examined,
     Filtered,
     Notice,
     Ran,
@@ -65,6 +66,8 @@ class Human:
                 self._noticed(event)
             case Filtered():
                 self._filtered(event)
+            case Examined():
+                self._examined(event)
             case Digested() | Trashed() | Ran():
                 self._out.line(listed(event, verbose=self._style.verbose > 0))
             case Started():
@@ -114,6 +117,13 @@ class Human:
     def _noticed(self, event: Notice) -> None:
         if event.warning or not self._style.quiet:
             self._say(escape_text(event.text))
+
+    def _examined(self, event: Examined) -> None:
+        step, state, text, remedy = event.finding
+        style = {"note": "33", "trouble": "1;31"}.get(state, "32")
+        self._out.line(f"{step}: {escape_text(text)}", marked=f"{state:<8}", style=style)
+        if remedy:
+            self._out.line(f"          {escape_text(remedy)}")
 
     def _filtered(self, event: Filtered) -> None:
         slash = "/" if event.is_directory else ""

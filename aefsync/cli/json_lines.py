@@ -24,6 +24,7 @@ from aefsync.sync.events import (
     Differs,
     Digested,
     Event,
+    Examined,
     Filtered,
     Notice,
     Ran,
@@ -72,9 +73,8 @@ def record(event: Event) -> Record:
             return _conflict(event)
         case Notice():
             return {"event": "notice", "text": _text(event.text), "warning": event.warning}
-        case Filtered():
-            line = {"event": "filtered", **_name("path", event.path), "replica": event.replica}
-            return {**line, "directory": event.is_directory}
+        case Filtered() | Examined():
+            return _look(event)
         case Digested():
             return _digest(event)
         case Trashed():
@@ -163,6 +163,14 @@ def _conflict(event: Conflicted) -> Record:
     kept = {"kept_as": None} if event.kept_as is None else _name("kept_as", event.kept_as)
     line = {"event": "conflict", **_name("path", event.path), "policy": event.policy, "winner": event.winner}
     return {**line, **kept, "reason": _text(event.reason)}
+
+
+def _look(event: Filtered | Examined) -> Record:
+    if isinstance(event, Filtered):
+        line = {"event": "filtered", **_name("path", event.path), "replica": event.replica}
+        return {**line, "directory": event.is_directory}
+    step, state, text, remedy = event.finding
+    return {"event": "check", "step": step, "state": state.value, "text": _text(text), "remedy": _text(remedy)}
 
 
 def _digest(event: Digested) -> Record:

@@ -76,12 +76,17 @@ class Admission:
 
 def key_of(location: Location, opened: Opened) -> str:
     """What a root is remembered by: its path, links resolved, and how its host is reached."""
-    path, login = os.fsdecode(opened.root), location.login
+    path, login = key_of_path(opened.root), location.login
     if login is None:
         return path
     user = f"{login.user}@" if login.user else ""
     port = f":{login.port}" if login.port else ""
     return f"ssh://{user}{login.host}{port}{path}"
+
+
+def key_of_path(root: bytes) -> str:
+    """What a root of this machine is remembered by."""
+    return os.fsdecode(root)
 
 
 def _identity_at(key: str) -> str:

@@ -6,6 +6,7 @@ import enum
 from typing import NamedTuple
 
 from aefsync.core.compare import Difference
+from aefsync.core.finding import Finding
 from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.past import RunRecord
 from aefsync.core.path import RelPath
@@ -95,6 +96,12 @@ class Filtered(NamedTuple):
     is_directory: bool
 
 
+class Examined(NamedTuple):
+    """One thing that `doctor` found."""
+
+    finding: Finding
+
+
 class Digested(NamedTuple):
     """The digest (16 bytes) of a sub-tree; the root's path is empty, `depth` counts from what was asked for."""
 
@@ -152,4 +159,17 @@ class Summary(NamedTuple):
     elapsed_s: float = 0.0
 
 
-Event = Started | Notice | Differs | Acted | Conflicted | Troubled | Filtered | Digested | Trashed | Ran | Summary
+Event = (
+    Started
+    | Notice
+    | Differs
+    | Acted
+    | Conflicted
+    | Troubled
+    | Filtered
+    | Examined
+    | Digested
+    | Trashed
+    | Ran
+    | Summary
+)

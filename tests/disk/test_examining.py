@@ -1,0 +1,85 @@
+"""A root examined step by step: what is found, what helps, and that nothing stays."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from aefsync.core.finding import Finding, State
+from aefsync.disk import examining
+from aefsync.disk.examining import Machine, examine
+from aefsync.disk.probing import Abilities
+from tests.disk.ground import Ground, Site
+
+
+def found(place: Ground | Path, machine: Machine | None = None) -> dict[str, Finding]:
+    path = place.path if isinstance(place, Ground) else place
+    return {finding.step: finding for finding in examine(os.fsencode(path), machine or Machine())}
+
+
+def test_nothing_stays(ground: Ground) -> None:
+    ground.write(b"d/f", b"1")
+    before = {path: os.lstat(ground.place(path)).st_ctime_ns for path in ground.names()}
+    assert not any(finding.state is State.TROUBLE for finding in found(ground).values())
+    assert {path: os.lstat(ground.place(path)).st_ctime_ns for path in ground.names()} == before
+    assert os.listdir(ground.path) == ["d"]
+
+
+def test_our_own_staging_is_used_where_there_is_one(site: Site) -> None:
+    before = site.contents()
+    mtime = os.stat(site.path).st_mtime_ns
+    findings = found(site)
+    assert findings["writing"].state is State.FINE
+    assert os.stat(site.path).st_mtime_ns == mtime
+    assert site.contents() == before
+    assert site.home.identity in findings["identity"].text
+
+
+@pytest.mark.parametrize(
+    ("name", "word"), [("none", "no such"), ("none/x", "no such"), ("file", "no directory|not a dir")]
+)
+def test_what_is_no_root(tmp_path: Path, name: str, word: str) -> None:
+    (tmp_path / "file").write_text("x")
+    (finding,) = examine(os.fsencode(tmp_path / name))
+    assert (finding.step, finding.state) == ("root", State.TROUBLE)
+    assert any(each in finding.text for each in word.split("|"))
+    assert finding.remedy
+
+
+def test_a_run_at_work_is_named_and_not_disturbed(site: Site) -> None:
+    site.home.lock("r1")
+    if not os.path.exists("/proc/locks"):
+        pytest.skip("the system does not list locks")
+    findings = found(site)
+    assert findings["lock"].state is State.NOTE
+    assert "run r1" in findings["lock"].text
+    assert site.home.is_locked
+
+
+def test_what_the_file_system_lacks(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    poor = Abilities(2_000_000_000, folds_case=True, folds_forms=True, cannot=("hard links",))
+    monkeypatch.setattr(examining, "probe", lambda fd: poor)
+    findings = found(ground)
+    assert {step for step, finding in findings.items() if finding.state is State.NOTE} >= {
+        "times",
+        "names",
+        "abilities",
+    }
+    assert "2 s" in findings["times"].text
+    assert "case and Unicode normal form" in findings["names"].text
+    assert "hard links" in findings["abilities"].text
+
+
+def test_what_the_machine_lacks(ground: Ground, tmp_path: Path) -> None:
+    for number in range(5):
+        ground.write(b"d%d/f" % number, b"")
+    (tmp_path / "proc/sys/fs/inotify").mkdir(parents=True)
+    (tmp_path / "proc/sys/fs/inotify/max_user_watches").write_text("3\n")
+    (tmp_path / "proc/meminfo").write_text("MemTotal: 9 kB\nMemAvailable:   1000 kB\n")
+    findings = found(ground, Machine(str(tmp_path / "proc")))
+    assert (findings["watching"].state, findings["memory"].state) == (State.NOTE, State.NOTE)
+    assert "directories: 6;" in findings["watching"].text
+    assert "entries: 10;" in findings["memory"].text
+    assert {"watching", "memory"}.isdisjoint(found(ground, Machine(str(tmp_path / "none"))))
