@@ -8,7 +8,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import Annotated, NamedTuple
+from collections.abc import Iterator
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer.main import get_command
@@ -109,6 +110,13 @@ _Version = Annotated[
 
 def _aefsync(*, version: _Version = False) -> None:
     """Make replicas of a directory tree agree."""
+
+
+def option_params() -> Iterator[Any]:
+    """The options of all commands."""
+    commands: Any = get_command(tree(list(COMMANDS)))
+    for command in commands.commands.values():
+        yield from (param for param in command.params if param.param_type_name == "option")
 
 
 class Ending(NamedTuple):

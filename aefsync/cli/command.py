@@ -2,16 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from aefsync.cli import rsync_habits
+from aefsync.cli.config import Config, ReplicaSet, is_for_the_line_only, load, values
+from aefsync.cli.environment import variable
 from aefsync.errors import UsageError
 
 _ORDER = "aefsync.order"
+_CONFIGURED = "aefsync.configured"
+
+
+class Configured(NamedTuple):
+    """The configuration, and the set of replicas that the command line names."""
+
+    config: Config = Config()
+    chosen: ReplicaSet | None = None
+
+
+def configured(ctx: typer.Context) -> Configured:
+    """The configuration that holds for a command."""
+    found: Configured = ctx.meta.get(_CONFIGURED, Configured())
+    return found
+
+
+def _configure(ctx: Any, params: Sequence[Any], given: Mapping[str, Any]) -> None:
+    """Read the configuration; what it says for the command's options holds where line and environment are silent."""
+    path = given.get("config")
+    config = load(os.environ.get(variable("--config")) if path is None else path, os.environ)
+    arguments = [given.get(param.name) for param in params if param.param_type_name == "argument"]
+    words = [word for each in arguments if each for word in ([each] if isinstance(each, str) else each)]
+    chosen = config.named(words)
+    ctx.meta[_CONFIGURED] = Configured(config, chosen)
+    ctx.default_map = values(config, chosen, params)
+
+
+def _refuse_from_environment(params: Sequence[Any]) -> None:
+    """What is taken from the command line only is not silently ignored elsewhere."""
+    for param in params:
+        for name in param.opts if is_for_the_line_only(param) else ():
+            if name.startswith("--") and os.environ.get(variable(name)):
+                raise UsageError(f"{variable(name)}: {name} is taken from the command line only")
 
 
 def option_order(ctx: typer.Context) -> Sequence[str]:
@@ -34,8 +70,11 @@ class Command(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         given = list(args)
         try:
-            order = self.make_parser(ctx).parse_args(list(args))[2]
+            given_values, _, order = self.make_parser(ctx).parse_args(list(args))
             ctx.meta[_ORDER] = [param.name for param in order]
+            _refuse_from_environment(self.params)
+            if any(param.name == "config" for param in self.params) and not given_values.get("help"):
+                _configure(ctx, self.params, given_values)
             return super().parse_args(ctx, args)
         except typer.TyperException as error:
             if getattr(error, "option_name", None) in rsync_habits.TRANSLATIONS:

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from aefsync.cli.chosen import at_least_two, replicas
 from aefsync.cli.counting import Counting, counted
-from aefsync.cli.options import Allowing, Comparing, Locations, Output, at_least_two, option, request
+from aefsync.cli.options import Allowing, Comparing, Locations, Output, option, request
 from aefsync.cli.playing import play
 from aefsync.cli.reaching import Reaching, link
 from aefsync.sync.request import DiffRequest
@@ -38,7 +39,7 @@ def diff(
     be damaged), "m" metadata, "k" kind, "!" unreadable. With more replicas a column each: equal letters, equal
     versions; "-" missing.
     """
-    common = request(at_least_two("diff", locations), comparing, link(reaching), ctx, allowing)
+    common = request(at_least_two("diff", replicas(ctx, locations)), comparing, link(reaching), ctx, allowing)
     asked = DiffRequest(counted(common, counting), quick=quick, brief=brief, chunks=chunks)
     from aefsync.sync.diff import diff as engine
 

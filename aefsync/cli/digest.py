@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from aefsync.cli.chosen import one_replica
 from aefsync.cli.options import Comparing, Output, option, relative, request
 from aefsync.cli.playing import play
 from aefsync.cli.reaching import Reaching, link
@@ -35,7 +36,7 @@ def digest(
     """
     if tree < 0:
         raise UsageError(f"--tree: {tree} is no number of levels")
-    common = request([root], comparing, link(reaching), ctx)
+    common = request(one_replica(ctx, root), comparing, link(reaching), ctx)
     inside = tuple(relative(path) for path in paths or [])
     from aefsync.sync.digest import digest as engine
 

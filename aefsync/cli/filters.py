@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from aefsync.errors import UsageError
 
@@ -26,6 +26,11 @@ def rules(order: Sequence[str], given: Mapping[str, Sequence[str]]) -> tuple[str
         if name in values:
             lines += _lines(name, values[name].pop(0))
     return tuple(lines)
+
+
+def lines(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """The gitignore lines of filters that are in order already, each with the name of its option."""
+    return [line for name, value in pairs for line in _lines(name, value)]
 
 
 def _lines(name: str, value: str) -> list[str]:

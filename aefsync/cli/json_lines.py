@@ -6,6 +6,7 @@ and beside it, with `_b64` at the end of the field's name, its bytes.
 
 from __future__ import annotations
 
+import itertools
 import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
@@ -116,8 +117,8 @@ def _is_unicode(text: str) -> bool:
 
 def _start(event: Started) -> Record:
     replicas = [
-        {"label": label(i), **_name("location", fsencode(location)), "name": None}
-        for i, location in enumerate(event.locations)
+        {"label": label(i), **_name("location", fsencode(location)), "name": name or None}
+        for i, (location, name) in enumerate(itertools.zip_longest(event.locations, event.names, fillvalue=""))
     ]
     opening = {"event": "start", "schema": SCHEMA, "command": event.command, "version": __version__}
     return {**opening, "replicas": replicas}

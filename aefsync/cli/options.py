@@ -8,7 +8,9 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from aefsync.cli import environment, filters
-from aefsync.cli.command import option_order
+from aefsync.cli.chosen import Chosen
+from aefsync.cli.command import configured, option_order
+from aefsync.cli.config import filter_values
 from aefsync.cli.units import duration_ns
 from aefsync.core.identity import Allowed
 from aefsync.core.metadata import PERMISSIONS, PLAIN, Aspects
@@ -44,6 +46,7 @@ class Output(NamedTuple):
         "auto"
     )
     stats: Annotated[bool, option("--stats", says="End with the figures of the run, on stderr.")] = False
+    config: Annotated[str | None, option("--config", says="The configuration file ('': none).", metavar="FILE")] = None
 
 
 class Comparing(NamedTuple):
@@ -94,14 +97,14 @@ class Allowing(NamedTuple):
 
 
 def request(
-    locations: list[str], comparing: Comparing, link: Link, ctx: typer.Context, allowing: Allowing | None = None
+    locations: Chosen, comparing: Comparing, link: Link, ctx: typer.Context, allowing: Allowing | None = None
 ) -> Request:
     """The part of a request that all comparing commands share."""
     given = {name: getattr(comparing, name) or [] for name in filters.FILTERS}
     cache_dir, state_dir = comparing.cache_dir, comparing.state_dir
     return Request(
-        tuple(locations),
-        rules=filters.rules(option_order(ctx), given),
+        locations.locations,
+        rules=(*filters.lines(filter_values(*configured(ctx))), *filters.rules(option_order(ctx), given)),
         one_file_system=comparing.one_file_system,
         checksum=comparing.checksum,
         paths=_sub_trees(comparing.path or []),
@@ -110,6 +113,7 @@ def request(
         link=link,
         state_dir=places.state_dir(os.environ) if state_dir is None else state_dir,
         allowed=Allowed(*(allowing or ())),
+        names=locations.names,
         aspects=_aspects(comparing),
     )
 
@@ -138,10 +142,3 @@ def _sub_trees(texts: list[str]) -> tuple[RelPath, ...]:
         raise UsageError("--path: an empty path")
     paths = [relative(text) for text in texts]
     return () if b"" in paths else tuple(map(RelPath, paths))
-
-
-def at_least_two(command: str, locations: list[str]) -> list[str]:
-    """The locations, if there are enough to compare."""
-    if len(locations) < 2:
-        raise UsageError(f"{command} needs at least two replicas", hint=f"aefsync {command} A B")
-    return locations

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from typing import Annotated, NamedTuple
 
 import typer
 
-from aefsync.cli.command import is_on_the_line
+from aefsync.cli.chosen import Chosen, at_least_two, replicas
+from aefsync.cli.command import configured, is_on_the_line
 from aefsync.cli.counting import Counting, counted
-from aefsync.cli.options import Allowing, Comparing, Locations, Output, at_least_two, option, request
+from aefsync.cli.hooking import Hooking, hooks_of
+from aefsync.cli.options import Allowing, Comparing, Locations, Output, option, request
 from aefsync.cli.playing import announced, play
 from aefsync.cli.reaching import Reaching, link
 from aefsync.cli.replica_names import label, spoken
 from aefsync.cli.safety import Safety, min_free_of, writing_of
 from aefsync.cli.units import duration_s
+from aefsync.core.ports import Monitor
 from aefsync.errors import UsageError
-from aefsync.sync.events import Notice
+from aefsync.sync.events import Event, Notice
+from aefsync.sync.hooks import hooked
 from aefsync.sync.request import RepairRequest
 
 
@@ -32,6 +37,12 @@ class Repairing(NamedTuple):
         bool,
         option("--mirror", says="A is the truth: extras on the others go to their trash.", environment_too=False),
     ] = False
+    mirror_from: Annotated[
+        str | None,
+        option(
+            "--mirror-from", says="With a set: the replica that is the truth.", metavar="NAME", environment_too=False
+        ),
+    ] = None
     max_delete: Annotated[
         str,
         option("--max-delete", says="Stop before deleting more (default: 50%, at least 10).", metavar="N|N%"),
@@ -57,6 +68,7 @@ def repair(
     locations: Locations,
     repairing: Repairing,
     safety: Safety,
+    hooking: Hooking,
     allowing: Allowing,
     counting: Counting,
     comparing: Comparing,
@@ -71,8 +83,11 @@ def repair(
     """
     _check(ctx, repairing)
     limit = repairing.max_duration
+    chosen = _in_order(
+        at_least_two("repair", replicas(ctx, locations)), repairing, by_set=configured(ctx).chosen is not None
+    )
     asked = RepairRequest(
-        counted(request(at_least_two("repair", locations), comparing, link(reaching), ctx, allowing), counting),
+        counted(request(chosen, comparing, link(reaching), ctx, allowing), counting),
         dry_run=repairing.dry_run,
         mirror=repairing.mirror,
         create_root=not repairing.no_create_root,
@@ -84,11 +99,16 @@ def repair(
         writing=writing_of(ctx, safety),
         min_free=min_free_of(safety),
     )
-    notices = [_direction(locations)] if repairing.mirror else []
+    hooks = hooks_of(hooking)
+    notices = [_direction(chosen.locations)] if repairing.mirror else []
     from aefsync.sync.repair import repair as engine
 
     itemize = repairing.itemize or repairing.dry_run or output.verbose > 0
-    return play(output, lambda monitor: announced(engine(asked, monitor, ctx.obj), *notices), itemize=itemize)
+
+    def begin(monitor: Monitor) -> Iterator[Event]:
+        return announced(hooked(engine(asked, monitor, ctx.obj), hooks), *notices)
+
+    return play(output, begin, itemize=itemize)
 
 
 def _check(ctx: typer.Context, repairing: Repairing) -> None:
@@ -102,7 +122,23 @@ def _check(ctx: typer.Context, repairing: Repairing) -> None:
         raise UsageError(f"--max-delete: {repairing.max_delete!r} is neither a number nor a percentage")
 
 
-def _direction(locations: list[str]) -> Notice:
+def _in_order(chosen: Chosen, repairing: Repairing, *, by_set: bool) -> Chosen:
+    """The replicas, that which is the truth first; a set has no first replica, so the line has to name it."""
+    name = repairing.mirror_from
+    if name is not None and not (repairing.mirror and by_set):
+        raise UsageError("--mirror-from belongs to --mirror with a set of replicas")
+    if not (repairing.mirror and by_set):
+        return chosen
+    if name is None:
+        raise UsageError("--mirror with a set of replicas needs --mirror-from NAME, the replica that is the truth")
+    if name not in chosen.names:
+        known = ", ".join(filter(None, chosen.names)) or "none has a name"
+        raise UsageError(f"--mirror-from: the set has no replica {name!r}; there are: {known}")
+    order = sorted(range(len(chosen.locations)), key=lambda i: chosen.names[i] != name)
+    return Chosen(tuple(chosen.locations[i] for i in order), tuple(chosen.names[i] for i in order))
+
+
+def _direction(locations: Sequence[str]) -> Notice:
     others = [f"{label(i)} ({location})" for i, location in enumerate(locations)][1:]
     verb = "is" if len(others) == 1 else "are"
     return Notice(f"mirror: A ({locations[0]}) is the truth; {spoken(others)} {verb} made like it", warning=True)

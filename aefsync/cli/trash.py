@@ -10,6 +10,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from aefsync.cli.chosen import replicas
 from aefsync.cli.options import Output, option, relative
 from aefsync.cli.playing import play
 from aefsync.cli.reaching import Reaching, link
@@ -53,7 +54,7 @@ class Wanted(NamedTuple):
     path: bytes
 
 
-def trash(words: Words, choosing: Choosing, reaching: Reaching, output: Output) -> int:
+def trash(ctx: typer.Context, words: Words, choosing: Choosing, reaching: Reaching, output: Output) -> int:
     """List, restore or purge what repairs replaced or deleted.
 
     list: run (its time), replica, why, size and path of each thing, newest first; of PATH and what is below it.
@@ -61,7 +62,7 @@ def trash(words: Words, choosing: Choosing, reaching: Reaching, output: Output) 
     """
     wanted = sorted_out(words)
     _check(wanted, choosing)
-    common = Request(wanted.roots, link=link(reaching))
+    common = Request(replicas(ctx, wanted.roots).locations, link=link(reaching))
     return play(output, lambda monitor: _run(wanted, choosing, common, monitor))
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from aefsync.cli.chosen import replicas
 from aefsync.cli.options import Output, option
 from aefsync.cli.playing import play
 from aefsync.cli.reaching import Reaching, link
@@ -18,7 +19,15 @@ DryRun = Annotated[bool, option("-n", "--dry-run", says="Only say what would be 
 Itemize = Annotated[bool, option("-i", "--itemize-changes", says="A line for each action.")]
 
 
-def undo(words: Words, *, dry_run: DryRun = False, itemize: Itemize = False, reaching: Reaching, output: Output) -> int:
+def undo(
+    ctx: typer.Context,
+    words: Words,
+    *,
+    dry_run: DryRun = False,
+    itemize: Itemize = False,
+    reaching: Reaching,
+    output: Output,
+) -> int:
     """Take back what a run did to replicas; last is the newest run, an undo included.
 
     What it created is removed, what it replaced, moved or deleted is put back, with modes and times. What was touched
@@ -29,7 +38,7 @@ def undo(words: Words, *, dry_run: DryRun = False, itemize: Itemize = False, rea
         raise UsageError("undo needs a root and a run", hint="aefsync undo ROOT last; aefsync runs ROOT lists them")
     if run != "last" and not is_run(run):
         raise UsageError(f"undo: {run!r} is no run", hint="aefsync runs ROOT lists them; the newest is: last")
-    common = Request(tuple(roots), link=link(reaching))
+    common = Request(replicas(ctx, roots).locations, link=link(reaching))
     from aefsync.sync.undo import undo as engine
 
     is_itemized = itemize or dry_run or output.verbose > 0

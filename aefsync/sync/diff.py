@@ -32,7 +32,7 @@ def diff(request: DiffRequest, monitor: Monitor, nursery: Nursery | None = None)
     common = request.common
     if request.chunks and (len(common.locations) != 2 or request.quick):
         raise UsageError("--chunks looks into the files of two replicas, by content")
-    yield Started("diff", common.locations)
+    yield Started("diff", common.locations, common.names)
     terms = [Terms(Access.READ, Missing.REFUSE)] * len(common.locations)
     view = View.QUICK if request.quick else View.FULL
     if request.quick:

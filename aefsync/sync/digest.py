@@ -23,7 +23,7 @@ from aefsync.sync.survey import observations, survey
 def digest(common: Request, paths: tuple[bytes, ...], levels: int, view: View, monitor: Monitor) -> Iterator[Event]:
     """The digest in a view (FULL or CONTENT) of the root, or of each path; with `levels` of what lies below too."""
     begun = time.monotonic()
-    yield Started("digest", common.locations)
+    yield Started("digest", common.locations, common.names)
     tops = [_parse(path) for path in paths] or [b""]
     terms = [Terms(Access.READ, Missing.REFUSE)]
     with open_session(

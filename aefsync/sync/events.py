@@ -31,6 +31,7 @@ class Started(NamedTuple):
 
     command: str
     locations: tuple[str, ...]
+    names: tuple[str, ...] = ()
 
 
 class Notice(NamedTuple):

@@ -37,7 +37,9 @@ def parse(text: str) -> Location:
     if "\0" in text:
         raise UsageError("a location with a NUL byte")
     if text.startswith("@"):
-        raise UsageError(f"{text}: sets of replicas are not supported yet; a directory of that name is ./{text}")
+        raise UsageError(
+            f"{text}: a set of replicas stands on the command line only; a directory of that name is ./{text}"
+        )
     scheme = _SCHEME.match(text)
     if scheme:
         return _parse_url(text, scheme[1], text[scheme.end() :])

@@ -30,7 +30,7 @@ def repair(request: RepairRequest, monitor: Monitor, nursery: Nursery | None = N
     """Make replicas agree; exit codes as in CLI.md."""
     begun = time.monotonic()
     common, deadline = request.common, Deadline(request.max_duration_s, begun)
-    yield Started("repair", common.locations)
+    yield Started("repair", common.locations, common.names)
     command = "repair --mirror" if request.mirror else "repair"
     admission = Admission(KnownRoots(common.state_dir), common.allowed)
     terms = _terms(request)

@@ -31,6 +31,8 @@ class Request(NamedTuple):
     paths: tuple[RelPath, ...] = ()
     """only these sub-trees; empty: everything"""
     list_filtered: bool = False
+    names: tuple[str, ...] = ()
+    """what a set calls them, or empty"""
 
 
 class DiffRequest(NamedTuple):

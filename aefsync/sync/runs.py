@@ -14,7 +14,7 @@ from aefsync.sync.session import Terms, open_session
 def runs(common: Request, monitor: Monitor) -> Iterator[Event]:
     """The runs that left a journal or trash, newest first."""
     begun = time.monotonic()
-    yield Started("runs", common.locations)
+    yield Started("runs", common.locations, common.names)
     with open_session(common.locations, [Terms(Access.READ, Missing.REFUSE)], "", monitor, link=common.link) as session:
         for record in session.call(0, lambda _, replica: replica.runs()):
             yield Ran(0, record)

@@ -23,7 +23,7 @@ BATCH = 512
 def list_trash(common: Request, query: TrashQuery, monitor: Monitor) -> Iterator[Event]:
     """What is in the trash of each replica, newest run first."""
     begun = time.monotonic()
-    yield Started("trash", common.locations)
+    yield Started("trash", common.locations, common.names)
     with _open(common, Access.READ, monitor) as session:
         for number in range(len(common.locations)):
             yield from (Trashed(number, item) for item in _items(session, number, query))
@@ -39,7 +39,7 @@ def restore_trash(
     away.
     """
     begun = time.monotonic()
-    yield Started("trash", common.locations)
+    yield Started("trash", common.locations, common.names)
     path = _parse(query.path)
     with _open(common, Access.WRITE, monitor) as session:
         restored = problems = 0
@@ -70,7 +70,7 @@ def _restore(session: Session, number: int, chosen: Sequence[TrashItem], to: byt
 def purge_trash(common: Request, older_than_s: int, monitor: Monitor) -> Iterator[Event]:
     """Delete for good what runs older than this put in the trash, and their journals."""
     begun = time.monotonic()
-    yield Started("trash", common.locations)
+    yield Started("trash", common.locations, common.names)
     limit = datetime.now(UTC) - timedelta(seconds=older_than_s)
     problems = 0
     with _open(common, Access.WRITE, monitor) as session:

@@ -39,7 +39,7 @@ _NEW = {Kind.DIRECTORY: Act.MKDIR, Kind.SYMLINK: Act.LINK}
 def undo(common: Request, run: str, monitor: Monitor, *, dry_run: bool) -> Iterator[Event]:
     """Take a run back; raises `AefsyncError` where none of the replicas remembers it."""
     begun = time.monotonic()
-    yield Started("undo", common.locations)
+    yield Started("undo", common.locations, common.names)
     if run == LAST:
         with _open(common, Access.READ, run, monitor) as session:
             run = _find(_remembered(session), run).run

@@ -123,14 +123,6 @@ def test_options_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def test_dangerous_options_never_come_from_the_environment(
-    monkeypatch: pytest.MonkeyPatch, places_of_ours: dict[str, str]
-) -> None:
-    for name in ("MIRROR", "ALLOW_EMPTY_ROOT", "ALLOW_NEW_ROOT", "ALLOW_UNRELATED_ROOTS"):
-        monkeypatch.setenv(f"AEFSYNC_{name}", "1")
-    assert asked_of(monkeypatch, "repair", "a", "b") == RepairRequest(Request(("a", "b"), **places_of_ours))
-
-
 def test_mirror_beside_resolve_from_the_environment_is_no_contradiction(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AEFSYNC_RESOLVE", "lww")
     assert asked_of(monkeypatch, "repair", "--mirror", "a", "b").mirror
