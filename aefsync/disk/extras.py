@@ -45,10 +45,11 @@ class Extras:
             return known
         names = page.name_list()
         with contextlib.suppress(OSError), self._root.directory(directory_path(key[0])) as fd:
-            return page, [self._of(fd, name) for name in names]
+            return page, [self.of(fd, name) for name in names]
         return page, [NOT_KNOWN] * len(names)
 
-    def _of(self, fd: int, name: bytes) -> Extra:
+    def of(self, fd: int, name: bytes) -> Extra:
+        """What is in an open directory, by name."""
         try:
             seen = os.stat(name, dir_fd=fd, follow_symlinks=False)
         except OSError:

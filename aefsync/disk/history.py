@@ -39,7 +39,7 @@ class History:
             raise AefsyncError(f"run {request.run} left no journal here")
         if self._undoing is None or self._undoing.run != request.run or not request.part:
             self.close()
-            self._undoing = Undoing(self._root, self._home, request.run, None)
+            self._undoing = Undoing(self._root, self._home, request.run)
         return self._undoing.part(request)
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 A file is a row of **frames**, each complete or not there:
 
     length of the body (4 bytes)  CRC-32 of the body (4)  body: a letter, then zlib
-    H  JSON: format, command, replicas        once, first
+    H  JSON: format, command, replicas, and the metadata that counted        once, first
     I  the intent of a batch                  before anything of it is done
     O  the outcome of the batch before it     afterwards
     E  JSON: counts                           at the end, so that a listing need not read the rest
@@ -25,6 +25,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from aefsync.core.change import Change, Did
+from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.past import ChangeCounts
 from aefsync.core.ports import Title
 from aefsync.disk.confined import ConfinedRoot
@@ -42,10 +43,11 @@ _FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
 class Journal:
     """Writes the journal of one run; the file is made when the first change is intended."""
 
-    def __init__(self, home: ConfinedRoot, run: str, title: Title) -> None:
+    def __init__(self, home: ConfinedRoot, run: str, title: Title, aspects: Aspects = PLAIN) -> None:
         self._home = home
         self._path = RUNS + b"/" + os.fsencode(run)
         self._title = title
+        self._aspects = aspects
         self._fd = -1
         self._intended: Sequence[Change] = ()
         self._counts = dict.fromkeys(Did, 0)
@@ -90,6 +92,7 @@ class Journal:
                 "format": FORMAT,
                 "command": self._title.command,
                 "replicas": list(map(os.fsdecode, self._title.replicas)),
+                "aspects": self._aspects._asdict(),
             }
             self._append(_HEADER, json.dumps(said).encode())
 
@@ -120,6 +123,14 @@ class Recorded:
         if not isinstance(said, dict) or said.get("format") != FORMAT:
             return Title()
         return Title(str(said.get("command")), tuple(os.fsencode(str(each)) for each in said.get("replicas") or ()))
+
+    @property
+    def aspects(self) -> Aspects:
+        """The metadata that counted in the run."""
+        said = self._json(_HEADER)
+        told = said.get("aspects") if isinstance(said, dict) else None
+        known = told if isinstance(told, dict) else {}
+        return PLAIN._replace(**{name: known[name] for name in Aspects._fields if isinstance(known.get(name), int)})
 
     @property
     def counts(self) -> ChangeCounts:

@@ -2,7 +2,7 @@
 
 What a batch **intends** is written before anything of it is done, what became of it afterwards.  Columns:
 
-    intent    COUNT  did, flags of each change  |  paths, joined by NUL  |  entries  |  contents  |  targets
+    intent    COUNT  did, flags of each change  |  paths, joined by NUL  |  entries  |  contents  |  targets, extras
     outcome   fate of each change  |  ctime_ns, inode of each as it stood just after  |  kept: positions, then names
 
 A change of a batch without an outcome (the run was killed) may have been made or not; whoever takes it back looks.
@@ -11,18 +11,20 @@ A change of a batch without an outcome (the run was killed) may have been made o
 from __future__ import annotations
 
 import enum
+import json
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from aefsync.core.change import Change, Did
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.metadata import Extra, Owner
 from aefsync.core.path import RelPath
 
 _COUNT = struct.Struct("<I")
 _ROW = struct.Struct("<BB")
-_ENTRY = struct.Struct("<BHQqqQH")
-"""kind, mode, size, mtime_ns, ctime_ns, inode, length of the target."""
+_ENTRY = struct.Struct("<BHQqqQHH")
+"""kind, mode, size, mtime_ns, ctime_ns, inode, lengths of the target and of the extra (JSON, where there is one)."""
 _STAMP = struct.Struct("<qQ")
 _CONTENT = 32
 _BITS = _BEFORE, _AFTER, _DISPLACED = 1, 2, 4
@@ -67,9 +69,12 @@ def pack_intent(changes: Sequence[Change]) -> bytes:
         paths += [path] if source is None else [path, source]
         entries += [entry for entry in versions if entry is not None]
     names = b"\0".join(paths)
-    stats = b"".join(_ENTRY.pack(e.kind, e.mode, *e[3:7], len(e.target)) for e in entries)
-    tail = b"".join(entry.content for entry in entries) + b"".join(entry.target for entry in entries)
-    return b"".join([_COUNT.pack(len(changes)), rows, _COUNT.pack(len(names)), names, stats, tail])
+    extras = [pack_extra(entry.extra) for entry in entries]
+    pairs = list(zip(entries, extras, strict=True))
+    stats = b"".join(_ENTRY.pack(e.kind, e.mode, *e[3:7], len(e.target), len(extra)) for e, extra in pairs)
+    contents = b"".join(entry.content for entry in entries)
+    tail = b"".join(entry.target + extra for entry, extra in pairs)
+    return b"".join([_COUNT.pack(len(changes)), rows, _COUNT.pack(len(names)), names, stats, contents, tail])
 
 
 def unpack_intent(data: bytes) -> list[Change]:
@@ -95,14 +100,30 @@ def unpack_intent(data: bytes) -> list[Change]:
 def _unpack_entries(data: bytes, place: int, number: int) -> Iterator[Entry]:
     """Entries that begin at `place`, their paths still to come."""
     contents = place + number * _ENTRY.size
-    target = contents + number * _CONTENT
+    tail = contents + number * _CONTENT
     for row in _ENTRY.iter_unpack(data[place:contents]):
-        kind, mode, size, mtime_ns, ctime_ns, inode, length = row
-        content = data[contents : contents + _CONTENT]
-        place_of_target, target, contents = target, target + length, contents + _CONTENT
-        yield Entry(
-            RelPath(b"-"), Kind(kind), mode, size, mtime_ns, ctime_ns, inode, content, data[place_of_target:target]
-        )
+        kind, mode, size, mtime_ns, ctime_ns, inode, target_length, extra_length = row
+        content, target = data[contents : contents + _CONTENT], data[tail : tail + target_length]
+        contents, tail = contents + _CONTENT, tail + target_length + extra_length
+        extra = unpack_extra(data[tail - extra_length : tail])
+        stat = (mode, size, mtime_ns, ctime_ns, inode)
+        yield Entry(RelPath(b"-"), Kind(kind), *stat, content, target, extra)
+
+
+def pack_extra(extra: Extra | None) -> bytes:
+    """What only counted where it was asked for; nothing where it was not."""
+    if extra is None:
+        return b""
+    owner = extra.owner
+    return json.dumps(owner and [owner.uid, owner.gid, owner.user.hex(), owner.group.hex()]).encode()
+
+
+def unpack_extra(data: bytes) -> Extra | None:
+    """The same again; raises `ValueError`."""
+    if not data:
+        return None
+    owner = json.loads(data)
+    return Extra(owner and Owner(owner[0], owner[1], bytes.fromhex(owner[2]), bytes.fromhex(owner[3])))
 
 
 def pack_outcome(outcome: Outcome) -> bytes:

@@ -38,6 +38,6 @@ def entry_of(path: RelPath, seen: os.stat_result) -> Entry:
     kind = kind_of(seen.st_mode)
     if kind is None:
         raise OSError("neither a file nor a directory nor a symlink")
-    mode = 0 if kind is Kind.SYMLINK else stat.S_IMODE(seen.st_mode) & 0o777
+    mode = 0 if kind is Kind.SYMLINK else stat.S_IMODE(seen.st_mode)
     size, content = (0, bytes(32)) if kind is Kind.DIRECTORY else (seen.st_size, UNKNOWN)
     return Entry(path, kind, mode, size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino & INODE, content)

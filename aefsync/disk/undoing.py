@@ -17,6 +17,7 @@ from aefsync.core.past import TakenBack, Undo
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem, reason_of
 from aefsync.disk.confined import ConfinedRoot, split
+from aefsync.disk.extras import Extras
 from aefsync.disk.hashing import HashFailure, hash_file
 from aefsync.disk.home import Home
 from aefsync.disk.journal import Recorded
@@ -41,13 +42,13 @@ class _Stays(Exception):
 
 
 class Undoing:
-    """Takes one run back; `perform` makes changes (`None`: only look)."""
+    """Takes one run back, with the metadata that counted in it; `perform` makes changes (`None`: only look)."""
 
-    def __init__(self, root: ConfinedRoot, home: Home, run: str, perform: Perform | None) -> None:
+    def __init__(self, root: ConfinedRoot, home: Home, run: str, perform: Perform | None = None) -> None:
         self.run = run
         self._root = root
         self._home = home
-        self._perform = perform
+        self.perform = perform
         self._pending: set[bytes | None] = set()
         self._steps: list[Step] = []
         self._taken: list[tuple[Change, str]] = []
@@ -55,6 +56,8 @@ class Undoing:
             self._recorded = Recorded(home, run)
         except OSError as error:
             raise AefsyncError(f"run {run} left no journal here: {reason_of(error)}") from None
+        self.aspects = self._recorded.aspects
+        self._extras = Extras(root, self.aspects)
 
     def part(self, request: Undo) -> TakenBack:
         """Take a batch back, counted from the last one."""
@@ -72,7 +75,7 @@ class Undoing:
 
     def _take_back(self, change: Change) -> None:
         if self._is_pending(change):
-            if self._perform is None:
+            if self.perform is None:
                 self._plan(Step(change.inverse))  # an earlier step makes way for it
                 return
             self._flush()
@@ -96,16 +99,16 @@ class Undoing:
     def _flush(self) -> None:
         """Make the steps planned so far; those only looked at stay pending."""
         steps, self._steps = self._steps, []
-        if self._perform is None:
+        if self.perform is None:
             self._taken += [(step.change, "") for step in steps]
         elif steps:
-            made = self._perform(steps)
+            made = self.perform(steps)
             self._taken += [(step.change, each.reason) for step, each in zip(steps, made, strict=True)]
             self._pending.clear()
 
     def _judge(self, change: Change) -> Step | None:
         """What takes a change back; `None` where all is as before; raises `_Stays`."""
-        now = present(self._root, change.path)
+        now = self._present(change.path)
         match change.did:
             case Did.CREATED:
                 return None if now is None else self._judge_created(change, now)
@@ -122,7 +125,7 @@ class Undoing:
         after = _known(change.after)
         if not self._shows(now, after):
             raise _Stays(CHANGED)
-        if self._perform is None and now.kind is Kind.DIRECTORY and not self._will_be_empty(change.path):
+        if self.perform is None and now.kind is Kind.DIRECTORY and not self._will_be_empty(change.path):
             raise _Stays(NOT_EMPTY)
         return Step(change.inverse._replace(before=now._replace(content=after.content)))
 
@@ -142,7 +145,7 @@ class Undoing:
 
     def _judge_moved(self, change: Change, now: Entry | None) -> Step | None:
         assert change.source is not None
-        old = present(self._root, change.source)
+        old = self._present(change.source)
         if self._is(old, change.before) and self._is(now, change.displaced) and change.before is not None:
             return None
         if now is None:
@@ -165,17 +168,24 @@ class Undoing:
             return None
         raise _Stays(CHANGED)
 
-    @staticmethod
-    def _judge_metadata(change: Change, now: Entry) -> Step | None:
+    def _judge_metadata(self, change: Change, now: Entry) -> Step | None:
         before, after = _known(change.before), _known(change.after)
         if now.kind is not after.kind or now.size != after.size:
             raise _Stays(CHANGED)
-        if now.same_metadata(before):
+        if now.same_metadata(before, self.aspects):
             return None
-        if not now.same_metadata(after):
+        if not now.same_metadata(after, self.aspects):
             raise _Stays(CHANGED)
-        wanted = now._replace(mode=before.mode, mtime_ns=before.mtime_ns, content=before.content)
+        wanted = now._replace(mode=before.mode, mtime_ns=before.mtime_ns, content=before.content, extra=before.extra)
         return Step(Change(Did.METADATA, change.path, now._replace(content=after.content), wanted))
+
+    def _present(self, path: RelPath) -> Entry | None:
+        """What stands at a path now, with the metadata that counted in the run."""
+        now = present(self._root, path)
+        if now is None or not self.aspects.has_extras:
+            return now
+        with self._root.directory(path.parent) as fd:
+            return now._replace(extra=self._extras.of(fd, path.name))
 
     def _shows(self, now: Entry, then: Entry) -> bool:
         """Whether what stands there now is still what stood there then."""
@@ -185,7 +195,7 @@ class Undoing:
             return True
         if then.inode and (now.inode, now.ctime_ns, now.size) == (then.inode, then.ctime_ns, then.size):
             return True
-        if now.size != then.size or (then.inode and not now.same_metadata(then)):
+        if now.size != then.size or (then.inode and not now.same_metadata(then, self.aspects)):
             return False
         return self._content(now) == then.content if then.is_read else now.mtime_ns == then.mtime_ns
 

@@ -49,9 +49,10 @@ class Writer:
         self._root = root
         self._home = home
         self._run = request.run
+        self._title = request.title
         self._writing = request.writing
         self._durable = Durable(request.writing.durability)
-        self._journal = Journal(home, request.run, request.title)
+        self._opened_journal: Journal | None = None
         self._file_system = file_system
         self._assembly = assembly
         self._on_copied = on_copied
@@ -63,6 +64,12 @@ class Writer:
         self._applier: Applier | None = None
         self._undoing: Undoing | None = None
         self._placed = Placed()
+
+    @property
+    def _journal(self) -> Journal:
+        if self._opened_journal is None:
+            self._opened_journal = Journal(self._home, self._run, self._title, self._aspects)
+        return self._opened_journal
 
     @property
     def _staging(self) -> Staging:
@@ -133,7 +140,10 @@ class Writer:
     def undo(self, request: Undo) -> TakenBack:
         """Take a part of a run back."""
         if self._undoing is None or self._undoing.run != request.run:
-            self._undoing = Undoing(self._root, self._home, request.run, self._restorer().perform)
+            self._undoing = Undoing(self._root, self._home, request.run)
+            # What counted then counts now.
+            self._aspects = self._undoing.aspects
+            self._undoing.perform = self._restorer().perform
         forget_bytes(self._home, request.run)
         return self._undoing.part(request)
 
@@ -164,7 +174,8 @@ class Writer:
     def close(self) -> None:
         self._intents.close()
         self._annexes.close()
-        self._journal.close()
+        if self._opened_journal is not None:
+            self._opened_journal.close()
         if self._undoing is not None:
             self._undoing.close()
         if self._opened_staging is not None:

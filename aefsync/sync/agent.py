@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from aefsync.core.action import Applied
+from aefsync.core.past import TakenBack, Undo
 from aefsync.core.ports import Access, Missing, Open, Opened, TrashItem
 from aefsync.disk.replica import LocalReplica
 from aefsync.errors import RootError, UnreachableError
@@ -109,6 +110,13 @@ class PinnedReplica(LocalReplica):
         if to and self._pinned is not None:
             raise RootError("this agent copies nothing out of its root")
         return super().restore(items, to)
+
+    def undo(self, request: Undo) -> TakenBack:
+        if not request.dry_run:
+            self._check_writable()
+            if self._pin.append_only:
+                raise RootError("this agent is append-only: nothing is undone here")
+        return super().undo(request)
 
     def purge(self, runs: Sequence[str]) -> Applied:
         self._check_writable()
