@@ -169,7 +169,15 @@ def test_bad_files_are_named(
 
 @pytest.mark.parametrize(
     "variable",
-    ["MIRROR", "NO_TRASH", "ALLOW_EMPTY_ROOT", "ALLOW_NEW_ROOT", "ALLOW_UNRELATED_ROOTS", "ACCEPT_NEW_HOST_KEY"],
+    [
+        "MIRROR",
+        "NO_TRASH",
+        "ALLOW_EMPTY_ROOT",
+        "ALLOW_NEW_ROOT",
+        "ALLOW_UNRELATED_ROOTS",
+        "ACCEPT_NEW_HOST_KEY",
+        "PATH",
+    ],
 )
 def test_what_the_environment_may_not_say(
     engines: dict[str, Engine],
