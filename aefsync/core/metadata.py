@@ -77,7 +77,8 @@ class Aspects(NamedTuple):
 
     `mode_bits` are the bits of a mode that do; mtimes are compared in steps of `step_ns`, those before `oldest_ns` and
     after `newest_ns` as if they were these, and are the same when no more than `window_ns` lie between them.  With
-    `owner` an entry has an `Extra`; `numeric_ids` leaves names out of it.
+    `owner` an entry has an `Extra`; `numeric_ids` leaves names out of it.  Without `symlinks`, paths where one stands
+    are left alone.  `folding` (`stores.Folding`) tells which names are one name on some replica.
     """
 
     mode_bits: int = PERMISSIONS
@@ -88,11 +89,13 @@ class Aspects(NamedTuple):
     window_ns: int = 0
     owner: bool = False
     numeric_ids: bool = False
+    symlinks: bool = True
+    folding: int = 0
 
     @property
     def is_plain(self) -> bool:
-        """Whether this is what counts by default, of which entry digests are kept."""
-        return self == PLAIN
+        """Whether digests are those of what counts by default, which are kept."""
+        return self[:8] == PLAIN[:8]
 
     @property
     def has_exact_times(self) -> bool:
@@ -106,7 +109,8 @@ class Aspects(NamedTuple):
     @property
     def is_approximate(self) -> bool:
         """Whether replicas may agree though their digests differ."""
-        return (self.times and self.window_ns > 0) or (self.owner and not self.numeric_ids)
+        by_name = self.owner and not self.numeric_ids
+        return by_name or (self.times and self.window_ns > 0) or not self.symlinks
 
     def stored_time(self, mtime_ns: int) -> int:
         """The mtime as every replica can store it."""

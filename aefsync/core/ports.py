@@ -21,6 +21,7 @@ from aefsync.core.problem import Problem
 from aefsync.core.recipe import Recipe, Run
 from aefsync.core.renamed import Rename
 from aefsync.core.space import Space
+from aefsync.core.stores import Stores
 from aefsync.core.tree import Answer, Question
 from aefsync.core.writing import Writing
 
@@ -76,7 +77,7 @@ class Opened(NamedTuple):
     equal and nested roots; the first pair is (0, 0) where the root is missing.  `ignore_rules` are the lines of its
     `.aefsyncignore`.  `seen_before` says that the root has an `.aefsync/`, `empty` that it has nothing else.  `chunker`
     names how files are cut into chunks there, `unfinished` that an interrupted run left something in staging.
-    `identity` is what the root is known by (32 hex digits; empty without an `.aefsync/id`).
+    `identity` is what the root is known by (32 hex digits; empty without an `.aefsync/id`), `stores` what it can store.
     """
 
     root: bytes
@@ -96,6 +97,8 @@ class Opened(NamedTuple):
     @property
     def is_missing(self) -> bool:
         return self.ancestors[0] == (0, 0)
+
+    stores: Stores = Stores()
 
 
 class Scan(NamedTuple):

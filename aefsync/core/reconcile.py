@@ -85,7 +85,8 @@ class Decisions:
         self._hidden = frozenset(path for own in unknown for path in own)
         self._settled = {} if rules.mirror else _settle_clashes(differences, rules, self._hidden)
         self._ordered = sorted(self._settled.values(), key=_key)
-        self._standing = frozenset(each.path for each in self._ordered if isinstance(each.verdict, Stand))
+        stands = frozenset(each.path for each in self._ordered if isinstance(each.verdict, Stand))
+        self._standing = stands | frozenset(rules.folded)
         self._above = frozenset(parent for path in self._hidden for parent in _parents(path))
 
     @property
@@ -118,6 +119,8 @@ class Decisions:
         return self._ordered[low:high]
 
     def _verdict(self, path: RelPath, entries: Versions) -> Verdict:
+        if path in self._rules.folded:
+            return Stand(Why.FOLDED)
         stand = _barred(path, self._hidden, self._standing)
         if stand is not None:
             return stand

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from aefsync.core.entry import Entry, Kind
@@ -17,12 +17,13 @@ _MAJORITY_OF = 3
 
 class Rules(NamedTuple):
     """`now_ns`: the latest plausible time, all hosts' clocks and a tolerance considered; later mtimes are "future".
-    `aspects`: the metadata that counts."""
+    `aspects`: the metadata that counts.  `folded`: paths whose names a replica cannot hold beside each other."""
 
     now_ns: int
     mirror: bool = False
     aspects: Aspects = PLAIN
     no_delete: bool = False
+    folded: Collection[RelPath] = ()
 
 
 class Why(enum.StrEnum):
@@ -35,6 +36,7 @@ class Why(enum.StrEnum):
     NAME_TAKEN = "no name for a conflict copy"
     BELOW = "below a path left standing"
     KEPT = "kept, as nothing is to be deleted"
+    FOLDED = "its name and that of another path are one name on a replica"
 
 
 class Take(NamedTuple):

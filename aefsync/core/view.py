@@ -48,6 +48,8 @@ class View(enum.IntEnum):
     def same(self, entries: Iterable[Entry | None], aspects: Aspects = PLAIN) -> bool:
         """Whether entries of one path look equal in this view."""
         versions = list(entries)
+        if not aspects.symlinks and any(entry is not None and entry.kind is Kind.SYMLINK for entry in versions):
+            return True
         if len({self._look(entry) for entry in versions}) > 1:
             return False
         there = [entry for entry in versions if entry is not None]

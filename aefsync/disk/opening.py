@@ -17,6 +17,7 @@ from aefsync.disk.filesystem import FileSystem, file_system_of
 from aefsync.disk.filter import IGNORE_FILE, MAX_RULES
 from aefsync.disk.home import Home, open_home
 from aefsync.disk.index import Index
+from aefsync.disk.storing import stores_of
 from aefsync.errors import LockedError, RootError
 
 
@@ -67,6 +68,7 @@ def describe(opened: OpenRoot, clock_ns: int, home: Home | None) -> Opened:
         chunker=CHUNKER,
         unfinished=home is not None and bool(unfinished(home)),
         identity=home.identity if home is not None else "",
+        stores=stores_of(opened.fd, home if home is not None and home.is_locked else None),
     )
 
 

@@ -115,6 +115,7 @@ class LocalReplica(Keeping):
         if not self._scanner.found_root:
             problems = self._scanner.problems.get(b"", [])
             raise RootError(problems[0].reason if problems else "vanished")
+        self._taking.report_folded(self._scanner)
         self._taken = None
         return self._scanned()
 

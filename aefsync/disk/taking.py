@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from aefsync.core.metadata import PLAIN, Aspects
+from aefsync.core.path import RelPath
+from aefsync.core.problem import Problem
 from aefsync.core.snapshot import Snapshot
+from aefsync.core.stores import Folding, collisions
+from aefsync.core.verdict import Why
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.extras import Extras
 from aefsync.disk.key_order import assemble
@@ -27,3 +31,16 @@ class Taking:
         if self._extras is not None:
             blocks = self._extras.complete(blocks, pages)
         return Snapshot(blocks, aspects=self.aspects)
+
+    def report_folded(self, scanner: Scanner) -> None:
+        """Report names of one directory that are one name on some replica: nothing is done about them, nor below."""
+        folding = Folding(self.aspects.folding)
+        if not folding:
+            return
+        scanner.materialise()
+        names: dict[bytes, list[bytes]] = {}
+        for block in assemble(scanner.pages):
+            names.setdefault(block.prefix, []).extend(block.name_list())
+        for prefix, own in names.items():
+            for path in collisions((RelPath.from_key(prefix + name) for name in own), folding):
+                scanner.report(prefix, Problem(path, Why.FOLDED, subtree=True))

@@ -7,15 +7,17 @@ After that, windows of the plan can be had one at a time, in any order (`Decided
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from aefsync.core.compare import BATCH, Span
 from aefsync.core.differences import Differences
 from aefsync.core.guards import mirror_of_empty, parse_max_delete, too_many_deletes, unrelated_roots
 from aefsync.core.load import Load, load_of, total
+from aefsync.core.path import RelPath
 from aefsync.core.plan import Plan, Transfer, plan
 from aefsync.core.reconcile import Decisions, needs_content, reconcile
+from aefsync.core.stores import Folding, collisions
 from aefsync.core.tree import KeyRange, Question
 from aefsync.core.verdict import Decision, Rules, unread
 from aefsync.errors import GuardError, UsageError
@@ -85,12 +87,21 @@ def decide(session: Session, survey: Survey, request: RepairRequest) -> Decided:
             scans = session.each(lambda number, replica: replica.read_unread((), spans[number]))
             survey = compare(session, survey.view, scans, survey.aspects, survey.above)
             census = _take_census(session, survey, request)
+    rules = rules._replace(folded=_folded(census.differences, rules))
     decided = Decided(survey, reconcile(census.differences, rules, survey.unknown), (), len(census.differences))
     room = Room(session)
     decided = decided._replace(loads=tuple(_loads(decided, room)))
     _guard_deletes(session, decided, request)
     room.guard(request.min_free, (_transfers(decided.window(number).plan) for number in range(len(decided.loads))))
     return decided
+
+
+def _folded(differences: Differences, rules: Rules) -> Collection[RelPath]:
+    """The paths that cannot stand beside each other; what a mirror takes away is in nobody's way."""
+    if not rules.aspects.folding:
+        return ()
+    live = (each.path for each in differences if not rules.mirror or each.entries[0] is not None)
+    return collisions(live, Folding(rules.aspects.folding))
 
 
 def _loads(decided: Decided, room: Room) -> Iterator[Load]:

@@ -20,7 +20,7 @@ from aefsync.sync.events import Differs, Event, Notice, Started, State, Summary
 from aefsync.sync.known import KnownRoots
 from aefsync.sync.request import DiffRequest
 from aefsync.sync.session import Session, Terms, open_session
-from aefsync.sync.survey import Survey, observations, survey
+from aefsync.sync.survey import Survey, coarsened, observations, survey
 
 TOGETHER = 256
 """Differences whose files are looked into at a time."""
@@ -49,6 +49,7 @@ def diff(request: DiffRequest, monitor: Monitor, nursery: Nursery | None = None)
         admission=admission,
     ) as session:
         found = survey(session, common, view)
+        yield from coarsened(session, common)
         yield from observations(found)
         count = suspects = 0
         events = differing(session, found)

@@ -23,7 +23,7 @@ from aefsync.sync.outcome import Tally, is_standing, summary
 from aefsync.sync.passes import Outcome, carry_out, rehearse
 from aefsync.sync.request import RepairRequest
 from aefsync.sync.session import Session, Terms, open_session
-from aefsync.sync.survey import observations, survey
+from aefsync.sync.survey import coarsened, observations, survey
 
 
 def repair(request: RepairRequest, monitor: Monitor, nursery: Nursery | None = None) -> Iterator[Event]:
@@ -49,6 +49,7 @@ def repair(request: RepairRequest, monitor: Monitor, nursery: Nursery | None = N
         yield from _created(session)
         yield from admission.notices
         found = survey(session, common, View.FULL)
+        yield from coarsened(session, common)
         yield from observations(found)
         decided = decide(session, found, request)
         tally = Tally(decided.survey.scans)

@@ -11,6 +11,7 @@ from aefsync.core.guards import nothing_left
 from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.path import RelPath, outermost, subtree_range
 from aefsync.core.ports import Scan, Scanned
+from aefsync.core.stores import coarsest, lacking
 from aefsync.core.tree import KeyRange, Question
 from aefsync.core.view import View
 from aefsync.errors import GuardError, UsageError
@@ -57,14 +58,23 @@ def scan_of(session: Session, request: Request) -> Scan:
     """How all replicas are scanned: the union of their ignore files, then the rules of the command line."""
     ignored = [rule for opened in session.opened for rule in opened.ignore_rules]
     rules = (*dict.fromkeys(ignored), *request.rules)
+    aspects = coarsest(request.aspects, [opened.stores for opened in session.opened])
     return Scan(
         rules,
         request.one_file_system,
         request.checksum,
         paths=request.paths,
         list_filtered=request.list_filtered,
-        aspects=request.aspects,
+        aspects=aspects,
     )
+
+
+def coarsened(session: Session, request: Request) -> Iterator[Event]:
+    """One notice for each root that cannot store all that is to count."""
+    for location, opened in zip(session.locations, session.opened, strict=True):
+        lacks = lacking(opened.stores, request.aspects)
+        if lacks:
+            yield Notice(f"{location.text}: cannot store {', '.join(lacks)}: left out of the comparison")
 
 
 def survey(session: Session, request: Request, view: View) -> Survey:

@@ -18,6 +18,7 @@ from aefsync.core.problem import Problem
 from aefsync.core.recipe import CHUNK_DIGEST, LEVELS, Recipe, Run
 from aefsync.core.renamed import Rename
 from aefsync.core.space import Share, Space
+from aefsync.core.stores import Folding, Stores
 from aefsync.core.tree import Answer, KeyRange, Question
 from aefsync.core.view import View
 from aefsync.core.writing import Durability, Writing
@@ -68,8 +69,18 @@ def aspects(draw: st.DrawFn) -> Aspects:
         return PLAIN
     oldest_ns, newest_ns = sorted([draw(int64s), draw(int64s)])
     bits, times = draw(st.integers(0, 0o7777)), draw(st.booleans())
-    step_ns, window_ns, flags = draw(st.integers(1, INT63)), draw(counts), [draw(st.booleans()) for _ in range(2)]
-    return Aspects(bits, times, step_ns, oldest_ns, newest_ns, window_ns, *flags)
+    step_ns, window_ns, flags = draw(st.integers(1, INT63)), draw(counts), [draw(st.booleans()) for _ in range(3)]
+    return Aspects(bits, times, step_ns, oldest_ns, newest_ns, window_ns, *flags, draw(st.integers(0, 3)))
+
+
+@st.composite
+def stores(draw: st.DrawFn) -> Stores:
+    """What a root can store; everything most of the time."""
+    if draw(st.booleans()):
+        return Stores()
+    flags = draw(st.booleans()), draw(st.booleans())
+    numbers = draw(st.integers(0, 0o7777)), draw(st.integers(1, INT63)), draw(int64s), draw(int64s)
+    return Stores(*numbers, *flags, Folding(draw(st.integers(0, 3))))
 
 
 @st.composite
@@ -182,6 +193,8 @@ opened = st.builds(
     st.sampled_from(["", "fastcdc-2020 1 2 3"]),
     st.booleans(),
     identities,
+    st.booleans(),
+    stores(),
 )
 answers = st.builds(Answer, rows(counts), st.binary(max_size=64), rows(counts), rows(st.binary(max_size=12)))
 staged = st.builds(Staged, rows(st.sampled_from([b"", bytes(32)])), rows(problems), counts, counts)

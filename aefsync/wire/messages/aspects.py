@@ -9,11 +9,15 @@ import msgspec
 from msgspec import Meta
 
 from aefsync.core.entry import Entry
-from aefsync.core.metadata import NEWEST_NS, PERMISSIONS, SPECIAL, Aspects, Extra, Owner
+from aefsync.core.metadata import NEWEST_NS, PERMISSIONS, PLAIN, SPECIAL, Aspects, Extra, Owner
+from aefsync.core.stores import Folding, Stores
 from aefsync.wire.messages.rows import MANY, Int64, Row
 
 Step = Annotated[int, Meta(ge=1, le=NEWEST_NS)]
 Window = Annotated[int, Meta(ge=0, le=NEWEST_NS)]
+
+
+Folds = Annotated[int, Meta(ge=0, le=3)]
 
 
 class AspectsRow(Row):
@@ -25,6 +29,8 @@ class AspectsRow(Row):
     window_ns: Window
     owner: bool
     numeric_ids: bool
+    symlinks: bool
+    folding: Folds
 
     def __post_init__(self) -> None:
         if self.oldest_ns > self.newest_ns:
@@ -33,7 +39,7 @@ class AspectsRow(Row):
     @classmethod
     def of(cls, aspects: Aspects) -> Self | None:
         """Nothing is said of what counts by default."""
-        return None if aspects.is_plain else cls(*aspects)
+        return None if aspects == PLAIN else cls(*aspects)
 
     def aspects(self) -> Aspects:
         return Aspects(*msgspec.structs.astuple(self))
@@ -82,3 +88,22 @@ def with_extras(entries: Sequence[Entry], extras: Sequence[ExtraRow | None]) -> 
         return list(entries)
     pairs = zip(entries, extras, strict=True)
     return [each._replace(extra=row.extra()) if row else each for each, row in pairs]
+
+
+class StoresRow(Row):
+    mode_bits: Annotated[int, Meta(ge=0, le=PERMISSIONS | SPECIAL)]
+    step_ns: Step
+    oldest_ns: Int64
+    newest_ns: Int64
+    owners: bool
+    symlinks: bool
+    folding: Folds
+
+    @classmethod
+    def of(cls, stores: Stores) -> Self | None:
+        """Nothing is said where everything can be stored."""
+        return None if stores == Stores() else cls(*stores)
+
+    def stores(self) -> Stores:
+        row = msgspec.structs.asdict(self)
+        return Stores(**{**row, "folding": Folding(self.folding)})

@@ -15,8 +15,9 @@ from aefsync.core.entry import Entry
 from aefsync.core.past import RunRecord, TakenBack
 from aefsync.core.path import MAX_PATH
 from aefsync.core.ports import Opened, Phase, Scanned
+from aefsync.core.stores import Stores
 from aefsync.core.tree import Answer
-from aefsync.wire.messages.aspects import Extras, pack_extras, with_extras
+from aefsync.wire.messages.aspects import Extras, StoresRow, pack_extras, with_extras
 from aefsync.wire.messages.changes import ChangeRow, RunRow
 from aefsync.wire.messages.rows import (
     ByteStrings,
@@ -98,16 +99,17 @@ class HelloReply(Form, tag="hello"):
     unfinished: bool
     identity: Identity
     read_only: bool
+    stores: StoresRow | None = None
 
     @classmethod
     def of(cls, *values: Opened) -> Self:
-        opened = values[0]._asdict()
         rules = tuple(rule.encode("utf-8", "surrogateescape") for rule in values[0].ignore_rules)
-        return cls(**{**opened, "ignore_rules": rules})
+        return cls(**{**values[0]._asdict(), "ignore_rules": rules, "stores": StoresRow.of(values[0].stores)})
 
     def values(self) -> tuple[Opened]:
         rules = tuple(map(unpack_text, self.ignore_rules))
-        return (Opened(**{**msgspec.structs.asdict(self), "ignore_rules": rules}),)
+        stores = self.stores.stores() if self.stores else Stores()
+        return (Opened(**{**msgspec.structs.asdict(self), "ignore_rules": rules, "stores": stores}),)
 
 
 class ScanReply(ScannedForm, tag="scan"): ...
