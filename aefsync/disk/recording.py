@@ -10,8 +10,8 @@ from aefsync.core.entry import UNKNOWN, Entry, kind_of
 from aefsync.core.path import RelPath
 from aefsync.core.snapshot import CONTENT
 from aefsync.core.view import STAT
-from aefsync.disk.key_order import pages_of
-from aefsync.disk.page import Page
+from aefsync.disk.key_order import holding
+from aefsync.disk.page import UNREAD, Page
 from aefsync.disk.scan import Scanner
 
 Stat = tuple[int, ...]
@@ -33,18 +33,14 @@ class Placed:
             self._packed.setdefault(prefix, []).append(_pack(list(group)))
 
     def complete(self, scanner: Scanner, prefixes: Iterable[bytes]) -> None:
-        """Fill in the contents of what still is what was put there, in these directories."""
+        """Fill in the contents of what is still as it was put there, in these directories; sealing keeps them."""
         for prefix in prefixes:
-            packed = self._packed.pop(prefix, None)
-            if packed is None:
-                continue
-            rows = itertools.chain.from_iterable(map(_unpack, packed))
-            placed = {name: (stat, content) for name, stat, content in rows if content != UNKNOWN}
-            for key, page in list(pages_of(scanner.pages, prefix)):
-                here = ((index, placed.get(name)) for index, name in enumerate(page.name_list()))
-                found = {index: was[1] for index, was in here if was and _shows(page, index, was[0])}
-                if found:
-                    scanner.replace(key, page.with_contents(found))
+            for packed in self._packed.pop(prefix, ()):
+                placed = {name: (stat, content) for name, stat, content in _unpack(packed) if content != UNKNOWN}
+                for key, page, here in holding(scanner.pages, prefix, placed):
+                    there = ((index, *placed[name]) for index, name in here.items())
+                    found = {index: content for index, stat, content in there if _shows(page, index, stat)}
+                    scanner.pages[key] = page.with_contents(found)
 
 
 def learn(scanner: Scanner, contents: Mapping[RelPath, bytes]) -> None:
@@ -53,11 +49,9 @@ def learn(scanner: Scanner, contents: Mapping[RelPath, bytes]) -> None:
     for path, content in contents.items():
         by_directory.setdefault(path.key[: -len(path.name)], {})[path.name] = content
     for prefix, known in by_directory.items():
-        for key, page in list(pages_of(scanner.pages, prefix)):
-            names = page.name_list()
-            found = {index: known[names[index]] for index in page.unread() if names[index] in known}
-            if found:
-                scanner.pages[key] = page.with_contents(found)
+        for key, page, here in holding(scanner.pages, prefix, known):
+            found = {index: known[name] for index, name in here.items() if page.flags[index] & UNREAD}
+            scanner.pages[key] = page.with_contents(found)
 
 
 def _pack(entries: Sequence[Entry]) -> bytes:

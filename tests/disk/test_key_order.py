@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import stat
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aefsync.core.digest import ENTRY_DIGEST
+from aefsync.core.snapshot import CONTENT
+from aefsync.core.view import STAT
+from aefsync.disk.key_order import assemble, holding, pages_of, runs
+from aefsync.disk.page import Page, PageKey
+
+NAMES = st.lists(st.binary(min_size=1, max_size=3).filter(lambda name: not set(name) & {0, 47}), unique=True)
+
+
+def page(names: list[bytes], directories: tuple[int, ...] = ()) -> Page:
+    kinds = [stat.S_IFDIR if index in directories else stat.S_IFREG for index in range(len(names))]
+    stats = b"".join(STAT.pack(kind, 0, 0, 0, 1) for kind in kinds)
+    count, joined = len(names), b"\0".join(names)
+    taken = bytes([1]) * ENTRY_DIGEST * count
+    return Page(joined, stats, bytes(CONTENT * count), bytes(count), taken, directories, joined, stats, b"")
+
+
+def paged(prefix: bytes, names: list[bytes], size: int) -> dict[PageKey, Page]:
+    names = sorted(names)
+    return {(prefix, low // size): page(names[low : low + size]) for low in range(0, max(1, len(names)), size)}
+
+
+@given(NAMES, NAMES, st.integers(1, 4))
+def test_names_are_found_in_whatever_page_they_stand(there: list[bytes], wanted: list[bytes], size: int) -> None:
+    pages = {**paged(b"d\0", there, size), **paged(b"e\0", [b"else"], size)}
+    found = list(holding(pages, b"d\0", wanted))
+    assert sorted(name for _, _, here in found for name in here.values()) == sorted(set(there) & set(wanted))
+    assert len({key for key, _, _ in found}) == len(found)
+    for key, known, here in found:
+        assert pages[key] is known
+        assert all(known.name_list()[index] == name for index, name in here.items())
+
+
+def test_only_the_pages_that_may_hold_a_name_are_looked_into() -> None:
+    names = [b"%03d" % number for number in range(100)]
+    pages = paged(b"", names, 10)
+    assert [key for key, _, _ in holding(pages, b"", [b"005", b"0051", b"077"])] == [(b"", 0), (b"", 7)]
+    assert list(holding(pages, b"", [])) == []
+    assert list(holding(pages, b"other\0", [b"005"])) == []
+
+
+def test_what_lies_below_a_directory_follows_it() -> None:
+    pages = {
+        (b"", 0): page([b"a", b"d"], (1,)),
+        (b"", 1): page([b"e", b"f"]),
+        (b"d\0", 0): page([b"x"]),
+        (b"d\0", 1): page([b"y"]),
+    }
+    order = [((b"", 0), 0, 2), ((b"d\0", 0), 0, 1), ((b"d\0", 1), 0, 1), ((b"", 1), 0, 2)]
+    assert list(runs(pages)) == order
+    assert [block.names for block in assemble(pages)] == [b"a\0d", b"x", b"y", b"e\0f"]
+    assert [key for key, _ in pages_of(pages, b"d\0")] == [(b"d\0", 0), (b"d\0", 1)]
