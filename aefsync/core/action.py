@@ -66,6 +66,13 @@ class Staged(NamedTuple):
     reused_bytes: int = 0
     """content that the receiver held"""
 
+    def with_rest(self, rest: Staged) -> Staged:
+        """This, and what staging came to for those of its files that have no content here."""
+        others = iter(rest.contents)
+        contents = tuple(content or next(others) for content in self.contents)
+        literal, reused = self.literal_bytes + rest.literal_bytes, self.reused_bytes + rest.reused_bytes
+        return Staged(contents, (*self.problems, *rest.problems), literal, reused)
+
 
 class KeptCopy(NamedTuple):
     """A local edit that raced the run: what was at `path` is now at `kept_as`."""

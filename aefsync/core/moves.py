@@ -31,20 +31,23 @@ from aefsync.core.fate import Fate, Fates
 from aefsync.core.path import END, RelPath, subtree_range
 from aefsync.core.plan import USABLE
 from aefsync.core.renamed import Movable, Rename, comes_along, passed, renamed_directories
-from aefsync.core.untangle import NOTHING, Untangled, pair_up, untangle
+from aefsync.core.untangle import NOTHING, Told, Untangled, pair_up, untangle
 
 MOST = 100_000
 """Single leaves that are moved in one run; what is beyond that is copied within the replica, and deleted."""
 
 
 class Moves:
-    """The moves of one replica: `actions` in order, to be carried out before anything else, and what is `left`."""
+    """The moves of one replica: `actions` in order, to be carried out before anything else, what is `told` of them, and
+    what is `left`."""
 
     def __init__(self, shifted: Shifted, single: Untangled) -> None:
         self.actions = (*shifted.actions, *single.actions)
+        before = len(shifted.actions)
+        self.told = (*shifted.told, *(each._replace(action=each.action + before) for each in single.told))
         self._shifted = shifted
         self._moved = single.moved
-        self._arrived = {pair.target.path: pair.source for pair in single.moved.values()}
+        self._arrived = {pair.target.path: pair.arrived for pair in single.moved.values()}
         self._made = shifted.made | single.made
 
     def left(self) -> Iterator[Fate]:
@@ -60,7 +63,7 @@ class Moves:
         if path in self._made and wanted is not None:
             return fate._replace(found=wanted._replace(mode=wanted.mode | USABLE, inode=0))
         if path in self._arrived:
-            return fate._replace(found=self._arrived[path]._replace(path=path))
+            return fate._replace(found=self._arrived[path])
         return fate._replace(found=None) if path in self._moved else fate
 
 
@@ -84,26 +87,36 @@ class Shifted:
         self._olds = dict(renames)
         self.news: dict[bytes, RelPath] = {new: old for old, new in renames}
         self.actions: list[Action] = []
+        self.told: list[Told] = []
         self.made: frozenset[RelPath] = frozenset()
         placed: dict[bytes, bytes] = {}
+        moved: dict[bytes, bytes] = {}
         for old, new in renames:
             self._make_above(found, new, placed)
-            self.actions.append(self._move(old, new, placed))
-            placed[new] = old
+            self._move(old, new, passed(moved, old))
+            placed[new], moved[old] = old, new
 
     def _make_above(self, found: Candidates, path: RelPath, placed: Mapping[bytes, bytes]) -> None:
         for above in path.ancestors:
             if above not in found.coming.numbers or above in placed or above in self.made:
                 continue
             if not comes_along(found, placed, above):
-                self.actions.append(Action(Act.MKDIR, above, self._at(above).wanted, None))
+                wanted = self._at(above).wanted
+                self._add(Action(Act.MKDIR, above, wanted, None), wanted)
                 self.made |= {above}
 
-    def _move(self, old: RelPath, new: RelPath, placed: Mapping[bytes, bytes]) -> Action:
-        found, wanted = self._at(old).found, self._at(new).wanted
+    def _move(self, old: RelPath, new: RelPath, along: bytes | None) -> None:
+        """Rename a directory, which may have moved `along` with another one already."""
+        found = self._at(old).found
         assert found is not None
-        source = RelPath(passed({origin: path for path, origin in placed.items()}, old) or old)
-        return Action(Act.MOVE, new, wanted, found._replace(path=source), source)
+        source = old if along is None else RelPath(along)
+        arrived, left = found._replace(path=new), found._replace(path=source)
+        self._add(Action(Act.MOVE, new, arrived, left, source), self._at(new).wanted)
+
+    def _add(self, action: Action, wanted: Entry | None) -> None:
+        assert wanted is not None
+        self.told.append(Told(len(self.actions), wanted, action.source))
+        self.actions.append(action)
 
     def _at(self, path: RelPath) -> Fate:
         return next(self._fates.between(path.key, path.key + b"\0"))

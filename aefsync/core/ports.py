@@ -210,7 +210,8 @@ class Replica(Protocol):
         """
 
     def stage(self, files: Sequence[StageFile], peer: int | None) -> Staged:
-        """Complete files in staging: copied from replica number `peer` directly, or as written; verified, durable."""
+        """Complete files in staging, verified and durable: as written, or, with a `peer`, copied directly from the
+        replica of that number where this one does not have the same content already."""
 
     def movable(self, renames: Sequence[Rename]) -> Sequence[bool]:
         """Of directories that might be renamed: whether nothing is in them but entries of the snapshot, and one rename

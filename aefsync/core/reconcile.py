@@ -44,6 +44,7 @@ from typing import NamedTuple
 from aefsync.core.conflict import conflict_name, original_name
 from aefsync.core.differences import Differences
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.lookalikes import maybe_moved, sizes_of
 from aefsync.core.path import PathError, RelPath
 from aefsync.core.verdict import (
     Decision,
@@ -88,6 +89,11 @@ class Decisions:
         stands = frozenset(each.path for each in self._ordered if isinstance(each.verdict, Stand))
         self._standing = stands | frozenset(rules.folded)
         self._above = frozenset(parent for path in self._hidden for parent in _parents(path))
+
+    @property
+    def firsts(self) -> Sequence[bytes]:
+        """The keys that the windows begin with, conflict copies apart."""
+        return self._differences.firsts
 
     @property
     def windows(self) -> int:
@@ -142,11 +148,14 @@ def reconcile(differences: Differences, rules: Rules, unknown: Sequence[Collecti
 
 
 def needs_content(differences: Differences, rules: Rules) -> Iterator[Unread]:
-    """The unread files that must be hashed before `reconcile` can decide on these differences, in key order."""
+    """The unread files that must be hashed before `reconcile` can decide on these differences, or because they may have
+    been moved, in key order."""
     folders = set() if rules.mirror else {each.path.parent for each in differences.clashes}
+    sizes = sizes_of(differences)
     for path, entries in differences:
         beside_clash = bool(folders) and path.parent in folders and original_name(path.name) != path.name
-        for replica in unread(entries) if beside_clash else undecided(entries, rules):
+        replicas = {*(unread(entries) if beside_clash else undecided(entries, rules)), *maybe_moved(entries, sizes)}
+        for replica in sorted(replicas):
             yield Unread(replica, path)
 
 

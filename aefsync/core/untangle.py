@@ -39,6 +39,11 @@ class Pair(NamedTuple):
         assert self.target.wanted is not None
         return self.target.wanted
 
+    @property
+    def arrived(self) -> Entry:
+        """What stands at the path after the move, which changes no metadata."""
+        return self.source._replace(path=self.target.path)
+
 
 Trait = Callable[[Entry], object]
 _TRAITS: tuple[Trait, ...] = (
@@ -91,22 +96,32 @@ def _pair_by(trait: Trait, sources: Sequence[Entry], targets: Sequence[Fate]) ->
     return pairs
 
 
+class Told(NamedTuple):
+    """What to say of an action, of which number `action` is: what came to be, and under which path it was before."""
+
+    action: int
+    wanted: Entry
+    old: RelPath | None = None
+
+
 class Untangled(NamedTuple):
-    """`actions` in order; `moved` the pairs that they carry out, by source; `made` the directories made on the way."""
+    """`actions` in order, and what is `told` of them; `moved` the pairs that they carry out, by source; `made` the
+    directories made on the way."""
 
     actions: tuple[Action, ...]
+    told: tuple[Told, ...]
     moved: dict[RelPath, Pair]
     made: frozenset[RelPath]
 
 
-NOTHING = Untangled((), {}, frozenset())
+NOTHING = Untangled((), (), {}, frozenset())
 
 
 def untangle(pairs: Sequence[Pair], coming: Mapping[RelPath, Fate]) -> Untangled:
     """Order moves.  `coming` are the fates of the directories that have to be made, by path."""
     order = _Order(pairs, coming)
     order.run()
-    return Untangled(tuple(order.actions), order.moved, frozenset(order.made))
+    return Untangled(tuple(order.actions), tuple(order.told), order.moved, frozenset(order.made))
 
 
 class _Order:
@@ -114,6 +129,7 @@ class _Order:
 
     def __init__(self, pairs: Sequence[Pair], coming: Mapping[RelPath, Fate]) -> None:
         self.actions: list[Action] = []
+        self.told: list[Told] = []
         self.moved: dict[RelPath, Pair] = {}
         self.made: set[RelPath] = set()
         self._coming = coming
@@ -140,7 +156,7 @@ class _Order:
             self._make(missing)
             if self._stands(pair.target):
                 self.actions.append(Action(Act.DELETE, path, None, found))
-            self.actions.append(Action(Act.MOVE, path, pair.wanted, pair.source, pair.source.path))
+            self._add(Action(Act.MOVE, path, pair.arrived, pair.source, pair.source.path), pair)
             self._leave(pair, is_done=True)
         elif in_the_way[0] in self._pending:
             self._awaited[pair.source.path] = in_the_way[0]
@@ -157,9 +173,16 @@ class _Order:
         return fate.found is not None and fate.path not in self.moved
 
     def _make(self, missing: Iterable[Fate]) -> None:
-        for fate in missing:
-            self.actions.append(Action(Act.MKDIR, fate.path, fate.wanted, None))
-            self.made.add(fate.path)
+        for path, _, wanted in missing:
+            if wanted is not None:
+                self.told.append(Told(len(self.actions), wanted))
+            self.actions.append(Action(Act.MKDIR, path, wanted, None))
+            self.made.add(path)
+
+    def _add(self, action: Action, *pairs: Pair) -> None:
+        """Do what moves these pairs."""
+        self.told += (Told(len(self.actions), pair.wanted, pair.source.path) for pair in pairs)
+        self.actions.append(action)
 
     def _leave(self, pair: Pair, *, is_done: bool) -> None:
         """Whatever became of a move: what waits for it is looked at again."""
@@ -187,9 +210,8 @@ class _Order:
         start = ring[0].source.path
         for pair, following in itertools.pairwise(ring):
             at_start = pair.source._replace(path=start)
-            self.actions.append(
-                Action(Act.MOVE, pair.target.path, pair.wanted, at_start, start, displaced=following.source)
-            )
+            exchange = Action(Act.MOVE, pair.target.path, pair.arrived, at_start, start, displaced=following.source)
+            self._add(exchange, pair, *([following] if following is ring[-1] else []))
         for pair in ring:
             self._waiting.pop(pair.source.path)
             self._leave(pair, is_done=True)

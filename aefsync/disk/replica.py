@@ -191,12 +191,13 @@ class LocalReplica(Keeping):
 
     def stage(self, files: Sequence[StageFile], peer: int | None) -> Staged:
         writer = self._writing()
-        source = None
-        if peer is not None:
-            if self._peer_root is None:
-                raise AefsyncError("no replica to copy from directly")
-            source = ConfinedRoot(self._peer_root(peer))
-        return writer.stage(files, source)
+        if peer is None:
+            return writer.stage(files, None)
+        if self._peer_root is None:
+            raise AefsyncError("no replica to copy from directly")
+        reused = self.reuse(files)
+        rest = [file for file, content in zip(files, reused.contents, strict=True) if not content]
+        return reused.with_rest(writer.stage(rest, ConfinedRoot(self._peer_root(peer))))
 
     def movable(self, renames: Sequence[Rename]) -> Sequence[bool]:
         self._check_open()

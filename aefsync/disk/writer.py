@@ -84,6 +84,7 @@ class Writer:
         self._staging.write(pieces)
 
     def stage(self, files: Sequence[StageFile], source: ConfinedRoot | None) -> Staged:
+        """Complete files, copied from another root or as written."""
         return self._staging.stage(files, source)
 
     def reuse(self, files: Sequence[StageFile], held: Mapping[bytes, Entry]) -> Staged:

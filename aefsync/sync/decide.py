@@ -21,6 +21,7 @@ from aefsync.core.stores import Folding, collisions
 from aefsync.core.tree import KeyRange, Question
 from aefsync.core.verdict import Decision, Rules, unread
 from aefsync.errors import GuardError, UsageError
+from aefsync.sync.moves import relocate
 from aefsync.sync.request import RepairRequest
 from aefsync.sync.room import Room
 from aefsync.sync.session import Session
@@ -39,12 +40,16 @@ class Window(NamedTuple):
 
 
 class Decided(NamedTuple):
-    """What is to be done, and what is left standing; `loads` tell what each window's plan comes to."""
+    """What is to be done, and what is left standing; `loads` tell what each window's plan comes to.
+
+    `moves`, if there are any, are the plan of the first window; the others are about what is left after that.
+    """
 
     survey: Survey
     decisions: Decisions
     loads: tuple[Load, ...]
     differences: int
+    moves: Plan | None = None
 
     @property
     def replicas(self) -> int:
@@ -62,12 +67,20 @@ class Decided(NamedTuple):
 
     def window(self, number: int) -> Window:
         """One part of it, worked out anew."""
-        decisions = self.decisions.window(number)
+        if self.moves is not None and number == 0:
+            return Window(number, (), self.moves)
+        decisions = self.decisions.window(number if self.moves is None else number - 1)
         return Window(number, decisions, plan(decisions, self.replicas, self.survey.aspects))
+
+    @property
+    def windows(self) -> int:
+        """How many parts it has."""
+        return self.decisions.windows + (self.moves is not None)
 
 
 class _Census(NamedTuple):
-    """All differences; how many paths each replica `alone` has; whether any was `doubtful`: to be compared, not read."""
+    """All differences; how many paths each replica `alone` has; whether some were `doubtful`, not read and perhaps to be
+    compared with something."""
 
     differences: Differences
     alone: tuple[int, ...]
@@ -88,7 +101,7 @@ def decide(session: Session, survey: Survey, request: RepairRequest) -> Decided:
             survey = compare(session, survey.view, scans, survey.aspects, survey.above)
             census = _take_census(session, survey, request)
     rules = rules._replace(folded=_folded(census.differences, rules))
-    decided = Decided(survey, reconcile(census.differences, rules, survey.unknown), (), len(census.differences))
+    decided = _decided(session, survey, census, rules)
     room = Room(session)
     decided = decided._replace(loads=tuple(_loads(decided, room)))
     _guard_deletes(session, decided, request)
@@ -104,8 +117,18 @@ def _folded(differences: Differences, rules: Rules) -> Collection[RelPath]:
     return collisions(live, Folding(rules.aspects.folding))
 
 
+def _decided(session: Session, survey: Survey, census: _Census, rules: Rules) -> Decided:
+    """Decide on all paths; where the first replica is the truth, what the others have already is moved first."""
+    decisions = reconcile(census.differences, rules, survey.unknown)
+    found = relocate(session, survey, decisions) if rules.mirror else None
+    if found is None:
+        return Decided(survey, decisions, (), len(census.differences))
+    decisions = reconcile(found.differences, rules, survey.unknown)
+    return Decided(survey, decisions, (), len(census.differences), found.plan)
+
+
 def _loads(decided: Decided, room: Room) -> Iterator[Load]:
-    for number in range(decided.decisions.windows):
+    for number in range(decided.windows):
         made = decided.window(number).plan
         room.add(_transfers(made))
         yield load_of(made)
@@ -118,7 +141,8 @@ def _transfers(made: Plan) -> list[Transfer]:
 def _take_census(session: Session, survey: Survey, request: RepairRequest) -> _Census:
     differences = Differences()
     alone = [0] * len(survey.scans)
-    doubtful = False
+    everywhere: set[int] = set()
+    is_unread = False
     for difference in survey.differences(session):
         if request.mirror and difference.entries[0] is None and difference.path in survey.above:
             continue  # on the way to what is to go, but not chosen itself
@@ -126,9 +150,9 @@ def _take_census(session: Session, survey: Survey, request: RepairRequest) -> _C
         holders = [number for number, entry in enumerate(difference.entries) if entry is not None]
         if len(holders) == 1:
             alone[holders[0]] += 1
-        elif not doubtful:
-            doubtful = bool(unread(difference.entries))
-    return _Census(differences, tuple(alone), doubtful)
+        everywhere.update(holders)
+        is_unread = is_unread or bool(unread(difference.entries))
+    return _Census(differences, tuple(alone), is_unread and len(everywhere) > 1)
 
 
 def _unread(session: Session, survey: Survey, wanted: Iterable[tuple[int, bytes]]) -> list[list[Span]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from aefsync.core.action import Act
 from aefsync.core.plan import Pass
@@ -67,12 +67,16 @@ class Tally:
         return fresh
 
     def _count(self, outcome: Outcome) -> None:
-        for step in (Pass.MOVE, Pass.DELETE, Pass.PUT):
-            for actions, flags in zip(outcome.window.plan.of(step), outcome.done[step], strict=True):
-                self.acts.update(action.act for action, done in zip(actions, flags, strict=True) if done)
-        words = Counter(step.action for step in outcome.window.plan.steps)
-        self.copies += words["conflict_copy"]
-        self.moved += words[Act.MOVE.value]
+        # What gave way to something that was moved to its path is no delete: the path lives on.
+        self.acts.update(act for act in _done(outcome, Pass.MOVE) if act is not Act.DELETE)
+        for step in (Pass.DELETE, Pass.PUT):
+            self.acts.update(_done(outcome, step))
+        steps = outcome.window.plan.steps
+        self.copies += sum(step.action == "conflict_copy" for step in steps)
+        moves = (step for step in steps if step.action == Act.MOVE.value)
+        self.moved += sum(
+            outcome.is_done(*each) for step in moves for each in zip(step.receivers, step.places, strict=True)
+        )
         verdicts = (decision.verdict for decision in outcome.window.decisions)
         self.reasons.update(verdict.why for verdict in verdicts if isinstance(verdict, Stand))
 
@@ -80,6 +84,12 @@ class Tally:
     def standing(self) -> int:
         """Paths that are left standing, suspects among them."""
         return sum(count for why, count in self.reasons.items() if why not in _ELSEWHERE)
+
+
+def _done(outcome: Outcome, step: Pass) -> Iterator[Act]:
+    """What was done in one pass."""
+    for actions, flags in zip(outcome.window.plan.of(step), outcome.done[step], strict=True):
+        yield from (action.act for action, done in zip(actions, flags, strict=True) if done)
 
 
 def summary(

@@ -97,6 +97,10 @@ def _bring(
         for batch in batches(each.file for each in transfers):
             yield batch, session.replicas[receiver].stage(batch, peer)
         return
+    for batch, staged in _reuse(session, receiver, transfers):
+        yield batch, staged
+        here = {file.path for file in batch}
+        transfers = [each for each in transfers if each.file.path not in here]
     missing = _missing(session, origin, receiver, transfers)
     runs: dict[RelPath, list[Run]] = {}
     for run in missing.runs:
@@ -110,6 +114,14 @@ def _bring(
             ]
             session.replicas[receiver].write_ahead([piece for piece in sent if piece.data])
         yield batch, session.replicas[receiver].stage(batch, None)
+
+
+def _reuse(session: Session, receiver: int, transfers: Sequence[Transfer]) -> Iterator[tuple[list[StageFile], Staged]]:
+    """New files whose content the receiver has under another path: copied there, and no byte travels."""
+    for batch in batches(each.file for each in transfers if each.file.source.is_read and not each.replaces):
+        found = session.replicas[receiver].reuse(batch)
+        files = [file for file, content in zip(batch, found.contents, strict=True) if content]
+        yield files, found._replace(contents=tuple(filter(None, found.contents)))
 
 
 def _missing(session: Session, origin: int, receiver: int, transfers: Sequence[Transfer]) -> Lacking:

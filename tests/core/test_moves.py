@@ -240,7 +240,7 @@ def _entries(folder: Folder, prefix: str = "") -> list[Entry]:
     return found
 
 
-@settings(max_examples=80)
+@settings(max_examples=60)
 @given(edits())
 @example(({"a": {"b": {"c": ("x", 1)}}}, {"a": {"c": ("x", 1)}}))
 @example(({"a": {"a": ("x", 1)}}, {"a": {"a": {"a": ("x", 1)}}}))

@@ -1,0 +1,58 @@
+"""Lookalikes: files that may be one file under two names, by what is known before anybody has read them: their size.
+
+A file that only some replicas have need not be read before it is copied, unless one of those that lack it has a file
+of that size under a path where something differs as well: then they may be the same, moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from aefsync.core.compare import Difference
+from aefsync.core.entry import Entry, Kind
+from aefsync.core.verdict import Versions, at, unread
+
+_BITS = 24
+
+
+class Sizes:
+    """The sizes of a replica's files on which something differs, as a sketch of 2 MB: of a size that it does not have
+    it may say so all the same."""
+
+    def __init__(self) -> None:
+        self._sketch = bytearray(1 << _BITS - 3)
+
+    def add(self, size: int) -> None:
+        bit = _bit(size)
+        self._sketch[bit >> 3] |= 1 << (bit & 7)
+
+    def __contains__(self, size: int) -> bool:
+        bit = _bit(size)
+        return bool(self._sketch[bit >> 3] >> (bit & 7) & 1)
+
+
+def _bit(size: int) -> int:
+    return (size ^ size >> _BITS) & (1 << _BITS) - 1
+
+
+def sizes_of(differences: Iterable[Difference]) -> list[Sizes]:
+    """The sizes that each replica has."""
+    found: list[Sizes] = []
+    for difference in differences:
+        found = found or [Sizes() for _ in difference.entries]
+        for sizes, entry in zip(found, difference.entries, strict=True):
+            if entry is not None and entry.kind is Kind.FILE:
+                sizes.add(entry.size)
+    return found
+
+
+def maybe_moved(entries: Versions, sizes: list[Sizes]) -> Iterator[int]:
+    """The replicas whose version was not read and may be what another one has under another path."""
+    for replica in unread(entries):
+        size = at(entries, replica).size
+        if any(size in sizes[i] for i, other in enumerate(entries) if i != replica and _lacks(other, size)):
+            yield replica
+
+
+def _lacks(entry: Entry | None, size: int) -> bool:
+    return entry is None or entry.kind is not Kind.FILE or entry.size != size

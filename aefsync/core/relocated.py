@@ -1,0 +1,139 @@
+"""Relocated: what differs once every replica has made its moves.
+
+The moves of each replica are found in the decisions about it; then the differences are taken as they will be, and
+decided on anew.  So what follows the moves is a plan like any other.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from aefsync.core.action import Act
+from aefsync.core.compare import Difference
+from aefsync.core.differences import Differences
+from aefsync.core.entry import Entry, Kind
+from aefsync.core.fate import Fate
+from aefsync.core.moves import Moves
+from aefsync.core.path import END, RelPath
+from aefsync.core.plan import Pass, Place, Plan, Step
+from aefsync.core.reconcile import Decisions
+from aefsync.core.verdict import Decision, Remove, Stand, Take, at
+from aefsync.core.view import View
+
+_CACHED = 4
+
+
+class OwnFates:
+    """The fates of the paths of one replica that the decisions change, a window at a time."""
+
+    def __init__(self, decisions: Decisions, replica: int) -> None:
+        self._decisions = decisions
+        self._replica = replica
+        self._cached: dict[int, list[Fate]] = {}
+
+    def between(self, low: bytes, high: bytes) -> Iterator[Fate]:
+        """Those with keys `low <= key < high`, in key order."""
+        firsts = self._decisions.firsts
+        for number in range(max(0, bisect_right(firsts, low) - 1), bisect_left(firsts, high)):
+            fates = self._window(number)
+            begin, end = (bisect_left(fates, key, key=_key) for key in (low, high))
+            yield from itertools.islice(fates, begin, end)
+
+    def _window(self, number: int) -> list[Fate]:
+        if number not in self._cached:
+            if len(self._cached) == _CACHED:
+                del self._cached[next(iter(self._cached))]
+            fates = (_fate(decision, self._replica) for decision in self._decisions.window(number))
+            self._cached[number] = [fate for fate in fates if fate is not None]
+        return self._cached[number]
+
+
+def _key(fate: Fate) -> bytes:
+    return fate.path.key
+
+
+def _fate(decision: Decision, replica: int) -> Fate | None:
+    """What becomes of a path on one replica; `None` where it stays as it is."""
+    found, verdict = decision.entries[replica], decision.verdict
+    if isinstance(verdict, Take) and replica != verdict.winner:
+        wanted = at(decision.entries, verdict.winner)
+        return None if found is not None and found.agrees(wanted) else Fate(decision.path, found, wanted)
+    return Fate(decision.path, found, None) if isinstance(verdict, Remove) and found is not None else None
+
+
+class Outlook(NamedTuple):
+    """What must be known before moves are looked for: the replicas that have something which `goes`, and the
+    directories that are `barred` because something below them is left standing or is not known."""
+
+    goes: frozenset[int]
+    barred: frozenset[bytes]
+
+
+def outlook(decisions: Decisions, unknown: Iterable[Collection[bytes]]) -> Outlook:
+    """Look through all decisions once."""
+    barred = {above for own in unknown for path in own for above in _at_and_above(path)}
+    goes: set[int] = set()
+    for decision in decisions:
+        if isinstance(decision.verdict, Stand):
+            barred.update(_at_and_above(decision.path))
+        for replica in range(len(decision.entries)):
+            if replica not in goes:
+                fate = _fate(decision, replica)
+                goes |= {replica} if fate is not None and fate.going is not None else set()
+    return Outlook(frozenset(goes), frozenset(barred))
+
+
+def _at_and_above(path: bytes) -> Iterator[bytes]:
+    while path:
+        yield path
+        path = path.rpartition(b"/")[0]
+
+
+def relocated(decisions: Decisions, moves: Mapping[int, Moves], replicas: int, view: View) -> Differences:
+    """The differences after these moves, of replicas that all shall be as the first one is."""
+    standing = (each for each in decisions if isinstance(each.verdict, Stand))
+    streams: list[Iterator[tuple[bytes, int, Decision | Fate]]] = [((each.path.key, 0, each) for each in standing)]
+    for number in range(1, replicas):
+        own = moves[number].left() if number in moves else OwnFates(decisions, number).between(b"", END)
+        streams.append(_numbered(own, number))
+    found = Differences()
+    for _, group in itertools.groupby(heapq.merge(*streams, key=lambda item: item[:2]), key=lambda item: item[0]):
+        difference = _difference([(number, each) for _, number, each in group], replicas)
+        if not view.same(difference.entries):
+            found.append(difference)
+    return found
+
+
+def _numbered(fates: Iterable[Fate], number: int) -> Iterator[tuple[bytes, int, Decision | Fate]]:
+    return ((fate.path.key, number, fate) for fate in fates)
+
+
+def _difference(members: Sequence[tuple[int, Decision | Fate]], replicas: int) -> Difference:
+    """What all replicas have at a path; one with no fate there has what is wanted."""
+    first = members[0][1]
+    if isinstance(first, Decision):
+        return Difference(first.path, first.entries)
+    found = {number: fate.found for number, fate in members if isinstance(fate, Fate)}
+    return Difference(first.path, tuple(found.get(number, first.wanted) for number in range(replicas)))
+
+
+def plan_of(moves: Mapping[int, Moves], replicas: int) -> Plan:
+    """The moves as a plan of their own, before all others; what is deleted for a move is told of as part of it."""
+    steps: dict[tuple[RelPath, RelPath | None], Step] = {}
+    for replica, own in moves.items():
+        for number, wanted, old in own.told:
+            known = steps.get((wanted.path, old)) or _step(wanted, old)
+            places = (*known.places, Place(Pass.MOVE, number))
+            steps[wanted.path, old] = known._replace(receivers=(*known.receivers, replica), places=places)
+    actions = tuple((moves[number].actions if number in moves else (), (), (), ()) for number in range(replicas))
+    return Plan(actions, (), (), tuple(steps.values()))
+
+
+def _step(wanted: Entry, old: RelPath | None) -> Step:
+    act = Act.MKDIR if old is None else Act.MOVE
+    size = wanted.size if wanted.kind is Kind.FILE else 0
+    return Step(act.value, wanted.path, 0, (), (), size, "mirror", old, wanted.kind is Kind.DIRECTORY)
