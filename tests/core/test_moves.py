@@ -229,12 +229,12 @@ def _folders(folder: Folder) -> list[Folder]:
     return [folder, *(each for part in folder.values() if isinstance(part, dict) for each in _folders(part))]
 
 
-def _entries(folder: Folder, prefix: str = "") -> list[Entry]:
+def entries_of(folder: Folder, prefix: str = "") -> list[Entry]:
     found: list[Entry] = []
     for name, part in folder.items():
         path = prefix + name
         if isinstance(part, dict):
-            found += [d(path), *_entries(part, path + "/")]
+            found += [d(path), *entries_of(part, path + "/")]
         else:
             found.append(ln(path, "x") if part == "link" else f(path, *part))  # type: ignore[misc]
     return found
@@ -247,26 +247,26 @@ def _entries(folder: Folder, prefix: str = "") -> list[Entry]:
 @example(({"a": {"a": "link"}, "b": {"a": ("x", 1)}}, {"a": {"a": {"a": ("x", 1)}}, "b": {"a": "link"}}))
 def test_the_result_is_as_without_moves_and_nothing_is_lost(trees: tuple[Folder, Folder]) -> None:
     before, after = trees
-    check(tree(*_entries(before)), _entries(after))
+    check(tree(*entries_of(before)), entries_of(after))
 
 
 @given(FOLDERS, FOLDERS)
 def test_unrelated_trees(before: Folder, after: Folder) -> None:
-    check(tree(*_entries(before)), _entries(after))
+    check(tree(*entries_of(before)), entries_of(after))
 
 
 @given(edits())
 def test_each_version_is_used_once_and_each_path_served_once(trees: tuple[Folder, Folder]) -> None:
     before, after = trees
-    moves = moves_of(tree(*_entries(before)), _entries(after))
+    moves = moves_of(tree(*entries_of(before)), entries_of(after))
     targets = [action.path for action in moves.actions if action.act is Act.MOVE]
     assert len(set(targets)) == len(targets)
 
 
 @given(FOLDERS.filter(lambda folder: any(isinstance(part, dict) for part in folder.values())))
 def test_a_renamed_tree_is_one_rename(folder: Folder) -> None:
-    has = [d("old"), *_entries(folder, "old/")]
-    moves = moves_of(tree(*has), [d("new"), *_entries(folder, "new/")])
+    has = [d("old"), *entries_of(folder, "old/")]
+    moves = moves_of(tree(*has), [d("new"), *entries_of(folder, "new/")])
     if any(entry.kind is not Kind.DIRECTORY for entry in has):
         assert shown(moves) == ["move old -> new"]
         assert left(moves) == []

@@ -320,8 +320,8 @@ def test_a_copy_beside_its_own_original_is_not_moved_again() -> None:
 
 def test_a_copy_that_was_not_read_is_asked_for() -> None:
     copy = copy_of("x1")
-    there = unread(file(copy, b"xxx", 1))
-    beside = [Difference(copy, (None, None, there)), Difference(RelPath(b"q.txt"), (None, None, there))]
+    there, longer = unread(file(copy, b"xxx", 1)), unread(file(b"q.txt", b"longer", 1))
+    beside = [Difference(copy, (None, None, there)), Difference(RelPath(b"q.txt"), (None, None, longer))]
     assert list(needs_content(Differences([Difference(P, versions("x1 d -")), *beside]), LWW)) == [Unread(2, copy)]
     assert list(needs_content(Differences(beside), LWW)) == []
 

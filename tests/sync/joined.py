@@ -26,7 +26,7 @@ from tests.support.served import served
 NONCE = bytes(KEY_SIZE)
 METHODS = (
     *("hello", "scan", "read_unread", "fingerprints", "entries", "read", "write", "stage", "learn", "apply", "record"),
-    *("recipes", "match", "trash", "restore", "purge", "space", "allocated", "close"),
+    *("recipes", "match", "reuse", "movable", "trash", "restore", "purge", "space", "allocated", "close"),
 )
 Hook = Callable[[Any], object]
 Log = list[tuple[int, str, Any]]

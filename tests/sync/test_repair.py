@@ -166,10 +166,10 @@ def test_a_root_is_made_and_said_to_be(engine: Threads, roots: list[Path], tmp_p
 
 def test_three_replicas_in_one_run(engine: Threads, roots: list[Path], tmp_path: Path) -> None:
     roots.append(tree(tmp_path / "c", {"same": "same", "d/same": "same", "only-c": "x"}))
-    write(roots[1] / "f", b"x")
+    write(roots[1] / "f", b"yy")
     events = run(roots)
     assert acted(events) == [("create", b"f", 1, (0, 2), "missing"), ("create", b"only-c", 2, (0, 1), "missing")]
-    assert (summary(events).copied_files, summary(events).literal_bytes) == (4, 4)
+    assert (summary(events).copied_files, summary(events).literal_bytes) == (4, 6)
     assert judge(roots[0], roots[1]) + judge(roots[1], roots[2]) == []
 
 

@@ -134,7 +134,7 @@ def test_a_file_is_read_once(bench: Bench, monkeypatch: pytest.MonkeyPatch, dire
     for number in range(5):
         # Too large to be read along with the listing.
         a.write_file(b"%d" % number, b"%d" % number * (SMALL + 1))
-        b.write_file(b"b%d" % number, b"%d" % number * (SMALL + 1))
+        b.write_file(b"b%d" % number, b"%d" % number * (SMALL + 2))
     replicas = bench.replicas()
     with joined(*replicas) as session:
         carry(session, decided(session), direct=direct)
