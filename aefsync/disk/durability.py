@@ -7,6 +7,7 @@ attempt a success (fsync's page, "fsyncgate"): what a failed call covered is dis
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import Iterable, Sequence
@@ -40,6 +41,12 @@ class Durable:
         """Make one file durable, or an intent; raises `OSError`."""
         if self._level is not Durability.NONE:
             os.fsync(fd)
+
+    def begin(self, fd: int, offset: int, length: int) -> None:
+        """Let the disk begin with a part of a file that is large: less is left to wait for when it is complete."""
+        if self._level is not Durability.NONE:
+            with contextlib.suppress(OSError):
+                syscalls.begin_writing(fd, offset, length)
 
     def files(self, mount: int, count: int) -> None:
         """Make so many files durable that were written since `mount` was opened; raises `OSError`."""

@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import itertools
 import os
+import threading
 from collections.abc import Callable, Sequence
 
 from aefsync.core.action import Staged, StageFile
@@ -169,14 +170,19 @@ class Staging:
             write_all(target, data, 0)
             self._count(size)
             return content_digest(data)
-        hasher = content_hasher(threads=True)
         cloned = size >= _REFLINK_FROM and _reflink(source, target)
+        hasher = content_hasher(threads=cloned)
         end = 0
         # A clone is hashed itself: stores through a mapping may reach the source between cloning and reading.
         for run in read_runs(target if cloned else source):
-            hasher.update(run.data)
-            if not (cloned or run.is_hole):
-                write_all(target, run.data, run.offset)
+            hashing = threading.Thread(target=hasher.update, args=(run.data,))
+            hashing.start()
+            try:
+                if not (cloned or run.is_hole):
+                    write_all(target, run.data, run.offset)
+                    self._durable.begin(target, run.offset, len(run.data))
+            finally:
+                hashing.join()
             end = run.offset + len(run.data)
             self._count(len(run.data))
             if end > size:

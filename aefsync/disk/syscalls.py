@@ -15,6 +15,7 @@ RENAME_EXCHANGE = 2
 _SYS_OPENAT2 = 437
 _RESOLVE_NO_SYMLINKS = 0x04
 _RESOLVE_BENEATH = 0x08
+_SYNC_FILE_RANGE_WRITE = 2
 _PATIENCE = 64
 """Attempts at a walk that is raced; a lease on the file (Samba) gives the same error, and that may last."""
 _LINUX = sys.platform == "linux"
@@ -73,6 +74,12 @@ def syncfs(fd: int) -> None:
         os.sync()
         return
     _check(call(fd))
+
+
+def begin_writing(fd: int, offset: int, length: int) -> None:
+    """Have the disk begin to write a range of a file, and do not wait for it; nothing becomes durable by that."""
+    types = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+    _check(_function("sync_file_range", *types)(fd, offset, length, _SYNC_FILE_RANGE_WRITE))
 
 
 def file_system_magic(fd: int) -> int:

@@ -16,6 +16,8 @@ from tests.bench.measure import Command, Step, nothing
 CHECKOUT = Path(__file__).parents[2]
 PER_DIRECTORY = 100
 SMALLEST = 100
+LARGE = 2 << 30
+"""Bytes of the large file."""
 DEPTH = 40
 
 
@@ -50,6 +52,17 @@ class Place:
         subprocess.run(["cp", "-a", a, b], check=True)
         return a, b
 
+    @functools.cached_property
+    def large(self) -> Path:
+        """A directory of one file of `LARGE` bytes that no compression makes smaller."""
+        directory = self.root / "large"
+        directory.mkdir()
+        source = random.Random(self.seed)
+        with (directory / "large.dat").open("wb") as file:
+            for _ in range(LARGE >> 24):
+                file.write(source.randbytes(1 << 24))
+        return directory
+
     @property
     def cache(self) -> Path:
         return self.root / "home" / "cache"
@@ -63,8 +76,9 @@ class Place:
         return {"HOME": str(home), **{name: str(home / part) for name, part in names.items()}}
 
     def forget(self) -> None:
-        """Delete every index: the cache, and `.aefsync/` in the trees."""
+        """Delete every index and what is known of roots: cache and state, and `.aefsync/` in the trees."""
         shutil.rmtree(self.cache, ignore_errors=True)
+        shutil.rmtree(self.root / "home" / "state", ignore_errors=True)
         for tree in self.root.iterdir():
             shutil.rmtree(tree / ".aefsync", ignore_errors=True)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.bench.measure import Case, Command
-from tests.bench.place import Place, deep, flat
+from tests.bench.place import LARGE, Place, deep, flat
 
 Workload = Callable[[Place], Iterator[Case]]
 SLOW_PEER = 3
@@ -60,6 +60,26 @@ def second_diff(place: Place) -> Iterator[Case]:
     diff = place.aefsync("diff", a, b)
     diff.run()
     yield Case("diff, index warm", diff, "rsync -an", place.peer("rsync", "-an", f"{a}/", f"{b}/"))
+
+
+def first_copy(place: Place) -> Iterator[Case]:
+    """First `repair` into nothing: of the small files, and of one large file, which `cp` and `sync` are the measure of."""
+    a, b, c = place.pair[0], place.root / "copy-B", place.root / "copy-C"
+
+    def begin_anew() -> None:
+        place.forget()
+        for tree in (b, c):
+            shutil.rmtree(tree, ignore_errors=True)
+
+    def case(what: str, source: Path, peer_name: str, peer: Command, goal: float) -> Case:
+        return Case(what, place.aefsync("repair", source, b, before=begin_anew), peer_name, peer, goal=goal)
+
+    rsync = place.peer("rsync", "-a", "--exclude=.aefsync", f"{a}/", c, before=begin_anew)
+    yield case("first copy, small files", a, "rsync -a", rsync, 1.0)
+    large = place.large
+    plain = place.peer("sh", "-c", 'cp -a "$0" "$1" && sync "$1"/*', large, c, before=begin_anew)
+    yield case(f"first copy, {LARGE >> 20} MiB in one file", large, "cp + sync", plain, 1.2)
+    begin_anew()
 
 
 def curve(place: Place) -> Iterator[Case]:
@@ -115,5 +135,6 @@ WORKLOADS: dict[str, Workload] = {
     "first-diff": first_diff,
     "second-diff": second_diff,
     "no-op": no_op,
+    "first-copy": first_copy,
     "curve": curve,
 }

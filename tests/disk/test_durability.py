@@ -14,6 +14,7 @@ from aefsync.core.writing import Durability, Writing
 from aefsync.disk import syscalls
 from aefsync.disk.durability import FEW, Durable
 from aefsync.disk.replica import LocalReplica
+from aefsync.disk.sparse import BLOCK
 from tests.disk.ground import Ground, Site, wanted
 
 
@@ -147,3 +148,20 @@ def test_writing_in_a_session_goes_by_its_level(tmp_path: Path, calls: Calls, le
     assert [name for name in calls.made if name in ("00000001", "root")] == (
         [] if level is Durability.NONE else ["00000001", "root"]
     )
+
+
+@pytest.mark.parametrize("level", Durability)
+def test_the_disk_begins_early_with_a_large_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: Durability
+) -> None:
+    begun: list[tuple[int, int]] = []
+    monkeypatch.setattr(syscalls, "begin_writing", lambda fd, offset, length: begun.append((offset, length)))
+    site, other = Site(tmp_path / "site", durability=level), Ground(tmp_path / "other")
+    size = BLOCK + 1
+    for name in (b"small", b"large"):
+        other.write(name, b"x" * (size if name == b"large" else 5))
+        file = StageFile(other.entry(name), RelPath(name))
+        assert site.staging.stage([file], other.root).problems == ()
+    assert begun == ([] if level is Durability.NONE else [(0, BLOCK), (BLOCK, 1)])
+    site.close()
+    other.close()
