@@ -19,6 +19,7 @@ from aefsync.sync.events import (
     Event,
     Examined,
     Filtered,
+    LeftUndone,
     Notice,
     Ran,
     Started,
@@ -62,7 +63,7 @@ class Human:
                 self._troubled(event)
             case Conflicted():
                 self._conflicted(event)
-            case Notice():
+            case Notice() | LeftUndone():
                 self._noticed(event)
             case Filtered():
                 self._filtered(event)
@@ -114,8 +115,10 @@ class Human:
             winner = "" if event.winner is None else f" is {label(event.winner)}'s"
             self._say(f"conflict: {escape(event.path)}{winner}; the other version: {escape(event.kept_as)}")
 
-    def _noticed(self, event: Notice) -> None:
-        if event.warning or not self._style.quiet:
+    def _noticed(self, event: Notice | LeftUndone) -> None:
+        if isinstance(event, LeftUndone):
+            self._say(f"{labels(event.to)} is read-only: {event.action} {escape(event.path)} left undone")
+        elif event.warning or not self._style.quiet:
             self._say(escape_text(event.text))
 
     def _examined(self, event: Examined) -> None:

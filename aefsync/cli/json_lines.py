@@ -27,6 +27,7 @@ from aefsync.sync.events import (
     Event,
     Examined,
     Filtered,
+    LeftUndone,
     Notice,
     Ran,
     Started,
@@ -65,7 +66,7 @@ def record(event: Event) -> Record:
     match event:
         case Differs():
             return _difference(event)
-        case Acted():
+        case Acted() | LeftUndone():
             return _action(event)
         case Troubled():
             reason = _text(event.problem.reason)
@@ -151,7 +152,10 @@ def _entry(entry: Entry, view: View) -> Record:
     return line | _name("target", entry.target) if entry.target else line
 
 
-def _action(event: Acted) -> Record:
+def _action(event: Acted | LeftUndone) -> Record:
+    if isinstance(event, LeftUndone):
+        undone: Record = {"event": "left_undone", "action": event.action, **_name("path", event.path)}
+        return {**undone, "to": list(event.to), "reason": "read-only"}
     line: Record = {"event": "action", "action": event.action, **_name("path", event.path)}
     if event.old is not None:
         line |= _name("old", event.old)

@@ -7,6 +7,7 @@ After that, windows of the plan can be had one at a time, in any order (`Decided
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -89,7 +90,7 @@ class _Census(NamedTuple):
 
 def decide(session: Session, survey: Survey, request: RepairRequest) -> Decided:
     """Reconcile all differences; raises `GuardError` where the plan must not be carried out."""
-    latest_ns = max(opened.clock_ns for opened in session.opened) + SKEW_NS
+    latest_ns = time.time_ns() + max(0, *session.clocks_ahead_ns) + SKEW_NS
     rules = Rules(latest_ns, request.mirror, survey.aspects, request.no_delete)
     _guard_roots(session, survey, request)
     census = _take_census(session, survey, request)

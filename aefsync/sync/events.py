@@ -72,6 +72,14 @@ class Acted(NamedTuple):
     is_directory: bool = False
 
 
+class LeftUndone(NamedTuple):
+    """An action that a replica does not let be done: it is read-only."""
+
+    action: str
+    path: RelPath
+    to: tuple[int, ...]
+
+
 class Conflicted(NamedTuple):
     """A conflict settled by keeping both (`kept_as`), or left standing (`winner` and `kept_as` are `None`)."""
 
@@ -165,6 +173,7 @@ Event = (
     | Notice
     | Differs
     | Acted
+    | LeftUndone
     | Conflicted
     | Troubled
     | Filtered

@@ -10,11 +10,11 @@ from aefsync.core.plan import Pass
 from aefsync.core.ports import Scanned
 from aefsync.core.problem import Problem
 from aefsync.core.verdict import Decision, Stand, Why
+from aefsync.sync.attending import Attending
 from aefsync.sync.decide import Decided
 from aefsync.sync.events import Summary
 from aefsync.sync.passes import Outcome
 from aefsync.sync.request import RepairRequest
-from aefsync.sync.session import Session
 from aefsync.sync.survey import agree
 
 _ELSEWHERE = (Why.UNKNOWN, Why.UNREAD, Why.KEPT)
@@ -93,7 +93,7 @@ def _done(outcome: Outcome, step: Pass) -> Iterator[Act]:
 
 
 def summary(
-    session: Session,
+    attending: Attending,
     decided: Decided,
     tally: Tally,
     scans: Sequence[Scanned],
@@ -103,12 +103,13 @@ def summary(
     late: bool,
 ) -> Summary:
     """The last event; `scans` are how the replicas are now, `late` says that the time was up before all was done."""
-    equal = agree(session, decided.survey, scans) and not tally.problems
+    session = attending.session
+    equal = not attending.lost and not tally.problems and agree(session, decided.survey, scans)
     suspects, standing = tally.reasons[Why.SUSPECT], tally.standing
     pending = request.dry_run and not decided.is_empty
-    causes = _causes(tally, settled=equal or pending, late=late)
+    causes = _causes(attending, tally, settled=equal or pending, late=late)
     return Summary(
-        exit_code=4 if _PARTLY.intersection(causes) else 1 if causes else 0,
+        exit_code=7 if attending.lost else 4 if _PARTLY.intersection(causes) else 1 if causes else 0,
         causes=causes,
         run=session.run,
         dry_run=request.dry_run,
@@ -135,7 +136,7 @@ def summary(
     )
 
 
-def _causes(tally: Tally, *, settled: bool, late: bool) -> tuple[str, ...]:
+def _causes(attending: Attending, tally: Tally, *, settled: bool, late: bool) -> tuple[str, ...]:
     """Why the exit code is not 0; `settled`: the replicas agree, or would if this were no rehearsal."""
     suspects, standing = tally.reasons[Why.SUSPECT], tally.standing
     # Not known on some replica, or kept, by the user's wish, or kept for the sake of what filters leave out.
@@ -144,6 +145,8 @@ def _causes(tally: Tally, *, settled: bool, late: bool) -> tuple[str, ...]:
         ("problems", tally.problems),
         ("conflicts", tally.copies),
         ("suspects", suspects),
+        ("read-only", tally.skipped and attending.read_only),
+        ("lost", attending.lost),
         ("left standing", standing > suspects),
         ("max duration", late),
         ("still different", not (settled or tally.problems or excused or standing or late)),

@@ -7,7 +7,7 @@ PUT comes to the same paths, so that everything is told in key order.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -16,11 +16,11 @@ from aefsync.core.path import RelPath
 from aefsync.core.plan import Pass, Place, Transfer
 from aefsync.core.ports import Monitor, Phase
 from aefsync.core.problem import Problem
+from aefsync.sync.attending import Attending
 from aefsync.sync.deadline import Deadline
 from aefsync.sync.decide import Decided, Window
-from aefsync.sync.session import Session
 from aefsync.sync.together import one_ahead
-from aefsync.sync.transfer import PATHS, Transferred, transfer
+from aefsync.sync.transfer import PATHS, Transferred
 
 BATCH = 4096
 """Actions in one request."""
@@ -50,20 +50,23 @@ class Outcome(NamedTuple):
         return sum(flags.count(0) for flags in self.done[self.step])
 
 
-def rehearse(decided: Decided) -> Iterator[Outcome]:
+def rehearse(decided: Decided, read_only: Collection[int]) -> Iterator[Outcome]:
     """What `carry_out` would come to if all went well, nothing being done."""
+    flags = [bytes([number not in read_only]) for number in range(decided.replicas)]
     for number in range(len(decided.loads)):
         window = decided.window(number)
-        done = {step: tuple(bytes([1]) * len(own) for own in window.plan.of(step)) for step in Pass}
+        done = {
+            step: tuple(flag * len(own) for flag, own in zip(flags, window.plan.of(step), strict=True)) for step in Pass
+        }
         yield Outcome(Pass.PUT, window, done)
 
 
-def carry_out(session: Session, decided: Decided, monitor: Monitor, deadline: Deadline) -> Iterator[Outcome]:
+def carry_out(attending: Attending, decided: Decided, monitor: Monitor, deadline: Deadline) -> Iterator[Outcome]:
     """Do everything; outcomes of PUT come for every window, in order, those of the other passes where there are any.
 
     When the time is up nothing further is begun.
     """
-    passes = _Passes(session, decided, monitor, deadline)
+    passes = _Passes(attending, decided, monitor, deadline)
     for step in Pass:
         numbers = [number for number, load in enumerate(decided.loads) if step is Pass.PUT or load.has(step)]
         ordered = reversed(numbers) if step.backwards else iter(numbers)
@@ -76,8 +79,9 @@ def carry_out(session: Session, decided: Decided, monitor: Monitor, deadline: De
 class _Passes:
     """What must be remembered between windows."""
 
-    def __init__(self, session: Session, decided: Decided, monitor: Monitor, deadline: Deadline) -> None:
-        self._session = session
+    def __init__(self, attending: Attending, decided: Decided, monitor: Monitor, deadline: Deadline) -> None:
+        self._session = attending.session
+        self._attending = attending
         self._monitor = monitor
         self._deadline = deadline
         self._totals = [sum(own) for own in decided.load.actions]
@@ -103,7 +107,10 @@ class _Passes:
         if step is Pass.PUT:
             failed = tuple(map(frozenset.union, failed, self._failed.pop(window.number, failed)))
         actions = window.plan.of(step)
-        applied = self._session.each(lambda number, _: self._apply(number, actions[number], failed[number]))
+        applied = self._attending.each(
+            lambda number, _: self._apply(number, actions[number], failed[number]),
+            lambda number: _left_undone(actions[number]),
+        )
         done = {earlier: self._done.pop((window.number, earlier), none) for earlier in Pass if earlier < step}
         done[step] = tuple(bytes(own.done) for own in applied)
         if step in (Pass.MOVE, Pass.DELETE):
@@ -118,13 +125,15 @@ class _Passes:
             wanted = window.plan.early if step is Pass.MOVE else window.plan.transfers
         if not wanted:
             return Transferred((frozenset(),) * len(self._totals), ())
-        transferred = transfer(self._session, wanted, self._deadline)
+        transferred = self._attending.transfer(wanted, self._deadline)
         if step is Pass.MOVE and any(transferred.failed):
             self._failed[window.number] = transferred.failed
         return transferred
 
     def _apply(self, number: int, actions: Sequence[Action], failed: frozenset[RelPath]) -> Applied:
         """Apply a replica's actions in batches, without those whose content did not arrive."""
+        if number in self._attending.read_only:
+            return _left_undone(actions)
         done: list[bool] = []
         problems: list[Problem] = []
         kept: list[KeptCopy] = []
@@ -138,6 +147,10 @@ class _Passes:
             self._applied[number] += len(batch)
             self._monitor.progress(number, Phase.APPLY, self._applied[number], self._totals[number])
         return Applied(tuple(done), tuple(problems), tuple(kept))
+
+
+def _left_undone(actions: Sequence[Action]) -> Applied:
+    return Applied((False,) * len(actions), (), ())
 
 
 def batches(actions: Sequence[Action]) -> Iterator[list[Action]]:

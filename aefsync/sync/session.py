@@ -94,6 +94,11 @@ class Session(NamedTuple):
         return self.each(ask)
 
     @property
+    def clocks_ahead_ns(self) -> tuple[int, ...]:
+        """How much later it is on each replica's clock than here."""
+        return tuple(replica.clock_ahead_ns for replica in self.replicas)
+
+    @property
     def sent_bytes(self) -> int:
         return sum(replica.sent_bytes for replica in self.replicas)
 

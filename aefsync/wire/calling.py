@@ -60,6 +60,11 @@ class Caller:
         with self._changed:
             return not self._over and self.connection.state is State.IDLE and self.connection.said is None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody can be called any more."""
+        return self._over
+
     def send(self, method: Method, *arguments: Any) -> Pending:
         """Send a call; raises `UnreachableError` where all is over."""
         pending = Pending()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ from aefsync.wire.dialogue import Method
 from aefsync.wire.messages.rows import MAX_READ
 from aefsync.wire.stream import Stream
 
+LONGEST_TRIP_NS = 1_000_000_000
 AHEAD = 16 << 20
 """Bytes of content that may be on their way: more than a fast link holds in the time of a round trip."""
 MANY_PATHS = 1 << 14
@@ -40,11 +42,20 @@ class RemoteReplica:
     """
 
     def __init__(
-        self, stream: Stream, monitor: OnProgress | None = None, *, label: str = "replica", compress: bool = False
+        self,
+        stream: Stream,
+        monitor: OnProgress | None = None,
+        *,
+        label: str = "replica",
+        compress: bool = False,
+        clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self.on_progress: OnProgress = monitor or _ignore
         self.label = label
         self.round_trips = 0
+        self.clock_ahead_ns = 0
+        """How much later it is on the peer's clock than on ours, to within half a round trip or half a second."""
+        self._clock_ns = clock_ns
         self._compress = compress
         self._earlier_sent = self._earlier_received = 0
         self._written: collections.deque[tuple[int, Pending]] = collections.deque()
@@ -63,8 +74,17 @@ class RemoteReplica:
         """The version of the agent's program, once it has greeted."""
         return self._caller.connection.peer_version
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection is over."""
+        return self._caller.is_over
+
     def hello(self, request: Open) -> Opened:
+        before_ns = self._clock_ns()
         opened: Opened = self._call(Method.HELLO, request)
+        after_ns = self._clock_ns()
+        # The first one waits for the connection, too: its beginning does not tell when the other clock was read.
+        self.clock_ahead_ns = opened.clock_ns - after_ns + min(after_ns - before_ns, LONGEST_TRIP_NS) // 2
         return opened
 
     def scan(self, request: Scan) -> Scanned:

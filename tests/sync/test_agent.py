@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from aefsync.core.past import Undo
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Open, Scan, TrashItem
 from aefsync.core.space import Share
@@ -119,7 +120,7 @@ def test_a_read_only_agent_says_so_and_lets_nothing_be_changed(tmp_path: Path) -
     replica = PinnedReplica(Pin(read_only=True))
     assert replica.hello(ask(tmp_path / "B", Access.WRITE)).read_only
     replica.scan(Scan())
-    for change in (lambda: replica.restore([ITEM]), lambda: replica.purge([ITEM.run])):
+    for change in (lambda: replica.restore([ITEM]), lambda: replica.purge([ITEM.run]), lambda: replica.undo(Undo("x"))):
         with pytest.raises(RootError, match="this agent is read-only"):
             change()
     with pytest.raises(AefsyncError, match="opened for reading"):
@@ -138,6 +139,8 @@ def test_an_append_only_agent_lets_nothing_leave_the_trash(tmp_path: Path) -> No
     assert harsh.keeping_all().keeps_trash
     with pytest.raises(RootError, match="append-only: nothing leaves its trash"):
         replica.purge([ITEM.run])
+    with pytest.raises(RootError, match="append-only: nothing is undone here"):
+        replica.undo(Undo(ITEM.run))
     assert replica.restore([ITEM]).done == (True,)
     replica.close()
 

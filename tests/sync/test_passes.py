@@ -14,6 +14,7 @@ from aefsync.core.plan import Pass
 from aefsync.core.ports import Phase, Silent
 from aefsync.core.problem import Problem
 from aefsync.core.view import View
+from aefsync.sync.attending import Attending
 from aefsync.sync.deadline import Deadline
 from aefsync.sync.decide import decide
 from aefsync.sync.passes import BATCH, Outcome, batches, carry_out, rehearse
@@ -50,7 +51,7 @@ class Noting:
 def run(replicas: list[Watched], request: RepairRequest = LWW, monitor: Noting | Silent | None = None) -> list[Outcome]:
     with joined(*replicas) as session:
         decided = decide(session, survey(session, request.common, View.FULL), request)
-        return list(carry_out(session, decided, monitor or Silent(), Deadline()))
+        return list(carry_out(Attending(session), decided, monitor or Silent(), Deadline()))
 
 
 def applied(replica: Watched) -> list[Action]:
@@ -106,9 +107,10 @@ def test_a_rehearsal_tells_the_same(request_: RepairRequest) -> None:
     replicas = in_memory(*mixed())
     with joined(*replicas) as session:
         decided = decide(session, survey(session, request_.common, View.FULL), request_)
-        rehearsed = [event for outcome in rehearse(decided) for event in _told(outcome)]
+        rehearsed = [event for outcome in rehearse(decided, frozenset()) for event in _told(outcome, frozenset())]
         assert not applied(replicas[0]) + applied(replicas[1])
-        told = [event for outcome in carry_out(session, decided, Silent(), Deadline()) for event in _told(outcome)]
+        passes = carry_out(Attending(session), decided, Silent(), Deadline())
+        told = [event for outcome in passes for event in _told(outcome, frozenset())]
     assert told == rehearsed
     paths = [event.path.key for event in told if hasattr(event, "action")]
     assert len(paths) > 9
@@ -133,7 +135,9 @@ def test_a_conflict_copy_that_did_not_arrive_is_left_out() -> None:
     assert sum(outcome.skipped for outcome in outcomes) == 1
     lacking = trees[0].nodes.keys() - trees[1].nodes.keys()
     assert [path[:10] for path in lacking] == [b"m.conflict"]
-    told = [event for outcome in outcomes for event in _told(outcome) if getattr(event, "path", b"") in lacking]
+    told = [
+        event for outcome in outcomes for event in _told(outcome, frozenset()) if getattr(event, "path", b"") in lacking
+    ]
     # It was renamed where it was, and that is what is said.
     assert [event.to for event in told if hasattr(event, "to")] == [(0,)]
 
@@ -147,7 +151,7 @@ def test_what_was_refused_is_not_claimed() -> None:
     replicas = in_memory(a, b)
     replicas[1].hooks["apply"] = lambda _: b.nodes.pop(RelPath(b"x"), None)
     outcomes = run(replicas, MIRROR)
-    told = [event.path for outcome in outcomes for event in _told(outcome) if hasattr(event, "action")]
+    told = [event.path for outcome in outcomes for event in _told(outcome, frozenset()) if hasattr(event, "action")]
     assert told == [b"y"]
     assert {step: sum(o.skipped for o in outcomes if o.step is step) for step in Pass} == {
         Pass.MOVE: 0,
@@ -186,7 +190,7 @@ def test_when_the_time_is_up_nothing_further_is_begun() -> None:
     with joined(*in_memory(*trees)) as session:
         decided = decide(session, survey(session, LWW.common, View.FULL), LWW)
         deadline = Deadline(0)
-        assert list(carry_out(session, decided, Silent(), deadline)) == []
+        assert list(carry_out(Attending(session), decided, Silent(), deadline)) == []
     assert deadline.late
     assert [listing(each) for each in trees] == before
 
@@ -199,7 +203,7 @@ def test_the_run_after_one_whose_time_was_up_does_the_rest(block: int) -> None:
         with joined(*in_memory(*trees)) as session:
             decided = decide(session, survey(session, LWW.common, View.FULL), LWW)
             deadline = Deadline(seconds, clock=lambda times=times: next(times))  # type: ignore[misc]
-            for _ in carry_out(session, decided, Silent(), deadline):
+            for _ in carry_out(Attending(session), decided, Silent(), deadline):
                 pass
             session.each(lambda _, replica: replica.record())
         if not deadline.late:
@@ -212,5 +216,5 @@ def test_a_time_that_nothing_was_left_for_was_long_enough() -> None:
     with joined(*in_memory(MemoryTree(), MemoryTree())) as session:
         deadline = Deadline(0)
         decided = decide(session, survey(session, LWW.common, View.FULL), LWW)
-        assert list(carry_out(session, decided, Silent(), deadline)) == []
+        assert list(carry_out(Attending(session), decided, Silent(), deadline)) == []
     assert not deadline.late

@@ -1,0 +1,68 @@
+"""Which replicas of a session take part in what changes: not those that are read-only, nor those lost on the way.
+
+What cannot be done on them is left undone; the others go on to the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from aefsync.core.path import RelPath
+from aefsync.core.plan import Transfer
+from aefsync.errors import ProtocolError, UnreachableError
+from aefsync.sync.deadline import Deadline
+from aefsync.sync.session import Session
+from aefsync.sync.transfer import Transferred, transfer
+
+if TYPE_CHECKING:
+    from aefsync.wire.remote import RemoteReplica
+
+T = TypeVar("T")
+
+
+class Attending:
+    """The replicas that are still there; `lost` says of each of the others why."""
+
+    def __init__(self, session: Session) -> None:
+        self.lost: dict[int, str] = {}
+        self.read_only = frozenset(number for number, opened in enumerate(session.opened) if opened.read_only)
+        self.session = session
+
+    def each(self, call: Callable[[int, RemoteReplica], T], otherwise: Callable[[int], T]) -> list[T]:
+        """Call something on every replica at once; `otherwise` stands for the result of one that is lost."""
+
+        def attempt(number: int, replica: RemoteReplica) -> T:
+            if number in self.lost:
+                return otherwise(number)
+            try:
+                return self.session.call(number, call)
+            except (UnreachableError, ProtocolError) as error:
+                if not replica.is_lost:
+                    raise
+                self.lost[number] = error.message
+                return otherwise(number)
+
+        return self.session.each(attempt)
+
+    def transfer(self, wanted: Sequence[Transfer], deadline: Deadline) -> Transferred:
+        """Carry out what transfers can be; the others have failed."""
+        while True:
+            out = {*self.lost, *self.read_only}
+            able = [each for each in wanted if each.receiver not in out and each.origin not in self.lost]
+            try:
+                done = transfer(self.session, able, deadline)
+            except (UnreachableError, ProtocolError) as error:
+                gone = [n for n, replica in enumerate(self.session.replicas) if replica.is_lost and n not in self.lost]
+                if not gone:
+                    raise
+                self.lost |= dict.fromkeys(gone, error.message)
+                continue
+            return done._replace(failed=self._failed(done, wanted))
+
+    def _failed(self, done: Transferred, wanted: Sequence[Transfer]) -> tuple[frozenset[RelPath], ...]:
+        dropped = [(each.receiver, each.file.path) for each in wanted if each.origin in self.lost]
+        return tuple(
+            paths | {path for receiver, path in dropped if receiver == number}
+            for number, paths in enumerate(done.failed)
+        )
