@@ -2,7 +2,7 @@
 
 A file is a row of **frames**, each complete or not there:
 
-    length of the body (4 bytes)  CRC-32 of the body (4)  body: a letter, then zlib
+    length of the body (4 bytes)  CRC-32 of the body (4)  body: a letter, then what it stands for
     H  JSON: format, command, replicas, and the metadata that counted        once, first
     I  the intent of a batch                  before anything of it is done
     O  the outcome of the batch before it     afterwards
@@ -30,7 +30,16 @@ from aefsync.core.past import ChangeCounts
 from aefsync.core.ports import Title
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.home import Home
-from aefsync.disk.journal_batch import Outcome, doubtful, made, pack_intent, pack_outcome, unpack_intent, unpack_outcome
+from aefsync.disk.journal_batch import (
+    Outcome,
+    counted,
+    doubtful,
+    made,
+    pack_intent,
+    pack_outcome,
+    unpack_intent,
+    unpack_outcome,
+)
 
 RUNS = b"runs"
 FORMAT = 1
@@ -64,8 +73,8 @@ class Journal:
         changes, self._intended = self._intended, ()
         if not changes:
             return
-        for change in made(changes, outcome):
-            self._counts[change.did] += 1
+        for did, number in counted(changes, outcome).items():
+            self._counts[did] += number
         # Not written: whoever reads the journal finds the batch in doubt, and looks.
         with contextlib.suppress(OSError):
             self._append(_OUTCOME, pack_outcome(outcome))
@@ -97,7 +106,7 @@ class Journal:
             self._append(_HEADER, json.dumps(said).encode())
 
     def _append(self, kind: int, data: bytes) -> None:
-        body = bytes([kind]) + zlib.compress(data, 1)
+        body = bytes([kind]) + data
         frame = _FRAME.pack(len(body), zlib.crc32(body)) + body
         size = os.fstat(self._fd).st_size
         try:
@@ -174,14 +183,9 @@ class Recorded:
         """What a frame holds; raises `ValueError`."""
         frame = self._frames[number]
         body = os.pread(self._fd, frame.length, frame.place)
-        inflate = zlib.decompressobj()
-        try:
-            data = inflate.decompress(body[1:], MAX_FRAME)
-        except zlib.error as error:
-            raise ValueError(str(error)) from error
-        if zlib.crc32(body) != frame.check or inflate.unconsumed_tail:
+        if zlib.crc32(body) != frame.check:
             raise ValueError("a damaged frame")
-        return data
+        return body[1:]
 
 
 class _Frame(NamedTuple):

@@ -2,8 +2,8 @@
 
 What a batch **intends** is written before anything of it is done, what became of it afterwards.  Columns:
 
-    intent    COUNT  did, flags of each change  |  paths, joined by NUL  |  entries  |  contents  |  targets, extras
-    outcome   fate of each change  |  ctime_ns, inode of each as it stood just after  |  kept: positions, then names
+    intent    zlib: count, did and flags of each change | paths, joined by NUL | entries | targets, extras;  digests
+    outcome   zlib: fate of each change  |  ctime_ns, inode of each as it stood just after  |  kept: positions, then names
 
 A change of a batch without an outcome (the run was killed) may have been made or not; whoever takes it back looks.
 """
@@ -11,8 +11,11 @@ A change of a batch without an outcome (the run was killed) may have been made o
 from __future__ import annotations
 
 import enum
+import itertools
 import json
 import struct
+import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -27,6 +30,7 @@ _ENTRY = struct.Struct("<BHQqqQHH")
 """kind, mode, size, mtime_ns, ctime_ns, inode, lengths of the target and of the extra (JSON, where there is one)."""
 _STAMP = struct.Struct("<qQ")
 _CONTENT = 32
+MAX_SIZE = 64 << 20
 _BITS = _BEFORE, _AFTER, _DISPLACED = 1, 2, 4
 
 Stamp = tuple[int, int]
@@ -60,32 +64,32 @@ def doubtful(number: int) -> Outcome:
 
 
 def pack_intent(changes: Sequence[Change]) -> bytes:
-    """The intent of a batch."""
-    rows, paths = bytearray(), []
-    entries: list[Entry] = []
-    for did, path, before, after, source, displaced in changes:
-        versions = (before, after, displaced)
-        rows += _ROW.pack(did, sum(bit for bit, entry in zip(_BITS, versions, strict=True) if entry is not None))
-        paths += [path] if source is None else [path, source]
-        entries += [entry for entry in versions if entry is not None]
-    names = b"\0".join(paths)
+    """The intent of a batch; digests are no use to zlib and stay out of it."""
+    triples = [(change.before, change.after, change.displaced) for change in changes]
+    flags = [sum(bit for bit, entry in zip(_BITS, each, strict=True) if entry is not None) for each in triples]
+    rows = bytes(itertools.chain.from_iterable(zip((change.did for change in changes), flags, strict=True)))
+    names = b"\0".join([path for change in changes for path in (change.path, change.source) if path is not None])
+    entries = [entry for each in triples for entry in each if entry is not None]
     extras = [pack_extra(entry.extra) for entry in entries]
-    pairs = list(zip(entries, extras, strict=True))
-    stats = b"".join(_ENTRY.pack(e.kind, e.mode, *e[3:7], len(e.target), len(extra)) for e, extra in pairs)
-    contents = b"".join(entry.content for entry in entries)
-    tail = b"".join(entry.target + extra for entry, extra in pairs)
-    return b"".join([_COUNT.pack(len(changes)), rows, _COUNT.pack(len(names)), names, stats, contents, tail])
+    pack = _ENTRY.pack
+    pairs = zip(entries, extras, strict=True)
+    stats = b"".join([pack(e[1], e[2], e[3], e[4], e[5], e[6], len(e[8]), len(extra)) for e, extra in pairs])
+    tail = b"".join([part for entry, extra in zip(entries, extras, strict=True) for part in (entry.target, extra)])
+    head = zlib.compress(b"".join([_COUNT.pack(len(changes)), rows, _COUNT.pack(len(names)), names, stats, tail]), 1)
+    return b"".join([_COUNT.pack(len(head)), head, *[entry.content for entry in entries]])
 
 
 def unpack_intent(data: bytes) -> list[Change]:
     """The changes of an intent; raises `ValueError` or `struct.error` where it is none."""
+    (squeezed,) = _COUNT.unpack_from(data)
+    data, contents = unsqueezed(data[_COUNT.size : _COUNT.size + squeezed]), data[_COUNT.size + squeezed :]
     (number,) = _COUNT.unpack_from(data)
     place = _COUNT.size + number * _ROW.size
     rows = list(_ROW.iter_unpack(data[_COUNT.size : place]))
     (length,) = _COUNT.unpack_from(data, place)
     place += _COUNT.size
     paths = iter(data[place : place + length].split(b"\0"))
-    entries = _unpack_entries(data, place + length, sum(flags.bit_count() for _, flags in rows))
+    entries = _unpack_entries(data[place + length :], contents, sum(flags.bit_count() for _, flags in rows))
     changes = []
     for code, flags in rows:
         did, path = Did(code), RelPath(next(paths))
@@ -97,17 +101,29 @@ def unpack_intent(data: bytes) -> list[Change]:
     return changes
 
 
-def _unpack_entries(data: bytes, place: int, number: int) -> Iterator[Entry]:
-    """Entries that begin at `place`, their paths still to come."""
-    contents = place + number * _ENTRY.size
-    tail = contents + number * _CONTENT
-    for row in _ENTRY.iter_unpack(data[place:contents]):
+def _unpack_entries(data: bytes, contents: bytes, number: int) -> Iterator[Entry]:
+    """Entries, their paths still to come."""
+    tail = number * _ENTRY.size
+    for position, row in enumerate(_ENTRY.iter_unpack(data[:tail])):
         kind, mode, size, mtime_ns, ctime_ns, inode, target_length, extra_length = row
-        content, target = data[contents : contents + _CONTENT], data[tail : tail + target_length]
-        contents, tail = contents + _CONTENT, tail + target_length + extra_length
+        content = contents[position * _CONTENT : (position + 1) * _CONTENT]
+        target = data[tail : tail + target_length]
+        tail += target_length + extra_length
         extra = unpack_extra(data[tail - extra_length : tail])
         stat = (mode, size, mtime_ns, ctime_ns, inode)
         yield Entry(RelPath(b"-"), Kind(kind), *stat, content, target, extra)
+
+
+def unsqueezed(data: bytes) -> bytes:
+    """What zlib made small, up to `MAX_SIZE` bytes; raises `ValueError`."""
+    inflate = zlib.decompressobj()
+    try:
+        found = inflate.decompress(data, MAX_SIZE)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    if inflate.unconsumed_tail:
+        raise ValueError("too large")
+    return found
 
 
 def pack_extra(extra: Extra | None) -> bytes:
@@ -128,14 +144,16 @@ def unpack_extra(data: bytes) -> Extra | None:
 
 def pack_outcome(outcome: Outcome) -> bytes:
     """What became of a batch."""
-    stamps = b"".join(_STAMP.pack(*stamp) for stamp in outcome.stamps)
+    number = len(outcome.fates)
+    stamps = struct.pack("<" + "qQ" * number, *itertools.chain.from_iterable(outcome.stamps))
     kept = b"".join(map(_COUNT.pack, (len(outcome.kept), *outcome.kept)))
     names = b"\0".join(outcome.kept.values())
-    return b"".join([_COUNT.pack(len(outcome.fates)), bytes(outcome.fates), stamps, kept, names])
+    return zlib.compress(b"".join([_COUNT.pack(number), bytes(outcome.fates), stamps, kept, names]), 1)
 
 
 def unpack_outcome(data: bytes, number: int) -> Outcome:
     """What became of a batch of so many changes; raises `ValueError` or `struct.error` where it is no outcome of it."""
+    data = unsqueezed(data)
     (found,) = _COUNT.unpack_from(data)
     if found != number:
         raise ValueError("outcome of another batch")
@@ -148,6 +166,15 @@ def unpack_outcome(data: bytes, number: int) -> Outcome:
     positions = [each for (each,) in _COUNT.iter_unpack(data[place + _COUNT.size : names])]
     paths = map(RelPath, data[names:].split(b"\0") if kept else [])
     return Outcome(fates, stamps, dict(zip(positions, paths, strict=True)))
+
+
+def counted(changes: Sequence[Change], outcome: Outcome) -> Counter[Did]:
+    """How many changes of each kind were made."""
+    pairs = zip(changes, outcome.fates, strict=True)
+    counts = Counter([change.did for change, fate in pairs if fate is Fate.DONE])
+    if outcome.kept or Fate.THERE in outcome.fates:
+        return Counter(change.did for change in made(changes, outcome))
+    return counts
 
 
 def made(changes: Iterable[Change], outcome: Outcome) -> Iterator[Change]:
