@@ -10,7 +10,8 @@ A repair goes through these files, in this order:
     sync/survey      a snapshot of each                                   disk/scan, listing, building, page, index
                      contents read where they have to be                                  disk/reading, hashing
                      compared level by level                              core/snapshot, tree, compare
-    sync/decide      what wins for each differing path                    core/reconcile, verdict, conflict
+    sync/decide      all that differs, packed                             core/differences
+                     what wins for each differing path                    core/reconcile, verdict, conflict
                      what each replica has to do, in safe order           core/plan, action
                      whether that may be done at all                      core/guards
     sync/transfer    bytes brought to staging, verified                   disk/staging
