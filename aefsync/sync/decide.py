@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ from aefsync.core.plan import Plan, Transfer, plan
 from aefsync.core.reconcile import Decisions, needs_content, reconcile
 from aefsync.core.stores import Folding, collisions
 from aefsync.core.tree import KeyRange, Question
-from aefsync.core.verdict import Decision, Rules, unread
+from aefsync.core.verdict import Decision, Rules, Versions, unread
 from aefsync.errors import GuardError, UsageError
 from aefsync.sync.moves import relocate
 from aefsync.sync.request import RepairRequest
@@ -43,13 +44,15 @@ class Window(NamedTuple):
 class Decided(NamedTuple):
     """What is to be done, and what is left standing; `loads` tell what each window's plan comes to.
 
-    `moves`, if there are any, are the plan of the first window; the others are about what is left after that.
+    `moves`, if there are any, are the plan of the first window; the others are about what is left after that, as is how
+    many paths each replica has `alone`.
     """
 
     survey: Survey
     decisions: Decisions
     loads: tuple[Load, ...]
     differences: int
+    alone: tuple[int, ...]
     moves: Plan | None = None
 
     @property
@@ -94,7 +97,8 @@ def decide(session: Session, survey: Survey, request: RepairRequest) -> Decided:
     rules = Rules(latest_ns, request.mirror, survey.aspects, request.no_delete)
     _guard_roots(session, survey, request)
     census = _take_census(session, survey, request)
-    _guard_unrelated(session, survey, request, census.alone)
+    if not request.mirror:
+        _guard_unrelated(session, survey, request, census.alone)
     if census.doubtful:
         spans = _unread(session, survey, needs_content(census.differences, rules))
         if any(spans):
@@ -103,6 +107,8 @@ def decide(session: Session, survey: Survey, request: RepairRequest) -> Decided:
             census = _take_census(session, survey, request)
     rules = rules._replace(folded=_folded(census.differences, rules))
     decided = _decided(session, survey, census, rules)
+    if request.mirror:
+        _guard_unrelated(session, survey, request, decided.alone)
     room = Room(session)
     decided = decided._replace(loads=tuple(_loads(decided, room)))
     _guard_deletes(session, decided, request)
@@ -123,9 +129,23 @@ def _decided(session: Session, survey: Survey, census: _Census, rules: Rules) ->
     decisions = reconcile(census.differences, rules, survey.unknown)
     found = relocate(session, survey, decisions) if rules.mirror else None
     if found is None:
-        return Decided(survey, decisions, (), len(census.differences))
+        return Decided(survey, decisions, (), len(census.differences), census.alone)
     decisions = reconcile(found.differences, rules, survey.unknown)
-    return Decided(survey, decisions, (), len(census.differences), found.plan)
+    return Decided(
+        survey, decisions, (), len(census.differences), _alone(found.differences, len(census.alone)), found.plan
+    )
+
+
+def _alone(differences: Differences, replicas: int) -> tuple[int, ...]:
+    """How many paths each replica has that no other one has."""
+    holders = Counter(holder for each in differences if (holder := _holder(each.entries)) is not None)
+    return tuple(holders[number] for number in range(replicas))
+
+
+def _holder(entries: Versions) -> int | None:
+    """The only replica that has a path; `None` where there are several."""
+    holders = [number for number, entry in enumerate(entries) if entry is not None]
+    return holders[0] if len(holders) == 1 else None
 
 
 def _loads(decided: Decided, room: Room) -> Iterator[Load]:

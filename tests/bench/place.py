@@ -119,6 +119,14 @@ def small_files(root: Path, files: int, largest: int, seed: int) -> None:
         os.close(descriptor)
 
 
+def large_files(root: Path, files: int, size: int, seed: int) -> None:
+    """`files` files of `size` bytes, all different."""
+    root.mkdir(parents=True)
+    noise = random.Random(seed).randbytes(size)
+    for number in range(files):
+        (root / f"file-{number:05}.dat").write_bytes(number.to_bytes(8) + noise[8:])
+
+
 def flat(root: Path, files: int, age_s: int) -> None:
     """So many tiny files in one directory, all `age_s` older than in another tree of the kind."""
     root.mkdir()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.bench.measure import Case, Command
-from tests.bench.place import LARGE, Place, deep, flat
+from tests.bench.place import LARGE, Place, deep, flat, large_files
 
 Workload = Callable[[Place], Iterator[Case]]
 SLOW_PEER = 3
@@ -119,6 +119,26 @@ def _point(place: Place, shape: Callable[[Path, int, int], None], files: int) ->
         shutil.rmtree(tree)
 
 
+def rename(place: Place) -> Iterator[Case]:
+    """`repair --mirror` after a directory with 1 GiB in it got another name, against one with nothing to do."""
+    a, b = place.root / "renamed-A", place.root / "renamed-B"
+    print("... writing 1 GiB, twice", file=sys.stderr, flush=True)
+    one, other = a / "one", a / "other"
+    large_files(one, 1024, 1 << 20, place.seed)
+    subprocess.run(["cp", "-a", a, b], check=True)
+    place.aefsync("repair", a, b).run()
+
+    def turn() -> None:
+        old, new = (one, other) if one.exists() else (other, one)
+        old.rename(new)
+
+    repair = place.aefsync("repair", "--mirror", "--max-delete", "0", a, b)
+    renamed = place.aefsync("repair", "--mirror", "--max-delete", "0", a, b, before=turn)
+    yield Case("repair --mirror, 1 GiB renamed", renamed, "nothing to do", repair, goal=1.2)
+    for tree in (a, b):
+        shutil.rmtree(tree)
+
+
 def versions() -> list[str]:
     """What was compared, for the head of the table."""
     lines = [f"python {sys.version.split()[0]}"]
@@ -137,4 +157,5 @@ WORKLOADS: dict[str, Workload] = {
     "no-op": no_op,
     "first-copy": first_copy,
     "curve": curve,
+    "rename": rename,
 }

@@ -75,6 +75,13 @@ def test_with_changes_in_it(aefsync: Program, pair: Pair) -> None:
     assert (done.summary["deleted"], done.summary["literal_bytes"]) == (1, 12)
 
 
+def test_a_mirror_whose_only_directory_was_renamed_is_no_unrelated_tree(aefsync: Program, pair: Pair) -> None:
+    tree(pair.a, {f"old/{number}": str(number) for number in range(150)})
+    aefsync("repair", "--mirror", *pair).expect(0)
+    os.rename(pair.a / "old", pair.a / "new")
+    assert moves(mirror(aefsync, pair)) == [("old", "new")]
+
+
 def rename(root: Path, *pairs: tuple[str, str]) -> None:
     for old, new in pairs:
         (root / new).parent.mkdir(parents=True, exist_ok=True)
