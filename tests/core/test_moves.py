@@ -240,7 +240,7 @@ def entries_of(folder: Folder, prefix: str = "") -> list[Entry]:
     return found
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(edits())
 @example(({"a": {"b": {"c": ("x", 1)}}}, {"a": {"c": ("x", 1)}}))
 @example(({"a": {"a": ("x", 1)}}, {"a": {"a": {"a": ("x", 1)}}}))

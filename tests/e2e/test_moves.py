@@ -199,7 +199,7 @@ def test_a_file_that_was_edited_and_put_back_in_time_is_read(aefsync: Program, p
     assert moves(done) == []
 
 
-@pytest.mark.parametrize("nth", [1, 2, 3, 5, 7, 8])
+@pytest.mark.parametrize("nth", range(1, 7))
 def test_killed_midway_the_next_run_converges(aefsync: Program, pair: Pair, tmp_path: Path, nth: int) -> None:
     paired(aefsync, pair, {**FILES, **{f"dir/{number}": f"content {number}" for number in range(30)}})
     contents = {path.read_bytes() for path in pair.b.rglob("*") if path.is_file() and ".aefsync" not in path.parts}
