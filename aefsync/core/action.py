@@ -65,6 +65,13 @@ class Staged(NamedTuple):
     """content that had to travel"""
     reused_bytes: int = 0
     """content that the receiver held"""
+    own_problems: tuple[Problem, ...] = ()
+    """trouble that is the receiver's own (a full disk), by the path that was meant; once for all that it stopped"""
+
+    @property
+    def reason(self) -> str:
+        """Why something could not be staged, where it was just one file."""
+        return next((problem.reason for problem in (*self.problems, *self.own_problems)), "was not staged")
 
     def with_rest(self, rest: Staged) -> Staged:
         """This, and what staging came to for those of its files that have no content here."""

@@ -81,8 +81,8 @@ def bring(staging: Staging, staged: bytes, annex: Staging, wanted: Entry) -> byt
     )
     copied = annex.stage([StageFile(source, wanted.path)], ConfinedRoot(staging.fd))
     name = annex.name(wanted.path)
-    if copied.problems or name is None:
-        raise Refused(copied.problems[0].reason if copied.problems else "was not staged")
+    if name is None or not all(copied.contents):
+        raise Refused(copied.reason)
     annex.take(wanted.path)
     return name
 

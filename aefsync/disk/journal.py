@@ -29,6 +29,7 @@ from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.past import ChangeCounts
 from aefsync.core.ports import Title
 from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.durability import Durable
 from aefsync.disk.home import Home
 from aefsync.disk.journal_batch import (
     Outcome,
@@ -52,8 +53,9 @@ _FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
 class Journal:
     """Writes the journal of one run; the file is made when the first change is intended."""
 
-    def __init__(self, home: ConfinedRoot, run: str, title: Title, aspects: Aspects = PLAIN) -> None:
+    def __init__(self, home: ConfinedRoot, run: str, title: Title, durable: Durable, aspects: Aspects = PLAIN) -> None:
         self._home = home
+        self._durable = durable
         self._path = RUNS + b"/" + os.fsencode(run)
         self._title = title
         self._aspects = aspects
@@ -86,7 +88,7 @@ class Journal:
         with contextlib.suppress(OSError):
             if self._intended or any(self._counts.values()):
                 self._append(_END, json.dumps(list(self._counts.values())).encode())
-                os.fsync(self._fd)
+                self._durable.file(self._fd)
             else:
                 with self._home.directory(RUNS) as fd:
                     os.unlink(self._path[len(RUNS) + 1 :], dir_fd=fd)

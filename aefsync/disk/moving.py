@@ -124,8 +124,8 @@ def _carry_over(scene: Scene, action: Action, old: Place) -> None:
             place_link(scene, Action(Act.LINK, action.path, wanted._replace(target=target), None))
         case Kind.FILE:
             staged = scene.staging.stage([StageFile(action.found, action.path)], scene.root)
-            if staged.problems:
-                raise Refused(staged.problems[0].reason)
+            if not all(staged.contents):
+                raise Refused(staged.reason)
             place_file(scene, Action(Act.CREATE, action.path, wanted, None))
     _discard(scene, action)
 

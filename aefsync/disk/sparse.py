@@ -20,6 +20,10 @@ _SECTOR = 512
 _DATA, _HOLE = getattr(os, "SEEK_DATA", -1), getattr(os, "SEEK_HOLE", -1)
 
 
+class WriteError(OSError):
+    """Trouble with the file that is written, not with what it is written from."""
+
+
 class Run(NamedTuple):
     """A run of a file's bytes: `data` lasts until the next one; `is_hole` where they are zeros that nobody wrote."""
 
@@ -74,12 +78,15 @@ def _zeros(start: int, stop: int) -> Iterator[Run]:
 
 
 def write_all(fd: int, data: bytes | memoryview, offset: int) -> None:
-    """Write bytes at an offset; raises `OSError`."""
+    """Write bytes at an offset; raises `WriteError`."""
     view = memoryview(data)
-    while view:
-        count = os.pwrite(fd, view, offset)
-        view = view[count:]
-        offset += count
+    try:
+        while view:
+            count = os.pwrite(fd, view, offset)
+            view = view[count:]
+            offset += count
+    except OSError as error:
+        raise WriteError(error.errno, error.strerror) from None
 
 
 def write_sparsely(fd: int, data: bytes, offset: int) -> None:

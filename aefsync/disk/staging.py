@@ -9,6 +9,7 @@ bytes are hashed as they pass, and it counts as staged only when they are what t
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import itertools
 import os
@@ -29,10 +30,11 @@ from aefsync.disk.durability import Durable
 from aefsync.disk.hashing import READ_FLAGS, SMALL, Seen, unchanged
 from aefsync.disk.home import TMP, Home
 from aefsync.disk.setting import finish_new
-from aefsync.disk.sparse import read_runs, write_all, write_sparsely
+from aefsync.disk.sparse import WriteError, read_runs, write_all, write_sparsely
 
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FICLONE = 0x40049409
+_FINAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _REFLINK_FROM = 1 << 20
 
 
@@ -61,6 +63,8 @@ class Staging:
         self._fill = fill
         self._names: dict[RelPath, bytes] = {}
         self._contents: dict[RelPath, bytes] = {}
+        self._unwritten: dict[RelPath, WriteError] = {}
+        self._is_full = False
         self._number = 0
         self._sync_each = True
         self._bytes = 0
@@ -86,19 +90,28 @@ class Staging:
     def write(self, pieces: Sequence[Piece]) -> None:
         """Append pieces to the files they are meant for."""
         for piece in pieces:
+            if self._is_full or piece.path in self._unwritten:
+                continue
             if piece.path not in self._names:
                 self._names[piece.path] = self.new_name()
-            name = self._names[piece.path]
-            fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self.fd)
             try:
-                write_sparsely(fd, piece.data, piece.offset)
-            finally:
-                os.close(fd)
+                self._write_piece(self._names[piece.path], piece)
+            except WriteError as error:
+                self._unwritten[piece.path] = error
+                self._discard(piece.path)
+
+    def _write_piece(self, name: bytes, piece: Piece) -> None:
+        fd = _open(name, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, self.fd)
+        try:
+            write_sparsely(fd, piece.data, piece.offset)
+        finally:
+            os.close(fd)
 
     def stage(self, files: Sequence[StageFile], peer: ConfinedRoot | None) -> Staged:
         """Complete files; a digest each, empty where it failed."""
         contents: list[bytes] = []
         problems: list[Problem] = []
+        own: list[Problem] = []
         literal = reused = 0
         self._sync_each = self._durable.is_each(len(files))
         with OpenDirectories(peer, writable=False) if peer else contextlib.nullcontext() as directories:
@@ -109,6 +122,11 @@ class Staging:
                         content = self._copy(file, directories, bed)
                     else:
                         content, found = self._verify(file)
+                except WriteError as error:
+                    own += [] if self._is_full else [Problem(bytes(file.path), reason_of(error))]
+                    self._is_full = self._is_full or error.errno in _FINAL
+                    contents.append(b"")
+                    self._discard(file.path)
                 except (_Refused, OSError) as error:
                     problems.append(Problem(bytes(file.source.path), reason_of(error)))
                     contents.append(b"")
@@ -122,16 +140,19 @@ class Staging:
             self._durable.files(self.fd, len(files))
         except OSError as error:
             return self._distrust(files, reason_of(error))
-        return Staged(tuple(contents), tuple(problems), literal, reused)
+        return Staged(tuple(contents), tuple(problems), literal, reused, tuple(own))
 
     def _distrust(self, files: Sequence[StageFile], reason: str) -> Staged:
         """Nothing of a batch counts that could not be made durable."""
         for file in files:
             self._discard(file.path)
-        problems = tuple(Problem(bytes(file.source.path), reason) for file in files)
-        return Staged((b"",) * len(files), problems, 0)
+        others = f" (and {len(files) - 1} with it)" if len(files) > 1 else ""
+        problem = Problem(bytes(files[0].path), f"not durable{others}: {reason}")
+        return Staged((b"",) * len(files), (), 0, own_problems=(problem,))
 
     def _copy(self, file: StageFile, directories: OpenDirectories, bed: Bed | None) -> bytes:
+        if self._is_full:
+            raise _full()
         origin = file.held or file.source
         directory, name = split(origin.path)
         source = os.open(name, READ_FLAGS, dir_fd=directories.get(directory))
@@ -159,7 +180,7 @@ class Staging:
         if path in self._names:
             self._discard(path)
         directory, name = (self.beds.fd(bed.name), path.name) if bed else (self.fd, self.new_name())
-        target = os.open(name, _CREATE, 0o600, dir_fd=directory)
+        target = _open(name, _CREATE, directory)
         self._names[path] = bed.name + b"/" + name if bed else name
         return target
 
@@ -193,10 +214,12 @@ class Staging:
 
     def _verify(self, file: StageFile) -> tuple[bytes, int]:
         """Complete and check what was written piece by piece; its digest, and how many bytes were here already."""
+        if self._is_full or file.path in self._unwritten:
+            raise self._unwritten.pop(file.path, None) or _full()
         name = self._names.get(file.path)
         if name is None:
             name = self._names[file.path] = self.new_name()
-        fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self.fd)
+        fd = _open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, self.fd)
         try:
             reused = self._fill(file.path, fd)
             hasher = content_hasher(threads=True)
@@ -211,9 +234,12 @@ class Staging:
             os.close(fd)
 
     def _finish(self, fd: int, entry: Entry) -> None:
-        finish_new(fd, entry, self._aspects)
-        if self._sync_each:
-            self._durable.file(fd)
+        try:
+            finish_new(fd, entry, self._aspects)
+            if self._sync_each:
+                self._durable.file(fd)
+        except OSError as error:
+            raise WriteError(error.errno, error.strerror) from None
 
     def _count(self, count: int) -> None:
         self._bytes += count
@@ -230,6 +256,17 @@ class Staging:
     def close(self) -> None:
         self.beds.close()
         os.close(self.fd)
+
+
+def _open(name: bytes, flags: int, directory: int) -> int:
+    try:
+        return os.open(name, flags, 0o600, dir_fd=directory)
+    except OSError as error:
+        raise WriteError(error.errno, error.strerror) from None
+
+
+def _full() -> WriteError:
+    return WriteError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def seen_as(entry: Entry) -> Seen:

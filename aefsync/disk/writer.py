@@ -68,7 +68,7 @@ class Writer:
     @property
     def _journal(self) -> Journal:
         if self._opened_journal is None:
-            self._opened_journal = Journal(self._home, self._run, self._title, self._aspects)
+            self._opened_journal = Journal(self._home, self._run, self._title, self._durable, self._aspects)
         return self._opened_journal
 
     @property

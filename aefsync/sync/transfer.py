@@ -61,9 +61,11 @@ def transfer(session: Session, transfers: Sequence[Transfer], deadline: Deadline
         own.difference(*(_arrived(batch, staged) for _, batch, staged in results[i])) for i, own in enumerate(asked)
     ]
     staged = [(origin, staged) for own in results for origin, _, staged in own]
+    problems = [(origin, problem) for origin, each in staged for problem in each.problems]
+    problems += [(i, problem) for i, own in enumerate(results) for _, _, each in own for problem in each.own_problems]
     return Transferred(
         tuple(map(frozenset, failed)),
-        tuple(dict.fromkeys((origin, problem) for origin, each in staged for problem in each.problems)),
+        tuple(dict.fromkeys(problems)),
         sum(each.literal_bytes for _, each in staged),
         sum(each.reused_bytes for _, each in staged),
     )

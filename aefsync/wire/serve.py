@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import threading
 import time
@@ -11,11 +12,14 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from aefsync.core.ports import Phase, Replica
-from aefsync.errors import AefsyncError, IncompatibleError, ProtocolError, UnreachableError
+from aefsync.core.problem import reason_of
+from aefsync.errors import AefsyncError, IncompatibleError, ProtocolError, RootError, UnreachableError
 from aefsync.wire.codec import NEED_DATA, PULSE, Connection, LocalProtocolError, Role, State
 from aefsync.wire.dialogue import Call, Failed, Message, Progress, Reply, failure_of
 from aefsync.wire.stream import READ_SIZE, Stream
 
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENOMEM)
+"""Errors that no replica can do anything about, wherever they come up."""
 PROGRESS_INTERVAL = 0.05
 """Seconds between two progress messages of one phase."""
 
@@ -69,6 +73,8 @@ def _perform(replica: Replica, call: Call) -> tuple[Reply | Failed, bool]:
     except AefsyncError as error:
         return failure_of(error), True
     except Exception as error:  # noqa: BLE001  whatever it is, the other side is told
+        if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+            return failure_of(RootError(reason_of(error))), True
         return failure_of(AefsyncError(f"internal error: {_one_line(error)}")), False
     return Reply(call.method, value), True
 

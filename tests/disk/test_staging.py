@@ -94,9 +94,12 @@ def test_what_could_not_be_made_durable_does_not_count(
     monkeypatch.setattr(os, "fsync", fail)
     monkeypatch.setattr(syscalls, "syncfs", fail)
     for batch in (names[:2], names):
-        contents, problems = stage(site, other, *batch)
-        assert contents == (b"",) * len(batch)
-        assert problems == ["input/output error"] * len(batch)
+        files = [StageFile(other.entry(path), RelPath(path)) for path in batch]
+        staged = site.staging.stage(files, other.root)
+        assert staged.contents == (b"",) * len(batch)
+        reasons = [problem.reason for problem in staged.own_problems]
+        together = f"not durable (and {FEW} with it): input/output error"
+        assert reasons == (["input/output error"] * 2 if len(batch) == 2 else [together])
         assert all(nothing_staged(site, name) for name in batch)
 
 
@@ -227,23 +230,6 @@ def test_a_link_swapped_in_for_a_directory_of_the_source(site: Site, other: Grou
     assert site.staging.stage([file], other.root).contents == (b"",)
 
 
-def test_a_full_disk_is_a_problem_of_that_file(site: Site, other: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
-    other.write(b"a", b"one")
-    other.write(b"b", b"two")
-    pwrite = os.pwrite
-
-    def full(fd: int, data: bytes, offset: int) -> int:
-        if bytes(data) == b"one":
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return pwrite(fd, data, offset)
-
-    monkeypatch.setattr(os, "pwrite", full)
-    contents, problems = stage(site, other, b"a", b"b")
-    assert contents == (b"", content_digest(b"two"))
-    assert problems == ["no space left on device"]
-    assert len(os.listdir(site.staging.fd)) == 1
-
-
 # sharing blocks
 
 
@@ -334,3 +320,45 @@ def test_progress_counts_bytes(site: Site, other: Ground) -> None:
     stage(site, other, b"a", b"b")
     assert counted == sorted(counted)
     assert counted[-1] == 5 + BLOCK // 4
+
+
+# trouble of the receiver
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, number: int, data: bytes) -> None:
+    """Have this very content not written."""
+    pwrite = os.pwrite
+
+    def fail(fd: int, view: bytes, offset: int) -> int:
+        if bytes(view) == data:
+            raise OSError(number, os.strerror(number))
+        return pwrite(fd, view, offset)
+
+    monkeypatch.setattr(os, "pwrite", fail)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG])
+@pytest.mark.parametrize("direct", [True, False])
+def test_trouble_of_the_disk_is_told_once(
+    site: Site, other: Ground, monkeypatch: pytest.MonkeyPatch, number: int, direct: bool
+) -> None:
+    """A full disk stops the others, too, without a word for each; a bad spot is the affair of one file."""
+    for name in (b"a", b"b", b"c"):
+        other.write(name, name * 3)
+    entries = [other.entry(name) for name in (b"a", b"b", b"c")]
+    failing(monkeypatch, number, b"bbb")
+    if not direct:
+        site.staging.write([Piece(entry.path, 0, 3, other.read(entry.path)) for entry in entries])
+    files = [StageFile(entry, entry.path) for entry in entries]
+    staged = site.staging.stage(files, other.root if direct else None)
+    is_final = number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+    after = b"" if is_final else entries[2].content
+    # Pieces of c came before anybody knew.
+    assert staged.contents[0] == (entries[0].content if direct else staged.contents[0])
+    assert staged.contents[1:] == (b"", after)
+    assert staged.problems == ()
+    assert [(problem.path, problem.reason) for problem in staged.own_problems] == [(b"b", os.strerror(number).lower())]
+    if is_final:
+        again = site.staging.stage(files[2:], other.root)
+        assert (again.contents, again.problems, again.own_problems) == ((b"",), (), ())
+        assert again.reason == "was not staged"

@@ -197,7 +197,7 @@ opened = st.builds(
     stores(),
 )
 answers = st.builds(Answer, rows(counts), st.binary(max_size=64), rows(counts), rows(st.binary(max_size=12)))
-staged = st.builds(Staged, rows(st.sampled_from([b"", bytes(32)])), rows(problems), counts, counts)
+staged = st.builds(Staged, rows(st.sampled_from([b"", bytes(32)])), rows(problems), counts, counts, rows(problems))
 levels = st.integers(0, len(LEVELS) - 1)
 change_counts = st.builds(ChangeCounts, counts, counts, counts, counts, counts)
 records = st.builds(RunRecord, runs, texts, rows(st.binary(max_size=30)), change_counts)

@@ -176,14 +176,16 @@ class StagedForm(Form):
     problems: Problems
     literal_bytes: Count
     reused_bytes: Count
+    own_problems: Problems
 
     @classmethod
     def of(cls, *values: Staged) -> Self:
-        contents, problems, *counts = values[0]
-        return cls(contents, pack_problems(problems), *counts)
+        contents, problems, literal, reused, own = values[0]
+        return cls(contents, pack_problems(problems), literal, reused, pack_problems(own))
 
     def values(self) -> tuple[Staged]:
-        return (Staged(self.contents, unpack_problems(self.problems), self.literal_bytes, self.reused_bytes),)
+        counts = (self.literal_bytes, self.reused_bytes)
+        return (Staged(self.contents, unpack_problems(self.problems), *counts, unpack_problems(self.own_problems)),)
 
 
 class ReuseReply(StagedForm, tag="reuse"): ...
