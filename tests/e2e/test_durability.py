@@ -21,7 +21,7 @@ def test_order(aefsync: Program, pair: Pair, tmp_path: Path, level: str, count: 
     if not can_trace():
         pytest.skip("strace cannot trace here")
     for root in pair:
-        tree(root, {"same": "1"})
+        tree(root, {root.name: "1"})
     # What a home is made with is durable at every level; here it is there already.
     aefsync("repair", *pair).expect(0)
     tree(pair.a, {f"d{n % 3}/f{n}": f"new {n}" for n in range(count)}, mtime_ns=BASE_NS + SECOND)
