@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 import msgspec
 from msgspec import Meta
 
-from aefsync.core.action import Applied, KeptCopy, Staged
+from aefsync.core.action import Applied, KeptCopy
 from aefsync.core.change import Did
 from aefsync.core.compare import Span
 from aefsync.core.entry import Entry
@@ -41,6 +41,7 @@ from aefsync.wire.messages.rows import (
     unpack_text,
 )
 from aefsync.wire.messages.space import AllocatedReply, SpaceReply
+from aefsync.wire.messages.staged import StagedForm
 from aefsync.wire.packing import pack_spans, unpack_spans
 
 
@@ -169,23 +170,6 @@ class MatchReply(Form, tag="match"):
 
 
 class WriteReply(Nothing, tag="write"): ...
-
-
-class StagedForm(Form):
-    contents: ByteStrings
-    problems: Problems
-    literal_bytes: Count
-    reused_bytes: Count
-    own_problems: Problems
-
-    @classmethod
-    def of(cls, *values: Staged) -> Self:
-        contents, problems, literal, reused, own = values[0]
-        return cls(contents, pack_problems(problems), literal, reused, pack_problems(own))
-
-    def values(self) -> tuple[Staged]:
-        counts = (self.literal_bytes, self.reused_bytes)
-        return (Staged(self.contents, unpack_problems(self.problems), *counts, unpack_problems(self.own_problems)),)
 
 
 class ReuseReply(StagedForm, tag="reuse"): ...
