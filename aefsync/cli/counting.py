@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, NamedTuple
 
 from aefsync.cli.options import option
-from aefsync.core.metadata import SPECIAL
+from aefsync.core.metadata import SPECIAL, Namespaces
 from aefsync.sync.request import Request
 
 
@@ -14,6 +14,7 @@ class Counting(NamedTuple):
 
     owner: Annotated[bool, option("--owner", says="Owner and group, by name where there is one.")] = False
     numeric_ids: Annotated[bool, option("--numeric-ids", says="Owner and group, by number.")] = False
+    xattrs: Annotated[bool, option("-X", "--xattrs", says="Extended attributes; for root ACLs as well.")] = False
     setid: Annotated[bool, option("--setid", says="Set-user-id, set-group-id and sticky bits.")] = False
 
 
@@ -25,5 +26,6 @@ def counted(common: Request, counting: Counting) -> Request:
             mode_bits=aspects.mode_bits | (SPECIAL if counting.setid else 0),
             owner=counting.owner or counting.numeric_ids,
             numeric_ids=counting.numeric_ids,
+            xattrs=Namespaces.ALL if counting.xattrs else Namespaces.NONE,
         )
     )

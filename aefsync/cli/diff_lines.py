@@ -46,12 +46,15 @@ def code(event: Differs, unreadable: Callable[[int], bool] | None = None) -> str
 def metadata_text(one: Entry, other: Entry, aspects: Aspects = PLAIN) -> str:
     """What differs of what counts beside the content, from the first to the second.
 
-    Like `mode 644 755, mtime +3600 s, owner alice bob, group staff users`.
+    Like `mode 644 755, mtime +3600 s, owner alice bob, group staff users, xattrs`.
     """
     parts = [f"mode {one.mode:o} {other.mode:o}"] if (one.mode ^ other.mode) & aspects.mode_bits else []
     if not aspects.same_times([one.mtime_ns, other.mtime_ns]) and one.kind is not Kind.DIRECTORY:
         parts.append(f"mtime {seconds_text(other.mtime_ns - one.mtime_ns)}")
-    return ", ".join(parts + _owner_texts(one, other))
+    parts += _owner_texts(one, other)
+    if one.extra and other.extra and one.extra.xattrs != other.extra.xattrs:
+        parts.append("xattrs")
+    return ", ".join(parts)
 
 
 def _owner_texts(one: Entry, other: Entry) -> list[str]:

@@ -149,6 +149,8 @@ def _entry(entry: Entry, view: View) -> Record:
     if entry.extra is not None and (owner := entry.extra.owner) is not None:
         line |= {"uid": owner.uid, "gid": owner.gid, **_name("owner", owner.shown_user)}
         line |= _name("group", owner.shown_group)
+    if entry.extra is not None and entry.extra.xattrs is not None:
+        line["xattrs"] = [escape(name) for name, _ in entry.extra.attributes]
     return line | _name("target", entry.target) if entry.target else line
 
 

@@ -18,6 +18,7 @@ Owners have names, and are the same where these are; a name that one machine lac
 
 from __future__ import annotations
 
+import enum
 from typing import NamedTuple
 
 PERMISSIONS = 0o777
@@ -25,6 +26,20 @@ SPECIAL = 0o7000
 """set-user-id, set-group-id, sticky"""
 OLDEST_NS, NEWEST_NS = -(1 << 63), (1 << 63) - 1
 """What fits a packed stat: the years 1678 to 2262."""
+
+
+Attributes = tuple[tuple[bytes, bytes], ...]
+"""Extended attributes, names and values, by name."""
+
+
+class Namespaces(enum.IntEnum):
+    """Which extended attributes count; each holds those before it."""
+
+    NONE = 0
+    USER = 1
+    """what any owner may set"""
+    ALL = 2
+    """ACLs and what only root may set as well"""
 
 
 class Owner(NamedTuple):
@@ -57,16 +72,25 @@ class Owner(NamedTuple):
 
 
 class Extra(NamedTuple):
-    """What only counts where it is asked for; `None` where it is not, or could not be read."""
+    """What only counts where it is asked for; `None` where it is not, or could not be read.
+
+    `xattrs` is a digest of extended attributes (empty: there are none); `attributes` are these, where the replica was
+    asked for them.
+    """
 
     owner: Owner | None = None
+    xattrs: bytes | None = None
+    attributes: Attributes = ()
 
     @property
     def canonical(self) -> bytes:
         """What stands for it in digests."""
-        return self.owner.canonical if self.owner else b"?"
+        xattrs = b"?" if self.xattrs is None else self.xattrs
+        return (self.owner.canonical if self.owner else b"?") + xattrs
 
     def is_same(self, other: Extra) -> bool:
+        if self.xattrs != other.xattrs:
+            return False
         if self.owner is None or other.owner is None:
             return self.owner is other.owner
         return self.owner.is_same(other.owner)
@@ -77,7 +101,7 @@ class Aspects(NamedTuple):
 
     `mode_bits` are the bits of a mode that do; mtimes are compared in steps of `step_ns`, those before `oldest_ns` and
     after `newest_ns` as if they were these, and are the same when no more than `window_ns` lie between them.  With
-    `owner` an entry has an `Extra`; `numeric_ids` leaves names out of it.  Without `symlinks`, paths where one stands
+    `owner` or `xattrs` an entry has an `Extra`; `numeric_ids` leaves names out of it.  Without `symlinks`, paths where one stands
     are left alone.  `folding` (`stores.Folding`) tells which names are one name on some replica.
     """
 
@@ -89,13 +113,14 @@ class Aspects(NamedTuple):
     window_ns: int = 0
     owner: bool = False
     numeric_ids: bool = False
+    xattrs: Namespaces = Namespaces.NONE
     symlinks: bool = True
     folding: int = 0
 
     @property
     def is_plain(self) -> bool:
         """Whether digests are those of what counts by default, which are kept."""
-        return self[:8] == PLAIN[:8]
+        return self[:9] == PLAIN[:9]
 
     @property
     def has_exact_times(self) -> bool:
@@ -104,7 +129,7 @@ class Aspects(NamedTuple):
     @property
     def has_extras(self) -> bool:
         """Whether something counts that a packed stat does not hold."""
-        return self.owner
+        return self.owner or self.xattrs is not Namespaces.NONE
 
     @property
     def is_approximate(self) -> bool:

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from aefsync.core.metadata import NEWEST_NS, OLDEST_NS, PERMISSIONS, SPECIAL, Aspects
+from aefsync.core.metadata import NEWEST_NS, OLDEST_NS, PERMISSIONS, SPECIAL, Aspects, Namespaces
 from aefsync.core.path import RelPath
 
 SECOND_NS = 1_000_000_000
@@ -36,6 +36,7 @@ class Stores(NamedTuple):
     owners: bool = True
     symlinks: bool = True
     folding: Folding = Folding.NONE
+    xattrs: Namespaces = Namespaces.ALL
 
     @property
     def range_ns(self) -> tuple[int, int]:
@@ -56,6 +57,7 @@ def coarsest(asked: Aspects, roots: Sequence[Stores]) -> Aspects:
         oldest_ns=max(each.oldest_ns for each in roots) if differ else OLDEST_NS,
         newest_ns=min(each.newest_ns for each in roots) if differ else NEWEST_NS,
         owner=asked.owner and all(each.owners for each in roots),
+        xattrs=min(asked.xattrs, *(each.xattrs for each in roots)),
         symlinks=all(each.symlinks for each in roots),
         folding=folding,
     )
@@ -67,6 +69,7 @@ def lacking(stores: Stores, asked: Aspects) -> list[str]:
         ("permissions", asked.mode_bits & PERMISSIONS & ~stores.mode_bits),
         ("special bits", asked.mode_bits & SPECIAL & ~stores.mode_bits),
         (f"times finer than {stores.step_ns / SECOND_NS:g} s", asked.times and stores.step_ns >= SECOND_NS // 1000),
+        ("extended attributes", asked.xattrs and not stores.xattrs),
         ("owners", asked.owner and not stores.owners),
         ("symlinks", not stores.symlinks),
     )

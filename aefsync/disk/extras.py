@@ -10,14 +10,18 @@ import contextlib
 import os
 from collections.abc import Mapping, Sequence
 
-from aefsync.core.metadata import Aspects, Extra
+from aefsync.core.entry import Entry
+from aefsync.core.metadata import Aspects, Attributes, Extra
 from aefsync.core.snapshot import Block
 from aefsync.disk.building import directory_path
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.key_order import runs
 from aefsync.disk.owners import OwnerNames
 from aefsync.disk.page import Page, PageKey
+from aefsync.disk.xattrs import LARGEST, digest_of, place_in, read_attributes
 
+_MOST = 4 << 20
+"""Bytes of extended attributes that one message brings."""
 NOT_KNOWN = Extra()
 """Of what vanished, or may not be looked at; the next scan tells."""
 
@@ -28,7 +32,8 @@ class Extras:
     def __init__(self, root: ConfinedRoot, aspects: Aspects) -> None:
         self._root = root
         self._owners = OwnerNames(numeric=aspects.numeric_ids)
-        self._by_owner: dict[tuple[int, int], Extra] = {}
+        self._aspects = aspects
+        self._seen: dict[Extra, Extra] = {}
         self._known: dict[PageKey, tuple[Page, Sequence[Extra]]] = {}
 
     def complete(self, blocks: Sequence[Block], pages: Mapping[PageKey, Page]) -> list[Block]:
@@ -52,9 +57,31 @@ class Extras:
         """What is in an open directory, by name."""
         try:
             seen = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            xattrs = digest_of(self._attributes(fd, name)) if self._aspects.xattrs else None
         except OSError:
             return NOT_KNOWN
-        numbers = seen.st_uid, seen.st_gid
-        if numbers not in self._by_owner:
-            self._by_owner[numbers] = Extra(self._owners.owner(*numbers))
-        return self._by_owner[numbers]
+        extra = Extra(self._owners.owner(seen.st_uid, seen.st_gid) if self._aspects.owner else None, xattrs)
+        return self._seen.setdefault(extra, extra)
+
+    def _attributes(self, fd: int, name: bytes) -> Attributes:
+        return read_attributes(place_in(fd, name), self._aspects.xattrs)
+
+    def with_attributes(self, entries: Sequence[Entry]) -> list[Entry]:
+        """The entries with their extended attributes, as far as they are what they were, and not too many to travel."""
+        room = _MOST
+        completed = []
+        for entry in entries:
+            attributes = self._attributes_of(entry) if entry.extra is not None and entry.extra.xattrs else ()
+            size = sum(len(name) + len(value) for name, value in attributes)
+            fits = attributes and entry.extra is not None and size <= min(room, LARGEST)
+            room -= size if fits else 0
+            extra = entry.extra._replace(attributes=attributes) if fits and entry.extra else entry.extra
+            completed.append(entry._replace(extra=extra) if fits else entry)
+        return completed
+
+    def _attributes_of(self, entry: Entry) -> Attributes:
+        with contextlib.suppress(OSError), self._root.directory(entry.path.parent) as fd:
+            attributes = self._attributes(fd, entry.path.name)
+            if entry.extra is not None and digest_of(attributes) == entry.extra.xattrs:
+                return attributes
+        return ()

@@ -12,7 +12,7 @@ from aefsync.disk.confined import split
 from aefsync.disk.looking import Refused, look, shows, wanted_of
 from aefsync.disk.planting import plant
 from aefsync.disk.scene import Scene
-from aefsync.disk.setting import changed_mode, finish_directory, finish_link, set_owner, set_time
+from aefsync.disk.setting import changed_mode, finish_directory, finish_link, set_owner, set_time, set_xattrs
 
 _O_PATH = getattr(os, "O_PATH", 0)
 """Opens what its owner may change but not read; changed through /proc, which names the very same file."""
@@ -52,6 +52,9 @@ def set_metadata(scene: Scene, action: Action) -> None:
         handle = f"/proc/self/fd/{fd}" if _O_PATH else fd
         set_owner(handle, wanted, seen, scene.aspects)
         mode = changed_mode(wanted, stat.S_IMODE(seen.st_mode), scene.aspects)
+        if scene.aspects.xattrs:
+            os.chmod(handle, mode | 0o200)  # its owner may set attributes only of what he may write
+            set_xattrs(os.fsencode(handle) if isinstance(handle, str) else handle, wanted, scene.aspects)
         os.chmod(handle, mode)
         if (mode ^ os.fstat(fd).st_mode) & SPECIAL & scene.aspects.mode_bits:
             raise Refused("its special bits cannot be set")

@@ -160,7 +160,8 @@ class LocalReplica(Keeping):
         self._check_open()
         if self._root is None:
             return []
-        return [with_target(self._root, each) for low, high in spans for each in self._snapshot.entries(low, high)]
+        found = [with_target(self._root, each) for low, high in spans for each in self._snapshot.entries(low, high)]
+        return self._taking.complete(found)
 
     def read(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
         self._check_open()

@@ -6,12 +6,14 @@ them, the time of now.
 
 from __future__ import annotations
 
+import errno
 import os
 
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.metadata import PERMISSIONS, SPECIAL, Aspects
 from aefsync.core.plan import USABLE
 from aefsync.disk.owners import numbers_of
+from aefsync.disk.xattrs import place_in, set_attributes
 
 
 def new_mode(wanted: Entry, aspects: Aspects) -> int:
@@ -40,6 +42,7 @@ def _umask() -> int:
 def finish_new(fd: int, wanted: Entry, aspects: Aspects) -> None:
     """Set what counts on a file in staging."""
     set_owner(fd, wanted, os.fstat(fd), aspects)
+    set_xattrs(fd, wanted, aspects)
     os.fchmod(fd, new_mode(wanted, aspects))
     set_time(fd, wanted, aspects)
 
@@ -67,6 +70,15 @@ def _owner_to_set(wanted: Entry, seen: os.stat_result, aspects: Aspects) -> tupl
     return None if numbers == (seen.st_uid, seen.st_gid) else numbers
 
 
+def set_xattrs(place: int | bytes, wanted: Entry, aspects: Aspects, *, follow: bool = True) -> None:
+    """Set the extended attributes where they count; raises `OSError` also where they did not arrive."""
+    if not aspects.xattrs or wanted.extra is None or wanted.extra.xattrs is None:
+        return
+    if wanted.extra.xattrs and not wanted.extra.attributes:
+        raise OSError(errno.E2BIG, "its extended attributes changed since the scan, or are too large")
+    set_attributes(place, wanted.extra.attributes, aspects.xattrs, follow=follow)
+
+
 def set_time(place: int | str, wanted: Entry, aspects: Aspects) -> None:
     """Set the mtime where it counts; symlinks are followed, directories left alone."""
     if aspects.times and wanted.kind is not Kind.DIRECTORY:
@@ -78,5 +90,6 @@ def finish_link(name: bytes, wanted: Entry, aspects: Aspects, dir_fd: int) -> No
     numbers = _owner_to_set(wanted, os.stat(name, dir_fd=dir_fd, follow_symlinks=False), aspects)
     if numbers is not None:
         os.chown(name, *numbers, dir_fd=dir_fd, follow_symlinks=False)
+    set_xattrs(place_in(dir_fd, name), wanted, aspects, follow=False)
     if aspects.times:
         os.utime(name, ns=(wanted.mtime_ns, wanted.mtime_ns), dir_fd=dir_fd, follow_symlinks=False)

@@ -12,11 +12,12 @@ import os
 import secrets
 from collections.abc import Iterator
 
-from aefsync.core.metadata import NEWEST_NS, OLDEST_NS, PERMISSIONS, SPECIAL
+from aefsync.core.metadata import NEWEST_NS, OLDEST_NS, PERMISSIONS, SPECIAL, Namespaces
 from aefsync.core.stores import SECOND_NS, Folding, Stores
 from aefsync.disk import syscalls
 from aefsync.disk.home import TMP, Home
 from aefsync.disk.probing import probe
+from aefsync.disk.xattrs import namespaces_of
 
 _DAY_NS = 86_400 * SECOND_NS
 # FAT counts from 1980 to 2107 in local time, whatever that is.
@@ -28,6 +29,7 @@ _FAT = Stores(
     owners=False,
     symlinks=False,
     folding=Folding.CASE,
+    xattrs=Namespaces.NONE,
 )
 _KINDS = {
     0x4D44: _FAT,
@@ -61,7 +63,8 @@ def stores_of(fd: int, home: Home | None) -> Stores:
         judged = _KINDS.get(kind, Stores())
         if kind in _COMPLETE and not os.fstat(fd).st_ctime_ns % SECOND_NS:
             judged = _OLD_EXT
-        judged = judged._replace(folding=judged.folding | _folding_of(fd))
+        folding, xattrs = judged.folding | _folding_of(fd), min(judged.xattrs, namespaces_of(fd))
+        judged = judged._replace(folding=folding, xattrs=xattrs)
     except OSError:
         return Stores()
     if home is None:
@@ -103,6 +106,7 @@ def _try(scratch: int, judged: Stores) -> Stores:
             oldest_ns=max(judged.oldest_ns, _furthest(file, _YEAR_1901_NS, OLDEST_NS)),
             newest_ns=min(judged.newest_ns, _furthest(file, _YEAR_2200_NS, NEWEST_NS)),
             owners=_owners(file),
+            xattrs=judged.xattrs if "extended attributes" not in found.cannot else Namespaces.NONE,
             symlinks="symbolic links" not in found.cannot,
             folding=Folding(Folding.CASE * found.folds_case | Folding.FORMS * found.folds_forms),
         )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from aefsync.core.entry import Entry
 from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem
@@ -31,6 +34,10 @@ class Taking:
         if self._extras is not None:
             blocks = self._extras.complete(blocks, pages)
         return Snapshot(blocks, aspects=self.aspects)
+
+    def complete(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """The entries with what is read only where it is asked for."""
+        return entries if self._extras is None else self._extras.with_attributes(entries)
 
     def report_folded(self, scanner: Scanner) -> None:
         """Report names of one directory that are one name on some replica: nothing is done about them, nor below."""

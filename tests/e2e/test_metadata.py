@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import struct
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -137,3 +139,61 @@ def test_json_tells_owners_where_they_count(aefsync: Program, pair: Pair) -> Non
     assert "owner" not in plain
     own = os.stat(pair.a / "f")
     assert (counted["uid"], counted["gid"], counted["owner"]) == (own.st_uid, own.st_gid, str(own.st_uid))
+
+
+def acl(*groups: int) -> bytes:
+    """A POSIX ACL with these groups in it."""
+    named = [(8, 5, group) for group in groups]
+    rows = [(1, 6, -1), (4, 4, -1), *named, (16, 5, -1), (32, 0, -1)]
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *row) for row in rows)
+
+
+def attributes(path: Path) -> dict[str, bytes]:
+    return {name: os.getxattr(path, name) for name in os.listxattr(path) if not name.startswith("security.")}
+
+
+def judged(pair: Pair) -> list[bytes]:
+    """What rsync would still do, attributes and ACLs and owners considered."""
+    options = ["-nrlptgoAXHc", "-O", "-i", "--delete", "--exclude=.aefsync"]
+    done = subprocess.run(["rsync", *options, f"{pair.a}/", f"{pair.b}/"], capture_output=True, check=True)
+    return done.stdout.splitlines()
+
+
+def test_extended_attributes_follow(aefsync: Program, pair: Pair) -> None:
+    for root in pair:
+        tree(root, {"same": "1", "changed": "2", "readonly": "3", "d/in": "4"})
+    for name in ("changed", "readonly", "d"):
+        os.setxattr(pair.a / name, "user.a", b"\0" + name.encode())
+    os.setxattr(pair.b / "changed", "user.gone", b"x")
+    tree(pair.a, {"new/file": "5"})
+    os.setxattr(pair.a / "new" / "file", "user.b", b"y" * 100)
+    if IS_ROOT:
+        os.setxattr(pair.a / "d", "system.posix_acl_default", acl(7))
+        os.setxattr(pair.a / "same", "system.posix_acl_access", acl(7, 8))
+        os.chmod(pair.b / "same", mode(pair.a / "same"))
+    for root in pair:
+        (root / "readonly").chmod(0o444)
+    assert [line[0] for line in aefsync("diff", *pair).expect(1).lines] == ["<"]
+    shown = aefsync("diff", "-X", *pair).expect(1).lines
+    assert shown[:2] == ["m changed (xattrs)", "m d (xattrs)"]
+    inode = os.stat(pair.b / "changed").st_ino
+    aefsync("repair", "-X", "--mirror", *pair).expect(0)
+    assert os.stat(pair.b / "changed").st_ino == inode, "no content moves"
+    for name in ("same", "changed", "readonly", "d", "new/file"):
+        assert attributes(pair.b / name) == attributes(pair.a / name), name
+    assert mode(pair.b / "readonly") == 0o444
+    assert judged(pair) == []
+    nothing_left(aefsync, pair, "-X")
+
+
+def test_attributes_that_are_too_large_are_one_problem(aefsync: Program, pair: Pair) -> None:
+    tree(pair.a, {"f": "1"})
+    tree(pair.b, {"f": "1", "g": "2"})
+    for number in range(3):
+        try:
+            os.setxattr(pair.a / "f", f"user.{number}", b"x" * 30_000)
+        except OSError:
+            return  # this file system does not even store them
+    for _ in range(2):
+        done = aefsync("repair", "-X", "--mirror", *pair).expect(4)
+        assert done.err.count(b"too large") == 1

@@ -10,7 +10,7 @@ from aefsync.core.action import Act, Action, Applied, KeptCopy, Staged, StageFil
 from aefsync.core.change import Change, Did
 from aefsync.core.digest import KEY_SIZE
 from aefsync.core.entry import Entry, Kind
-from aefsync.core.metadata import PLAIN, Aspects, Extra, Owner
+from aefsync.core.metadata import PLAIN, Aspects, Extra, Namespaces, Owner
 from aefsync.core.past import ChangeCounts, RunRecord, TakenBack, TrashQuery, Undo
 from aefsync.core.path import PathError, RelPath
 from aefsync.core.ports import Access, Learned, Missing, Open, Opened, Phase, Piece, Scan, Scanned, Title, TrashItem
@@ -46,7 +46,9 @@ runs = st.sampled_from(["20261122T101112Z-1f3a", "r", "..."])
 
 ids = st.integers(0, (1 << 32) - 1)
 owner_names = st.binary(max_size=12).map(lambda raw: raw.replace(b"\0", b"0"))
-extras = st.builds(Extra, st.none() | st.builds(Owner, ids, ids, owner_names, owner_names))
+attributes = st.lists(st.tuples(owner_names.filter(bool), st.binary(max_size=9)), max_size=3).map(tuple)
+owners = st.builds(Owner, ids, ids, owner_names, owner_names)
+extras = st.builds(Extra, st.none() | owners, st.none() | st.binary(max_size=16), attributes)
 
 
 def entries(path: st.SearchStrategy[RelPath] = paths) -> st.SearchStrategy[Entry]:
@@ -69,8 +71,9 @@ def aspects(draw: st.DrawFn) -> Aspects:
         return PLAIN
     oldest_ns, newest_ns = sorted([draw(int64s), draw(int64s)])
     bits, times = draw(st.integers(0, 0o7777)), draw(st.booleans())
-    step_ns, window_ns, flags = draw(st.integers(1, INT63)), draw(counts), [draw(st.booleans()) for _ in range(3)]
-    return Aspects(bits, times, step_ns, oldest_ns, newest_ns, window_ns, *flags, draw(st.integers(0, 3)))
+    step_ns, window_ns, flags = draw(st.integers(1, INT63)), draw(counts), [draw(st.booleans()) for _ in range(2)]
+    names = draw(st.sampled_from(Namespaces)), draw(st.booleans()), draw(st.integers(0, 3))
+    return Aspects(bits, times, step_ns, oldest_ns, newest_ns, window_ns, *flags, *names)
 
 
 @st.composite
@@ -80,7 +83,7 @@ def stores(draw: st.DrawFn) -> Stores:
         return Stores()
     flags = draw(st.booleans()), draw(st.booleans())
     numbers = draw(st.integers(0, 0o7777)), draw(st.integers(1, INT63)), draw(int64s), draw(int64s)
-    return Stores(*numbers, *flags, Folding(draw(st.integers(0, 3))))
+    return Stores(*numbers, *flags, Folding(draw(st.integers(0, 3))), draw(st.sampled_from(Namespaces)))
 
 
 @st.composite

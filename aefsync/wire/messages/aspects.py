@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from aefsync.core.entry import Entry
-from aefsync.core.metadata import NEWEST_NS, PERMISSIONS, PLAIN, SPECIAL, Aspects, Extra, Owner
+from aefsync.core.metadata import NEWEST_NS, PERMISSIONS, PLAIN, SPECIAL, Aspects, Extra, Namespaces, Owner
 from aefsync.core.stores import Folding, Stores
 from aefsync.wire.messages.rows import MANY, Int64, Row
 
@@ -29,6 +29,7 @@ class AspectsRow(Row):
     window_ns: Window
     owner: bool
     numeric_ids: bool
+    xattrs: Namespaces
     symlinks: bool
     folding: Folds
 
@@ -49,6 +50,10 @@ Number = Annotated[int, Meta(ge=0, le=(1 << 32) - 1)]
 Name = Annotated[bytes, Meta(max_length=256)]
 
 
+Attribute = Annotated[bytes, Meta(max_length=255)]
+Value = Annotated[bytes, Meta(max_length=1 << 16)]
+
+
 class OwnerRow(Row):
     uid: Number
     gid: Number
@@ -63,13 +68,17 @@ class OwnerRow(Row):
 
 class ExtraRow(Row):
     owner: OwnerRow | None
+    xattrs: Annotated[bytes, Meta(max_length=32)] | None = None
+    attributes: Annotated[tuple[tuple[Attribute, Value], ...], Meta(max_length=1024)] = ()
 
     @classmethod
     def of(cls, extra: Extra) -> Self:
-        return cls(OwnerRow(*extra.owner) if extra.owner else None)
+        return cls(OwnerRow(*extra.owner) if extra.owner else None, extra.xattrs, extra.attributes)
 
     def extra(self) -> Extra:
-        return Extra(self.owner.owner() if self.owner else None)
+        if any(b"\0" in name or not name for name, _ in self.attributes):
+            raise ValueError("extended attribute without a name, or with NUL")
+        return Extra(self.owner.owner() if self.owner else None, self.xattrs, self.attributes)
 
 
 Extras = Annotated[tuple[ExtraRow | None, ...], Meta(max_length=MANY)]
@@ -98,6 +107,7 @@ class StoresRow(Row):
     owners: bool
     symlinks: bool
     folding: Folds
+    xattrs: Namespaces
 
     @classmethod
     def of(cls, stores: Stores) -> Self | None:
