@@ -129,7 +129,7 @@ class Aspects(NamedTuple):
     @property
     def has_extras(self) -> bool:
         """Whether something counts that a packed stat does not hold."""
-        return self.owner or self.xattrs is not Namespaces.NONE
+        return self.owner or self.xattrs > Namespaces.NONE
 
     @property
     def is_approximate(self) -> bool:

@@ -39,7 +39,7 @@ def place_in(dir_fd: int, name: bytes) -> bytes:
 
 
 def _counts(name: str, namespaces: Namespaces) -> bool:
-    if namespaces is Namespaces.USER:
+    if namespaces == Namespaces.USER:
         return name.startswith("user.")
     return not name.startswith("system.") or name in _ACLS
 
