@@ -16,7 +16,7 @@ A repair goes through these files, in this order:
                      whether that may be done at all                      core/guards
     sync/transfer    bytes brought to staging, verified                   disk/staging
     sync/delta       only the chunks that the receiver lacks              core/recipe, disk/chunking, content, assembly
-    sync/repair      actions carried out, looked at before and after      disk/apply, placing, deleting, moving,
+    sync/passes      actions carried out, looked at before and after      disk/apply, placing, deleting, moving,
                                                                       metadata, trash
                      looked at again, made durable, remembered            disk/writer, recording
 
