@@ -50,6 +50,10 @@ class Undoing:
         self._home = home
         self.perform = perform
         self._pending: set[bytes | None] = set()
+        self._expected: dict[bytes, Entry | None] = {}
+        """where steps are only looked at: what would stand at their paths after them"""
+        self._remade: set[bytes] = set()
+        """and the directories that they would make, move or remove"""
         self._steps: list[Step] = []
         self._taken: list[tuple[Change, str]] = []
         try:
@@ -74,10 +78,10 @@ class Undoing:
         self._recorded.close()
 
     def _take_back(self, change: Change) -> None:
+        if self.perform is None and self._is_below_remade(change):
+            self._plan(Step(change.inverse))  # nobody can look there yet
+            return
         if self._is_pending(change):
-            if self.perform is None:
-                self._plan(Step(change.inverse))  # an earlier step makes way for it
-                return
             self._flush()
         try:
             step = self._judge(change)
@@ -92,16 +96,28 @@ class Undoing:
         paths = (change.path, *change.path.ancestors, *(change.source.ancestors if change.source else ()))
         return change.source in self._pending or any(path in self._pending for path in paths)
 
+    def _is_below_remade(self, change: Change) -> bool:
+        above = (*change.path.ancestors, *(change.source.ancestors if change.source else ()))
+        return any(path in self._remade for path in above)
+
     def _plan(self, step: Step) -> None:
-        self._steps.append(step)
-        self._pending |= {step.change.path, step.change.source} - {None}
+        did, path, before, after, source, displaced = step.change
+        if self.perform is not None:
+            self._steps.append(step)
+            self._pending |= {path, source} - {None}
+            return
+        self._taken.append((step.change, ""))
+        if source is not None:
+            self._expected[source] = displaced and displaced._replace(path=source)
+        self._expected[path] = after
+        entry = after or before
+        if did is not Did.METADATA and entry is not None and entry.kind is Kind.DIRECTORY:
+            self._remade |= {path, source or path}
 
     def _flush(self) -> None:
-        """Make the steps planned so far; those only looked at stay pending."""
+        """Make the steps planned so far."""
         steps, self._steps = self._steps, []
-        if self.perform is None:
-            self._taken += [(step.change, "") for step in steps]
-        elif steps:
+        if steps and self.perform is not None:
             made = self.perform(steps)
             self._taken += [(step.change, each.reason) for step, each in zip(steps, made, strict=True)]
             self._pending.clear()
@@ -131,7 +147,8 @@ class Undoing:
 
     def _will_be_empty(self, path: RelPath) -> bool:
         with self._root.directory(path) as fd:
-            return all(path + b"/" + os.fsencode(name) in self._pending for name in os.listdir(fd))
+            inside = [path + b"/" + os.fsencode(name) for name in os.listdir(fd)]
+        return all(each in self._expected and self._expected[each] is None for each in inside)
 
     def _judge_deleted(self, change: Change, now: Entry | None) -> Step | None:
         before = _known(change.before)
@@ -180,7 +197,9 @@ class Undoing:
         return Step(Change(Did.METADATA, change.path, now._replace(content=after.content), wanted))
 
     def _present(self, path: RelPath) -> Entry | None:
-        """What stands at a path now, with the metadata that counted in the run."""
+        """What stands at a path now (or would, after the steps so far), with the metadata that counted in the run."""
+        if path in self._expected:
+            return self._expected[path]
         now = present(self._root, path)
         if now is None or not self.aspects.has_extras:
             return now

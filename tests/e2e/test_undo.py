@@ -93,8 +93,8 @@ def test_a_dry_run_says_the_same_and_does_nothing(aefsync: Program, pair: Pair) 
 
 
 def test_what_was_touched_since_stays(aefsync: Program, pair: Pair) -> None:
-    tree(pair.a, {"x": "new", "d/new": "1", "e": "1"}, mtime_ns=LATER)
-    tree(pair.b, {"x": "old", "gone": "1"})
+    tree(pair.a, {"x": "new", "d/new": "1", "e": "2"}, mtime_ns=LATER)
+    tree(pair.b, {"x": "old", "gone": "3"})
     aefsync("repair", "--mirror", *pair).expect(0)
     write(pair.b / "x", b"mine")
     write(pair.b / "d" / "also", b"mine")
@@ -111,6 +111,27 @@ def test_what_was_touched_since_stays(aefsync: Program, pair: Pair) -> None:
     )
     assert not (pair.b / "d" / "new").exists()
     assert not (pair.b / "e").exists()
+
+
+def test_what_was_moved_moves_back_unless_its_place_is_taken(aefsync: Program, pair: Pair) -> None:
+    """The mirror moves what it finds by content, and sets its time: both are taken back, or said not to be."""
+    names = {"free": "first", "taken": "second", "dir/a": "third", "dir/b": "fourth"}
+    tree(pair.b, names)
+    tree(pair.a, {f"new/{name}": text for name, text in names.items()}, mtime_ns=LATER)
+    before = survey(pair.b)
+    aefsync("repair", "--mirror", "--max-delete", "100%", *pair).expect(0)
+    write(pair.b / "taken", b"mine")
+    planned = aefsync("undo", "-n", pair.b, "last").expect(1)
+    done = aefsync("undo", "-i", pair.b, "last").expect(1)
+    assert sorted(planned.lines[:-1]) == sorted(done.lines[:-1])
+    told = [sorted(line for line in each.err.splitlines() if line.startswith(b"!")) for each in (planned, done)]
+    assert told[0] == told[1]
+    after = survey(pair.b)
+    assert {name: after.get(name) for name in before if "taken" not in str(name)} == {
+        name: seen for name, seen in before.items() if "taken" not in str(name)
+    }
+    assert (pair.b / "taken").read_text() == "mine"
+    assert (pair.b / "new" / "taken").read_text() == "second"
 
 
 def test_undone_on_all_replicas_they_are_as_before(aefsync: Program, pair: Pair) -> None:
@@ -145,7 +166,7 @@ def test_bad_words(aefsync: Program, pair: Pair) -> None:
 
 def test_a_killed_run_is_taken_back(aefsync: Program, pair: Pair) -> None:
     many = {f"d{number % 40}/f{number}": str(number) for number in range(1200)}
-    tree(pair.a, {f"new{path}": text for path, text in many.items()})
+    tree(pair.a, {f"new{path}": f"{text} is new" for path, text in many.items()})
     tree(pair.b, many)
     before = survey(pair.b)
     process = aefsync.start("repair", "--mirror", "--max-delete", "100%", "--allow-unrelated-roots", *pair)
