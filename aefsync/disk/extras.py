@@ -63,6 +63,12 @@ class Extras:
         extra = Extra(self._owners.owner(seen.st_uid, seen.st_gid) if self._aspects.owner else None, xattrs)
         return self._seen.setdefault(extra, extra)
 
+    def look(self, entry: Entry) -> Entry:
+        """An entry with all that counts of what stands at its path now."""
+        with contextlib.suppress(OSError), self._root.directory(entry.path.parent) as fd:
+            return self.with_attributes([entry._replace(extra=self.of(fd, entry.path.name))])[0]
+        return entry
+
     def _attributes(self, fd: int, name: bytes) -> Attributes:
         return read_attributes(place_in(fd, name), self._aspects.xattrs)
 

@@ -26,7 +26,7 @@ from aefsync.core.path import RelPath
 
 _COUNT = struct.Struct("<I")
 _ROW = struct.Struct("<BB")
-_ENTRY = struct.Struct("<BHQqqQHH")
+_ENTRY = struct.Struct("<BHQqqQHI")
 """kind, mode, size, mtime_ns, ctime_ns, inode, lengths of the target and of the extra (JSON, where there is one)."""
 _STAMP = struct.Struct("<qQ")
 _CONTENT = 32
@@ -130,16 +130,26 @@ def pack_extra(extra: Extra | None) -> bytes:
     """What only counted where it was asked for; nothing where it was not."""
     if extra is None:
         return b""
-    owner = extra.owner
-    return json.dumps(owner and [owner.uid, owner.gid, owner.user.hex(), owner.group.hex()]).encode()
+    owner, xattrs, attributes = extra
+    said = (
+        owner and (owner.uid, owner.gid, owner.user.hex(), owner.group.hex()),
+        None if xattrs is None else xattrs.hex(),
+        [(name.hex(), value.hex()) for name, value in attributes],
+    )
+    return json.dumps(said).encode()
 
 
 def unpack_extra(data: bytes) -> Extra | None:
     """The same again; raises `ValueError`."""
     if not data:
         return None
-    owner = json.loads(data)
-    return Extra(owner and Owner(owner[0], owner[1], bytes.fromhex(owner[2]), bytes.fromhex(owner[3])))
+    plain = bytes.fromhex
+    owner, xattrs, attributes = json.loads(data)
+    return Extra(
+        owner and Owner(owner[0], owner[1], plain(owner[2]), plain(owner[3])),
+        None if xattrs is None else plain(xattrs),
+        tuple((plain(name), plain(value)) for name, value in attributes),
+    )
 
 
 def pack_outcome(outcome: Outcome) -> bytes:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from aefsync.core.action import Action, Applied
+from aefsync.core.action import Act, Action, Applied
 from aefsync.core.change import change_of
-from aefsync.core.entry import Entry
+from aefsync.core.entry import Entry, Kind
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem, reason_of
 from aefsync.disk.apply import Applier
+from aefsync.disk.extras import Extras
 from aefsync.disk.journal import Journal
 from aefsync.disk.journal_batch import NO_STAMP, Fate, Outcome, Stamp
 
@@ -22,20 +23,28 @@ def stamps_of(placed: Iterable[Entry]) -> dict[RelPath, Stamp]:
 class Recorder:
     """Carries out actions by an applier, and keeps the journal of it.
 
-    `content` gives the digest of what is staged for a path; `stable` says whether inodes and ctimes prove anything here.
+    `content` gives the digest of what is staged for a path, `extras` what a plan does not tell of an entry (`None`: nothing
+    more counts); `stable` says whether inodes and ctimes prove anything here.
     """
 
     def __init__(
-        self, journal: Journal, applier: Applier, content: Callable[[RelPath], bytes], *, stable: bool
+        self,
+        journal: Journal,
+        applier: Applier,
+        content: Callable[[RelPath], bytes],
+        extras: Extras | None,
+        *,
+        stable: bool,
     ) -> None:
         self._journal = journal
         self._applier = applier
         self._content = content
+        self._extras = extras
         self._stable = stable
 
     def apply(self, actions: Sequence[Action]) -> Applied:
         """Carry out a batch of actions; none of it where it cannot be written down first."""
-        changes = [change_of(action, self._content(action.path)) for action in actions]
+        changes = [change_of(self._completed(action), self._content(action.path)) for action in actions]
         try:
             self._journal.intend([change for change in changes if change is not None])
         except OSError as error:
@@ -50,6 +59,15 @@ class Recorder:
         ]
         self._journal.confirm(self._outcome(recorded, applied))
         return applied
+
+    def _completed(self, action: Action) -> Action:
+        """The action with all that it undoes of an entry: what is renamed to the trash keeps that by itself."""
+        found = action.found
+        if self._extras is None or found is None:
+            return action
+        if action.act is Act.METADATA or (action.act is Act.DELETE and found.kind is Kind.DIRECTORY):
+            return action._replace(found=self._extras.look(found))
+        return action
 
     def _outcome(self, recorded: Sequence[tuple[Action, bool]], applied: Applied) -> Outcome:
         kept_as = dict(applied.kept)

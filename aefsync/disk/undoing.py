@@ -201,10 +201,7 @@ class Undoing:
         if path in self._expected:
             return self._expected[path]
         now = present(self._root, path)
-        if now is None or not self.aspects.has_extras:
-            return now
-        with self._root.directory(path.parent) as fd:
-            return now._replace(extra=self._extras.of(fd, path.name))
+        return self._extras.look(now) if now is not None and self.aspects.has_extras else now
 
     def _shows(self, now: Entry, then: Entry) -> bool:
         """Whether what stands there now is still what stood there then."""

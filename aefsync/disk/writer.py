@@ -18,6 +18,7 @@ from aefsync.disk.building import directory_path
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.copying_out import copy_out
 from aefsync.disk.durability import Durable
+from aefsync.disk.extras import Extras
 from aefsync.disk.filesystem import FileSystem
 from aefsync.disk.home import Home
 from aefsync.disk.intents import Intents
@@ -104,7 +105,8 @@ class Writer:
         """Carry out actions, and remember what is in place now."""
         applier = self._ready(scanner.is_unmanaged)
         stable = self._file_system.stable
-        applied = Recorder(self._journal, applier, self._staging.content, stable=stable).apply(actions)
+        extras = Extras(self._root, self._aspects) if self._aspects.has_extras else None
+        applied = Recorder(self._journal, applier, self._staging.content, extras, stable=stable).apply(actions)
         if not self._writing.keeps_trash:
             self._trash.empty()
         self._placed.add(applier.placed)

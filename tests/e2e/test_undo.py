@@ -200,3 +200,27 @@ def test_reading_writes_nothing(aefsync: Program, pair: Pair, words: list[str]) 
     before = survey(pair.b, exact=True)
     aefsync(*words, pair.b, *(["last"] if "undo" in words else [])).expect(0)
     assert survey(pair.b, exact=True) == before
+
+
+def test_extended_attributes_come_back(aefsync: Program, pair: Pair) -> None:
+    for root in pair:
+        tree(root, {"x": "same", "d/y": "same"})
+        os.setxattr(root / "x", b"user.said", root.name.encode())
+        os.setxattr(root / "d", b"user.said", root.name.encode())
+    aefsync("repair", "--mirror", "-X", *pair).expect(0)
+    assert os.getxattr(pair.b / "x", b"user.said") == os.getxattr(pair.b / "d", b"user.said") == b"A"
+    aefsync("undo", pair.b, "last").expect(0)
+    assert os.getxattr(pair.b / "x", b"user.said") == os.getxattr(pair.b / "d", b"user.said") == b"B"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_owners_come_back(aefsync: Program, pair: Pair) -> None:
+    for number, root in enumerate(pair):
+        tree(root, {"x": "same"})
+        os.chown(root / "x", 1000 + number, 2000 + number)
+    aefsync("repair", "--mirror", "--owner", "--numeric-ids", *pair).expect(0)
+    assert (os.stat(pair.b / "x").st_uid, os.stat(pair.b / "x").st_gid) == (1000, 2000)
+    aefsync("undo", pair.b, "last").expect(0)
+    assert (os.stat(pair.b / "x").st_uid, os.stat(pair.b / "x").st_gid) == (1001, 2001)
+    aefsync("undo", pair.b, "last").expect(0)
+    assert (os.stat(pair.b / "x").st_uid, os.stat(pair.b / "x").st_gid) == (1000, 2000)
