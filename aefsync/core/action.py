@@ -78,7 +78,8 @@ class Staged(NamedTuple):
         others = iter(rest.contents)
         contents = tuple(content or next(others) for content in self.contents)
         literal, reused = self.literal_bytes + rest.literal_bytes, self.reused_bytes + rest.reused_bytes
-        return Staged(contents, (*self.problems, *rest.problems), literal, reused)
+        problems, own = (*self.problems, *rest.problems), (*self.own_problems, *rest.own_problems)
+        return Staged(contents, problems, literal, reused, own)
 
 
 class KeptCopy(NamedTuple):

@@ -57,7 +57,9 @@ def git_repository(root: Path) -> None:
 def damage(root: Path, seed: int) -> None:
     """Change, remove and add things at random, in ways that last-write-wins settles."""
     source = random.Random(seed)
-    files = sorted(path for path in root.rglob("*") if path.is_file() and not path.is_symlink())
+    ours = [path for path in sorted(root.iterdir()) if path.name != ".aefsync"]
+    below = (path for top in ours for path in [top, *top.rglob("*")])
+    files = sorted(path for path in below if path.is_file() and not path.is_symlink())
     for path in source.sample(files, min(40, len(files) // 4)):
         choice = source.randrange(4)
         stamp = os.stat(path).st_mtime_ns + SECOND
@@ -72,7 +74,7 @@ def damage(root: Path, seed: int) -> None:
             write(path, data + b"more", mtime_ns=stamp)
         else:
             write(path.with_name(f"{path.name}.added-{seed}"), source.randbytes(source.randrange(100_000)))
-    shutil.rmtree(next(path for path in sorted(root.iterdir()) if path.is_dir()))
+    shutil.rmtree(next(path for path in ours if path.is_dir()))
 
 
 @pytest.mark.parametrize("make", [standard_library, git_repository])

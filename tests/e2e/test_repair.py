@@ -18,7 +18,8 @@ LATER = BASE_NS + 60 * SECOND
 
 def trashed(root: Path) -> list[bytes]:
     """The contents of all files in a root's trash."""
-    return sorted(path.read_bytes() for path in (root / ".aefsync" / "trash").rglob("*") if path.is_file())
+    files = (path for path in (root / ".aefsync" / "trash").rglob("*") if path.is_file())
+    return sorted(path.read_bytes() for path in files if path.name != ".bytes")
 
 
 def untouched(roots: Pair) -> list[object]:

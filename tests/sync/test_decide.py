@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 import pytest
 from hypothesis import given
@@ -174,9 +175,10 @@ def test_equal_stat_with_different_bytes_is_left_standing() -> None:
 
 def test_what_no_replica_can_date_is_left_standing() -> None:
     a, b = MemoryTree(), MemoryTree()
-    a.write_file(b"future", b"x", mtime_ns=5_000_000_002)  # clocks in memory stand at 1
+    now_ns = time.time_ns()
+    a.write_file(b"future", b"x", mtime_ns=now_ns + 3600 * 10**9)
     b.write_file(b"future", b"old")
-    a.write_file(b"skewed", b"x", mtime_ns=5_000_000_001)
+    a.write_file(b"skewed", b"x", mtime_ns=now_ns + 10**9)
     b.write_file(b"skewed", b"old")
     decided = judge([a, b])
     assert standing(decided) == [(b"future", Stand(Why.FUTURE))]

@@ -195,8 +195,9 @@ def test_the_future_is_left_standing(engine: Threads, roots: list[Path]) -> None
 def test_a_guard_leaves_everything_as_it_is(engine: Threads, roots: list[Path], tmp_path: Path) -> None:
     empty = tree(tmp_path / "empty", {})
     before = survey(tmp_path, exact=True)
+    common = Request(tuple(map(str, [empty, *roots])))
     with pytest.raises(GuardError):
-        run([empty, *roots], mirror=True)
+        list(repair(RepairRequest(common, mirror=True), Silent()))
     assert survey(tmp_path, exact=True) == before
     assert not {"stage", "write", "apply", "record"} & {method for _, method in engine.methods}
 

@@ -6,7 +6,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -318,7 +318,8 @@ def test_runs_are_named_by_their_time() -> None:
     early, late = (new_run(datetime(2026, 11, day, 10, 11, 12, tzinfo=UTC)) for day in (9, 22))
     assert early.startswith("20261109T101112Z-")
     assert early < late
-    assert new_run() != new_run()
+    moment = datetime(2026, 11, 9, 10, 11, 12, 700_000, tzinfo=UTC)
+    assert early < new_run(moment) < new_run(moment + timedelta(microseconds=50)) < late
 
 
 def test_what_is_asked_of_a_replica_is_checked_by_its_terms(tmp_path: Path) -> None:
