@@ -42,9 +42,9 @@ class Tally(NamedTuple):
 def repaired(started: Started, summary: Summary, tally: Tally) -> str:
     """The last line of `repair`; empty where nothing was done and all is well."""
     if summary.dry_run:
-        what = ", ".join(_would(summary, tally))
+        what = ", ".join(would for _, would in _parts(summary, tally))
         return f"would {what}; nothing was changed" if what else ""
-    what = ", ".join(_done(summary, tally))
+    what = ", ".join(done for done, _ in _parts(summary, tally))
     standing = _standing(summary, tally)
     if not what and (summary.equal or not standing):
         return ""
@@ -54,50 +54,26 @@ def repaired(started: Started, summary: Summary, tally: Tally) -> str:
     return line + undo_hint(started, summary, tally)
 
 
-def _done(summary: Summary, tally: Tally) -> list[str]:
+def _parts(summary: Summary, tally: Tally) -> list[tuple[str, str]]:
+    """What was done and, of a dry run, what would be: each part in both ways of saying it."""
     copied, replaced = summary.copied_files - summary.replaced_files, summary.replaced_files
     size = f" ({size_text(tally.size)})"
-    parts = []
-    if copied:
-        parts.append(f"{count_text(copied, 'file')} copied{size}")
-    if replaced:
-        parts.append(f"{replaced} replaced" if copied else f"{count_text(replaced, 'file')} replaced{size}")
-    if tally.moves:
-        parts.append(f"{tally.moves} moved")
-    if tally.conflict_copies:
-        parts.append(f"{count_text(tally.conflict_copies, 'conflict copy', 'conflict copies')} kept")
-    if tally.directories:
-        parts.append(f"{count_text(tally.directories, 'directory', 'directories')} made")
-    if tally.links:
-        parts.append(f"{count_text(tally.links, 'link')} made")
-    if summary.metadata:
-        parts.append(f"mode or time set on {summary.metadata}")
-    if summary.deleted:
-        parts.append(f"{summary.deleted} deleted")
-    return parts
-
-
-def _would(summary: Summary, tally: Tally) -> list[str]:
-    copied, replaced = summary.copied_files - summary.replaced_files, summary.replaced_files
-    size = f" ({size_text(tally.size)})"
-    parts = []
-    if copied:
-        parts.append(f"copy {count_text(copied, 'file')}{size}")
-    if replaced:
-        parts.append(f"replace {replaced}" if copied else f"replace {count_text(replaced, 'file')}{size}")
-    if tally.moves:
-        parts.append(f"move {tally.moves}")
-    if tally.conflict_copies:
-        parts.append(f"keep {count_text(tally.conflict_copies, 'conflict copy', 'conflict copies')}")
-    if tally.directories:
-        parts.append(f"make {count_text(tally.directories, 'directory', 'directories')}")
-    if tally.links:
-        parts.append(f"make {count_text(tally.links, 'link')}")
-    if summary.metadata:
-        parts.append(f"set mode or time on {summary.metadata}")
-    if summary.deleted:
-        parts.append(f"delete {summary.deleted}")
-    return parts
+    copies = count_text(tally.conflict_copies, "conflict copy", "conflict copies")
+    directories, links = count_text(tally.directories, "directory", "directories"), count_text(tally.links, "link")
+    # With files copied before it, the number alone is understood, and the size is that of both.
+    others = str(replaced) if copied else count_text(replaced, "file")
+    own_size = "" if copied else size
+    parts = (
+        (copied, f"{count_text(copied, 'file')} copied{size}", f"copy {count_text(copied, 'file')}{size}"),
+        (replaced, f"{others} replaced{own_size}", f"replace {others}{own_size}"),
+        (tally.moves, f"{tally.moves} moved", f"move {tally.moves}"),
+        (tally.conflict_copies, f"{copies} kept", f"keep {copies}"),
+        (tally.directories, f"{directories} made", f"make {directories}"),
+        (tally.links, f"{links} made", f"make {links}"),
+        (summary.metadata, f"mode or time set on {summary.metadata}", f"set mode or time on {summary.metadata}"),
+        (summary.deleted, f"{summary.deleted} deleted", f"delete {summary.deleted}"),
+    )
+    return [(done, would) for number, done, would in parts if number]
 
 
 def _standing(summary: Summary, tally: Tally) -> str:

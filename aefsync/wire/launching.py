@@ -41,9 +41,8 @@ def no_agent(login: Login, ending: Ending) -> IncompatibleError:
 
 
 def remedies(login: Login) -> str:
-    """Three lines: what can be done about a host without an agent."""
+    """What can be done about a host without an agent, a line each."""
     return (
         f"aefsync deploy {login}   puts an agent there, in the user's cache directory\n"
-        f"--deploy   does that in the same run\n"
-        f"sftp://{login}/...   does without one, and reads all that it must compare over the network"
+        f"--deploy   does that in the same run"
     )
