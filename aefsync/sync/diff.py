@@ -39,13 +39,10 @@ def diff(request: DiffRequest, monitor: Monitor, nursery: Nursery | None = None)
         yield Notice("contents not read (--quick)")
     admission = Admission(KnownRoots(common.state_dir), common.allowed)
     with open_session(
-        common.locations,
+        common,
         terms,
-        common.cache_dir,
         monitor,
         nursery=nursery,
-        link=common.link,
-        own=(common.state_dir,),
         admission=admission,
     ) as session:
         found = survey(session, common, view)

@@ -26,15 +26,7 @@ def digest(common: Request, paths: tuple[bytes, ...], levels: int, view: View, m
     yield Started("digest", common.locations, common.names)
     tops = [_parse(path) for path in paths] or [b""]
     terms = [Terms(Access.READ, Missing.REFUSE)]
-    with open_session(
-        common.locations,
-        terms,
-        common.cache_dir,
-        monitor,
-        nonce=PUBLIC_KEY,
-        link=common.link,
-        own=(common.state_dir,),
-    ) as session:
+    with open_session(common, terms, monitor, nonce=PUBLIC_KEY) as session:
         chosen = () if b"" in tops else tuple(map(RelPath, tops))
         found = survey(session, common._replace(paths=chosen or common.paths), View.FULL)
         yield from observations(found)

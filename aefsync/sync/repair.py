@@ -36,13 +36,10 @@ def repair(request: RepairRequest, monitor: Monitor, nursery: Nursery | None = N
     admission = Admission(KnownRoots(common.state_dir), common.allowed)
     terms = _terms(request)
     with open_session(
-        common.locations,
+        common,
         terms,
-        common.cache_dir,
         monitor,
         nursery=nursery,
-        link=common.link,
-        own=(common.state_dir,),
         admission=admission,
         command=command,
         lock_wait_s=request.lock_wait_s,

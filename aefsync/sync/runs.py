@@ -15,7 +15,7 @@ def runs(common: Request, monitor: Monitor) -> Iterator[Event]:
     """The runs that left a journal or trash, newest first."""
     begun = time.monotonic()
     yield Started("runs", common.locations, common.names)
-    with open_session(common.locations, [Terms(Access.READ, Missing.REFUSE)], "", monitor, link=common.link) as session:
+    with open_session(common._replace(cache_dir=""), [Terms(Access.READ, Missing.REFUSE)], monitor) as session:
         for record in session.call(0, lambda _, replica: replica.runs()):
             yield Ran(0, record)
         elapsed_s = time.monotonic() - begun

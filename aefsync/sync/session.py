@@ -24,6 +24,7 @@ from aefsync.sync.child import Nursery
 from aefsync.sync.connecting import connected, deploy_to, dial
 from aefsync.sync.location import Location, parse
 from aefsync.sync.reconnecting import persistently
+from aefsync.sync.request import Request
 from aefsync.sync.together import together
 from aefsync.wire.login import Link
 
@@ -128,33 +129,29 @@ def new_run(now: datetime | None = None) -> str:
 
 @contextlib.contextmanager
 def open_session(
-    texts: Sequence[str],
+    common: Request,
     terms: Sequence[Terms],
-    cache_dir: str,
     monitor: Monitor,
     *,
     nonce: bytes | None = None,
     nursery: Nursery | None = None,
-    link: Link = Link(),  # noqa: B008  nothing can change it
-    own: Sequence[str] = (),
     admission: Admission | None = None,
     command: str = "",
     lock_wait_s: float = 0,
 ) -> Iterator[Session]:
     """Connect to each replica (or take its process from the nursery) and open them together; raises `AefsyncError`.
 
-    `own` are places of ours that are part of no tree; `admission` judges the roots before any of them is written to;
-    a root that another run is at work on is waited for so long.  `command` is what the journals of the replicas call
-    the run.
+    `admission` judges the roots before any of them is written to; a root that another run is at work on is waited for
+    so long.  `command` is what the journals of the replicas call the run.
     """
-    locations = tuple(parse(text) for text in texts)
+    locations = tuple(parse(text) for text in common.locations)
     run = new_run()
-    with connected(locations, link, monitor, nursery or Nursery()) as replicas:
+    with connected(locations, common.link, monitor, nursery or Nursery()) as replicas:
         session = Session(locations, replicas, (), run)
-        ours = tuple(os.fsencode(place) for place in own if place)
+        ours = (os.fsencode(common.state_dir),) if common.state_dir else ()
         renewed = admission.renewed if admission is not None else {}
-        key, cache = nonce or secrets.token_bytes(KEY_SIZE), os.fsencode(cache_dir)
-        hello = _Hello(session, terms, key, cache, ours, renewed, link, monitor)
+        key, cache = nonce or secrets.token_bytes(KEY_SIZE), os.fsencode(common.cache_dir)
+        hello = _Hello(session, terms, key, cache, ours, renewed, common.link, monitor)
         # Roots are looked at before anything is created or locked in any of them.
         opened = session.each(hello.look)
         _check_apart(locations, opened)

@@ -88,7 +88,7 @@ def purge_trash(common: Request, older_than_s: int, monitor: Monitor) -> Iterato
 
 def _open(common: Request, access: Access, monitor: Monitor) -> AbstractContextManager[Session]:
     terms = [Terms(access, Missing.REFUSE)] * len(common.locations)
-    return open_session(common.locations, terms, "", monitor, link=common.link, command="trash restore")
+    return open_session(common._replace(cache_dir=""), terms, monitor, command="trash restore")
 
 
 def _place(session: Session, number: int, to: bytes) -> bytes:

@@ -60,7 +60,7 @@ def undo(common: Request, run: str, monitor: Monitor, *, dry_run: bool) -> Itera
 
 def _open(common: Request, access: Access, run: str, monitor: Monitor) -> AbstractContextManager[Session]:
     terms = [Terms(access, Missing.REFUSE)] * len(common.locations)
-    return open_session(common.locations, terms, "", monitor, link=common.link, command=f"undo {run}")
+    return open_session(common._replace(cache_dir=""), terms, monitor, command=f"undo {run}")
 
 
 def _remembered(session: Session) -> list[list[RunRecord]]:

@@ -15,6 +15,7 @@ import pytest
 from aefsync.core.ports import Access, Missing, Open, Opened, Scan, Silent
 from aefsync.errors import AefsyncError, LockedError, RootError, UnreachableError, UsageError
 from aefsync.sync.location import parse
+from aefsync.sync.request import Request
 from aefsync.sync.session import Session, Terms, _check_apart, new_run, open_session
 from tests.support.memory import MemoryReplica, MemoryTree
 from tests.support.trees import tree
@@ -34,7 +35,7 @@ def engine() -> Iterator[Threads]:
 
 def open_all(*roots: Path | str, terms: Terms = READ) -> Session:
     """Open, and close again."""
-    with open_session([str(root) for root in roots], [terms] * len(roots), "", Silent()) as session:
+    with open_session(Request(tuple(map(str, roots))), [terms] * len(roots), Silent()) as session:
         return session
 
 
@@ -201,7 +202,8 @@ def test_a_bad_location_starts_nothing(engine: Threads, tmp_path: Path) -> None:
 def test_replicas_end_whatever_happens(engine: Threads, tmp_path: Path) -> None:
     for name in "ab":
         tree(tmp_path / name, {})
-    with pytest.raises(KeyError), open_session([str(tmp_path / n) for n in "ab"], [READ] * 2, "", Silent()):
+    request = Request(tuple(str(tmp_path / name) for name in "ab"))
+    with pytest.raises(KeyError), open_session(request, [READ] * 2, Silent()):
         raise KeyError
     assert [replica.calls["close"] for replica in engine.replicas] == [1, 1]
 
@@ -258,7 +260,7 @@ def test_roots_are_locked_one_after_the_other(engine: Threads, tmp_path: Path) -
     for name in "ab":
         tree(tmp_path / name, {".aefsync/x": ""})
     texts = [str(tmp_path / name) for name in "ab"]
-    with open_session(texts, [WRITE] * 2, "", Silent()):
+    with open_session(Request(tuple(texts)), [WRITE] * 2, Silent()):
         with pytest.raises(LockedError, match="at work"):
             open_all(*reversed(texts), terms=WRITE)
         # Of the two, it is the first in order on which the second run stops, so that it holds none.
@@ -281,7 +283,7 @@ def test_a_root_that_another_run_is_at_work_on_is_waited_for(
             fcntl.flock(lock, fcntl.LOCK_UN)
 
     monkeypatch.setattr(time, "sleep", pause)
-    with open_session([str(root)], [WRITE], "", Silent(), lock_wait_s=60) as session:
+    with open_session(Request((str(root),)), [WRITE], Silent(), lock_wait_s=60) as session:
         assert session.opened[0].seen_before
     assert pauses == [0.05, 0.1, 0.2]
     fcntl.flock(lock, fcntl.LOCK_EX)
