@@ -8,6 +8,7 @@ from typing import NamedTuple
 from aefsync.core.entry import Entry
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem
+from aefsync.core.version import Version
 
 
 class Act(enum.StrEnum):
@@ -26,6 +27,8 @@ class Act(enum.StrEnum):
     """rename `source` to `path` within the replica, where nothing is, or change places with what is `displaced`"""
     DELETE = "delete"
     """move to the trash; a directory only when it is empty"""
+    RECORD = "version"
+    """nothing but remember the version: of what is there already, or of its having been deleted"""
 
 
 class Action(NamedTuple):
@@ -42,6 +45,8 @@ class Action(NamedTuple):
     found: Entry | None
     source: RelPath | None = None
     displaced: Entry | None = None
+    tombstone: Version | None = None
+    """in sessions with versions, that of a DELETE, or of a RECORD without `wanted`; other actions have theirs in `wanted`"""
 
 
 class StageFile(NamedTuple):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import enum
 import stat
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from aefsync.core.metadata import PLAIN, Aspects, Extra
 from aefsync.core.path import RelPath
+
+if TYPE_CHECKING:
+    from aefsync.core.version import Version
 
 UNKNOWN = bytes(32)
 """The content digest of a file whose bytes were not read; no file has this digest."""
@@ -36,7 +39,8 @@ class Entry(NamedTuple):
 
     `mode` holds the permission bits (0o777, with special bits where they count; 0 for symlinks), `content` the BLAKE3 digest of a file's bytes or of a
     symlink's target (`UNKNOWN` where it was not read; zeros for directories), `target` the symlink's target where the
-    replica was asked for it, `extra` what else counts in the session.  `ctime_ns` and `inode` are 0 where the file system does not keep them stable; they
+    replica was asked for it, `extra` what else counts in the session, `version` what is known of its past, in sessions that
+    ask for it.  `ctime_ns` and `inode` are 0 where the file system does not keep them stable; they
     serve the check before overwriting and are no part of what replicas must agree on.
     """
 
@@ -50,6 +54,7 @@ class Entry(NamedTuple):
     content: bytes
     target: bytes = b""
     extra: Extra | None = None
+    version: Version | None = None
 
     @property
     def is_read(self) -> bool:

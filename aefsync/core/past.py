@@ -5,10 +5,21 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from aefsync.core.change import Change
+from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem
 
 TRASH_PAGE = 4096
 """Things in the trash that one answer tells of, at most."""
+
+
+class TrashItem(NamedTuple):
+    """One thing in a replica's trash: what run put it there, why (`replaced`, `deleted`), and what it is."""
+
+    run: str
+    why: str
+    path: RelPath
+    is_directory: bool
+    size: int
 
 
 class TrashQuery(NamedTuple):

@@ -14,8 +14,9 @@ from typing import NamedTuple, Protocol
 from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span
 from aefsync.core.entry import Entry
+from aefsync.core.members import Memory, Standing
 from aefsync.core.metadata import PLAIN, Aspects
-from aefsync.core.past import RunRecord, TakenBack, TrashQuery, Undo
+from aefsync.core.past import RunRecord, TakenBack, TrashItem, TrashQuery, Undo
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem
 from aefsync.core.recipe import Recipe, Run
@@ -23,6 +24,7 @@ from aefsync.core.renamed import Rename
 from aefsync.core.space import Space
 from aefsync.core.stores import Stores
 from aefsync.core.tree import Answer, Question
+from aefsync.core.version import Dot, Grave, Vector
 from aefsync.core.writing import Writing
 
 
@@ -99,6 +101,8 @@ class Opened(NamedTuple):
         return self.ancestors[0] == (0, 0)
 
     stores: Stores = Stores()
+    standing: Standing | None = None
+    """what its sidecar says; `None` where there is none"""
 
 
 class Scan(NamedTuple):
@@ -117,6 +121,10 @@ class Scan(NamedTuple):
     list_filtered: bool = False
     aspects: Aspects = PLAIN
     """the metadata that counts from now on: in digests, and in what is set"""
+    versions: bool = False
+    """judge what is found by what the sidecar remembers: entries have versions from now on, and deletions are known"""
+    watermark: Vector = ()
+    """tombstones at or below it are left out"""
 
 
 class Scanned(NamedTuple):
@@ -138,6 +146,10 @@ class Scanned(NamedTuple):
     unexamined: tuple[bytes, ...] = ()
     mounts: tuple[bytes, ...] = ()
     filtered: tuple[bytes, ...] = ()
+    history: bytes = b""
+    """with versions: a digest of all entries, their versions, and all tombstones"""
+    graves: int = 0
+    """tombstones"""
 
 
 class Learned(NamedTuple):
@@ -154,16 +166,6 @@ class Piece(NamedTuple):
     offset: int
     length: int
     data: bytes = b""
-
-
-class TrashItem(NamedTuple):
-    """One thing in a replica's trash: what run put it there, why (`replaced`, `deleted`), and what it is."""
-
-    run: str
-    why: str
-    path: RelPath
-    is_directory: bool
-    size: int
 
 
 class Replica(Protocol):
@@ -186,6 +188,12 @@ class Replica(Protocol):
 
     def entries(self, spans: Sequence[Span]) -> Sequence[Entry]:
         """The entries at these positions of the snapshot, symlink targets filled in."""
+
+    def graves(self, spans: Sequence[Span]) -> Sequence[Grave]:
+        """The tombstones at these positions, in key order; questions in the view BURIED are about them."""
+
+    def mint(self) -> Dot:
+        """A new dot of this replica, for a verdict that is an edit; it is durable before anybody sees it."""
 
     def read(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
         """Bytes of files, for replicas that cannot copy directly; shorter than asked where a file has shrunk."""
@@ -225,6 +233,9 @@ class Replica(Protocol):
 
     def record(self) -> Scanned:
         """Make it durable, look again at what was touched, update snapshot and index, empty the staging."""
+
+    def remember(self, memory: Memory) -> None:
+        """Keep in the sidecar how a session ended, and leave a mark of it."""
 
     def space(self) -> Sequence[Space]:
         """Room on the root's file system and on those mounted below it; nothing where the root is missing."""

@@ -34,16 +34,20 @@ class View(enum.IntEnum):
     """kind, the metadata that counts, size: contents not read"""
     SHAPE = 3
     """kind and size: what tells which contents need not be read at all"""
+    VERSIONED = 4
+    """as FULL, and the version"""
+    BURIED = 5
+    """tombstones: what was deleted, and the version"""
 
     @property
     def reads(self) -> bool:
         """Whether contents count."""
-        return self in (View.FULL, View.CONTENT)
+        return self in (View.FULL, View.CONTENT, View.VERSIONED)
 
     @property
     def metadata(self) -> bool:
         """Whether metadata counts."""
-        return self in (View.FULL, View.QUICK)
+        return self in (View.FULL, View.QUICK, View.VERSIONED)
 
     def same(self, entries: Iterable[Entry | None], aspects: Aspects = PLAIN) -> bool:
         """Whether entries of one path look equal in this view."""

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable, Sequence
 
 from aefsync.core.action import Applied
-from aefsync.core.ports import TrashItem
+from aefsync.core.past import TrashItem
 from aefsync.core.problem import Problem
 from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.home import Home

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aefsync.core.past import ChangeCounts, RunRecord, TakenBack, TrashQuery, Undo
-from aefsync.core.ports import TrashItem
+from aefsync.core.past import ChangeCounts, RunRecord, TakenBack, TrashItem, TrashQuery, Undo
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.home import Home
 from aefsync.disk.journal import Recorded, recorded_runs

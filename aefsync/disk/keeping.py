@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from aefsync.core.action import Applied
-from aefsync.core.past import RunRecord, TakenBack, TrashQuery, Undo
+from aefsync.core.past import RunRecord, TakenBack, TrashItem, TrashQuery, Undo
 from aefsync.core.path import RelPath
-from aefsync.core.ports import Access, Open, Phase, TrashItem
+from aefsync.core.ports import Access, Open, Phase
 from aefsync.core.space import Space
 from aefsync.disk.assembly import Assembly, unfinished
 from aefsync.disk.confined import ConfinedRoot

@@ -11,9 +11,9 @@ from aefsync.core.action import Act, Action, Applied, KeptCopy
 from aefsync.core.change import Change, Did
 from aefsync.core.conflict import conflict_name
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.past import TrashItem
 from aefsync.core.path import RelPath
 from aefsync.core.plan import USABLE
-from aefsync.core.ports import TrashItem
 from aefsync.core.problem import Problem, reason_of
 from aefsync.disk import syscalls
 from aefsync.disk.apply import Applier

@@ -9,9 +9,8 @@ import os
 import stat
 from collections.abc import Iterator
 
-from aefsync.core.past import TRASH_PAGE, TrashQuery
+from aefsync.core.past import TRASH_PAGE, TrashItem, TrashQuery
 from aefsync.core.path import PathError, RelPath
-from aefsync.core.ports import TrashItem
 from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.home import TRASH
 from aefsync.errors import RootError

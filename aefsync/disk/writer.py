@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.entry import Entry
 from aefsync.core.metadata import Aspects
-from aefsync.core.past import TakenBack, Undo
-from aefsync.core.ports import Open, Piece, TrashItem
+from aefsync.core.past import TakenBack, TrashItem, Undo
+from aefsync.core.ports import Open, Piece
 from aefsync.core.problem import Problem
 from aefsync.disk.annexes import Annexes
 from aefsync.disk.apply import Applier

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from aefsync.core.action import Applied
-from aefsync.core.past import TakenBack, Undo
-from aefsync.core.ports import Access, Missing, Open, Opened, TrashItem
+from aefsync.core.past import TakenBack, TrashItem, Undo
+from aefsync.core.ports import Access, Missing, Open, Opened
 from aefsync.disk.replica import LocalReplica
 from aefsync.errors import RootError, UnreachableError
 from aefsync.sync.places import cache_dir, state_dir

@@ -8,9 +8,8 @@ from typing import NamedTuple
 from aefsync.core.compare import Difference
 from aefsync.core.finding import Finding
 from aefsync.core.metadata import PLAIN, Aspects
-from aefsync.core.past import RunRecord
+from aefsync.core.past import RunRecord, TrashItem
 from aefsync.core.path import RelPath
-from aefsync.core.ports import TrashItem
 from aefsync.core.problem import Problem
 from aefsync.core.view import View
 

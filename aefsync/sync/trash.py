@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
-from aefsync.core.past import TrashQuery
+from aefsync.core.past import TrashItem, TrashQuery
 from aefsync.core.path import PathError, RelPath
-from aefsync.core.ports import Access, Missing, Monitor, TrashItem
+from aefsync.core.ports import Access, Missing, Monitor
 from aefsync.errors import AefsyncError, UsageError
 from aefsync.sync.events import Conflicted, Event, Notice, Started, Summary, Trashed, Troubled
 from aefsync.sync.request import Request

@@ -9,8 +9,8 @@ from aefsync.core.action import Staged
 from aefsync.core.compare import Span
 from aefsync.core.digest import NODE_DIGEST, ROOT_DIGEST
 from aefsync.core.entry import Entry
-from aefsync.core.past import TRASH_PAGE, TakenBack
-from aefsync.core.ports import Piece, Scanned, TrashItem
+from aefsync.core.past import TRASH_PAGE, TakenBack, TrashItem
+from aefsync.core.ports import Piece, Scanned
 from aefsync.core.recipe import Recipe, Run
 from aefsync.core.tree import LEAVES, Answer, KeyRange, Question
 from aefsync.errors import ProtocolError

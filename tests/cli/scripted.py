@@ -15,9 +15,8 @@ from aefsync.cli.json_lines import JsonLines
 from aefsync.cli.writer import Writer
 from aefsync.core.compare import Difference
 from aefsync.core.entry import UNKNOWN, Entry, Kind
-from aefsync.core.past import ChangeCounts, RunRecord
+from aefsync.core.past import ChangeCounts, RunRecord, TrashItem
 from aefsync.core.path import RelPath
-from aefsync.core.ports import TrashItem
 from aefsync.core.problem import Problem
 from aefsync.core.view import View
 from aefsync.sync.events import Acted, Differs, Event, Ran, Started, State, Summary, Troubled

@@ -18,9 +18,9 @@ from aefsync.core.compare import Span, spans_of
 from aefsync.core.digest import PUBLIC_KEY, ROOT_DIGEST, content_digest
 from aefsync.core.entry import UNKNOWN, Entry, Kind
 from aefsync.core.metadata import PERMISSIONS, PLAIN, Aspects, Extra, Owner
-from aefsync.core.past import TRASH_PAGE, ChangeCounts, RunRecord, TakenBack, TrashQuery, Undo
+from aefsync.core.past import TRASH_PAGE, ChangeCounts, RunRecord, TakenBack, TrashItem, TrashQuery, Undo
 from aefsync.core.path import RelPath
-from aefsync.core.ports import Access, Learned, Missing, Open, Opened, Phase, Piece, Scan, Scanned, Title, TrashItem
+from aefsync.core.ports import Access, Learned, Missing, Open, Opened, Phase, Piece, Scan, Scanned, Title
 from aefsync.core.problem import Problem
 from aefsync.core.recipe import CHUNK_DIGEST, LEVELS, Recipe, Run, runs_of
 from aefsync.core.renamed import Rename

@@ -11,9 +11,9 @@ from aefsync.core.change import Change, Did
 from aefsync.core.digest import KEY_SIZE
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.metadata import PLAIN, Aspects, Extra, Namespaces, Owner
-from aefsync.core.past import ChangeCounts, RunRecord, TakenBack, TrashQuery, Undo
+from aefsync.core.past import ChangeCounts, RunRecord, TakenBack, TrashItem, TrashQuery, Undo
 from aefsync.core.path import PathError, RelPath
-from aefsync.core.ports import Access, Learned, Missing, Open, Opened, Phase, Piece, Scan, Scanned, Title, TrashItem
+from aefsync.core.ports import Access, Learned, Missing, Open, Opened, Phase, Piece, Scan, Scanned, Title
 from aefsync.core.problem import Problem
 from aefsync.core.recipe import CHUNK_DIGEST, LEVELS, Recipe, Run
 from aefsync.core.renamed import Rename

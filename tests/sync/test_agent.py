@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from aefsync.core.past import Undo
+from aefsync.core.past import TrashItem, Undo
 from aefsync.core.path import RelPath
-from aefsync.core.ports import Access, Missing, Open, Scan, TrashItem
+from aefsync.core.ports import Access, Missing, Open, Scan
 from aefsync.core.space import Share
 from aefsync.core.writing import Writing
 from aefsync.errors import AefsyncError, RootError, UnreachableError

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from aefsync.core.action import Act, Action, StageFile
 from aefsync.core.entry import UNKNOWN, Entry, Kind
+from aefsync.core.past import TrashItem
 from aefsync.core.path import RelPath
-from aefsync.core.ports import Access, Learned, Missing, Open, Phase, Piece, Replica, Scan, Scanned, TrashItem
+from aefsync.core.ports import Access, Learned, Missing, Open, Phase, Piece, Replica, Scan, Scanned
 from aefsync.core.problem import Problem
 from aefsync.core.tree import KeyRange, Question
 from aefsync.core.view import View

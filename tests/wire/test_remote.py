@@ -10,8 +10,9 @@ import pytest
 
 from aefsync.core.action import Act, Action, Applied, Staged, StageFile
 from aefsync.core.entry import UNKNOWN, Entry, Kind
+from aefsync.core.past import TrashItem
 from aefsync.core.path import END, RelPath
-from aefsync.core.ports import Access, Missing, Open, Opened, Phase, Piece, Scan, Scanned, TrashItem
+from aefsync.core.ports import Access, Missing, Open, Opened, Phase, Piece, Scan, Scanned
 from aefsync.core.tree import LEAVES, Answer, KeyRange, Question
 from aefsync.core.view import View
 from aefsync.errors import AefsyncError, IncompatibleError, LockedError, ProtocolError, RootError, UnreachableError

@@ -11,8 +11,9 @@ from msgspec import Meta, Struct
 from aefsync.core.action import Act, Action
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.metadata import PERMISSIONS, SPECIAL
+from aefsync.core.past import TrashItem
 from aefsync.core.path import MAX_PATH, RelPath
-from aefsync.core.ports import Piece, TrashItem
+from aefsync.core.ports import Piece
 from aefsync.core.problem import Problem
 from aefsync.core.recipe import CHUNK_DIGEST, Recipe
 from aefsync.wire.dialogue import MAX_TEXT

@@ -1,0 +1,116 @@
+"""Members: who takes part, as every replica knows it, and what all of them are known to have seen.
+
+The map is a state-based CRDT (Shapiro 2011): merging is commutative, associative and idempotent, so it may be exchanged
+in any session, in any order.  A member's row is what it is known to have **seen**: all that stood in the vectors of
+those it had a whole session with.  The least that all active members have seen is the **watermark**; a tombstone at or
+below it is needed by nobody any more.  (Riak and Cassandra drop theirs by age alone, and bring the dead back.)
+
+    A seen: A 5, B 3      B seen: A 4, B 3      watermark: A 4, B 3      a tombstone with A 5 stays
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from aefsync.core.version import Vector, least, merge
+
+MAX_ABSENCE_S = 90 * 86_400
+"""After so long without a session a member is no longer waited for."""
+
+
+class State(enum.IntEnum):
+    """A later state wins over an earlier one of the same incarnation."""
+
+    ACTIVE = 0
+    LEFT = 1
+    FORGOTTEN = 2
+
+
+class Member(NamedTuple):
+    """One replica of the group, by its id of 32 hex digits.
+
+    `last_s` is when it last had a session that came to its end, in seconds since 1970 by the clock of whoever ran it.
+    """
+
+    id: str
+    name: str = ""
+    incarnation: int = 0
+    state: State = State.ACTIVE
+    seen: Vector = ()
+    last_s: int = 0
+
+    def merged(self, other: Member) -> Member:
+        """What both say of one member together: the later state; of one incarnation, all that was seen."""
+        low, high = sorted((self, other), key=lambda each: (each.incarnation, each.state, each.name))
+        seen = merge([low.seen, high.seen]) if low.incarnation == high.incarnation else high.seen
+        return high._replace(seen=seen, last_s=max(low.last_s, high.last_s))
+
+
+Members = tuple[Member, ...]
+"""In order of their ids, each once."""
+
+
+def merge_members(maps: Iterable[Members]) -> Members:
+    """All that several replicas know of who takes part."""
+    merged: dict[str, Member] = {}
+    for member in (each for own in maps for each in own):
+        known = merged.get(member.id)
+        merged[member.id] = member if known is None else known.merged(member)
+    return tuple(merged[each] for each in sorted(merged))
+
+
+def watermark(members: Members, now_s: int, max_absence_s: int = MAX_ABSENCE_S) -> Vector:
+    """What all members have seen that are still waited for; nothing where there are none."""
+    active = [each for each in members if each.state is State.ACTIVE]
+    return least([each.seen for each in active if not each.last_s or now_s - each.last_s <= max_absence_s])
+
+
+def after_session(members: Members, present: Mapping[str, Vector], now_s: int) -> Members:
+    """The map once the members in `present` (with what each has seen) had a whole session with each other."""
+    seen = merge(present.values())
+    updated = {
+        each.id: each._replace(seen=merge([each.seen, seen]), last_s=now_s) for each in members if each.id in present
+    }
+    return tuple(updated.get(each.id, each) for each in members)
+
+
+class Mark(NamedTuple):
+    """What a session that was recorded leaves behind: a running number, and 8 random bytes that tell two timelines
+    apart."""
+
+    generation: int
+    tag: bytes
+
+
+class Encounter(NamedTuple):
+    """What a replica keeps of the last session with another one: the mark that was left there, and how far its own
+    counter had come."""
+
+    id: str
+    mark: Mark
+    counter: int
+
+
+class Standing(NamedTuple):
+    """What the sidecar of a replica says of it.
+
+    `id` is what the root is known by, `author` what it is called in vectors (another one after it was restored),
+    `counter` the last one that was used.  `marks` are those of its own sessions, the newest last.
+    """
+
+    id: str
+    author: bytes
+    counter: int
+    members: Members = ()
+    marks: tuple[Mark, ...] = ()
+    met: tuple[Encounter, ...] = ()
+
+
+class Memory(NamedTuple):
+    """What a session leaves in a sidecar beside versions: who takes part, and with whom this replica had a session
+    (their ids and marks)."""
+
+    members: Members
+    met: tuple[Encounter, ...] = ()

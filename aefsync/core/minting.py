@@ -1,0 +1,77 @@
+"""Minting: local changes become versions.
+
+A replica remembers, of each path, its version and the entry it stood for.  What a scan finds is judged by that:
+
+    remembered            found                    becomes
+    nothing               an entry                 the new dot (the empty vector in the first scan of a new sidecar)
+    an entry              the same                 as it was
+    an entry              another one              its vector and the new dot
+    an entry              nothing                  a tombstone: its vector and the new dot
+    a tombstone           an entry                 its vector and the new dot
+    a tombstone           nothing                  as it was
+
+One dot serves a whole scan: it is the path that has versions, and no path is judged twice in one scan.  What an
+interrupted run was about to place is **pending**: found as it was meant to be, it has the version that it was meant to
+have, and nothing at all where it was to be placed is no deletion.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from aefsync.core.entry import Entry, Kind
+from aefsync.core.version import FOUND, Dot, Version, explicit, minted
+
+
+class Record(NamedTuple):
+    """What is remembered of a path: its version, and the entry it stands for (`None`: a tombstone)."""
+
+    version: Version
+    entry: Entry | None
+
+
+def judge(found: Entry | None, record: Record | None, dot: Dot, *, first: bool) -> Record | None:
+    """What is to be remembered of a path from now on; `None` if nothing.
+
+    `first`: nothing was remembered before this scan.  An entry that may be the same has to be read before.
+    """
+    if record is None:
+        return found and Record(FOUND if first else Version(minted((), dot), dot.author), found)
+    version, before = record
+    if before is None:
+        return record if found is None else Record(_after(version, dot), found)
+    if found is not None and is_same(before, found):
+        return Record(version, found)
+    return Record(_after(Version(explicit(version, before)), dot), found)
+
+
+def settle(found: Entry | None, record: Record | None, pending: Record) -> Record | None:
+    """What to judge a path by that an interrupted run was about to change."""
+    wanted = pending.entry
+    if found is None:
+        # A file may be on its way from one place to another: nothing was deleted by anybody.
+        return pending if wanted is None else None
+    return pending if wanted is not None and is_same(wanted, found) else record
+
+
+def is_same(before: Entry, found: Entry) -> bool:
+    """Whether an entry is the one that is remembered, as far as replicas must agree on it.
+
+    A content that was not read before counts as the same as long as size and mtime are.
+    """
+    if before.kind is not found.kind or before.mode != found.mode:
+        return False
+    if before.kind is Kind.DIRECTORY:
+        return True
+    if (before.size, before.mtime_ns) != (found.size, found.mtime_ns):
+        return False
+    return not before.is_read or not found.is_read or before.content == found.content
+
+
+def needs_reading(before: Entry, found: Entry) -> bool:
+    """Whether only its content can tell if a file is the one that is remembered."""
+    return not found.is_read and before.is_read and is_same(before, found)
+
+
+def _after(version: Version, dot: Dot) -> Version:
+    return Version(minted(version.vector, dot), dot.author)

@@ -1,0 +1,140 @@
+"""Versions: what a replica knows of how a path came to be as it is, so that edits apart are told from edits in turn.
+
+Version vectors as in Parker 1983, "Detection of Mutual Inconsistency in Distributed Systems", and Dynamo (DeCandia 2007,
+§4.4).  Each replica has one counter; a scan that finds an entry other than it was recorded **mints** a dot, the pair of
+the replica's id and the counter's next value, and puts it into the entry's vector.  One vector precedes another if no
+component of it is larger; of two of which neither precedes the other, each stands for something the other has not seen.
+
+    A creates a.txt          A 1                 B receives it: the same vector
+    A edits, B edits         A 2 | A 1, B 7      concurrent: a conflict
+    settled                  A 2, B 7            follows both: whoever receives it takes it without a question
+
+What the first scan of a new replica finds has the **empty vector**: nobody knows where it comes from.  Two such entries
+of equal content are one version, and nothing travels.  Of different content they are concurrent.  So an empty vector
+stands for a component of its own, the **base**, which the content determines and whose counter is 0: minting on it, or
+merging with it, writes that component down.  An edit of what another replica found in its first scan, too, follows it
+then, and nothing else does.
+
+    A and B find x.txt       (empty)             equal content: nothing to do
+    A edits x.txt            x' 0, A 3           follows B's, whose empty vector stands for x' 0
+    C joins with another     (empty: y' 0)       concurrent with both: a conflict
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from aefsync.core.digest import framed_digest
+from aefsync.core.entry import Entry, Kind
+from aefsync.core.path import RelPath
+
+AUTHOR = 16
+"""Bytes of what a replica is called in vectors."""
+MOST_DOTS = 4096
+"""Components of a vector: replicas that ever edited one path."""
+_BASE = b"aefsync base 1"
+
+
+class Dot(NamedTuple):
+    """One component of a vector, or the event it stands for; counters of replicas begin at 1."""
+
+    author: bytes
+    counter: int
+
+
+Vector = tuple[Dot, ...]
+"""Ordered by author, each author once."""
+
+
+class Order(enum.Enum):
+    """How one vector stands to another."""
+
+    EQUAL = "equal"
+    BEFORE = "before"
+    AFTER = "after"
+    CONCURRENT = "concurrent"
+
+
+class Version(NamedTuple):
+    """The vector of a path, and the author of its last edit (empty: nobody knows)."""
+
+    vector: Vector = ()
+    author: bytes = b""
+
+    @property
+    def digest(self) -> bytes:
+        """16 bytes that stand for the vector; zeros for the empty one."""
+        if not self.vector:
+            return bytes(AUTHOR)
+        return framed_digest(
+            (part for author, counter in self.vector for part in (author, counter.to_bytes(8))), AUTHOR
+        )
+
+
+FOUND = Version()
+"""The version of what the first scan of a new replica finds."""
+
+
+class Grave(NamedTuple):
+    """A tombstone: the version of a path that was deleted."""
+
+    path: RelPath
+    version: Version
+
+
+def order(one: Vector, other: Vector) -> Order:
+    """How `one` stands to `other`."""
+    if one == other:
+        return Order.EQUAL
+    theirs, ours = dict(other), dict(one)
+    before = all(theirs.get(author, -1) >= counter for author, counter in one)
+    after = all(ours.get(author, -1) >= counter for author, counter in other)
+    return Order.BEFORE if before else Order.AFTER if after else Order.CONCURRENT
+
+
+def merge(vectors: Iterable[Vector]) -> Vector:
+    """The least vector that follows all of these."""
+    merged: dict[bytes, int] = {}
+    for author, counter in (dot for vector in vectors for dot in vector):
+        merged[author] = max(counter, merged.get(author, 0))
+    return _ordered(merged)
+
+
+def minted(vector: Vector, dot: Dot) -> Vector:
+    """The vector with a new dot in it."""
+    return _ordered({**dict(vector), dot.author: dot.counter})
+
+
+def without(vector: Vector, author: bytes) -> Vector:
+    """The vector without what an author put into it."""
+    return tuple(dot for dot in vector if dot.author != author)
+
+
+def is_covered(vector: Vector, seen: Vector) -> bool:
+    """Whether whoever has seen so much has seen every edit in the vector (bases are no edits)."""
+    known = dict(seen)
+    return all(known.get(author, 0) >= counter for author, counter in vector)
+
+
+def least(vectors: Sequence[Vector]) -> Vector:
+    """What all have seen who have seen so much each."""
+    common = [dict(vector) for vector in vectors]
+    lowest = {author: min(each.get(author, 0) for each in common) for author in (common[0] if common else ())}
+    return _ordered({author: counter for author, counter in lowest.items() if counter})
+
+
+def explicit(version: Version, entry: Entry) -> Vector:
+    """The vector of an entry, its base written down where it is empty."""
+    return version.vector or (Dot(base(entry), 0),)
+
+
+def base(entry: Entry) -> bytes:
+    """What stands for an entry of unknown origin: its kind, and its content but for directories."""
+    content = b"" if entry.kind is Kind.DIRECTORY else entry.content
+    return framed_digest((_BASE, bytes([entry.kind]), content), AUTHOR)
+
+
+def _ordered(components: dict[bytes, int]) -> Vector:
+    return tuple(Dot(author, components[author]) for author in sorted(components))
