@@ -29,11 +29,14 @@ from aefsync.core.entry import Entry
 from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.path import END, RelPath
 from aefsync.core.tree import LEAF, LEAVES, Answer, KeyRange, Question
+from aefsync.core.version import Grave, Version
 from aefsync.core.view import View
 
 Ask = Callable[[Sequence[Question | None]], Sequence[Answer | None]]
 Span = tuple[int, int]
 Fetch = Callable[[int, Sequence[Span]], Sequence[Entry]]
+FetchGraves = Callable[[int, Sequence[Span]], Sequence[Grave]]
+Graves = tuple[Version | None, ...]
 
 FEW = 96
 """Entries (of one replica) that are fetched at once rather than asked for their short digests first."""
@@ -42,10 +45,14 @@ BATCH = 2048
 
 
 class Difference(NamedTuple):
-    """One path on which replicas disagree; an entry, or `None` where there is none, for each replica."""
+    """One path on which replicas disagree; an entry, or `None` where there is none, for each replica.
+
+    In sessions with versions `graves` tells of each replica whether it knows that the path was deleted (empty: none does).
+    """
 
     path: RelPath
     entries: tuple[Entry | None, ...]
+    graves: Graves = ()
 
 
 class Range(NamedTuple):
@@ -224,26 +231,53 @@ def differences(
     fetch: Fetch, view: View, selections: Sequence[Selection], aspects: Aspects = PLAIN
 ) -> Iterator[Difference]:
     """Fetch what was selected, a batch a message, and yield the paths on which the replicas disagree, in key order."""
-    if not selections:
-        return
-    streams = [
-        _stream(fetch, replica, [span for selection in selections for span in selection.spans[replica]])
-        for replica in range(len(selections[0].spans))
-    ]
-    merged = heapq.merge(*streams, key=lambda item: item[0])
-    for _, group in itertools.groupby(merged, key=lambda item: item[0]):
-        members = list(group)
-        found: list[Entry | None] = [None] * len(streams)
-        for _, replica, entry in members:
-            found[replica] = entry
+    for path, found, _ in _aligned(_streams(fetch, selections)):
         if not view.same(found, aspects):
-            yield Difference(members[0][2].path, tuple(found))
+            yield Difference(path, found)
 
 
-def _stream(fetch: Fetch, replica: int, spans: list[Span]) -> Iterator[tuple[bytes, int, Entry]]:
+def histories(
+    fetch: Fetch,
+    fetch_graves: FetchGraves,
+    selections: Sequence[Selection],
+    buried: Sequence[Selection],
+    aspects: Aspects = PLAIN,
+) -> Iterator[Difference]:
+    """The same where versions count: paths on which entries or their versions differ, or what is known of deletions."""
+    for path, found, graves in _aligned(_streams(fetch, selections), _streams(fetch_graves, buried)):
+        if len(set(graves)) > 1 or (not graves and not View.VERSIONED.same(found, aspects)):
+            yield Difference(path, found, graves)
+
+
+Stream = Iterator[tuple[bytes, int, Entry | Grave]]
+
+
+def _streams(fetch: Fetch | FetchGraves, selections: Sequence[Selection]) -> list[Stream]:
+    """What each replica has at its selected positions, as it is needed."""
+    replicas = range(len(selections[0].spans)) if selections else ()
+    return [_stream(fetch, i, [span for selection in selections for span in selection.spans[i]]) for i in replicas]
+
+
+def _aligned(*streams: Sequence[Stream]) -> Iterator[tuple[RelPath, tuple[Entry | None, ...], Graves]]:
+    """What several replicas have, path by path in key order."""
+    replicas = max(map(len, streams))
+    merged = heapq.merge(*(stream for own in streams for stream in own), key=lambda item: item[0])
+    for _, group in itertools.groupby(merged, key=lambda item: item[0]):
+        found: list[Entry | None] = [None] * replicas
+        graves: list[Version | None] = []
+        for _, replica, item in group:
+            if isinstance(item, Entry):
+                found[replica] = item
+            else:
+                graves = graves or [None] * replicas
+                graves[replica] = item.version
+        yield item.path, tuple(found), tuple(graves)
+
+
+def _stream(fetch: Fetch | FetchGraves, replica: int, spans: list[Span]) -> Stream:
     for batch in batches(spans):
-        for entry in fetch(replica, batch):
-            yield entry.path.key, replica, entry
+        for item in fetch(replica, batch):
+            yield item.path.key, replica, item
 
 
 def batches(spans: Sequence[Span]) -> Iterator[list[Span]]:

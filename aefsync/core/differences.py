@@ -3,7 +3,8 @@
 Guards are judged and clashes settled over the whole, plans made from one **block** of up to `BLOCK` differences at a
 time, which is unpacked for it.  A block is packed by columns, first the paths, then for each replica which of them it
 has, and every field of those entries, all compressed together: next to each other, numbers of one directory have most
-of their bytes in common.
+of their bytes in common.  Versions, and what counts only where it is asked for, are kept once each, and stand in the
+columns by number.
 
     paths            a/1.txt  a/2.txt  b/3.txt
     replica 0        1 1 0    kind 1 1  mode 644 644  size 5 7  mtime ...  content 32 bytes each  target ""  ""
@@ -18,11 +19,11 @@ from __future__ import annotations
 import struct
 import zlib
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import Any
 
-from aefsync.core.compare import Difference
+from aefsync.core.compare import Difference, Graves
 from aefsync.core.entry import Entry, Kind
-from aefsync.core.metadata import Extra
 from aefsync.core.path import RelPath
 from aefsync.core.verdict import is_clash
 
@@ -31,6 +32,8 @@ BLOCK = 4096
 
 _FASTEST = 1
 _CONTENT = 32
+_COLUMNS = 6
+"""of each replica"""
 _KINDS = {kind.value: kind for kind in Kind}
 
 
@@ -46,7 +49,7 @@ class Differences:
         self._firsts: list[bytes] = []
         self._packed: list[bytes] = []
         self._open: list[Difference] = []
-        self._extras = _Extras()
+        self._notes = _Notes()
         self._count = 0
         for each in found:
             self.append(each)
@@ -54,7 +57,7 @@ class Differences:
     def append(self, difference: Difference) -> None:
         """Add the next one."""
         if len(self._open) == self._size:
-            self._packed.append(_pack(self._open, self._extras))
+            self._packed.append(_pack(self._open, self._notes))
             self._open = []
         if not self._open:
             self._firsts.append(difference.path.key)
@@ -73,7 +76,7 @@ class Differences:
 
     def block(self, number: int) -> list[Difference]:
         """The differences of one block."""
-        return _unpack(self._packed[number], self._extras) if number < len(self._packed) else list(self._open)
+        return _unpack(self._packed[number], self._notes) if number < len(self._packed) else list(self._open)
 
     def __iter__(self) -> Iterator[Difference]:
         for number in range(len(self._firsts)):
@@ -87,50 +90,51 @@ class Differences:
         return block[index] if index < len(block) and block[index].path == path else None
 
 
-class _Extras:
-    """The extras of all entries, each once, by number; 0 is none."""
+class _Notes:
+    """What is the same for many entries (extras, versions), each once, by number; 0 is none."""
 
     def __init__(self) -> None:
-        self._numbers: dict[Extra | None, int] = {None: 0}
-        self._found: list[Extra | None] = [None]
+        self._numbers: dict[Hashable, int] = {None: 0}
+        self._found: list[Any] = [None]
 
-    def pack(self, extras: Sequence[Extra | None]) -> bytes:
+    def pack(self, notes: Sequence[Hashable]) -> bytes:
         """A column of numbers; empty where there are none."""
-        if not any(extras):
+        if not any(note for note in notes):
             return b""
-        for extra in extras:
-            if extra not in self._numbers:
-                self._numbers[extra] = len(self._found)
-                self._found.append(extra)
-        return struct.pack(f"<{len(extras)}I", *map(self._numbers.__getitem__, extras))
+        for note in notes:
+            if note not in self._numbers:
+                self._numbers[note] = len(self._found)
+                self._found.append(note)
+        return struct.pack(f"<{len(notes)}I", *map(self._numbers.__getitem__, notes))
 
-    def unpack(self, column: bytes, count: int) -> list[Extra | None]:
+    def unpack(self, column: bytes, count: int) -> list[Any]:
         """The inverse of `pack`."""
         numbers = struct.unpack(f"<{len(column) // 4}I", column)
         return [self._found[number] for number in numbers] if column else [None] * count
 
 
-def _pack(block: Sequence[Difference], known: _Extras) -> bytes:
-    paths, versions = zip(*block, strict=True)
-    columns = [b"\0".join(paths)]
+def _pack(block: Sequence[Difference], known: _Notes) -> bytes:
+    paths, versions, graves = zip(*block, strict=True)
+    columns = [b"\0".join(paths), known.pack(graves)]
     for own in zip(*versions, strict=True):
         columns += _columns(own, known)
     lengths = struct.pack(f"<{len(columns) + 1}I", len(columns), *map(len, columns))
     return zlib.compress(lengths + b"".join(columns), _FASTEST)
 
 
-def _columns(versions: Sequence[Entry | None], known: _Extras) -> list[bytes]:
+def _columns(versions: Sequence[Entry | None], known: _Notes) -> list[bytes]:
     """The columns of one replica; the paths of its entries are those of the block."""
     present = bytes([entry is not None for entry in versions])
     entries = [entry for entry in versions if entry is not None]
     if not entries:
-        return [present, b"", b"", b"", b""]
-    _, *numbers, contents, targets, extras = zip(*entries, strict=True)
+        return [present, *[b""] * (_COLUMNS - 1)]
+    _, *numbers, contents, targets, extras, histories = zip(*entries, strict=True)
     flat = [number for column in numbers for number in column]
-    return [present, struct.pack(f"<{len(flat)}q", *flat), b"".join(contents), b"\0".join(targets), known.pack(extras)]
+    packed = [struct.pack(f"<{len(flat)}q", *flat), b"".join(contents), b"\0".join(targets)]
+    return [present, *packed, known.pack(extras), known.pack(histories)]
 
 
-def _unpack(packed: bytes, known: _Extras) -> list[Difference]:
+def _unpack(packed: bytes, known: _Notes) -> list[Difference]:
     data = zlib.decompress(packed)
     (width,) = struct.unpack_from("<I", data)
     at, columns = 4 * (width + 1), []
@@ -138,18 +142,20 @@ def _unpack(packed: bytes, known: _Extras) -> list[Difference]:
         columns.append(data[at : at + length])
         at += length
     paths = [RelPath.again(path) for path in columns[0].split(b"\0")]
-    own = [_versions(paths, known, *columns[i : i + 5]) for i in range(1, width, 5)]
-    return list(map(Difference, paths, zip(*own, strict=True)))
+    own = [_versions(paths, known, *columns[i : i + _COLUMNS]) for i in range(2, width, _COLUMNS)]
+    graves: list[Graves] = known.unpack(columns[1], 0) or [()] * len(paths)
+    return list(map(Difference, paths, zip(*own, strict=True), graves))
 
 
 def _versions(
     paths: list[RelPath],
-    known: _Extras,
+    known: _Notes,
     present: bytes,
     numbers: bytes,
     contents: bytes,
     targets: bytes,
     extras: bytes,
+    histories: bytes,
 ) -> list[Entry | None]:
     count = present.count(1)
     if not count:
@@ -164,5 +170,6 @@ def _versions(
         [contents[i : i + _CONTENT] for i in range(0, len(contents), _CONTENT)],
         targets.split(b"\0"),
         known.unpack(extras, count),
+        known.unpack(histories, count),
     )
     return list(entries) if count == len(paths) else [next(entries) if there else None for there in present]

@@ -45,6 +45,7 @@ from aefsync.core.entry import Entry, Kind
 from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.path import RelPath
 from aefsync.core.verdict import Decision, KeepBoth, Remove, Stand, Take, at
+from aefsync.core.version import Version
 
 USABLE = 0o300
 """Owner's bits without which nothing can be put into a directory."""
@@ -123,44 +124,46 @@ def plan(decisions: Iterable[Decision], replicas: int, aspects: Aspects = PLAIN)
     draft = _Draft(replicas, aspects)
     for decision in decisions:
         match decision.verdict:
-            case Take(winner, reason):
-                _plan_take(draft, decision, winner, reason)
-            case KeepBoth(winner, kept_as):
-                _plan_directory(draft, decision, winner, kept_as)
-            case Remove(reason):
-                for replica, entry in enumerate(decision.entries):
-                    if entry is not None:
-                        draft.delete(replica, entry, reason)
+            case Take():
+                _plan_take(draft, decision, decision.verdict)
+            case KeepBoth():
+                _plan_both(draft, decision, decision.verdict)
+            case Remove():
+                _plan_removal(draft, decision, decision.verdict)
             case Stand():
                 pass
     return draft.finish()
 
 
-def _plan_take(draft: _Draft, decision: Decision, winner: int, reason: str) -> None:
-    path, entries, _ = decision
-    source, wanted, moved = at(entries, winner), at(entries, winner), None
+def _plan_take(draft: _Draft, decision: Decision, verdict: Take) -> None:
+    path, entries = decision.path, decision.entries
+    winner, reason, version = verdict
+    source = at(entries, winner)
+    wanted, moved = source._replace(version=version), None
     for entry in entries:
         if entry is not None and entry.path != path:
             moved = entry.path
-            wanted = source._replace(path=path)
+            wanted = wanted._replace(path=path)
     for replica, entry in enumerate(entries):
-        if replica == winner and moved is None:
-            continue
         why = "conflict" if moved else "missing" if entry is None and reason != "mirror" else reason
         spot = _Spot(replica, winner, source, wanted, why, moved)
         if entry is None:
             draft.put(spot)
         elif entry.path != path:
             draft.keep(spot, entry)
-        elif replica != winner:
+        else:
             _plan_change(draft, spot, entry)
 
 
 def _plan_change(draft: _Draft, spot: _Spot, entry: Entry) -> None:
     """Turn what a replica has at the path into what is wanted there."""
-    if entry.same_content(spot.wanted):
+    if entry.same_content(spot.wanted) or spot.replica == spot.winner:
         if not entry.same_metadata(spot.wanted, draft.aspects):
             draft.set_metadata(spot, entry)
+        elif entry.version != spot.wanted.version:
+            draft.record(
+                spot.replica, Action(Act.RECORD, entry.path, entry._replace(version=spot.wanted.version), entry)
+            )
     elif Kind.DIRECTORY in (entry.kind, spot.wanted.kind):
         draft.delete(spot.replica, entry, spot.reason)
         draft.put(spot)
@@ -168,17 +171,27 @@ def _plan_change(draft: _Draft, spot: _Spot, entry: Entry) -> None:
         draft.put(spot, entry)
 
 
-def _plan_directory(draft: _Draft, decision: Decision, winner: int, kept_as: tuple[RelPath | None, ...]) -> None:
-    wanted = at(decision.entries, winner)
+def _plan_both(draft: _Draft, decision: Decision, verdict: KeepBoth) -> None:
+    winner, kept_as, version = verdict
+    source = at(decision.entries, winner)
+    wanted = source._replace(version=version)
     for replica, entry in enumerate(decision.entries):
-        if entry is None:
-            draft.put(_Spot(replica, winner, wanted, wanted, "missing"))
-        elif entry.kind is Kind.DIRECTORY:
-            _plan_change(draft, _Spot(replica, winner, wanted, wanted, "mode"), entry)
+        why = "missing" if entry is None else "mode" if entry.same_content(wanted) else "conflict"
+        spot = _Spot(replica, winner, source, wanted, why)
+        if entry is None or kept_as[replica] is not None:
+            draft.put(spot)
         else:
-            if kept_as[replica] is None:
-                draft.delete(replica, entry, "conflict")
-            draft.put(_Spot(replica, winner, wanted, wanted, "conflict"))
+            _plan_change(draft, spot, entry)
+
+
+def _plan_removal(draft: _Draft, decision: Decision, verdict: Remove) -> None:
+    reason, version = verdict
+    graves = decision.graves or (None,) * len(decision.entries)
+    for replica, (entry, grave) in enumerate(zip(decision.entries, graves, strict=True)):
+        if entry is not None:
+            draft.delete(replica, entry, reason, version)
+        elif grave != version:
+            draft.record(replica, Action(Act.RECORD, decision.path, None, None, tombstone=version))
 
 
 class _Spot(NamedTuple):
@@ -233,8 +246,12 @@ class _Draft:
         action = Action(Act.METADATA, wanted.path, wanted, found)
         self._show(Act.METADATA.value, spot, self._add(spot.replica, Pass.PUT, action))
 
-    def delete(self, replica: int, found: Entry, reason: str) -> None:
-        place = self._add(replica, Pass.DELETE, Action(Act.DELETE, found.path, None, found))
+    def record(self, replica: int, action: Action) -> None:
+        """A version that is adopted, and nothing else; people are not told."""
+        self._add(replica, Pass.PUT, action)
+
+    def delete(self, replica: int, found: Entry, reason: str, version: Version | None = None) -> None:
+        place = self._add(replica, Pass.DELETE, Action(Act.DELETE, found.path, None, found, tombstone=version))
         self._show(Act.DELETE.value, _Spot(replica, replica, found, found, reason), place)
 
     def _close(self, spot: _Spot) -> None:

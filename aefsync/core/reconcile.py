@@ -38,17 +38,20 @@ standing is left standing too.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from aefsync.core.conflict import conflict_name, original_name
+from aefsync.core.compare import Graves
+from aefsync.core.conflict import original_name
+from aefsync.core.conflicts import barred, parents, settle_conflicts
 from aefsync.core.differences import Differences
-from aefsync.core.entry import Entry, Kind
+from aefsync.core.entry import Kind
 from aefsync.core.lookalikes import maybe_moved, sizes_of
-from aefsync.core.path import PathError, RelPath
+from aefsync.core.path import RelPath
+from aefsync.core.settling import Conflict, hinging, settle
 from aefsync.core.verdict import (
     Decision,
-    KeepBoth,
+    Remove,
     Rules,
     Stand,
     Take,
@@ -56,9 +59,6 @@ from aefsync.core.verdict import (
     Versions,
     Why,
     at,
-    by_content,
-    freshest,
-    is_clash,
     last_write,
     mirror,
     undecided,
@@ -84,11 +84,11 @@ class Decisions:
         self._differences = differences
         self._rules = rules
         self._hidden = frozenset(path for own in unknown for path in own)
-        self._settled = {} if rules.mirror else _settle_clashes(differences, rules, self._hidden)
+        self._settled = {} if rules.mirror else settle_conflicts(differences, rules, self._hidden)
         self._ordered = sorted(self._settled.values(), key=_key)
         stands = frozenset(each.path for each in self._ordered if isinstance(each.verdict, Stand))
         self._standing = stands | frozenset(rules.folded)
-        self._above = frozenset(parent for path in self._hidden for parent in _parents(path))
+        self._above = frozenset(parent for path in self._hidden for parent in parents(path))
 
     @property
     def firsts(self) -> Sequence[bytes]:
@@ -104,9 +104,9 @@ class Decisions:
         """The decisions of one window, in key order."""
         decisions = self._settled_in(number)
         begins_settled = bool(decisions)
-        for path, entries in self._differences.block(number):
+        for path, entries, graves in self._differences.block(number):
             if path not in self._settled:
-                decisions.append(Decision(path, entries, self._verdict(path, entries)))
+                decisions.append(Decision(path, entries, self._verdict(path, entries, graves), graves))
         if begins_settled:
             decisions.sort(key=_key)
         return decisions
@@ -124,15 +124,19 @@ class Decisions:
         high = len(self._ordered) if last else bisect_left(self._ordered, firsts[number + 1], key=_key)
         return self._ordered[low:high]
 
-    def _verdict(self, path: RelPath, entries: Versions) -> Verdict:
+    def _verdict(self, path: RelPath, entries: Versions, graves: Graves) -> Verdict:
         if path in self._rules.folded:
             return Stand(Why.FOLDED)
-        stand = _barred(path, self._hidden, self._standing)
+        stand = barred(path, self._hidden, self._standing)
         if stand is not None:
             return stand
         if self._rules.mirror:
-            return _mirror(path, entries, self._rules, self._above)
-        return last_write(entries, self._rules)
+            verdict: Verdict = mirror(entries, self._rules)
+        elif self._rules.policies is None:
+            return last_write(entries, self._rules)
+        else:
+            verdict = _alone(settle(path, entries, graves, self._rules))
+        return Stand(Why.UNKNOWN) if path in self._above and not _stays_directory(entries, verdict) else verdict
 
 
 def _key(decision: Decision) -> bytes:
@@ -152,97 +156,20 @@ def needs_content(differences: Differences, rules: Rules) -> Iterator[Unread]:
     been moved, in key order."""
     folders = set() if rules.mirror else {each.path.parent for each in differences.clashes}
     sizes = sizes_of(differences)
-    for path, entries in differences:
+    for path, entries, graves in differences:
         beside_clash = bool(folders) and path.parent in folders and original_name(path.name) != path.name
-        replicas = {*(unread(entries) if beside_clash else undecided(entries, rules)), *maybe_moved(entries, sizes)}
+        decisive = undecided(entries, rules) if rules.policies is None else hinging(entries, graves)
+        replicas = {*(unread(entries) if beside_clash else decisive), *maybe_moved(entries, sizes)}
         for replica in sorted(replicas):
             yield Unread(replica, path)
 
 
-def _barred(path: RelPath, hidden: Collection[bytes], standing: Collection[bytes]) -> Stand | None:
-    """Whether this path must be left alone for the sake of one at or above it."""
-    if not hidden and not standing:
-        return None
-    chain = [path, *_parents(path)]
-    if any(each in hidden for each in chain):
-        return Stand(Why.UNKNOWN)
-    return Stand(Why.BELOW) if any(each in standing for each in chain) else None
-
-
-def _parents(path: bytes) -> Iterator[bytes]:
-    """The paths above, the root (empty) last.  Plain bytes: what is unknown may have a name that `RelPath` refuses."""
-    while path:
-        path = path.rpartition(b"/")[0]
-        yield path
-
-
-def _mirror(path: RelPath, entries: Versions, rules: Rules, above: Collection[bytes]) -> Verdict:
-    """The mirror's verdict, unless it takes away a directory with something unknown in it."""
-    verdict = mirror(entries, rules)
-    if path in above and not (isinstance(verdict, Take) and at(entries, 0).kind is Kind.DIRECTORY):
-        return Stand(Why.UNKNOWN)
+def _alone(verdict: Take | Remove | Stand | Conflict) -> Take | Remove | Stand:
+    """The verdict on a path that is in no conflict: those are settled already."""
+    assert not isinstance(verdict, Conflict)
     return verdict
 
 
-def _settle_clashes(differences: Differences, rules: Rules, hidden: Collection[bytes]) -> dict[RelPath, Decision]:
-    """Rule 3: decisions on clashing paths, and on their conflict copies."""
-    settled: dict[RelPath, Decision] = {}
-    standing: set[bytes] = set()
-
-    def known(path: RelPath) -> Versions | None:
-        each = settled.get(path) or differences.find(path)
-        return each.entries if each is not None else None
-
-    for path, entries in differences.clashes:
-        stand = _barred(path, hidden, standing)
-        decisions = _keep_both(path, entries, known, rules, hidden) if stand is None else None
-        if decisions is None:
-            standing.add(path)
-            why = undecided(entries, rules) and Stand(Why.UNREAD)
-            decisions = [Decision(path, entries, stand or why or Stand(Why.NAME_TAKEN))]
-        for each in decisions:
-            settled[each.path] = each
-    return settled
-
-
-def _keep_both(
-    path: RelPath,
-    entries: Versions,
-    known: Callable[[RelPath], Versions | None],
-    rules: Rules,
-    hidden: Collection[bytes],
-) -> list[Decision] | None:
-    """The decisions on a clash and on its conflict copies; `None` where a copy's path cannot be settled.
-
-    `known` gives the versions of a differing path: an earlier run may have left a copy on some replicas.
-    """
-    if undecided(entries, rules):
-        return None
-    directories = [i for i, entry in enumerate(entries) if entry is not None and entry.kind is Kind.DIRECTORY]
-    others = [i for i, entry in enumerate(entries) if entry is not None and entry.kind is not Kind.DIRECTORY]
-    kept: list[RelPath | None] = [None] * len(entries)
-    copies: dict[RelPath, list[Entry | None]] = {}
-    for group in by_content(entries, others).values():
-        copy = _copy_path(path, at(entries, freshest(entries, group)))
-        if copy is None:
-            return None
-        versions = copies.setdefault(copy, list(known(copy) or (None,) * len(entries)))
-        for i in group:
-            if versions[i] is None:
-                versions[i], kept[i] = entries[i], copy
-    decisions = [Decision(path, entries, KeepBoth(freshest(entries, directories), tuple(kept)))]
-    for copy, versions in copies.items():
-        verdict = last_write(tuple(versions), rules)
-        if is_clash(tuple(versions)) or isinstance(verdict, Stand) or _barred(copy, hidden, ()):
-            return None
-        decisions.append(Decision(copy, tuple(versions), verdict))
-    return decisions
-
-
-def _copy_path(path: RelPath, loser: Entry) -> RelPath | None:
-    """Where a clashing version is kept, if its path is not too long already."""
-    content = loser.content if loser.kind is Kind.FILE else loser.kind.label.encode() + loser.content
-    try:
-        return path.sibling(conflict_name(path.name, b"", loser.mtime_ns, content))
-    except PathError:
-        return None
+def _stays_directory(entries: Versions, verdict: Verdict) -> bool:
+    """Whether a directory stays where something unknown lies in it."""
+    return isinstance(verdict, Take) and at(entries, verdict.winner).kind is Kind.DIRECTORY

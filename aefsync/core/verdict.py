@@ -9,6 +9,8 @@ from typing import NamedTuple
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.path import RelPath
+from aefsync.core.policy import Policies
+from aefsync.core.version import Dot, Version
 
 Versions = tuple[Entry | None, ...]
 
@@ -24,6 +26,12 @@ class Rules(NamedTuple):
     aspects: Aspects = PLAIN
     no_delete: bool = False
     folded: Collection[RelPath] = ()
+    policies: Policies | None = None
+    """go by version vectors, and settle conflicts so"""
+    preferred: tuple[tuple[str, int], ...] = ()
+    """the replicas that policies prefer, by what these call them"""
+    dot: Dot | None = None
+    """what is put into the vectors of verdicts that are edits"""
 
 
 class Why(enum.StrEnum):
@@ -35,31 +43,36 @@ class Why(enum.StrEnum):
     UNKNOWN = "not known on every replica"
     NAME_TAKEN = "no name for a conflict copy"
     BELOW = "below a path left standing"
+    CONFLICT = "edited on several replicas"
     KEPT = "kept, as nothing is to be deleted"
     FOLDED = "its name and that of another path are one name on a replica"
 
 
 class Take(NamedTuple):
-    """Replica `winner` has the version that all get."""
+    """Replica `winner` has the version that all get (with `version`, where versions count)."""
 
     winner: int
     reason: str
+    version: Version | None = None
 
 
 class Remove(NamedTuple):
-    """The path goes away wherever it is (mirror only)."""
+    """The path goes away wherever it is; `version` is that of the tombstone, where versions count."""
 
     reason: str = "mirror"
+    version: Version | None = None
 
 
 class KeepBoth(NamedTuple):
-    """The directory of replica `winner` stays; `kept_as` gives, by replica, where a clashing version is renamed to.
+    """What replica `winner` has stays (with `version`, where versions count); `kept_as` gives, by replica, where a
+    clashing version is renamed to.
 
     `None` for a replica without one, or whose conflict copy exists already: there the version goes to the trash.
     """
 
     winner: int
     kept_as: tuple[RelPath | None, ...]
+    version: Version | None = None
 
 
 class Stand(NamedTuple):
@@ -80,6 +93,7 @@ class Decision(NamedTuple):
     path: RelPath
     entries: Versions
     verdict: Verdict
+    graves: tuple[Version | None, ...] = ()
 
 
 def is_clash(entries: Versions) -> bool:

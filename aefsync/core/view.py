@@ -57,6 +57,8 @@ class View(enum.IntEnum):
         if len({self._look(entry) for entry in versions}) > 1:
             return False
         there = [entry for entry in versions if entry is not None]
+        if self is View.VERSIONED and len({entry.version for entry in there}) > 1:
+            return False
         return not self.metadata or all(
             one.same_metadata(other, aspects) for one, other in itertools.combinations(there, 2)
         )

@@ -37,7 +37,7 @@ class Listed(list[Fate]):
 def fates(has: Tree, wanted: Iterable[Entry]) -> Listed:
     """What has to change."""
     pairs = planted([has.values(), wanted])
-    return Listed(Fate(path, *entries) for path, entries in pairs if not View.FULL.same(entries))
+    return Listed(Fate(path, *entries) for path, entries, _ in pairs if not View.FULL.same(entries))
 
 
 def moves_of(
@@ -133,7 +133,7 @@ class Mover:
         return [each for each in self.tree if each.is_below(path)]
 
     def _move(self, action: Action) -> None:
-        _, path, _, found, source, displaced = action
+        _, path, _, found, source, displaced, _ = action
         assert source is not None
         assert not path.is_below(source)
         self._expect(source, found)

@@ -59,7 +59,7 @@ def survey(trees: Sequence[Tree], rules: Rules, hidden: Sequence[Collection[byte
             path,
             tuple(known[i].get(path) if (i, path) in wanted else entry for i, entry in enumerate(entries)),
         )
-        for path, entries in masked
+        for path, entries, _ in masked
     ]
     return _differing(final)
 

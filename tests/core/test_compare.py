@@ -53,7 +53,7 @@ def compare(snapshots: Sequence[Snapshot], view: View = View.FULL) -> tuple[list
 
 
 def bare(found: Sequence[Difference]) -> list[Difference]:
-    return [Difference(path, tuple(e and e._replace(target=b"") for e in entries)) for path, entries in found]
+    return [Difference(path, tuple(e and e._replace(target=b"") for e in entries)) for path, entries, _ in found]
 
 
 # --- exact difference ------------------------------------------------------------------------------------------------

@@ -419,7 +419,7 @@ class MemoryReplica:
         return content_digest(data)
 
     def _perform(self, action: Action) -> None:
-        act, path, wanted, found, source, displaced = action
+        act, path, wanted, found, source, displaced, _ = action
         self._touched |= {path, source or path}
         self._check_found(source or path, found, absent=act in _PUTS)
         self._check_found(path, displaced, absent=False)

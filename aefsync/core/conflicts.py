@@ -1,0 +1,196 @@
+"""Conflicts: verdicts that concern more paths than one, settled before all others.
+
+A version that has to give way to another one is renamed to its conflict copy, a path that is decided on like any other,
+as if the rename had been done.  A directory against anything else stays.  And where versions count, a directory that
+was deleted here is live again as long as something lives in it there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from aefsync.core.compare import Difference, Graves
+from aefsync.core.conflict import conflict_name
+from aefsync.core.differences import Differences
+from aefsync.core.entry import Entry, Kind
+from aefsync.core.path import PathError, RelPath
+from aefsync.core.settling import Conflict, known_of, oldest, settle
+from aefsync.core.verdict import (
+    Decision,
+    KeepBoth,
+    Remove,
+    Rules,
+    Stand,
+    Take,
+    Versions,
+    Why,
+    at,
+    by_content,
+    freshest,
+    is_clash,
+    last_write,
+    undecided,
+)
+from aefsync.core.version import FOUND, Version, merge
+
+Known = Callable[[RelPath], tuple[Versions, Graves] | None]
+
+
+def settle_conflicts(differences: Differences, rules: Rules, hidden: Collection[bytes]) -> dict[RelPath, Decision]:
+    """The decisions on all paths that are in conflict, and on their conflict copies."""
+    settled: dict[RelPath, Decision] = {}
+    standing: set[bytes] = set()
+
+    def known(path: RelPath) -> tuple[Versions, Graves] | None:
+        each = settled.get(path) or differences.find(path)
+        return (each.entries, each.graves) if each is not None else None
+
+    for difference, found in _found(differences, rules):
+        path, entries, graves = difference
+        stand = barred(path, hidden, standing)
+        decisions = _keep_both(difference, found, known, rules, hidden) if stand is None and found is not None else None
+        if decisions is None:
+            standing.add(path)
+            why = found is None and Stand(Why.UNREAD)
+            decisions = [Decision(path, entries, stand or why or Stand(Why.NAME_TAKEN), graves)]
+        for each in decisions:
+            settled[each.path] = each
+    if rules.policies is not None:
+        for difference in _revived(differences, rules, settled):
+            for each in _live_again(difference, known, rules, hidden):
+                settled[each.path] = each
+    return settled
+
+
+def _found(differences: Differences, rules: Rules) -> Iterator[tuple[Difference, Conflict | None]]:
+    """All conflicts; `None` for one that cannot be settled before contents are known."""
+    if rules.policies is None:
+        for difference in differences.clashes:
+            yield difference, None if undecided(difference.entries, rules) else _clash(difference.entries)
+        return
+    for difference in differences:
+        verdict = settle(*difference, rules)
+        if isinstance(verdict, Conflict):
+            yield difference, verdict
+
+
+def _clash(entries: Versions) -> Conflict:
+    """A directory against something else, where the last write wins."""
+    directories = [i for i, entry in enumerate(entries) if entry is not None and entry.kind is Kind.DIRECTORY]
+    others = [i for i, entry in enumerate(entries) if entry is not None and entry.kind is not Kind.DIRECTORY]
+    return Conflict(freshest(entries, directories), tuple(map(tuple, by_content(entries, others).values())), None)
+
+
+def _keep_both(
+    difference: Difference, conflict: Conflict, known: Known, rules: Rules, hidden: Collection[bytes]
+) -> list[Decision] | None:
+    """The decisions on a conflict and on its conflict copies; `None` where a copy's path cannot be settled.
+
+    `known` gives the versions of a differing path: an earlier run may have left a copy on some replicas.
+    """
+    path, entries, graves = difference
+    kept: list[RelPath | None] = [None] * len(entries)
+    copies: dict[RelPath, _Copy] = {}
+    for group in conflict.losers:
+        loser = _loser(entries, group, rules)
+        copy = _copy_path(path, loser)
+        if copy is None:
+            return None
+        there = copies.setdefault(copy, _Copy(*(known(copy) or ((None,) * len(entries), ()))))
+        for i in group:
+            if there.entries[i] is None:
+                own = list(there.entries)
+                own[i] = at(entries, i)._replace(version=loser.version)
+                there, kept[i] = there._replace(entries=tuple(own)), copy
+        copies[copy] = there
+    decisions = []
+    for copy, (versions, buried) in copies.items():
+        verdict = last_write(versions, rules) if rules.policies is None else settle(copy, versions, buried, rules)
+        if isinstance(verdict, Stand | Conflict) or is_clash(versions) or barred(copy, hidden, ()):
+            return None
+        if isinstance(verdict, Remove):
+            # Somebody has seen the copy, and deleted it.
+            kept = [None if each == copy else each for each in kept]
+            versions = (known(copy) or (versions, ()))[0]  # noqa: PLW2901 - as if nothing were renamed
+        decisions.append(Decision(copy, versions, verdict, buried))
+    return [Decision(path, entries, KeepBoth(conflict.winner, tuple(kept), conflict.version), graves), *decisions]
+
+
+class _Copy(NamedTuple):
+    """What replicas have, or will have, at the path of a conflict copy."""
+
+    entries: Versions
+    graves: Graves
+
+
+def _loser(entries: Versions, group: Sequence[int], rules: Rules) -> Entry:
+    """The version that stands for those of one content that lose."""
+    if rules.policies is None:
+        return at(entries, freshest(entries, group))
+    # A version of unknown origin stays one: its vector is that of its content, wherever it is.
+    versions = [at(entries, i).version or FOUND for i in group]
+    merged = Version(merge(each.vector for each in versions), max(each.author for each in versions))
+    return at(entries, oldest(entries, group, rules.aspects))._replace(version=merged)
+
+
+def _copy_path(path: RelPath, loser: Entry) -> RelPath | None:
+    """Where a clashing version is kept, if its path is not too long already."""
+    content = loser.content if loser.kind is Kind.FILE else loser.kind.label.encode() + loser.content
+    author = loser.version.author if loser.version is not None else b""
+    try:
+        return path.sibling(conflict_name(path.name, author, loser.mtime_ns, content))
+    except PathError:
+        return None
+
+
+def _revived(differences: Differences, rules: Rules, settled: Mapping[RelPath, Decision]) -> list[Difference]:
+    """Directories that were deleted somewhere, or made something else, and in which something lives elsewhere."""
+    doomed: dict[bytes, Difference] = {}
+    revived: list[Difference] = []
+    for difference in differences:
+        path, entries = difference.path, difference.entries
+        verdict = settled[path].verdict if path in settled else settle(*difference, rules)
+        stays = isinstance(verdict, KeepBoth | Stand)
+        if isinstance(verdict, Take):
+            stays = at(entries, verdict.winner).kind is Kind.DIRECTORY or not _directories(entries)
+        if stays:
+            revived += [doomed.pop(above) for above in path.ancestors if above in doomed]
+        elif _directories(entries):
+            doomed[path] = difference
+    return revived
+
+
+def _directories(entries: Versions) -> list[int]:
+    return [i for i, entry in enumerate(entries) if entry is not None and entry.kind is Kind.DIRECTORY]
+
+
+def _live_again(difference: Difference, known: Known, rules: Rules, hidden: Collection[bytes]) -> list[Decision]:
+    """The directory stays, its tombstone live again without a new dot; what took its place is kept beside it."""
+    path, entries, graves = difference
+    directories = _directories(entries)
+    winner = oldest(entries, directories, rules.aspects)
+    version = Version(merge(known_of(entries, graves).values()), (at(entries, winner).version or FOUND).author)
+    if not is_clash(entries):
+        return [Decision(path, entries, Take(winner, "not empty", version), graves)]
+    others = [i for i, entry in enumerate(entries) if entry is not None and i not in directories]
+    conflict = Conflict(winner, tuple(map(tuple, by_content(entries, others).values())), version)
+    decisions = _keep_both(difference, conflict, known, rules, hidden)
+    return decisions or [Decision(path, entries, Stand(Why.NAME_TAKEN), graves)]
+
+
+def barred(path: RelPath, hidden: Collection[bytes], standing: Collection[bytes]) -> Stand | None:
+    """Whether this path must be left alone for the sake of one at or above it."""
+    if not hidden and not standing:
+        return None
+    chain = [path, *parents(path)]
+    if any(each in hidden for each in chain):
+        return Stand(Why.UNKNOWN)
+    return Stand(Why.BELOW) if any(each in standing for each in chain) else None
+
+
+def parents(path: bytes) -> Iterator[bytes]:
+    """The paths above, the root (empty) last.  Plain bytes: what is unknown may have a name that `RelPath` refuses."""
+    while path:
+        path = path.rpartition(b"/")[0]
+        yield path

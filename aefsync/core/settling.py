@@ -1,0 +1,173 @@
+"""Settling: which version of a path all get, where replicas keep version vectors (theory: `version`).
+
+What a replica has of a path is an entry with its version, a tombstone, or nothing: nobody concludes anything from
+nothing.  The **heads** are the versions that no other one follows.
+
+    heads                                        verdict
+    one, an entry                                that one
+    tombstones only                              the path goes
+    entries of equal content (and tombstones)    the content; the vectors merged, and of metadata the older mtime
+    entries of different content                 a conflict, settled by the policy that holds for the path
+    files of one size and mtime among these      left standing, unless three or more decide it: one may be damaged
+
+So an edit wins over a deletion that had not seen it.  The verdicts of the built-in order (the newest mtime, then the
+larger content digest) depend on nothing but the heads and take the merged vector: replicas that settle a conflict
+apart end equal.  Every other one is an edit, and takes a dot of its own besides.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from aefsync.core.compare import Graves
+from aefsync.core.entry import Entry, Kind
+from aefsync.core.metadata import Aspects
+from aefsync.core.path import RelPath
+from aefsync.core.policy import Policy, PolicyKind
+from aefsync.core.verdict import Remove, Rules, Stand, Take, Versions, Why, at, by_content, is_clash
+from aefsync.core.version import FOUND, Order, Vector, Version, explicit, merge, minted, order
+
+_MAJORITY_OF = 3
+PREFERRED = "preferred"
+"""The reason of a verdict that is an edit."""
+
+
+class Conflict(NamedTuple):
+    """Concurrent versions of different content: that of `winner` stays, those of `losers` (by content) are kept beside
+    it; `version` is what the path gets."""
+
+    winner: int
+    losers: tuple[tuple[int, ...], ...]
+    version: Version | None
+
+
+def settle(path: RelPath, entries: Versions, graves: Graves, rules: Rules) -> Take | Remove | Stand | Conflict:
+    """The verdict on one path, what is above and below it left out of account."""
+    holders = [i for i, entry in enumerate(entries) if entry is not None]
+    if len(holders) == 1 and not graves:
+        return Take(holders[0], "missing", at(entries, holders[0]).version)
+    if hinging(entries, graves):
+        return Stand(Why.UNREAD)
+    known = known_of(entries, graves)
+    heads = _heads(known)
+    live = [i for i in heads if entries[i] is not None]
+    if not live:
+        return _buried(graves, heads, rules)
+    groups = by_content(entries, live)
+    if len(groups) == 1:
+        winner = oldest(entries, live, rules.aspects)
+        why = "missing" if len(live) == len(known) else "newer"
+        return Take(winner, why, Version(_merged(entries, known, heads), _author(entries, live)))
+    policy = rules.policies.of(path) if rules.policies is not None else Policy()
+    return _conflict(entries, known, heads, list(groups.values()), rules, policy)
+
+
+def known_of(entries: Versions, graves: Graves) -> dict[int, Vector]:
+    """The vector of each replica that knows anything of the path."""
+    known = {i: explicit(entry.version or FOUND, entry) for i, entry in enumerate(entries) if entry is not None}
+    return known | {i: version.vector for i, version in enumerate(graves) if version is not None}
+
+
+def hinging(entries: Versions, graves: Graves) -> list[int]:
+    """The replicas whose version was not read though the verdict hangs on its content."""
+    unread = [i for i, entry in enumerate(entries) if entry is not None and not entry.is_read]
+    if not unread:
+        return []
+    raw = {i: (entry.version or FOUND).vector for i, entry in enumerate(entries) if entry is not None}
+    raw |= {i: version.vector for i, version in enumerate(graves) if version is not None}
+    return [i for i in unread if any(_is_open(raw[i], other) for j, other in raw.items() if i != j)]
+
+
+def _is_open(one: Vector, other: Vector) -> bool:
+    """Whether contents must tell how two versions stand to each other."""
+    return not one or not other or order(one, other) in (Order.EQUAL, Order.CONCURRENT)
+
+
+def _heads(known: Mapping[int, Vector]) -> list[int]:
+    return [i for i, own in known.items() if all(order(own, other) is not Order.BEFORE for other in known.values())]
+
+
+def _buried(graves: Graves, heads: Sequence[int], rules: Rules) -> Remove | Stand:
+    if rules.no_delete:
+        return Stand(Why.KEPT)
+    versions = [version for version in (graves[i] for i in heads) if version is not None]
+    return Remove("deleted", Version(merge(each.vector for each in versions), max(each.author for each in versions)))
+
+
+def _merged(entries: Versions, known: Mapping[int, Vector], heads: Sequence[int]) -> Vector:
+    """What follows all heads of one content.  Where some are of unknown origin they adopt what the others know."""
+    if all(entries[i] is not None for i in heads):
+        origins = [i for i in heads if at(entries, i).version not in (FOUND, None)]
+        return merge(known[i] for i in origins)
+    return merge(known[i] for i in heads)
+
+
+def _author(entries: Versions, replicas: Sequence[int]) -> bytes:
+    return max((at(entries, i).version or FOUND).author for i in replicas)
+
+
+def oldest(entries: Versions, replicas: Sequence[int], aspects: Aspects) -> int:
+    """Among versions of equal content, the older mtime (the later one is that of a copy), then the larger mode."""
+
+    def rank(replica: int) -> tuple[int, int, bytes]:
+        entry = at(entries, replica)
+        timed = entry.kind is not Kind.DIRECTORY and aspects.times
+        return (entry.mtime_ns if timed else 0, -entry.mode, entry.extra.canonical if entry.extra else b"")
+
+    return min(replicas, key=rank)
+
+
+def _rank(entry: Entry) -> tuple[int, bytes, int]:
+    """The built-in order: the largest wins."""
+    return (entry.mtime_ns, entry.content, entry.kind)
+
+
+def _conflict(
+    entries: Versions,
+    known: Mapping[int, Vector],
+    heads: Sequence[int],
+    groups: list[list[int]],
+    rules: Rules,
+    policy: Policy,
+) -> Take | Stand | Conflict:
+    merged = merge(known[i] for i in heads)
+    preferred = dict(rules.preferred).get(policy.argument) if policy.kind is PolicyKind.PREFER else None
+    if preferred is not None and any(preferred in own for own in groups) and not is_clash(entries):
+        return Take(preferred, PREFERRED, edited(merged, rules))
+    if _may_be_damaged(entries, groups):
+        return _majority(entries, known, groups, merged)
+    if policy.kind is PolicyKind.SKIP:
+        return Stand(Why.CONFLICT)
+    directories = [own for own in groups if at(entries, own[0]).kind is Kind.DIRECTORY]
+    stays = directories[0] if directories else max(groups, key=lambda own: max(_rank(at(entries, i)) for i in own))
+    winner = oldest(entries, stays, rules.aspects)
+    version = Version(merged, _author(entries, stays))
+    if policy.kind is PolicyKind.NEWEST and not directories:
+        return Take(winner, "newest", version)
+    return Conflict(winner, tuple(tuple(own) for own in groups if own is not stays), version)
+
+
+def edited(merged: Vector, rules: Rules) -> Version:
+    """The version that a verdict makes which is an edit."""
+    return Version(merged) if rules.dot is None else Version(minted(merged, rules.dot), rules.dot.author)
+
+
+def _may_be_damaged(entries: Versions, groups: Sequence[Sequence[int]]) -> bool:
+    """Whether two contents have one size and mtime: the mark of damage, not of an edit."""
+    files = [
+        {(at(entries, i).size, at(entries, i).mtime_ns) for i in own}
+        for own in groups
+        if at(entries, own[0]).kind is Kind.FILE
+    ]
+    return any(count > 1 for count in Counter(stat for own in files for stat in own).values())
+
+
+def _majority(
+    entries: Versions, known: Mapping[int, Vector], groups: Sequence[Sequence[int]], merged: Vector
+) -> Take | Stand:
+    best = max(groups, key=len)
+    if len(known) < _MAJORITY_OF or len(best) * 2 <= len(known):
+        return Stand(Why.SUSPECT)
+    return Take(best[0], "majority", Version(merged, _author(entries, best)))
