@@ -77,40 +77,41 @@ def after_session(members: Members, present: Mapping[str, Vector], now_s: int) -
 
 
 class Mark(NamedTuple):
-    """What a session that was recorded leaves behind: a running number, and 8 random bytes that tell two timelines
-    apart."""
+    """What a replica leaves behind with each dot that it mints: the counter, and 8 random bytes that tell two timelines
+    apart, should one replica live twice: it was restored from a backup."""
 
-    generation: int
+    counter: int
     tag: bytes
 
 
 class Encounter(NamedTuple):
-    """What a replica keeps of the last session with another one: the mark that was left there, and how far its own
-    counter had come."""
+    """What a replica keeps of the last session with the member `id`: that one's last mark, and its own counter then.
+
+    A replica that does not know its own mark was restored, and what it did after its own counter then is unknown to
+    that member, or known as something else.
+    """
 
     id: str
     mark: Mark
-    counter: int
+    counter: int = 0
 
 
 class Standing(NamedTuple):
     """What the sidecar of a replica says of it.
 
-    `id` is what the root is known by, `author` what it is called in vectors (another one after it was restored),
-    `counter` the last one that was used.  `marks` are those of its own sessions, the newest last.
+    `id` is what the root is known by, `author` what it is called in vectors (another one after it was restored), `mark`
+    the last one.
     """
 
     id: str
     author: bytes
-    counter: int
+    mark: Mark
     members: Members = ()
-    marks: tuple[Mark, ...] = ()
     met: tuple[Encounter, ...] = ()
 
 
 class Memory(NamedTuple):
-    """What a session leaves in a sidecar beside versions: who takes part, and with whom this replica had a session
-    (their ids and marks)."""
+    """What a session leaves in a sidecar beside versions: who takes part, and with whom the replica had a session."""
 
     members: Members
     met: tuple[Encounter, ...] = ()

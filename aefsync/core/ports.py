@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span
 from aefsync.core.entry import Entry
-from aefsync.core.members import Memory, Standing
+from aefsync.core.members import Encounter, Memory, Standing
 from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.past import RunRecord, TakenBack, TrashItem, TrashQuery, Undo
 from aefsync.core.path import RelPath
@@ -125,6 +125,9 @@ class Scan(NamedTuple):
     """judge what is found by what the sidecar remembers: entries have versions from now on, and deletions are known"""
     watermark: Vector = ()
     """tombstones at or below it are left out"""
+    claims: tuple[Encounter, ...] = ()
+    """what other members (`id`) hold for the last mark of this replica; where one is none of its own, it was restored:
+    it takes another author, and what it did since it last met that member counts as done by that one"""
 
 
 class Scanned(NamedTuple):
@@ -150,6 +153,9 @@ class Scanned(NamedTuple):
     """with versions: a digest of all entries, their versions, and all tombstones"""
     graves: int = 0
     """tombstones"""
+    standing: Standing | None = None
+    """with versions: what the sidecar says now, members left out"""
+    restored: bool = False
 
 
 class Learned(NamedTuple):
@@ -235,7 +241,7 @@ class Replica(Protocol):
         """Make it durable, look again at what was touched, update snapshot and index, empty the staging."""
 
     def remember(self, memory: Memory) -> None:
-        """Keep in the sidecar how a session ended, and leave a mark of it."""
+        """Keep in the sidecar how a session ended."""
 
     def space(self) -> Sequence[Space]:
         """Room on the root's file system and on those mounted below it; nothing where the root is missing."""
