@@ -19,11 +19,13 @@ from aefsync.core.load import Load, load_of, total
 from aefsync.core.path import RelPath
 from aefsync.core.plan import Plan, Transfer, plan
 from aefsync.core.reconcile import Decisions, needs_content, reconcile
+from aefsync.core.settling import PREFERRED, settle
 from aefsync.core.stores import Folding, collisions
 from aefsync.core.tree import KeyRange, Question
-from aefsync.core.verdict import Decision, Rules, Versions, unread
+from aefsync.core.verdict import Decision, Rules, Take, Versions, unread
 from aefsync.errors import GuardError, UsageError
 from aefsync.sync.moves import relocate
+from aefsync.sync.past import Past
 from aefsync.sync.request import RepairRequest
 from aefsync.sync.room import Room
 from aefsync.sync.session import Session
@@ -91,10 +93,11 @@ class _Census(NamedTuple):
     doubtful: bool
 
 
-def decide(session: Session, survey: Survey, request: RepairRequest) -> Decided:
+def decide(session: Session, survey: Survey, request: RepairRequest, past: Past | None = None) -> Decided:
     """Reconcile all differences; raises `GuardError` where the plan must not be carried out."""
     latest_ns = time.time_ns() + max(0, *session.clocks_ahead_ns) + SKEW_NS
     rules = Rules(latest_ns, request.mirror, survey.aspects, request.no_delete)
+    rules = rules._replace(policies=request.policies, preferred=request.preferred)
     _guard_roots(session, survey, request)
     census = _take_census(session, survey, request)
     if not request.mirror:
@@ -106,6 +109,8 @@ def decide(session: Session, survey: Survey, request: RepairRequest) -> Decided:
             survey = compare(session, survey.view, scans, survey.aspects, survey.above)
             census = _take_census(session, survey, request)
     rules = rules._replace(folded=_folded(census.differences, rules))
+    if past is not None and not request.dry_run and rules.preferred and _has_edits(census.differences, rules):
+        rules = rules._replace(dot=past.mint())
     decided = _decided(session, survey, census, rules)
     if request.mirror:
         _guard_unrelated(session, survey, request, decided.alone)
@@ -114,6 +119,12 @@ def decide(session: Session, survey: Survey, request: RepairRequest) -> Decided:
     _guard_deletes(session, decided, request)
     room.guard(request.min_free, (_transfers(decided.window(number).plan) for number in range(len(decided.loads))))
     return decided
+
+
+def _has_edits(differences: Differences, rules: Rules) -> bool:
+    """Whether a verdict is an edit, and so needs a dot."""
+    verdicts = (settle(*each, rules) for each in differences)
+    return any(isinstance(verdict, Take) and verdict.reason == PREFERRED for verdict in verdicts)
 
 
 def _folded(differences: Differences, rules: Rules) -> Collection[RelPath]:

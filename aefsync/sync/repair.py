@@ -7,10 +7,10 @@ order, while the run goes on.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from aefsync.core.plan import Pass, Step
-from aefsync.core.ports import Access, Missing, Monitor
+from aefsync.core.ports import Access, Missing, Monitor, Scanned
 from aefsync.core.verdict import Decision
 from aefsync.core.view import View
 from aefsync.sync.admission import Admission
@@ -22,9 +22,10 @@ from aefsync.sync.events import Acted, Conflicted, Event, LeftUndone, Notice, St
 from aefsync.sync.known import KnownRoots
 from aefsync.sync.outcome import Tally, is_standing, summary
 from aefsync.sync.passes import Outcome, carry_out, rehearse
+from aefsync.sync.past import Past
 from aefsync.sync.request import RepairRequest
 from aefsync.sync.session import Session, Terms, open_session
-from aefsync.sync.survey import coarsened, observations, survey
+from aefsync.sync.survey import Survey, coarsened, observations, survey
 
 
 def repair(request: RepairRequest, monitor: Monitor, nursery: Nursery | None = None) -> Iterator[Event]:
@@ -47,10 +48,11 @@ def repair(request: RepairRequest, monitor: Monitor, nursery: Nursery | None = N
         yield from _created(session)
         yield from admission.notices
         yield from _skewed(session)
-        found = survey(session, common, View.FULL)
+        past = Past(session) if request.policies is not None else None
+        found = survey(session, common, View.FULL if past is None else View.VERSIONED, past)
         yield from coarsened(session, common)
         yield from observations(found)
-        decided = decide(session, found, request)
+        decided = decide(session, found, request, past)
         attending = Attending(session)
         tally = Tally(decided.survey.scans)
         passes = rehearse(decided, attending.read_only)
@@ -62,11 +64,19 @@ def repair(request: RepairRequest, monitor: Monitor, nursery: Nursery | None = N
             scans = tuple(attending.each(lambda _, replica: replica.record(), scans.__getitem__))
             yield from (Troubled(number, problem) for number, problem in tally.look_again(scans))
         yield from (Notice(f"{reason}; the others are done", warning=True) for reason in attending.lost.values())
+        if past is not None and not request.dry_run and not attending.lost:
+            past.conclude(scans, is_whole=_is_whole(request, found, tally, scans, late=deadline.late))
         if not request.dry_run and not attending.lost:
             admission.remember(session.locations, session.opened_now(), scans)
         if deadline.late:
             yield Notice("the time is up (--max-duration): the next run goes on", warning=True)
         yield summary(attending, decided, tally, scans, request, time.monotonic() - begun, late=deadline.late)
+
+
+def _is_whole(request: RepairRequest, found: Survey, tally: Tally, scans: Sequence[Scanned], *, late: bool) -> bool:
+    """Whether all replicas have now seen all that any of them knew."""
+    partial = request.common.paths or late or tally.problems or tally.standing or tally.skipped
+    return not partial and not any(scanned.excluded for scanned in scans) and not any(map(len, found.unknown))
 
 
 def _terms(request: RepairRequest) -> list[Terms]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from aefsync.core.identity import Allowed
 from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.path import RelPath
+from aefsync.core.policy import Policies
 from aefsync.core.space import Share
 from aefsync.core.writing import Writing
 from aefsync.wire.login import Link
@@ -56,3 +57,7 @@ class RepairRequest(NamedTuple):
     max_duration_s: int | None = None
     writing: Writing = Writing()
     min_free: Share = Share(100, is_percentage=True)
+    policies: Policies | None = None
+    """go by version vectors, and settle conflicts so; `None`: the last write wins"""
+    preferred: tuple[tuple[str, int], ...] = ()
+    """which replicas `prefer:REPLICA` means, by what policies call them"""

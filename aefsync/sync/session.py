@@ -16,6 +16,7 @@ from aefsync.core.digest import KEY_SIZE
 from aefsync.core.entry import Entry
 from aefsync.core.ports import Access, Missing, Monitor, Open, Opened, Title
 from aefsync.core.tree import Answer, Question
+from aefsync.core.version import Grave
 from aefsync.core.writing import Writing
 from aefsync.disk.crew import processors
 from aefsync.errors import AefsyncError, IncompatibleError, LockedError, UsageError
@@ -78,6 +79,10 @@ class Session(NamedTuple):
     def fetch(self, replica: int, spans: Sequence[Span]) -> Sequence[Entry]:
         """Entries of one replica (`compare.Fetch`)."""
         return self.replicas[replica].entries(spans)
+
+    def fetch_graves(self, replica: int, spans: Sequence[Span]) -> Sequence[Grave]:
+        """Tombstones of one replica (`compare.FetchGraves`)."""
+        return self.replicas[replica].graves(spans)
 
     def peer(self, receiver: int, origin: int) -> int | None:
         """The number under which `receiver` can copy from `origin` directly; `None` where the bytes must come by here."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from aefsync.core.compare import Difference, Selection, Span, differences, select
+from aefsync.core.compare import Difference, Selection, Span, differences, histories, select
 from aefsync.core.entry import Kind
 from aefsync.core.guards import nothing_left
 from aefsync.core.metadata import PLAIN, Aspects
@@ -16,8 +16,12 @@ from aefsync.core.tree import KeyRange, Question
 from aefsync.core.view import View
 from aefsync.errors import GuardError, UsageError
 from aefsync.sync.events import Event, Filtered, Notice, Troubled
+from aefsync.sync.past import Past
 from aefsync.sync.request import Request
 from aefsync.sync.session import Session
+
+if TYPE_CHECKING:
+    from aefsync.wire.remote import RemoteReplica
 
 
 class Survey(NamedTuple):
@@ -31,10 +35,15 @@ class Survey(NamedTuple):
     selections: tuple[Selection, ...]
     aspects: Aspects = PLAIN
     above: frozenset[bytes] = frozenset()
+    buried: tuple[Selection, ...] = ()
+    """positions in which tombstones may differ, where versions count"""
 
     def differences(self, session: Session) -> Iterator[Difference]:
         """The paths on which replicas disagree, in key order."""
-        found = differences(session.fetch, self.view, self.selections, self.aspects)
+        if self.view is View.VERSIONED:
+            found = histories(session.fetch, session.fetch_graves, self.selections, self.buried, self.aspects)
+        else:
+            found = differences(session.fetch, self.view, self.selections, self.aspects)
         return (each for each in found if each.path not in self.above or _is_to_be_made(each)) if self.above else found
 
     @property
@@ -77,15 +86,20 @@ def coarsened(session: Session, request: Request) -> Iterator[Event]:
             yield Notice(f"{location.text}: cannot store {', '.join(lacks)}: left out of the comparison")
 
 
-def survey(session: Session, request: Request, view: View) -> Survey:
-    """Scan, read what must be read, compare.
+def survey(session: Session, request: Request, view: View, past: Past | None = None) -> Survey:
+    """Scan, read what must be read, compare; by versions with a `past`.
 
     Raises `GuardError` where the filters leave nothing, `UsageError` where a chosen sub-tree is nowhere.
     """
     eager = view.reads and not any(opened.empty for opened in session.opened)
     scan = scan_of(session, request)._replace(eager=eager)
     mounts = session.mounts or (None,) * len(session.replicas)
-    scans = session.each(lambda number, replica: replica.scan(scan._replace(mounts=mounts[number])))
+
+    def look(number: int, replica: RemoteReplica) -> Scanned:
+        own = scan._replace(mounts=mounts[number])
+        return replica.scan(own if past is None else past.scan_of(own, number))
+
+    scans = session.each(look)
     for location, scanned in zip(session.locations, scans, strict=True):
         refusal = nothing_left(location.text, scanned.entries, scanned.excluded)
         if refusal is not None:
@@ -105,11 +119,14 @@ def compare(
     above: frozenset[bytes] = frozenset(),
 ) -> Survey:
     """Compare the snapshots that the replicas hold."""
-    roots = {scanned.root for scanned in scans}
+    roots = {scanned.history if view is View.VERSIONED else scanned.root for scanned in scans}
     if len(roots) == 1 and roots != {b""}:
         return Survey(view, tuple(scans), (), aspects, above)
-    counts = [scanned.entries for scanned in scans]
-    return Survey(view, tuple(scans), tuple(select(session.ask, view, counts)), aspects, above)
+    found = tuple(select(session.ask, view, [scanned.entries for scanned in scans]))
+    if view is not View.VERSIONED:
+        return Survey(view, tuple(scans), found, aspects, above)
+    buried = tuple(select(session.ask, View.BURIED, [scanned.graves for scanned in scans]))
+    return Survey(view, tuple(scans), found, aspects, above, buried)
 
 
 def agree(session: Session, found: Survey, scans: Sequence[Scanned]) -> bool:

@@ -1,0 +1,100 @@
+"""The past that replicas share: who takes part, what all of them have seen, and what a session leaves behind."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from aefsync.core.members import (
+    Encounter,
+    Member,
+    Members,
+    Memory,
+    Standing,
+    State,
+    after_session,
+    merge_members,
+    watermark,
+)
+from aefsync.core.ports import Access, Scan, Scanned
+from aefsync.core.version import Dot, Vector, merge
+from aefsync.sync.session import Session
+
+if TYPE_CHECKING:
+    from aefsync.wire.remote import RemoteReplica
+
+_NEWS_S = 3600
+"""A session in which nothing happened is noted when the last note is so old."""
+
+
+class Past:
+    """What the sidecars of a session's replicas say together."""
+
+    def __init__(self, session: Session, clock_s: Callable[[], float] = time.time) -> None:
+        self._session = session
+        self._now_s = int(clock_s())
+        self._standings: list[Standing | None] = [opened.standing for opened in session.opened]
+        self.members = merge_members(each.members for each in self._standings if each is not None)
+
+    @property
+    def watermark(self) -> Vector:
+        """What all members have seen; nothing as long as somebody here is new."""
+        return () if None in self._standings else watermark(self.members, self._now_s)
+
+    def scan_of(self, common: Scan, number: int) -> Scan:
+        """How one replica is scanned."""
+        return common._replace(versions=True, watermark=self.watermark, claims=tuple(self._claims(number)))
+
+    def _claims(self, number: int) -> Iterator[Encounter]:
+        """What the others hold for the last mark of this one."""
+        own = self._standings[number]
+        for other in self._standings:
+            if own is not None and other is not None and other is not own:
+                yield from (Encounter(other.id, met.mark) for met in other.met if met.id == own.id)
+
+    def mint(self) -> Dot | None:
+        """A new dot, of the first replica that may be written to; `None` where none may be."""
+        for number, request in enumerate(self._session.requests):
+            if request.access is Access.WRITE and not self._session.opened[number].read_only:
+                return self._session.call(number, lambda _, replica: replica.mint())
+        return None
+
+    def conclude(self, scans: Sequence[Scanned], *, is_whole: bool) -> None:
+        """Have every replica remember the session; `is_whole`: over the whole roots, unfiltered, and without trouble."""
+        present = [scanned.standing for scanned in scans if scanned.standing is not None]
+        members = self._joined(present)
+        if is_whole:
+            seen = {each.id: self._seen(each, members) for each in present}
+            noted = after_session(members, seen, self._now_s)
+            members = noted if self._is_news(members, noted) else members
+
+        def remember(number: int, replica: RemoteReplica) -> None:
+            own = scans[number].standing
+            if own is None or self._session.requests[number].access is Access.READ:
+                return
+            met = tuple(Encounter(each.id, each.mark, own.mark.counter) for each in present if each.id != own.id)
+            known = self._standings[number]
+            if known is None or known.members != members or not set(met) <= set(known.met):
+                replica.remember(Memory(members, met))
+
+        self._session.each(remember)
+
+    def _joined(self, present: Sequence[Standing]) -> Members:
+        """The members, those who are here and new among them."""
+        known = {each.id for each in self.members}
+        fresh = tuple(Member(each.id) for each in present if each.id not in known)
+        return merge_members([self.members, fresh])
+
+    @staticmethod
+    def _seen(standing: Standing, members: Members) -> Vector:
+        """What a replica has seen: what its row says, and its own edits."""
+        row = next((each.seen for each in members if each.id == standing.id), ())
+        own = (Dot(standing.author, standing.mark.counter),) if standing.mark.counter else ()
+        return merge([row, own])
+
+    def _is_news(self, before: Members, after: Members) -> bool:
+        """Whether anybody has seen anything new, or it is long since that was last noted."""
+        rows = ([(each.id, each.seen) for each in members] for members in (before, after))
+        active = (each for each in before if each.state is State.ACTIVE)
+        return len(set(map(tuple, rows))) > 1 or any(self._now_s - each.last_s > _NEWS_S for each in active)
