@@ -13,12 +13,13 @@ import struct
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from operator import add
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from aefsync.core.digest import entry_digests
+from aefsync.core.digest import ENTRY_DIGEST, entry_digests
 from aefsync.core.entry import Entry, Kind, kind_of
 from aefsync.core.metadata import PERMISSIONS, PLAIN, Aspects, Extra
 from aefsync.core.path import RelPath
+from aefsync.core.version import Version
 from aefsync.core.view import STAT, View, reduce_stats
 
 CONTENT = 32
@@ -26,11 +27,30 @@ STAT_COLUMNS = 5
 _CONTENT = struct.Struct(f"{CONTENT}s")
 
 
+class Versions(Protocol):
+    """The versions of a block's entries, and their digests one after the other."""
+
+    def __getitem__(self, index: int) -> Version: ...
+
+    @property
+    def digests(self) -> bytes: ...
+
+
+class VersionList(tuple[Version, ...]):
+    """Versions held one by one, as a small replica or a test has them."""
+
+    __slots__ = ()
+
+    @property
+    def digests(self) -> bytes:
+        return b"".join([version.digest for version in self])
+
+
 class Block(NamedTuple):
     """Consecutive entries of one directory; `prefix` is the directory's key with its closing NUL (root: empty).
 
     `digests` are the entry digests in the full view, where they are known already (of what counts by default),
-    `extras` one of each entry, where they count.
+    `extras` one of each entry, where they count, and `versions` in sessions that have them.
     """
 
     prefix: bytes
@@ -40,6 +60,7 @@ class Block(NamedTuple):
     length: int
     digests: bytes | None = None
     extras: Sequence[Extra] | None = None
+    versions: Versions | None = None
 
     def name_list(self) -> list[bytes]:
         return self.names.split(b"\0")
@@ -54,25 +75,33 @@ class Block(NamedTuple):
         contents = (self.contents[i : i + CONTENT] for i in range(low * CONTENT, high * CONTENT, CONTENT))
         rows = STAT.iter_unpack(self.stats[low * STAT.size : high * STAT.size])
         extras = itertools.repeat(None) if self.extras is None else self.extras[low:high]
-        for name, row, content, extra in zip(self.name_list()[low:high], rows, contents, extras, strict=False):
+        versions = itertools.repeat(None) if self.versions is None else map(self.versions.__getitem__, range(low, high))
+        columns = zip(self.name_list()[low:high], rows, contents, extras, versions, strict=False)
+        for name, row, content, extra, version in columns:
             mode, size, mtime_ns, ctime_ns, inode = row
             kind = kind_of(mode)
             assert kind is not None
             permissions = 0 if kind is Kind.SYMLINK else mode & mode_bits
             # Names were checked when they were scanned.
             path = again(above + name)
-            yield Entry(path, kind, permissions, size, mtime_ns, ctime_ns, inode, content, extra=extra)
+            head = (path, kind, permissions, size, mtime_ns, ctime_ns, inode, content)
+            yield Entry(*head, extra=extra, version=version)
 
 
 class Snapshot:
-    """All entries in key order; `aspects` is the metadata that counts in views of it."""
+    """All entries in key order; `aspects` is the metadata that counts in views of it.
+
+    `digests` are the entry digests as `view` sees them, where they are known already.
+    """
 
     __slots__ = ("_cached", "_firsts", "_starts", "aspects", "blocks", "count")
 
-    def __init__(self, blocks: list[Block], digests: bytes | None = None, aspects: Aspects = PLAIN) -> None:
+    def __init__(
+        self, blocks: list[Block], digests: bytes | None = None, aspects: Aspects = PLAIN, view: View = View.FULL
+    ) -> None:
         self.blocks = blocks
         self.aspects = aspects
-        self._cached: dict[View, bytes] = {} if digests is None else {View.FULL: digests}
+        self._cached: dict[View, bytes] = {} if digests is None else {view: digests}
         self._starts: list[int] = []
         self._firsts: list[bytes] = []
         position = 0
@@ -135,13 +164,29 @@ class Snapshot:
     def digests_in(self, view: View) -> bytes:
         """The flat array of entry digests as `view` sees the entries."""
         if view not in self._cached:
-            self._cached[view] = b"".join([block_digests(block, view, self.aspects) for block in self.blocks])
+            self._cached[view] = self._versioned() if view is View.VERSIONED else self._plain(view)
         return self._cached[view]
+
+    def _plain(self, view: View) -> bytes:
+        return b"".join([block_digests(block, view, self.aspects) for block in self.blocks])
+
+    def _versioned(self) -> bytes:
+        """The full view, each digest with that of the entry's version added bit by bit."""
+        versions = [
+            bytes(ENTRY_DIGEST * each.length) if each.versions is None else each.versions.digests
+            for each in self.blocks
+        ]
+        return added(self.digests, b"".join(versions))
 
     @property
     def digests(self) -> bytes:
         """The flat array of entry digests in the full view."""
         return self.digests_in(View.FULL)
+
+
+def added(digests: bytes | memoryview, others: bytes) -> bytes:
+    """Two byte strings of one length, added bit by bit: that of an empty vector changes nothing."""
+    return (int.from_bytes(digests) ^ int.from_bytes(others)).to_bytes(len(others))
 
 
 def block_digests(block: Block, view: View, aspects: Aspects = PLAIN) -> bytes:
