@@ -48,6 +48,11 @@ class Action(NamedTuple):
     tombstone: Version | None = None
     """in sessions with versions, that of a DELETE, or of a RECORD without `wanted`; other actions have theirs in `wanted`"""
 
+    @property
+    def version(self) -> Version | None:
+        """The version that the path has afterwards."""
+        return self.tombstone if self.wanted is None else self.wanted.version
+
 
 class StageFile(NamedTuple):
     """A file to bring to a replica's staging: the entry as another replica has it, and the path it is meant for.

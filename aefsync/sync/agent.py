@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from aefsync.core.action import Applied
+from aefsync.core.members import Memory
 from aefsync.core.past import TakenBack, TrashItem, Undo
 from aefsync.core.ports import Access, Missing, Open, Opened
+from aefsync.core.version import Dot
 from aefsync.disk.replica import LocalReplica
 from aefsync.errors import RootError, UnreachableError
 from aefsync.sync.places import cache_dir, state_dir
@@ -123,6 +125,14 @@ class PinnedReplica(LocalReplica):
         if self._pin.append_only:
             raise RootError("this agent is append-only: nothing leaves its trash")
         return super().purge(runs)
+
+    def mint(self) -> Dot:
+        self._check_writable()
+        return super().mint()
+
+    def remember(self, memory: Memory) -> None:
+        self._check_writable()
+        super().remember(memory)
 
     def _check_writable(self) -> None:
         if self._pin.read_only:

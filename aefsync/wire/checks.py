@@ -13,6 +13,7 @@ from aefsync.core.past import TRASH_PAGE, TakenBack, TrashItem
 from aefsync.core.ports import Piece, Scanned
 from aefsync.core.recipe import Recipe, Run
 from aefsync.core.tree import LEAVES, Answer, KeyRange, Question
+from aefsync.core.version import Grave
 from aefsync.errors import ProtocolError
 
 
@@ -24,6 +25,7 @@ def _insist(fits: bool, what: str) -> None:  # noqa: FBT001  reads as a sentence
 def check_scanned(scanned: Scanned) -> None:
     _insist(len(scanned.root) in (0, ROOT_DIGEST), "size of the root digest")
     _insist(scanned.unread_files <= scanned.entries, "more files than entries")
+    _insist(len(scanned.history) in (0, ROOT_DIGEST), "size of the digest of the history")
 
 
 def check_answer(question: Question, answer: Answer) -> None:
@@ -53,7 +55,7 @@ def _check_bounds(keys: KeyRange, bounds: list[bytes]) -> None:
     _insist(not bounds or all(low < high for low, high in cuts), "order of bounds")
 
 
-def check_entries(spans: Sequence[Span], entries: Sequence[Entry]) -> None:
+def check_entries(spans: Sequence[Span], entries: Sequence[Entry | Grave]) -> None:
     _insist(len(entries) == sum(stop - start for start, stop in spans), "number of entries")
     keys = [entry.path.key for entry in entries]
     _insist(all(low < high for low, high in itertools.pairwise(keys)), "order of entries")

@@ -10,6 +10,7 @@ from typing import Any
 from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span, batches
 from aefsync.core.entry import Entry
+from aefsync.core.members import Memory
 from aefsync.core.past import RunRecord, TakenBack, TrashItem, TrashQuery, Undo
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Learned, Open, Opened, Phase, Piece, Scan, Scanned
@@ -17,6 +18,7 @@ from aefsync.core.recipe import Recipe, Run
 from aefsync.core.renamed import Rename
 from aefsync.core.space import Space
 from aefsync.core.tree import Answer, Question
+from aefsync.core.version import Dot, Grave
 from aefsync.errors import ProtocolError, UnreachableError
 from aefsync.wire import checks
 from aefsync.wire.calling import Caller, OnProgress, Pending
@@ -108,6 +110,21 @@ class RemoteReplica:
             self._check(checks.check_entries, batch, entries)
             found += entries
         return found
+
+    def graves(self, spans: Sequence[Span]) -> Sequence[Grave]:
+        found: list[Grave] = []
+        for batch in batches(spans):
+            graves: Sequence[Grave] = self._call(Method.GRAVES, batch)
+            self._check(checks.check_entries, batch, graves)
+            found += graves
+        return found
+
+    def mint(self) -> Dot:
+        dot: Dot = self._call(Method.MINT)
+        return dot
+
+    def remember(self, memory: Memory) -> None:
+        self._call(Method.REMEMBER, memory)
 
     def read(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
         return [piece for given in self.read_ahead(_portions(pieces)) for piece in given]

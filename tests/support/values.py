@@ -10,6 +10,7 @@ from aefsync.core.action import Act, Action, Applied, KeptCopy, Staged, StageFil
 from aefsync.core.change import Change, Did
 from aefsync.core.digest import KEY_SIZE
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.members import TAG, Encounter, Mark, Member, Memory, Standing, State
 from aefsync.core.metadata import PLAIN, Aspects, Extra, Namespaces, Owner
 from aefsync.core.past import ChangeCounts, RunRecord, TakenBack, TrashItem, TrashQuery, Undo
 from aefsync.core.path import PathError, RelPath
@@ -20,6 +21,7 @@ from aefsync.core.renamed import Rename
 from aefsync.core.space import Share, Space
 from aefsync.core.stores import Folding, Stores
 from aefsync.core.tree import Answer, KeyRange, Question
+from aefsync.core.version import AUTHOR, Dot, Grave, Version
 from aefsync.core.view import View
 from aefsync.core.writing import Durability, Writing
 from aefsync.wire.dialogue import Call, Failed, Message, Method, Progress, Reply
@@ -52,13 +54,21 @@ extras = st.builds(Extra, st.none() | owners, st.none() | st.binary(max_size=16)
 some_extras = st.none() | extras
 
 
+authors = st.sampled_from([b"A" * AUTHOR, b"B" * AUTHOR]) | st.binary(min_size=AUTHOR, max_size=AUTHOR)
+vectors = st.dictionaries(authors, counts, max_size=3).map(lambda found: tuple(map(Dot._make, sorted(found.items()))))
+versions = st.builds(Version, vectors, st.just(b"") | authors)
+some_versions = st.none() | versions
+
+
 def entries(
-    path: st.SearchStrategy[RelPath] = paths, extra: st.SearchStrategy[Extra | None] = some_extras
+    path: st.SearchStrategy[RelPath] = paths,
+    extra: st.SearchStrategy[Extra | None] = some_extras,
+    version: st.SearchStrategy[Version | None] = st.none(),  # noqa: B008  strategies are values
 ) -> st.SearchStrategy[Entry]:
     targets = st.binary(max_size=20).map(lambda raw: raw.replace(b"\0", b"0"))
     modes = st.integers(0, 0o7777)
     row = (modes, counts, int64s, int64s, counts, digests, targets)
-    return st.builds(Entry, path, st.sampled_from(Kind), *row, extra)
+    return st.builds(Entry, path, st.sampled_from(Kind), *row, extra, version)
 
 
 @st.composite
@@ -93,12 +103,13 @@ def stores(draw: st.DrawFn) -> Stores:
 def actions(draw: st.DrawFn) -> Action:
     act, path = draw(st.sampled_from(Act)), draw(paths)
     source = draw(paths) if act is Act.MOVE else None
-    wanted = None if act is Act.DELETE else draw(entries(st.just(path)))
-    bare = entries(st.just(source or path)).map(lambda entry: entry._replace(extra=None))
-    placed = entries(st.just(path)).map(lambda entry: entry._replace(extra=None))
-    found = draw(st.none() | bare)
+    is_gone = act is Act.DELETE or (act is Act.RECORD and draw(st.booleans()))
+    version = draw(versions if act is Act.RECORD else some_versions)
+    wanted = None if is_gone else draw(entries(st.just(path), version=st.just(version)))
+    bare, placed = (entries(st.just(place), st.none()) for place in (source or path, path))
+    found = draw(st.none() if act is Act.RECORD and is_gone else bare if act is Act.RECORD else st.none() | bare)
     displaced = draw(st.none() | placed) if act is Act.MOVE else None
-    return Action(act, path, wanted, found, source, displaced)
+    return Action(act, path, wanted, found, source, displaced, version if is_gone else None)
 
 
 @st.composite
@@ -150,8 +161,10 @@ scanned = st.builds(
     rows(st.binary(max_size=30)),
     rows(st.binary(max_size=30)),
     rows(st.binary(max_size=30)),
+    st.sampled_from([b"", bytes(16)]),
+    counts,
 )
-scans = st.builds(
+plain_scans = st.builds(
     Scan,
     rows(texts),
     st.booleans(),
@@ -161,6 +174,11 @@ scans = st.builds(
     st.none() | rows(st.binary(max_size=30)),
     st.booleans(),
     aspects(),
+    st.just(False),
+    st.just(()),
+)
+scans = plain_scans | st.tuples(plain_scans, vectors).map(
+    lambda pair: pair[0]._replace(versions=True, watermark=pair[1])
 )
 applied = st.builds(Applied, rows(st.booleans()), rows(problems), rows(st.builds(KeptCopy, paths, paths)))
 items = rows(st.builds(TrashItem, runs, st.sampled_from(["replaced", "deleted.1"]), paths, st.booleans(), counts))
@@ -187,6 +205,18 @@ opens = st.builds(
     identities,
     st.builds(Title, st.text(st.characters(codec="ascii"), max_size=20), rows(places)),
 )
+ids_of_members = st.binary(min_size=16, max_size=16).map(bytes.hex)
+member_names = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=8)
+some_members = st.lists(
+    st.builds(Member, ids_of_members, member_names, counts, st.sampled_from(State), vectors, counts),
+    max_size=4,
+    unique_by=lambda member: member.id,
+).map(lambda found: tuple(sorted(found)))
+marks = st.builds(Mark, counts, st.binary(min_size=TAG, max_size=TAG))
+met = st.lists(
+    st.builds(Encounter, ids_of_members, marks, counts), max_size=4, unique_by=lambda encounter: encounter.id
+).map(tuple)
+standings = st.builds(Standing, ids_of_members, authors, counts, some_members, rows(marks), met)
 opened = st.builds(
     Opened,
     st.binary(max_size=30),
@@ -202,6 +232,7 @@ opened = st.builds(
     identities,
     st.booleans(),
     stores(),
+    st.none() | standings,
 )
 answers = st.builds(Answer, rows(counts), st.binary(max_size=64), rows(counts), rows(st.binary(max_size=12)))
 staged = st.builds(Staged, rows(st.sampled_from([b"", bytes(32)])), rows(problems), counts, counts, rows(problems))
@@ -226,6 +257,9 @@ arguments: dict[Method, st.SearchStrategy[tuple[Any, ...]]] = {
     Method.LEARN: st.tuples(rows(st.builds(Learned, paths, digests))),
     Method.APPLY: st.tuples(rows(actions())),
     Method.RECORD: st.just(()),
+    Method.GRAVES: st.tuples(spans().map(tuple)),
+    Method.MINT: st.just(()),
+    Method.REMEMBER: st.tuples(st.builds(Memory, some_members, met)),
     Method.SPACE: st.just(()),
     Method.ALLOCATED: st.tuples(rows(paths)),
     Method.TRASH: st.tuples(st.builds(TrashQuery, st.just(b"") | paths.map(bytes), texts, texts, counts)),
@@ -240,7 +274,7 @@ results: dict[Method, st.SearchStrategy[Any]] = {
     Method.SCAN: scanned,
     Method.READ_UNREAD: scanned,
     Method.FINGERPRINTS: answers,
-    Method.ENTRIES: rows(entries()),
+    Method.ENTRIES: rows(entries(version=some_versions)),
     Method.READ: rows(written()),
     Method.RECIPES: rows(recipes()),
     Method.MATCH: rows(spans().map(tuple)),
@@ -251,6 +285,9 @@ results: dict[Method, st.SearchStrategy[Any]] = {
     Method.LEARN: st.none(),
     Method.APPLY: applied,
     Method.RECORD: scanned,
+    Method.GRAVES: rows(st.builds(Grave, paths, versions)),
+    Method.MINT: st.builds(Dot, authors, st.integers(1, INT63)),
+    Method.REMEMBER: st.none(),
     Method.SPACE: rows(st.builds(Space, st.binary(max_size=12), counts, counts, counts)),
     Method.ALLOCATED: rows(counts),
     Method.TRASH: items,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from aefsync.core.members import Memory
 from aefsync.core.past import TrashItem, Undo
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Open, Scan
@@ -120,7 +121,13 @@ def test_a_read_only_agent_says_so_and_lets_nothing_be_changed(tmp_path: Path) -
     replica = PinnedReplica(Pin(read_only=True))
     assert replica.hello(ask(tmp_path / "B", Access.WRITE)).read_only
     replica.scan(Scan())
-    for change in (lambda: replica.restore([ITEM]), lambda: replica.purge([ITEM.run]), lambda: replica.undo(Undo("x"))):
+    for change in (
+        lambda: replica.restore([ITEM]),
+        lambda: replica.purge([ITEM.run]),
+        lambda: replica.undo(Undo("x")),
+        replica.mint,
+        lambda: replica.remember(Memory(())),
+    ):
         with pytest.raises(RootError, match="this agent is read-only"):
             change()
     with pytest.raises(AefsyncError, match="opened for reading"):

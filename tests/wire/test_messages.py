@@ -15,6 +15,7 @@ from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Learned, Missing, Open, Phase, Piece, Replica, Scan, Scanned
 from aefsync.core.problem import Problem
 from aefsync.core.tree import KeyRange, Question
+from aefsync.core.version import FOUND, MOST_DOTS, Dot, Version
 from aefsync.core.view import View
 from aefsync.wire.dialogue import Call, Failed, Message, Method, Progress, Reply
 from aefsync.wire.messages import MessageError, decode_answer, decode_call, encode
@@ -23,6 +24,9 @@ from tests.support import values
 
 pack = msgspec.msgpack.encode
 ROW = [1, 0o644, 3, 1, 0, 0, UNKNOWN]
+A, B = b"A" * 16, b"B" * 16
+VERSIONS = [[A], [[1, 0, 5]], [1]]
+FILE = Entry(RelPath(b"docs/a.txt"), Kind.FILE, 0o644, 3, 1, 2, 3, UNKNOWN)
 
 
 def test_there_is_a_message_for_every_method_of_the_port() -> None:
@@ -152,6 +156,22 @@ NONCE = bytes(32)
         ["restore", [[0], [b"a"]], [["..", "deleted", False, 0]]],
         ["restore", [[0], [b"a"]], [["run", "../../x", False, 0]]],
         ["allocated", [[0], [b"../a"]]],
+        ["graves", [0, MAX_ENTRIES + 1]],
+        ["apply", [[0], [b"a"]], [["version", ROW, ROW]]],
+        ["apply", [[0], [b"a"]], [["version", None, ROW]], [], VERSIONS],
+        ["apply", [[0], [b"a"]], [["version", ROW, None]], [], VERSIONS],
+        ["apply", [[0, 0], [b"a", b"b"]], [["create", ROW, None]] * 2, [], VERSIONS],
+        ["remember", [], [[0, "x", 0, 0, [], 0]], []],
+        ["remember", [A], [[0, "x\n", 0, 0, [], 0]], []],
+        ["remember", [A], [[0, "x\x9b", 0, 0, [], 0]], []],
+        ["remember", [A], [[0, "x" * 65, 0, 0, [], 0]], []],
+        ["remember", [A], [[0, "x", 0, 3, [], 0]], []],
+        ["remember", [A], [[0, "x", -1, 0, [], 0]], []],
+        ["remember", [A, B], [[1, "", 0, 0, [], 0], [0, "", 0, 0, [], 0]], []],
+        ["remember", [A], [[0, "", 0, 0, [], 0]] * 2, []],
+        ["remember", [A], [], [[0, 1, b"seven b", 0]]],
+        ["remember", [A], [], [[0, 1, b"8 bytes.", 0]] * 2],
+        ["remember", [A], [[0, "", 0, 0, [], 0]] * 5000, []],
         ["purge", ["a/b"]],
         ["purge", [""]],
         ["purge", [5]],
@@ -164,6 +184,63 @@ NONCE = bytes(32)
 def test_calls_that_no_honest_client_makes_are_refused(form: Any) -> None:
     with pytest.raises(MessageError):
         decode_call(pack(form))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        [[b"fifteen bytes.."], [[1]], [1]],
+        [[b"seventeen bytes.."], [[1]], [1]],
+        [[A], [[2]], [1]],
+        [[A], [[1, 1, 5]], [1]],
+        [[A], [[1, 0]], [1]],
+        [[A], [[]], [1]],
+        [[A], [[1, 0, -1]], [1]],
+        [[A], [[1, 0, 1 << 63]], [1]],
+        [[A], [[1, 0, 5, 0, 6]], [1]],
+        [[A, B], [[1, 1, 5, 0, 6]], [1]],
+        [[A], [[1]], [2]],
+        [[A], [[1]], [1, 1]],
+        [[A], [[1]], []],
+        [[A], [[0, *range(2 * MOST_DOTS + 2)]], [1]],
+        [[A], [[1, *[0] * MOST_DOTS]] * 513, [1]],
+    ],
+    ids=[
+        "short author",
+        "long author",
+        "unknown author",
+        "unknown author in the vector",
+        "half a component",
+        "nothing",
+        "negative counter",
+        "huge counter",
+        "author twice",
+        "authors out of order",
+        "unknown version",
+        "more versions than entries",
+        "fewer versions than entries",
+        "too many components",
+        "too many components together",
+    ],
+)
+def test_versions_that_are_none_are_refused(row: Any) -> None:
+    decode_answer(pack(["entries", [[0], [b"a"]], [ROW], [], [[A, B], [[1, 0, 5, 1, 0]], [1]]]))
+    with pytest.raises(MessageError):
+        decode_answer(pack(["entries", [[0], [b"a"]], [ROW], [], row]))
+    with pytest.raises(MessageError):
+        decode_answer(pack(["graves", [[0], [b"a"]], row]))
+
+
+def test_more_that_no_honest_server_says() -> None:
+    for form in (
+        ["mint", A, 0],
+        ["mint", A[1:], 1],
+        ["graves", [[0], [b"a"]], None],
+        ["graves", [[0], [b"a"]], [[A], [[1]], [0]]],
+        ["graves", [[0], [b"../a"]], VERSIONS],
+    ):
+        with pytest.raises(MessageError):
+            decode_answer(pack(form))
 
 
 def test_lengths_are_refused_before_anything_is_allocated() -> None:
@@ -198,20 +275,24 @@ def test_nesting_is_refused(opener: bytes) -> None:
         Action(Act.CREATE, RelPath(b"a"), Entry(RelPath(b"b"), Kind.FILE, 0, 0, 0, 0, 0, UNKNOWN), None),
         Action(Act.MOVE, RelPath(b"a"), Entry(RelPath(b"a"), Kind.FILE, 0, 0, 0, 0, 0, UNKNOWN), None),
         Action(Act.DELETE, RelPath(b"a"), None, None, RelPath(b"b")),
+        Action(Act.RECORD, FILE.path, FILE, FILE, tombstone=FOUND),
     ],
-    ids=["entry of another path", "move without source", "delete with source"],
+    ids=["entry of another path", "move without source", "delete with source", "entry with tombstone"],
 )
 def test_actions_that_contradict_themselves_are_not_sent(action: Action) -> None:
     with pytest.raises(ValueError, match="with"):
         encode(Call(Method.APPLY, ([action],)))
 
 
-FILE = Entry(RelPath(b"docs/a.txt"), Kind.FILE, 0o644, 3, 1, 2, 3, UNKNOWN)
+VERSION = Version((Dot(A, 1000), Dot(B, 2000)), B)
+FOUR = tuple(FILE._replace(path=RelPath(b"docs/%d" % number)) for number in range(4))
 SIZES: dict[str, tuple[Message, int]] = {
     "scan": (Call(Method.SCAN, (Scan(),)), 20),
     "scanned": (Reply(Method.SCAN, Scanned(bytes(16), 10**6, 0, 0, 12, 3, ())), 50),
     "progress": (Progress(Phase.READ, 1 << 31, 1 << 40), 30),
     "close": (Call(Method.CLOSE), 10),
+    "mint": (Call(Method.MINT), 10),
+    "scan with versions": (Call(Method.SCAN, (Scan(versions=True, watermark=VERSION.vector),)), 65),
     "question": (Call(Method.FINGERPRINTS, (Question(View.FULL, (KeyRange(b"a" * 99, b"a" * 99 + b"b"),), 0),)), 130),
 }
 
@@ -220,6 +301,22 @@ SIZES: dict[str, tuple[Message, int]] = {
 def test_messages_are_small(name: str) -> None:
     message, size = SIZES[name]
     assert len(encode(message)) <= size
+
+
+def test_each_version_is_written_once_for_all_that_have_it() -> None:
+    plain, few, many = (
+        len(encode(Reply(Method.ENTRIES, tuple(each._replace(version=version) for each in FOUR) * number)))
+        for version, number in ((None, 1), (VERSION, 1), (VERSION, 10))
+    )
+    assert few - plain <= 60
+    assert many - 10 * plain <= 60 + 4 * 10
+    # Without versions there is nothing of them.
+    assert plain == len(pack(["entries", *_columns(FOUR)]))
+
+
+def _columns(entries: tuple[Entry, ...]) -> tuple[Any, ...]:
+    paths = [[0, 5, 5, 5], [b"docs/0", b"1", b"2", b"3"]]
+    return paths, [[int(each.kind), *each[2:9]] for each in entries]
 
 
 def test_what_is_not_utf8_comes_through() -> None:

@@ -10,10 +10,12 @@ import pytest
 
 from aefsync.core.action import Act, Action, Applied, Staged, StageFile
 from aefsync.core.entry import UNKNOWN, Entry, Kind
+from aefsync.core.members import Encounter, Mark, Member, Memory
 from aefsync.core.past import TrashItem
 from aefsync.core.path import END, RelPath
 from aefsync.core.ports import Access, Missing, Open, Opened, Phase, Piece, Scan, Scanned
 from aefsync.core.tree import LEAVES, Answer, KeyRange, Question
+from aefsync.core.version import FOUND, Dot, Grave
 from aefsync.core.view import View
 from aefsync.errors import AefsyncError, IncompatibleError, LockedError, ProtocolError, RootError, UnreachableError
 from aefsync.wire.codec import NEED_DATA, Connection, Role, State
@@ -155,6 +157,31 @@ def test_entries_that_do_not_fit_are_refused(found: list[bytes]) -> None:
         remote(tuple(map(entry, found))).entries([(3, 4), (7, 8)])
 
 
+@pytest.mark.parametrize("found", [[], [b"b", b"a"], [b"a", b"a"]], ids=["none", "out of order", "twice"])
+def test_tombstones_that_do_not_fit_are_refused(found: list[bytes]) -> None:
+    with pytest.raises(ProtocolError):
+        remote(tuple(Grave(RelPath(path), FOUND) for path in found)).graves([(3, 5)])
+
+
+def test_many_tombstones_are_fetched_in_batches() -> None:
+    def answer(call: Call) -> list[Message]:
+        positions = [position for low, high in call.arguments[0] for position in range(low, high)]
+        return [Reply(Method.GRAVES, tuple(Grave(RelPath(b"%08d" % position), FOUND) for position in positions))]
+
+    replica = RemoteReplica(Scripted(answer))
+    assert len(replica.graves([(0, 5000)])) == 5000
+    assert replica.round_trips == 3
+
+
+def test_dots_and_memories_are_handed_on() -> None:
+    dot = Dot(b"A" * 16, 7)
+    assert remote(dot).mint() == dot
+    stream = Scripted(lambda call: [Reply(call.method, None)])
+    memory = Memory((Member("0" * 32, "nas"),), (Encounter("1" * 32, Mark(3, b"8 bytes."), 7),))
+    RemoteReplica(stream).remember(memory)
+    assert [call.arguments for call in stream.calls] == [(memory,)]
+
+
 def test_entries_in_key_order_are_handed_on() -> None:
     found = (entry(b"a/b"), entry(b"a-"))
     assert list(remote(found).entries([(3, 5)])) == list(found)
@@ -229,7 +256,11 @@ def test_applied_that_does_not_fit_is_refused(call: Callable[[RemoteReplica], Ap
         call(remote(Applied(done, (), ())))
 
 
-@pytest.mark.parametrize("changes", [{"root": b"short"}, {"unread_files": 6}], ids=["root", "more files than entries"])
+@pytest.mark.parametrize(
+    "changes",
+    [{"root": b"short"}, {"unread_files": 6}, {"history": b"short"}],
+    ids=["root", "more files than entries", "history"],
+)
 @pytest.mark.parametrize(
     "call",
     [lambda r: r.scan(Scan()), lambda r: r.read_unread((), None), lambda r: r.record()],

@@ -41,13 +41,13 @@ def encode(message: Message) -> bytes:
     """The bytes of a message; raises `ValueError` where its values are not what the port promises."""
     match message:
         case Call(method, arguments):
-            return _encode(_CALLS[method].of(*arguments))
+            return _encoded(_CALLS[method].of(*arguments))
         case Reply(method, value):
-            return _encode(_REPLIES[method].of(value))
+            return _encoded(_REPLIES[method].of(value))
         case Progress():
-            return _encode(ProgressForm.of(*message))
+            return _encoded(ProgressForm.of(*message))
         case Failed():
-            return _encode(FailedForm.of(*message))
+            return _encoded(FailedForm.of(*message))
 
 
 def decode_call(payload: bytes | memoryview) -> Call:
@@ -64,6 +64,15 @@ def decode_answer(payload: bytes | memoryview) -> Reply | Progress | Failed:
     if isinstance(form, FailedForm):
         return Failed(*values)
     return Reply(_method(form), values[0])
+
+
+def _encoded(form: Form) -> bytes:
+    """The form without what is last in it and as by default, which the decoder fills in: what a session does not ask
+    for costs it nothing."""
+    fields, defaults = list(msgspec.structs.astuple(form)), list(form.__struct_defaults__)
+    while defaults and fields[-1] == defaults[-1]:
+        del fields[-1], defaults[-1]
+    return _encode((form.__struct_config__.tag, *fields))
 
 
 def _method(form: Form) -> Method:

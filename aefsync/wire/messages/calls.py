@@ -16,12 +16,13 @@ from aefsync.core.path import MAX_PATH, RelPath
 from aefsync.core.ports import Open, Scan
 from aefsync.core.renamed import Rename
 from aefsync.core.tree import KeyRange, Question
+from aefsync.core.version import Version
 from aefsync.core.view import View
 from aefsync.wire.messages.aspects import AspectsRow, Extras, pack_extras, with_extras
 from aefsync.wire.messages.content import LearnCall, MatchCall, ReadCall, RecipesCall, ReuseCall, StageCall, WriteCall
+from aefsync.wire.messages.members import RememberCall
 from aefsync.wire.messages.past import PurgeCall, RunsCall, TrashCall, UndoCall
 from aefsync.wire.messages.rows import (
-    MAX_ENTRIES,
     MAX_PARALLEL,
     ActionRow,
     ByteStrings,
@@ -31,11 +32,13 @@ from aefsync.wire.messages.rows import (
     Form,
     Identity,
     Many,
+    SpansForm,
     Strings,
     TrashForm,
     unpack_text,
 )
 from aefsync.wire.messages.space import AllocatedCall, SpaceCall, check_writing
+from aefsync.wire.messages.versions import GravesCall, MintCall, VectorRow, Versions, with_version
 from aefsync.wire.packing import pack_spans, unpack_spans
 
 
@@ -69,6 +72,8 @@ class ScanCall(Form, tag="scan"):
     mounts: Strings | None
     list_filtered: bool
     aspects: AspectsRow | None = None
+    watermark: VectorRow | None = None
+    """`None` where no versions are asked for"""
 
     @classmethod
     def of(cls, *values: Scan) -> Self:
@@ -76,14 +81,16 @@ class ScanCall(Form, tag="scan"):
         rules = tuple(rule.encode("utf-8", "surrogateescape") for rule in scan.rules)
         mounts = None if scan.mounts is None else Strings.of(scan.mounts)
         flags = (scan.one_file_system, scan.ignore_index, scan.eager)
-        return cls(rules, *flags, Strings.of(scan.paths), mounts, scan.list_filtered, AspectsRow.of(scan.aspects))
+        counting = (AspectsRow.of(scan.aspects), VectorRow.of(scan.watermark) if scan.versions else None)
+        return cls(rules, *flags, Strings.of(scan.paths), mounts, scan.list_filtered, *counting)
 
     def values(self) -> tuple[Scan]:
         rules, paths = tuple(map(unpack_text, self.rules)), tuple(self.paths.paths())
         mounts = None if self.mounts is None else tuple(self.mounts.decode())
         aspects = self.aspects.aspects() if self.aspects else PLAIN
         flags = (self.one_file_system, self.ignore_index, self.eager)
-        return (Scan(rules, *flags, paths, mounts, self.list_filtered, aspects),)
+        versions = (True, self.watermark.vector()) if self.watermark else (False,)
+        return (Scan(rules, *flags, paths, mounts, self.list_filtered, aspects, *versions),)
 
 
 class ReadUnreadCall(Form, tag="read_unread"):
@@ -119,19 +126,7 @@ class FingerprintsCall(Form, tag="fingerprints"):
         return (Question(self.view, ranges, self.parts, self.size),)
 
 
-class EntriesCall(Form, tag="entries"):
-    spans: Counts
-
-    def __post_init__(self) -> None:
-        if sum(self.spans[1::2]) > MAX_ENTRIES:
-            raise ValueError(f"more than {MAX_ENTRIES} entries asked for")
-
-    @classmethod
-    def of(cls, *values: Sequence[Span]) -> Self:
-        return cls(pack_spans(values[0]))
-
-    def values(self) -> tuple[Any, ...]:
-        return (unpack_spans(self.spans),)
+class EntriesCall(SpansForm, tag="entries"): ...
 
 
 class MovableCall(Form, tag="movable"):
@@ -149,26 +144,31 @@ class MovableCall(Form, tag="movable"):
 
 
 class ApplyCall(Form, tag="apply"):
-    """A path a row, and behind it the source where the row is a move; extras are those of the entries wanted."""
+    """A path a row, and behind it the source where the row is a move; extras are those of the entries wanted, versions
+    those of the entries wanted or of tombstones."""
 
     paths: Strings
     rows: Annotated[tuple[ActionRow, ...], Many]
     extras: Extras = ()
+    versions: Versions | None = None
 
     @classmethod
     def of(cls, *values: Sequence[Action]) -> Self:
         paths: list[RelPath] = []
         rows: list[ActionRow] = []
         for action in values[0]:
-            act, path, wanted, found, source, displaced = action
+            act, path, wanted, found, source, displaced, tombstone = action
             if (source is None) == (act is Act.MOVE):
                 raise ValueError(f"{act} of {path} with source {source}")
+            if wanted is not None and tombstone is not None:
+                raise ValueError(f"{act} of {path} with a tombstone and an entry")
             places = ((wanted, path), (displaced, path), (found, source or path))
             if any(entry is not None and entry.path != place for entry, place in places):
                 raise ValueError(f"{act} of {path} with an entry of another path")
             paths += [path] if source is None else [path, source]
             rows.append(ActionRow.of(action))
-        return cls(Strings.of(paths), tuple(rows), pack_extras(action.wanted for action in values[0] if action.wanted))
+        extras = pack_extras(action.wanted for action in values[0] if action.wanted)
+        return cls(Strings.of(paths), tuple(rows), extras, Versions.of(action.version for action in values[0]))
 
     def values(self) -> tuple[tuple[Action, ...]]:
         paths = self.paths.paths()
@@ -177,7 +177,11 @@ class ApplyCall(Form, tag="apply"):
         following = iter(paths)
         actions = [r.action(next(following), next(following) if r.act is Act.MOVE else None) for r in self.rows]
         wanted = iter(with_extras([action.wanted for action in actions if action.wanted], self.extras))
-        return (tuple(action._replace(wanted=next(wanted)) if action.wanted else action for action in actions),)
+        whole = [action._replace(wanted=next(wanted)) if action.wanted else action for action in actions]
+        return (tuple(with_version(*pair) for pair in zip(whole, self._column(), strict=True)),)
+
+    def _column(self) -> list[Version | None]:
+        return self.versions.column() if self.versions else [None] * len(self.rows)
 
 
 class RecordCall(Empty, tag="record"): ...
@@ -218,6 +222,9 @@ CallForm = (
     | LearnCall
     | ApplyCall
     | RecordCall
+    | GravesCall
+    | MintCall
+    | RememberCall
     | SpaceCall
     | AllocatedCall
     | TrashCall

@@ -14,11 +14,12 @@ from aefsync.core.compare import Span
 from aefsync.core.entry import Entry
 from aefsync.core.past import RunRecord, TakenBack
 from aefsync.core.path import MAX_PATH
-from aefsync.core.ports import Opened, Phase, Scanned
+from aefsync.core.ports import Opened, Phase
 from aefsync.core.stores import Stores
 from aefsync.core.tree import Answer
 from aefsync.wire.messages.aspects import Extras, StoresRow, pack_extras, with_extras
 from aefsync.wire.messages.changes import ChangeRow, RunRow
+from aefsync.wire.messages.members import RememberReply, StandingRow
 from aefsync.wire.messages.rows import (
     ByteStrings,
     Count,
@@ -40,33 +41,11 @@ from aefsync.wire.messages.rows import (
     unpack_problems,
     unpack_text,
 )
+from aefsync.wire.messages.scanned import ScannedForm
 from aefsync.wire.messages.space import AllocatedReply, SpaceReply
 from aefsync.wire.messages.staged import StagedForm
+from aefsync.wire.messages.versions import GravesReply, MintReply, Versions, with_versions
 from aefsync.wire.packing import pack_spans, unpack_spans
-
-
-class ScannedForm(Form):
-    root: Annotated[bytes, Meta(max_length=32)]
-    entries: Count
-    unread_files: Count
-    unread_bytes: Count
-    excluded: Count
-    special: Count
-    problems: Problems
-    unexamined: Strings
-    mounts: Strings
-    filtered: Strings
-
-    @classmethod
-    def of(cls, *values: Scanned) -> Self:
-        scanned = values[0]
-        paths = (scanned.unexamined, scanned.mounts, scanned.filtered)
-        return cls(*scanned[:6], pack_problems(scanned.problems), *map(Strings.of, paths))
-
-    def values(self) -> tuple[Scanned]:
-        counts = (self.entries, self.unread_files, self.unread_bytes, self.excluded, self.special)
-        paths = (tuple(each.decode()) for each in (self.unexamined, self.mounts, self.filtered))
-        return (Scanned(self.root, *counts, unpack_problems(self.problems), *paths),)
 
 
 class AppliedForm(Form):
@@ -101,16 +80,20 @@ class HelloReply(Form, tag="hello"):
     identity: Identity
     read_only: bool
     stores: StoresRow | None = None
+    standing: StandingRow | None = None
 
     @classmethod
     def of(cls, *values: Opened) -> Self:
-        rules = tuple(rule.encode("utf-8", "surrogateescape") for rule in values[0].ignore_rules)
-        return cls(**{**values[0]._asdict(), "ignore_rules": rules, "stores": StoresRow.of(values[0].stores)})
+        opened = values[0]
+        rules = tuple(rule.encode("utf-8", "surrogateescape") for rule in opened.ignore_rules)
+        rows = {"stores": StoresRow.of(opened.stores), "standing": opened.standing and StandingRow.of(opened.standing)}
+        return cls(**{**opened._asdict(), "ignore_rules": rules, **rows})
 
     def values(self) -> tuple[Opened]:
         rules = tuple(map(unpack_text, self.ignore_rules))
         stores = self.stores.stores() if self.stores else Stores()
-        return (Opened(**{**msgspec.structs.asdict(self), "ignore_rules": rules, "stores": stores}),)
+        said = {"ignore_rules": rules, "stores": stores, "standing": self.standing and self.standing.standing()}
+        return (Opened(**{**msgspec.structs.asdict(self), **said}),)
 
 
 class ScanReply(ScannedForm, tag="scan"): ...
@@ -138,16 +121,17 @@ class EntriesReply(Form, tag="entries"):
     paths: Strings
     rows: Annotated[tuple[EntryRow, ...], Many]
     extras: Extras = ()
+    versions: Versions | None = None
 
     @classmethod
     def of(cls, *values: Sequence[Entry]) -> Self:
         entries = values[0]
-        paths = Strings.of(entry.path for entry in entries)
-        return cls(paths, tuple(map(EntryRow.of, entries)), pack_extras(entries))
+        paths, versions = Strings.of(entry.path for entry in entries), Versions.of(each.version for each in entries)
+        return cls(paths, tuple(map(EntryRow.of, entries)), pack_extras(entries), versions)
 
     def values(self) -> tuple[tuple[Entry, ...]]:
         entries = [row.entry(path) for path, row in zip(self.paths.paths(), self.rows, strict=True)]
-        return (tuple(with_extras(entries, self.extras)),)
+        return (tuple(with_versions(with_extras(entries, self.extras), self.versions)),)
 
 
 class ReadReply(PiecesForm, tag="read"): ...
@@ -275,6 +259,9 @@ ReplyForm = (
     | LearnReply
     | ApplyReply
     | RecordReply
+    | GravesReply
+    | MintReply
+    | RememberReply
     | SpaceReply
     | AllocatedReply
     | TrashReply

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from aefsync.core.action import Act, Action
+from aefsync.core.compare import Span
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.metadata import PERMISSIONS, SPECIAL
 from aefsync.core.past import TrashItem
@@ -17,7 +18,7 @@ from aefsync.core.ports import Piece
 from aefsync.core.problem import Problem
 from aefsync.core.recipe import CHUNK_DIGEST, Recipe
 from aefsync.wire.dialogue import MAX_TEXT
-from aefsync.wire.packing import front_code, front_decode
+from aefsync.wire.packing import front_code, front_decode, pack_spans, unpack_spans
 
 MANY = 1 << 21
 """Rows in one column of a message."""
@@ -138,8 +139,10 @@ class ActionRow(Row):
         return cls(action.act, *(entry and EntryRow.of(entry) for entry in entries))
 
     def action(self, path: RelPath, source: RelPath | None) -> Action:
-        if (self.wanted is None) != (self.act is Act.DELETE):
+        if (self.wanted is None) != (self.act is Act.DELETE) and self.act is not Act.RECORD:
             raise ValueError("action without the entry that it makes")
+        if self.act is Act.RECORD and (self.wanted is None) != (self.found is None):
+            raise ValueError("version of what is not there, or of the deletion of what is")
         if self.displaced is not None and self.act is not Act.MOVE:
             raise ValueError("nothing but a move changes places with anything")
         wanted = self.wanted.entry(path) if self.wanted else None
@@ -178,6 +181,21 @@ class Empty(Form):
 class Nothing(Empty):
     def values(self) -> tuple[None]:
         return (None,)
+
+
+class SpansForm(Form):
+    spans: Counts
+
+    def __post_init__(self) -> None:
+        if sum(self.spans[1::2]) > MAX_ENTRIES:
+            raise ValueError(f"more than {MAX_ENTRIES} entries asked for")
+
+    @classmethod
+    def of(cls, *values: Sequence[Span]) -> Self:
+        return cls(pack_spans(values[0]))
+
+    def values(self) -> tuple[Any, ...]:
+        return (unpack_spans(self.spans),)
 
 
 class PiecesForm(Form):

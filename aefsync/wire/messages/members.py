@@ -1,0 +1,134 @@
+"""The forms of what a sidecar says and keeps of a replica: who takes part, its marks, and whom it met."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Annotated, Self
+
+from msgspec import Meta
+
+from aefsync.core.members import (
+    LONGEST_NAME,
+    MOST_MARKS,
+    MOST_MEMBERS,
+    TAG,
+    Encounter,
+    Mark,
+    Member,
+    Members,
+    Memory,
+    Standing,
+    State,
+)
+from aefsync.wire.messages.rows import Count, Counts, Form, Nothing, Row
+from aefsync.wire.messages.versions import Author, Authors, Roll, author_of, check_dots, unpack_vector
+
+Name = Annotated[str, Meta(max_length=LONGEST_NAME, pattern=r"\A[^\x00-\x1f\x7f-\x9f]*\Z")]
+Tag = Annotated[bytes, Meta(min_length=TAG, max_length=TAG)]
+
+
+class MemberRow(Row):
+    """A member, its id by its number among the authors of the form."""
+
+    id: Count
+    name: Name
+    incarnation: Count
+    state: State
+    seen: Counts
+    last_s: Count
+
+    @classmethod
+    def of(cls, member: Member, roll: Roll) -> Self:
+        number, seen = roll.number(bytes.fromhex(member.id)), roll.vector(member.seen)
+        return cls(number, member.name, member.incarnation, member.state, seen, member.last_s)
+
+    def member(self, authors: Sequence[bytes]) -> Member:
+        seen = unpack_vector(authors, self.seen)
+        return Member(author_of(authors, self.id).hex(), self.name, self.incarnation, self.state, seen, self.last_s)
+
+
+class MarkRow(Row):
+    generation: Count
+    tag: Tag
+
+    def mark(self) -> Mark:
+        return Mark(self.generation, self.tag)
+
+
+class EncounterRow(Row):
+    id: Count
+    generation: Count
+    tag: Tag
+    counter: Count
+
+    @classmethod
+    def of(cls, encounter: Encounter, roll: Roll) -> Self:
+        return cls(roll.number(bytes.fromhex(encounter.id)), *encounter.mark, encounter.counter)
+
+    def encounter(self, authors: Sequence[bytes]) -> Encounter:
+        return Encounter(author_of(authors, self.id).hex(), Mark(self.generation, self.tag), self.counter)
+
+
+MemberRows = Annotated[tuple[MemberRow, ...], Meta(max_length=MOST_MEMBERS)]
+EncounterRows = Annotated[tuple[EncounterRow, ...], Meta(max_length=MOST_MEMBERS)]
+MarkRows = Annotated[tuple[MarkRow, ...], Meta(max_length=MOST_MARKS)]
+
+
+def _members(authors: Sequence[bytes], rows: Sequence[MemberRow]) -> Members:
+    """Raises `ValueError` where members are out of order, or told twice."""
+    check_dots(row.seen for row in rows)
+    members = tuple(row.member(authors) for row in rows)
+    if any(one.id >= other.id for one, other in itertools.pairwise(members)):
+        raise ValueError("members out of order")
+    return members
+
+
+def _met(authors: Sequence[bytes], rows: Sequence[EncounterRow]) -> tuple[Encounter, ...]:
+    met = tuple(row.encounter(authors) for row in rows)
+    if len({each.id for each in met}) < len(met):
+        raise ValueError("one replica met twice")
+    return met
+
+
+class StandingRow(Row):
+    authors: Authors
+    id: Author
+    author: Author
+    counter: Count
+    members: MemberRows
+    marks: MarkRows
+    met: EncounterRows
+
+    @classmethod
+    def of(cls, standing: Standing) -> Self:
+        roll = Roll()
+        members = tuple(MemberRow.of(each, roll) for each in standing.members)
+        met = tuple(EncounterRow.of(each, roll) for each in standing.met)
+        marks = tuple(MarkRow(*each) for each in standing.marks)
+        own = (bytes.fromhex(standing.id), standing.author, standing.counter)
+        return cls(roll.authors, *own, members, marks, met)
+
+    def standing(self) -> Standing:
+        members, met = _members(self.authors, self.members), _met(self.authors, self.met)
+        marks = tuple(row.mark() for row in self.marks)
+        return Standing(self.id.hex(), self.author, self.counter, members, marks, met)
+
+
+class RememberCall(Form, tag="remember"):
+    authors: Authors
+    members: MemberRows
+    met: EncounterRows
+
+    @classmethod
+    def of(cls, *values: Memory) -> Self:
+        roll = Roll()
+        members = tuple(MemberRow.of(each, roll) for each in values[0].members)
+        met = tuple(EncounterRow.of(each, roll) for each in values[0].met)
+        return cls(roll.authors, members, met)
+
+    def values(self) -> tuple[Memory]:
+        return (Memory(_members(self.authors, self.members), _met(self.authors, self.met)),)
+
+
+class RememberReply(Nothing, tag="remember"): ...

@@ -1,0 +1,177 @@
+"""Versions on the wire: each author and each version of a message is written once, and rows hold its number.
+
+Most entries of a message have few versions among them: what one scan found anew, or one peer brought, has one and the
+same.  Where no versions were asked for, nothing of this travels.
+
+    authors   (A, B)
+    versions  ((1, 0 2), (0))          by A, vector A 2; the empty vector of what a first scan found
+    numbers   (1, 1, 2, 0)             the first two entries have the first version, the last has none
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Self
+
+from msgspec import Meta
+
+from aefsync.core.action import Act, Action
+from aefsync.core.entry import Entry
+from aefsync.core.version import AUTHOR, MOST_DOTS, Dot, Grave, Vector, Version
+from aefsync.wire.messages.rows import Counts, Empty, Form, Many, Row, SpansForm, Strings
+
+MANY_DOTS = 1 << 20
+"""Components that the vectors of one message have together."""
+
+Author = Annotated[bytes, Meta(min_length=AUTHOR, max_length=AUTHOR)]
+Authors = Annotated[tuple[Author, ...], Many]
+
+
+class Roll:
+    """Authors, numbered in the order in which they come up."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[bytes, int] = {}
+
+    @property
+    def authors(self) -> tuple[bytes, ...]:
+        return tuple(self._numbers)
+
+    def number(self, author: bytes) -> int:
+        return self._numbers.setdefault(author, len(self._numbers))
+
+    def vector(self, vector: Vector) -> tuple[int, ...]:
+        """The number of an author and a counter for each component, in turn."""
+        return tuple(number for author, counter in vector for number in (self.number(author), counter))
+
+
+def author_of(authors: Sequence[bytes], number: int) -> bytes:
+    """The author of that number; raises `ValueError` where there is none."""
+    if number >= len(authors):
+        raise ValueError(f"author {number} of {len(authors)}")
+    return authors[number]
+
+
+def unpack_vector(authors: Sequence[bytes], packed: Sequence[int]) -> Vector:
+    """A vector again; raises `ValueError` for what no vector looks like."""
+    if len(packed) % 2 or len(packed) > 2 * MOST_DOTS:
+        raise ValueError("half a component, or too many")
+    pairs = zip(packed[0::2], packed[1::2], strict=True)
+    vector = tuple(Dot(author_of(authors, number), counter) for number, counter in pairs)
+    if any(one.author >= other.author for one, other in itertools.pairwise(vector)):
+        raise ValueError("components out of order")
+    return vector
+
+
+def check_dots(vectors: Iterable[Sequence[int]]) -> None:
+    """Raise `ValueError` where packed vectors have too many components together."""
+    if sum(map(len, vectors)) > 2 * MANY_DOTS:
+        raise ValueError(f"more than {MANY_DOTS} components of vectors")
+
+
+class VectorRow(Row):
+    """A vector by itself."""
+
+    authors: Authors
+    packed: Counts
+
+    @classmethod
+    def of(cls, vector: Vector) -> Self:
+        roll = Roll()
+        packed = roll.vector(vector)
+        return cls(roll.authors, packed)
+
+    def vector(self) -> Vector:
+        return unpack_vector(self.authors, self.packed)
+
+
+class Versions(Row):
+    """A column of versions, each row's number counted from 1 (0: it has none).
+
+    A version is the number of its author, counted from 1 (0: nobody), and its vector.
+    """
+
+    authors: Authors
+    versions: Annotated[tuple[Counts, ...], Many]
+    numbers: Counts
+
+    def __post_init__(self) -> None:
+        check_dots(self.versions)
+
+    @classmethod
+    def of(cls, column: Iterable[Version | None]) -> Self | None:
+        """Nothing is said where no row has a version."""
+        roll, known = Roll(), dict[Version, int]()
+        numbers = tuple(0 if each is None else known.setdefault(each, len(known) + 1) for each in column)
+        versions = tuple((roll.number(v.author) + 1 if v.author else 0, *roll.vector(v.vector)) for v in known)
+        return cls(roll.authors, versions, numbers) if known else None
+
+    def column(self) -> list[Version | None]:
+        """The versions of the rows; raises `ValueError` for what is none."""
+        known = [None, *map(self._version, self.versions)]
+        if any(number >= len(known) for number in self.numbers):
+            raise ValueError("version that was not told")
+        return [known[number] for number in self.numbers]
+
+    def _version(self, packed: Sequence[int]) -> Version:
+        if not packed:
+            raise ValueError("version of nothing")
+        author = author_of(self.authors, packed[0] - 1) if packed[0] else b""
+        return Version(unpack_vector(self.authors, packed[1:]), author)
+
+
+def with_versions(entries: Sequence[Entry], versions: Versions | None) -> list[Entry]:
+    """The entries of a form with their versions; raises `ValueError` where these are not as many."""
+    if versions is None:
+        return list(entries)
+    pairs = zip(entries, versions.column(), strict=True)
+    return [entry if version is None else entry._replace(version=version) for entry, version in pairs]
+
+
+def with_version(action: Action, version: Version | None) -> Action:
+    """The action with the version that it brings; raises `ValueError` where nothing is to be remembered without one."""
+    if version is None and action.act is Act.RECORD:
+        raise ValueError("nothing to remember")
+    if action.wanted is None:
+        return action._replace(tombstone=version)
+    return action._replace(wanted=action.wanted._replace(version=version))
+
+
+class GravesCall(SpansForm, tag="graves"): ...
+
+
+class GravesReply(Form, tag="graves"):
+    paths: Strings
+    versions: Versions | None
+
+    @classmethod
+    def of(cls, *values: Sequence[Grave]) -> Self:
+        graves = values[0]
+        return cls(Strings.of(each.path for each in graves), Versions.of(each.version for each in graves))
+
+    def values(self) -> tuple[tuple[Grave, ...]]:
+        column = self.versions.column() if self.versions else []
+        pairs = zip(self.paths.paths(), column, strict=True)
+        return (tuple(Grave(path, _told(version)) for path, version in pairs),)
+
+
+def _told(version: Version | None) -> Version:
+    if version is None:
+        raise ValueError("tombstone without a version")
+    return version
+
+
+class MintCall(Empty, tag="mint"): ...
+
+
+class MintReply(Form, tag="mint"):
+    author: Author
+    counter: Annotated[int, Meta(ge=1, le=(1 << 63) - 1)]
+
+    @classmethod
+    def of(cls, *values: Dot) -> Self:
+        return cls(*values[0])
+
+    def values(self) -> tuple[Dot]:
+        return (Dot(self.author, self.counter),)
