@@ -19,8 +19,6 @@ from aefsync.core.version import Vector, least, merge
 MAX_ABSENCE_S = 90 * 86_400
 """After so long without a session a member is no longer waited for."""
 MOST_MEMBERS = 4096
-MOST_MARKS = 4096
-"""Marks of its own that a replica tells of."""
 LONGEST_NAME = 64
 """Characters of what a member is called."""
 TAG = 8

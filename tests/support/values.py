@@ -148,6 +148,18 @@ def rows(each: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
     return st.lists(each, max_size=6).map(tuple)
 
 
+ids_of_members = st.binary(min_size=16, max_size=16).map(bytes.hex)
+member_names = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=8)
+some_members = st.lists(
+    st.builds(Member, ids_of_members, member_names, counts, st.sampled_from(State), vectors, counts),
+    max_size=4,
+    unique_by=lambda member: member.id,
+).map(lambda found: tuple(sorted(found)))
+marks = st.builds(Mark, counts, st.binary(min_size=TAG, max_size=TAG))
+met = st.lists(
+    st.builds(Encounter, ids_of_members, marks, counts), max_size=4, unique_by=lambda encounter: encounter.id
+).map(tuple)
+standings = st.builds(Standing, ids_of_members, authors, marks, some_members, met)
 problems = st.builds(Problem, st.binary(max_size=30), texts, st.booleans())
 scanned = st.builds(
     Scanned,
@@ -163,6 +175,8 @@ scanned = st.builds(
     rows(st.binary(max_size=30)),
     st.sampled_from([b"", bytes(16)]),
     counts,
+    st.none() | standings,
+    st.booleans(),
 )
 plain_scans = st.builds(
     Scan,
@@ -176,9 +190,10 @@ plain_scans = st.builds(
     aspects(),
     st.just(False),
     st.just(()),
+    st.just(()),
 )
-scans = plain_scans | st.tuples(plain_scans, vectors).map(
-    lambda pair: pair[0]._replace(versions=True, watermark=pair[1])
+scans = plain_scans | st.tuples(plain_scans, vectors, met).map(
+    lambda drawn: drawn[0]._replace(versions=True, watermark=drawn[1], claims=drawn[2])
 )
 applied = st.builds(Applied, rows(st.booleans()), rows(problems), rows(st.builds(KeptCopy, paths, paths)))
 items = rows(st.builds(TrashItem, runs, st.sampled_from(["replaced", "deleted.1"]), paths, st.booleans(), counts))
@@ -205,18 +220,6 @@ opens = st.builds(
     identities,
     st.builds(Title, st.text(st.characters(codec="ascii"), max_size=20), rows(places)),
 )
-ids_of_members = st.binary(min_size=16, max_size=16).map(bytes.hex)
-member_names = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=8)
-some_members = st.lists(
-    st.builds(Member, ids_of_members, member_names, counts, st.sampled_from(State), vectors, counts),
-    max_size=4,
-    unique_by=lambda member: member.id,
-).map(lambda found: tuple(sorted(found)))
-marks = st.builds(Mark, counts, st.binary(min_size=TAG, max_size=TAG))
-met = st.lists(
-    st.builds(Encounter, ids_of_members, marks, counts), max_size=4, unique_by=lambda encounter: encounter.id
-).map(tuple)
-standings = st.builds(Standing, ids_of_members, authors, counts, some_members, rows(marks), met)
 opened = st.builds(
     Opened,
     st.binary(max_size=30),

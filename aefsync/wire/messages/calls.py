@@ -20,7 +20,7 @@ from aefsync.core.version import Version
 from aefsync.core.view import View
 from aefsync.wire.messages.aspects import AspectsRow, Extras, pack_extras, with_extras
 from aefsync.wire.messages.content import LearnCall, MatchCall, ReadCall, RecipesCall, ReuseCall, StageCall, WriteCall
-from aefsync.wire.messages.members import RememberCall
+from aefsync.wire.messages.members import RecallRow, RememberCall
 from aefsync.wire.messages.past import PurgeCall, RunsCall, TrashCall, UndoCall
 from aefsync.wire.messages.rows import (
     MAX_PARALLEL,
@@ -38,7 +38,7 @@ from aefsync.wire.messages.rows import (
     unpack_text,
 )
 from aefsync.wire.messages.space import AllocatedCall, SpaceCall, check_writing
-from aefsync.wire.messages.versions import GravesCall, MintCall, VectorRow, Versions, with_version
+from aefsync.wire.messages.versions import GravesCall, MintCall, Versions, with_version
 from aefsync.wire.packing import pack_spans, unpack_spans
 
 
@@ -72,8 +72,7 @@ class ScanCall(Form, tag="scan"):
     mounts: Strings | None
     list_filtered: bool
     aspects: AspectsRow | None = None
-    watermark: VectorRow | None = None
-    """`None` where no versions are asked for"""
+    recall: RecallRow | None = None
 
     @classmethod
     def of(cls, *values: Scan) -> Self:
@@ -81,7 +80,7 @@ class ScanCall(Form, tag="scan"):
         rules = tuple(rule.encode("utf-8", "surrogateescape") for rule in scan.rules)
         mounts = None if scan.mounts is None else Strings.of(scan.mounts)
         flags = (scan.one_file_system, scan.ignore_index, scan.eager)
-        counting = (AspectsRow.of(scan.aspects), VectorRow.of(scan.watermark) if scan.versions else None)
+        counting = (AspectsRow.of(scan.aspects), RecallRow.of(scan))
         return cls(rules, *flags, Strings.of(scan.paths), mounts, scan.list_filtered, *counting)
 
     def values(self) -> tuple[Scan]:
@@ -89,8 +88,8 @@ class ScanCall(Form, tag="scan"):
         mounts = None if self.mounts is None else tuple(self.mounts.decode())
         aspects = self.aspects.aspects() if self.aspects else PLAIN
         flags = (self.one_file_system, self.ignore_index, self.eager)
-        versions = (True, self.watermark.vector()) if self.watermark else (False,)
-        return (Scan(rules, *flags, paths, mounts, self.list_filtered, aspects, *versions),)
+        scan = Scan(rules, *flags, paths, mounts, self.list_filtered, aspects)
+        return (self.recall.told(scan) if self.recall else scan,)
 
 
 class ReadUnreadCall(Form, tag="read_unread"):

@@ -10,7 +10,6 @@ from msgspec import Meta
 
 from aefsync.core.members import (
     LONGEST_NAME,
-    MOST_MARKS,
     MOST_MEMBERS,
     TAG,
     Encounter,
@@ -21,8 +20,9 @@ from aefsync.core.members import (
     Standing,
     State,
 )
+from aefsync.core.ports import Scan
 from aefsync.wire.messages.rows import Count, Counts, Form, Nothing, Row
-from aefsync.wire.messages.versions import Author, Authors, Roll, author_of, check_dots, unpack_vector
+from aefsync.wire.messages.versions import Authors, Roll, author_of, check_dots, unpack_vector
 
 Name = Annotated[str, Meta(max_length=LONGEST_NAME, pattern=r"\A[^\x00-\x1f\x7f-\x9f]*\Z")]
 Tag = Annotated[bytes, Meta(min_length=TAG, max_length=TAG)]
@@ -48,17 +48,9 @@ class MemberRow(Row):
         return Member(author_of(authors, self.id).hex(), self.name, self.incarnation, self.state, seen, self.last_s)
 
 
-class MarkRow(Row):
-    generation: Count
-    tag: Tag
-
-    def mark(self) -> Mark:
-        return Mark(self.generation, self.tag)
-
-
 class EncounterRow(Row):
     id: Count
-    generation: Count
+    marked: Count
     tag: Tag
     counter: Count
 
@@ -67,12 +59,11 @@ class EncounterRow(Row):
         return cls(roll.number(bytes.fromhex(encounter.id)), *encounter.mark, encounter.counter)
 
     def encounter(self, authors: Sequence[bytes]) -> Encounter:
-        return Encounter(author_of(authors, self.id).hex(), Mark(self.generation, self.tag), self.counter)
+        return Encounter(author_of(authors, self.id).hex(), Mark(self.marked, self.tag), self.counter)
 
 
 MemberRows = Annotated[tuple[MemberRow, ...], Meta(max_length=MOST_MEMBERS)]
 EncounterRows = Annotated[tuple[EncounterRow, ...], Meta(max_length=MOST_MEMBERS)]
-MarkRows = Annotated[tuple[MarkRow, ...], Meta(max_length=MOST_MARKS)]
 
 
 def _members(authors: Sequence[bytes], rows: Sequence[MemberRow]) -> Members:
@@ -93,26 +84,46 @@ def _met(authors: Sequence[bytes], rows: Sequence[EncounterRow]) -> tuple[Encoun
 
 class StandingRow(Row):
     authors: Authors
-    id: Author
-    author: Author
+    id: Count
+    author: Count
     counter: Count
+    tag: Tag
     members: MemberRows
-    marks: MarkRows
     met: EncounterRows
 
     @classmethod
     def of(cls, standing: Standing) -> Self:
         roll = Roll()
+        own = (roll.number(bytes.fromhex(standing.id)), roll.number(standing.author), *standing.mark)
         members = tuple(MemberRow.of(each, roll) for each in standing.members)
         met = tuple(EncounterRow.of(each, roll) for each in standing.met)
-        marks = tuple(MarkRow(*each) for each in standing.marks)
-        own = (bytes.fromhex(standing.id), standing.author, standing.counter)
-        return cls(roll.authors, *own, members, marks, met)
+        return cls(roll.authors, *own, members, met)
 
     def standing(self) -> Standing:
+        own_id, author = (author_of(self.authors, number) for number in (self.id, self.author))
         members, met = _members(self.authors, self.members), _met(self.authors, self.met)
-        marks = tuple(row.mark() for row in self.marks)
-        return Standing(self.id.hex(), self.author, self.counter, members, marks, met)
+        return Standing(own_id.hex(), author, Mark(self.counter, self.tag), members, met)
+
+
+class RecallRow(Row):
+    """What a scan by versions is told: the watermark, and what other members hold of the replica."""
+
+    authors: Authors
+    watermark: Counts
+    claims: EncounterRows
+
+    @classmethod
+    def of(cls, scan: Scan) -> Self | None:
+        """Nothing where no versions are asked for."""
+        if not scan.versions:
+            return None
+        roll = Roll()
+        watermark, claims = roll.vector(scan.watermark), tuple(EncounterRow.of(each, roll) for each in scan.claims)
+        return cls(roll.authors, watermark, claims)
+
+    def told(self, scan: Scan) -> Scan:
+        watermark, claims = unpack_vector(self.authors, self.watermark), _met(self.authors, self.claims)
+        return scan._replace(versions=True, watermark=watermark, claims=claims)
 
 
 class RememberCall(Form, tag="remember"):

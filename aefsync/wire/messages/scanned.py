@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from msgspec import Meta
 
 from aefsync.core.ports import Scanned
+from aefsync.wire.messages.members import StandingRow
 from aefsync.wire.messages.rows import Count, Form, Problems, Row, Strings, pack_problems, unpack_problems
 
 
@@ -15,10 +16,17 @@ class HistoryRow(Row):
 
     history: Annotated[bytes, Meta(max_length=32)]
     graves: Count
+    standing: StandingRow | None
+    restored: bool
 
     @classmethod
     def of(cls, scanned: Scanned) -> Self | None:
-        return cls(scanned.history, scanned.graves) if scanned.history or scanned.graves else None
+        _, graves, standing, restored = said = scanned[10:]
+        return cls(scanned.history, graves, standing and StandingRow.of(standing), restored) if any(said) else None
+
+    def told(self, scanned: Scanned) -> Scanned:
+        standing = self.standing and self.standing.standing()
+        return scanned._replace(history=self.history, graves=self.graves, standing=standing, restored=self.restored)
 
 
 class ScannedForm(Form):
@@ -44,6 +52,5 @@ class ScannedForm(Form):
     def values(self) -> tuple[Scanned]:
         counts = (self.entries, self.unread_files, self.unread_bytes, self.excluded, self.special)
         unexamined, mounts, filtered = (tuple(each.decode()) for each in (self.unexamined, self.mounts, self.filtered))
-        history = (self.history.history, self.history.graves) if self.history else (b"", 0)
-        problems = unpack_problems(self.problems)
-        return (Scanned(self.root, *counts, problems, unexamined, mounts, filtered, *history),)
+        scanned = Scanned(self.root, *counts, unpack_problems(self.problems), unexamined, mounts, filtered)
+        return (self.history.told(scanned) if self.history else scanned,)

@@ -70,22 +70,6 @@ def check_dots(vectors: Iterable[Sequence[int]]) -> None:
         raise ValueError(f"more than {MANY_DOTS} components of vectors")
 
 
-class VectorRow(Row):
-    """A vector by itself."""
-
-    authors: Authors
-    packed: Counts
-
-    @classmethod
-    def of(cls, vector: Vector) -> Self:
-        roll = Roll()
-        packed = roll.vector(vector)
-        return cls(roll.authors, packed)
-
-    def vector(self) -> Vector:
-        return unpack_vector(self.authors, self.packed)
-
-
 class Versions(Row):
     """A column of versions, each row's number counted from 1 (0: it has none).
 
