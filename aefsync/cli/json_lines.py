@@ -126,7 +126,7 @@ def _start(event: Started) -> Record:
 
 
 def _difference(event: Differs) -> Record:
-    path, entries = event.difference
+    path, entries, _ = event.difference
     line: Record = {"event": "difference", **_name("path", path), "state": event.state.value}
     if event.state is State.MISSING:
         line["in"] = [i for i, entry in enumerate(entries) if entry is not None]

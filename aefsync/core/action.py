@@ -46,7 +46,8 @@ class Action(NamedTuple):
     source: RelPath | None = None
     displaced: Entry | None = None
     tombstone: Version | None = None
-    """in sessions with versions, that of a DELETE, or of a RECORD without `wanted`; other actions have theirs in `wanted`"""
+    """in sessions with versions, that of a DELETE, or of a RECORD without `wanted`; other actions have theirs in `wanted`,
+    and so has what takes the place of something that is deleted without one"""
 
     @property
     def version(self) -> Version | None:

@@ -136,6 +136,8 @@ class Decisions:
             return last_write(entries, self._rules)
         else:
             verdict = _alone(settle(path, entries, graves, self._rules))
+            if isinstance(verdict, Remove) and path in self._rules.above:
+                return Stand(Why.KEPT)
         return Stand(Why.UNKNOWN) if path in self._above and not _stays_directory(entries, verdict) else verdict
 
 

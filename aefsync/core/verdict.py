@@ -32,6 +32,8 @@ class Rules(NamedTuple):
     """the replicas that policies prefer, by what these call them"""
     dot: Dot | None = None
     """what is put into the vectors of verdicts that are edits"""
+    above: Collection[bytes] = ()
+    """directories on the way to the chosen sub-trees, which are made where they are missing, and never deleted"""
 
 
 class Why(enum.StrEnum):

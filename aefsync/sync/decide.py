@@ -97,7 +97,7 @@ def decide(session: Session, survey: Survey, request: RepairRequest, past: Past 
     """Reconcile all differences; raises `GuardError` where the plan must not be carried out."""
     latest_ns = time.time_ns() + max(0, *session.clocks_ahead_ns) + SKEW_NS
     rules = Rules(latest_ns, request.mirror, survey.aspects, request.no_delete)
-    rules = rules._replace(policies=request.policies, preferred=request.preferred)
+    rules = rules._replace(policies=request.policies, preferred=request.preferred, above=survey.above)
     _guard_roots(session, survey, request)
     census = _take_census(session, survey, request)
     if not request.mirror:

@@ -105,7 +105,7 @@ def _is_of_files(event: Differs) -> bool:
 
 
 def _seeded(event: Differs) -> Seeded:
-    path, (_, entry) = event.difference
+    path, (_, entry), _ = event.difference
     assert entry is not None
     return Seeded(StageFile(entry, path), (path,))
 
