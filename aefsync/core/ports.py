@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span
 from aefsync.core.entry import Entry
+from aefsync.core.finding import Finding
 from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.past import RunRecord, TakenBack, TrashQuery, Undo
 from aefsync.core.path import RelPath
@@ -253,6 +254,9 @@ class Replica(Protocol):
         What was touched since stays, as a problem; what is as before the run already is passed over.  What has to give
         way goes to the trash.
         """
+
+    def examine(self) -> Sequence[Finding]:
+        """What runs at this root can rely on and what stands in their way, step by step; nothing stays changed."""
 
     def close(self) -> None:
         """End the session; further calls fail."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from aefsync.core.action import Applied
+from aefsync.core.finding import Finding
 from aefsync.core.past import RunRecord, TakenBack, TrashQuery, Undo
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Open, Phase, TrashItem
@@ -37,6 +38,11 @@ class Keeping:
         self._history: History | None = None
         self._closed = False
 
+    @property
+    def _may_try(self) -> bool:
+        """Whether to find out what the file system can do by making files that go away again."""
+        return True
+
     def _on_home(self, opened: OpenRoot, home: Home) -> None:
         """Hear that the root has a home from now on."""
 
@@ -47,6 +53,12 @@ class Keeping:
     def allocated(self, paths: Sequence[RelPath]) -> Sequence[int]:
         self._check_open()
         return allocated(self._root, paths) if self._root is not None else [0] * len(paths)
+
+    def examine(self) -> Sequence[Finding]:
+        from aefsync.disk.examining import examine  # hardly ever asked for
+
+        self._check_open()
+        return list(examine(self._request.root, tries=self._may_try))
 
     def trash(self, query: TrashQuery) -> Sequence[TrashItem]:
         return self._past().trash(query)

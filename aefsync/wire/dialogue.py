@@ -46,6 +46,7 @@ class Method(enum.StrEnum):
     PURGE = "purge"
     RUNS = "runs"
     UNDO = "undo"
+    EXAMINE = "examine"
     CLOSE = "close"
 
 

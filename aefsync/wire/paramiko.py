@@ -35,6 +35,9 @@ _KEEP_ALIVE_S = 20
 _END_S = 5.0
 _SYSTEM_KNOWN_HOSTS = "/etc/ssh/ssh_known_hosts"
 
+_LOG = logging.getLogger("paramiko")
+"""Where paramiko says how far it gets (`tracing`), to whoever listens."""
+
 Ask = Callable[[str], str]
 
 
@@ -171,7 +174,7 @@ class ParamikoStream:
 
 def connect(login: Login, link: Link, command: str, heard: Callable[[str], None]) -> ParamikoStream:
     """A stream that asks on the terminal, where there is one."""
-    logging.getLogger("paramiko").addHandler(logging.NullHandler())
+    _LOG.addHandler(logging.NullHandler())
     return ParamikoStream(login, link, command, heard, getpass.getpass if has_terminal() else None)
 
 
@@ -231,6 +234,7 @@ def _hang_up(client: paramiko.SSHClient) -> None:
 
 def _connect(client: paramiko.SSHClient, settings: Settings, link: Link, password: str | None) -> None:
     connection = socket.create_connection((settings.host, settings.port), link.connect_timeout_s)
+    _LOG.debug("Connecting to %s [%s] port %d.", settings.host, connection.getpeername()[0], settings.port)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     # As a dictionary: the types that go with paramiko do not know that there may be several keys.
     arguments: dict[str, Any] = {

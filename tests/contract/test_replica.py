@@ -15,6 +15,7 @@ from aefsync.core.action import Act, Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span, differences, select
 from aefsync.core.digest import KEY_SIZE, content_digest
 from aefsync.core.entry import UNKNOWN, Entry, Kind
+from aefsync.core.finding import State
 from aefsync.core.metadata import PLAIN, Aspects, Extra, Owner
 from aefsync.core.past import ChangeCounts, RunRecord, TakenBack, TrashQuery, Undo
 from aefsync.core.path import RelPath
@@ -1103,3 +1104,24 @@ def test_after_the_end_every_call_fails(bench: Bench, name: str) -> None:
 def test_before_hello_every_call_fails(bench: Bench, name: str) -> None:
     with pytest.raises(AefsyncError):
         {**READS, **WRITES}[name](bench.replica(bench.a))
+
+
+# examine
+
+
+def test_a_root_is_examined_and_left_as_it_is(bench: Bench) -> None:
+    furnish(bench.a)
+    before = bench.a.listing()
+    findings = bench.open(bench.a, Access.READ).examine()
+    assert (findings[0].step, findings[0].state) == ("root", State.FINE)
+    assert not [finding for finding in findings if finding.state is State.TROUBLE]
+    assert bench.a.listing() == before
+
+
+def test_a_root_that_is_missing_is_found_to_be(bench: Bench) -> None:
+    bench.b.vanish()
+    replica = bench.replica(bench.b)
+    hello(replica, bench.b, missing=Missing.EMPTY)
+    findings = replica.examine()
+    assert [(finding.step, finding.state) for finding in findings] == [("root", State.TROUBLE)]
+    assert not bench.b.exists()

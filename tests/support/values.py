@@ -10,6 +10,7 @@ from aefsync.core.action import Act, Action, Applied, KeptCopy, Staged, StageFil
 from aefsync.core.change import Change, Did
 from aefsync.core.digest import KEY_SIZE
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.finding import Finding, State
 from aefsync.core.metadata import PLAIN, Aspects, Extra, Namespaces, Owner
 from aefsync.core.past import ChangeCounts, RunRecord, TakenBack, TrashQuery, Undo
 from aefsync.core.path import PathError, RelPath
@@ -233,6 +234,7 @@ arguments: dict[Method, st.SearchStrategy[tuple[Any, ...]]] = {
     Method.PURGE: st.tuples(rows(runs)),
     Method.RUNS: st.just(()),
     Method.UNDO: st.tuples(st.builds(Undo, runs, counts, st.booleans())),
+    Method.EXAMINE: st.just(()),
     Method.CLOSE: st.just(()),
 }
 results: dict[Method, st.SearchStrategy[Any]] = {
@@ -258,6 +260,7 @@ results: dict[Method, st.SearchStrategy[Any]] = {
     Method.PURGE: applied,
     Method.RUNS: rows(records),
     Method.UNDO: taken_back,
+    Method.EXAMINE: rows(st.builds(Finding, texts, st.sampled_from(State), texts, texts)),
     Method.CLOSE: st.none(),
 }
 

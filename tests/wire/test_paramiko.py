@@ -173,7 +173,7 @@ def test_a_login_without_an_agent(server: Sshd, opened: Opener, home: Path) -> N
 
 
 def test_silence_has_an_end(server: Sshd, opened: Opener) -> None:
-    server.far(Path("/"), forced="exec sleep 60")
+    server.far(Path("/"), forced="exec cat >/dev/null")
     stream = opened(link=LINK._replace(timeout_s=0.05))
     with pytest.raises(TimeoutError, match="no byte for"):
         stream.read(1)

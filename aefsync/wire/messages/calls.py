@@ -19,6 +19,7 @@ from aefsync.core.tree import KeyRange, Question
 from aefsync.core.view import View
 from aefsync.wire.messages.aspects import AspectsRow, Extras, pack_extras, with_extras
 from aefsync.wire.messages.content import LearnCall, MatchCall, ReadCall, RecipesCall, ReuseCall, StageCall, WriteCall
+from aefsync.wire.messages.examined import ExamineCall
 from aefsync.wire.messages.past import PurgeCall, RunsCall, TrashCall, UndoCall
 from aefsync.wire.messages.rows import (
     MAX_ENTRIES,
@@ -225,5 +226,6 @@ CallForm = (
     | PurgeCall
     | RunsCall
     | UndoCall
+    | ExamineCall
     | CloseCall
 )

@@ -19,6 +19,7 @@ from aefsync.core.stores import Stores
 from aefsync.core.tree import Answer
 from aefsync.wire.messages.aspects import Extras, StoresRow, pack_extras, with_extras
 from aefsync.wire.messages.changes import ChangeRow, RunRow
+from aefsync.wire.messages.examined import ExamineReply
 from aefsync.wire.messages.rows import (
     ByteStrings,
     Count,
@@ -282,5 +283,6 @@ ReplyForm = (
     | PurgeReply
     | RunsReply
     | UndoReply
+    | ExamineReply
     | CloseReply
 )
