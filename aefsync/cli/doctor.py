@@ -9,20 +9,24 @@ import typer
 
 from aefsync.cli.options import Output, option
 from aefsync.cli.playing import play
+from aefsync.cli.reaching import Reaching, link
 from aefsync.sync import places
 
-Place = Annotated[str, typer.Argument(metavar="LOCATION", hidden=True)]
+Place = Annotated[str, typer.Argument(metavar="LOCATION|HOST", hidden=True)]
 StateDir = Annotated[
     str | None, option("--state-dir", says="Where known roots are remembered ('': nowhere).", metavar="DIR")
 ]
 
 
-def doctor(*, location: Place, state_dir: StateDir = None, output: Output) -> int:
+def doctor(*, location: Place, state_dir: StateDir = None, output: Output, reaching: Reaching) -> int:
     """Say step by step what works at a location, what does not, and the remedy.
 
-    Nothing that is written stays. Ends with 3 where no run could do anything, with 4 where some of it would fail.
+    Of a host: the way there, the login, its shell, Python and aefsync; of a root there also what one here is asked
+    for. Nothing that is written stays. Ends with 3, 7 or 8 where no run could do anything, with 4 where some of it
+    would fail.
     """
     from aefsync.sync.doctor import doctor as engine
 
     remembered = places.state_dir(os.environ) if state_dir is None else state_dir
-    return play(output, lambda _: engine(location, remembered))
+    reached = link(reaching)
+    return play(output, lambda monitor: engine(location, remembered, reached, monitor))

@@ -125,8 +125,8 @@ class Human:
         step, state, text, remedy = event.finding
         style = {"note": "33", "trouble": "1;31"}.get(state, "32")
         self._out.line(f"{step}: {escape_text(text)}", marked=f"{state:<8}", style=style)
-        if remedy:
-            self._out.line(f"          {escape_text(remedy)}")
+        for line in remedy.splitlines():
+            self._out.line(f"          {escape_text(line)}")
 
     def _filtered(self, event: Filtered) -> None:
         slash = "/" if event.is_directory else ""

@@ -12,6 +12,14 @@ TRASH_PAGE = 4096
 """Things in the trash that one answer tells of, at most."""
 
 
+class Title(NamedTuple):
+    """What a run is, for the journals of its replicas: the command, and the locations of all replicas, A first, as
+    they can be written anywhere."""
+
+    command: str = ""
+    replicas: tuple[bytes, ...] = ()
+
+
 class TrashItem(NamedTuple):
     """One thing in a replica's trash: what run put it there, why (`replaced`, `deleted`), and what it is."""
 

@@ -14,9 +14,10 @@ from typing import NamedTuple, Protocol
 from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span
 from aefsync.core.entry import Entry
+from aefsync.core.finding import Finding
 from aefsync.core.members import Encounter, Memory, Standing
 from aefsync.core.metadata import PLAIN, Aspects
-from aefsync.core.past import RunRecord, TakenBack, TrashItem, TrashQuery, Undo
+from aefsync.core.past import RunRecord, TakenBack, Title, TrashItem, TrashQuery, Undo
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem
 from aefsync.core.recipe import Recipe, Run
@@ -42,14 +43,6 @@ class Missing(enum.IntEnum):
     """treat it as empty, create nothing"""
     CREATE = 2
     """create its last component"""
-
-
-class Title(NamedTuple):
-    """What a run is, for the journals of its replicas: the command, and the locations of all replicas, A first, as
-    they can be written anywhere."""
-
-    command: str = ""
-    replicas: tuple[bytes, ...] = ()
 
 
 class Open(NamedTuple):
@@ -270,6 +263,9 @@ class Replica(Protocol):
         What was touched since stays, as a problem; what is as before the run already is passed over.  What has to give
         way goes to the trash.
         """
+
+    def examine(self) -> Sequence[Finding]:
+        """What runs at this root can rely on and what stands in their way, step by step; nothing stays changed."""
 
     def close(self) -> None:
         """End the session; further calls fail."""

@@ -6,18 +6,15 @@ it has changed, or where filters leave names out.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from aefsync.core.digest import ENTRY_DIGEST, content_digest
+from aefsync.core.digest import ENTRY_DIGEST
 from aefsync.core.entry import UNKNOWN
 from aefsync.core.path import PathError, check_name, is_reserved
 from aefsync.core.snapshot import CONTENT, STAT_COLUMNS
 from aefsync.core.view import STAT
-from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.filesystem import FileSystem
 from aefsync.disk.filter import Filter
 from aefsync.disk.listing import Listing, without_sizes
@@ -60,14 +57,18 @@ class Limits(NamedTuple):
         return not is_ours and self.narrowing.covers(path) and not self.is_unmanaged(path)
 
 
+LinkContents = Callable[[bytes, Mapping[int, bytes]], Mapping[int, bytes]]
+"""As `Sight.link_contents`."""
+
+
 class PageBuilder:
     """Builds the page of the directory `prefix` of a root, listed after `seen_at` (ns)."""
 
     def __init__(
-        self, prefix: bytes, root: ConfinedRoot, limits: Limits, file_system: FileSystem, seen_at: int
+        self, prefix: bytes, limits: Limits, file_system: FileSystem, seen_at: int, link_contents: LinkContents
     ) -> None:
         self._prefix = prefix
-        self._root = root
+        self._link_contents = link_contents
         self._limits = limits
         # Where ctime can be trusted it alone counts, so that a file dated in the future is not racy for ever.
         self._clock_column = _CTIME if file_system.stable else _MTIME
@@ -107,7 +108,7 @@ class PageBuilder:
             names_kept = page.name_list()
             fresh = {index: contents[names_kept[index]] for index in page.unread() if not page.flags[index] & RACY}
             page = page.with_contents({index: content for index, content in fresh.items() if content != UNKNOWN})
-        return self._with_links(page, kinds)
+        return self._with_links(page, kinds, contents)
 
     def _kept(self, names: bytes, kinds: list[int]) -> list[int] | None:
         """Positions of the names that belong to the tree; `None` where all do."""
@@ -141,27 +142,19 @@ class PageBuilder:
             ]
         )
 
-    def _with_links(self, page: Page, kinds: list[int]) -> Page:
+    def _with_links(self, page: Page, kinds: list[int], contents: Mapping[bytes, bytes]) -> Page:
         links = _where(kinds, stat.S_IFLNK)
         if not links:
             return page
         names = page.name_list()
         missing = [i for i in links if page.contents[i * CONTENT : (i + 1) * CONTENT] == UNKNOWN]
-        found = self._link_contents({index: names[index] for index in missing})
+        found = dict.fromkeys(missing, UNKNOWN) | {i: contents[names[i]] for i in missing if names[i] in contents}
+        unseen = {index: names[index] for index in missing if found[index] == UNKNOWN}
+        found |= self._link_contents(self._prefix, unseen) if unseen else {}
         flags = bytearray(page.flags)
         for index in missing:
             flags[index] |= RACY if found[index] == UNKNOWN else 0
         return page.with_contents(found)._replace(flags=bytes(flags))
-
-    def _link_contents(self, names: Mapping[int, bytes]) -> dict[int, bytes]:
-        """The digests of the targets of these symlinks, `UNKNOWN` where one is no longer there."""
-        found = dict.fromkeys(names, UNKNOWN)
-        if names:
-            with contextlib.suppress(OSError), self._root.directory(directory_path(self._prefix)) as fd:
-                for index, name in names.items():
-                    with contextlib.suppress(OSError):
-                        found[index] = content_digest(os.readlink(name, dir_fd=fd))
-        return found
 
 
 class Earlier:

@@ -53,8 +53,16 @@ class Machine(NamedTuple):
         return ""
 
 
-def examine(path: bytes, machine: Machine = Machine()) -> Iterator[Finding]:  # noqa: B008  nothing can change it
-    """What is found at a location, the first trouble that nothing can be done without being the last finding."""
+def examine(
+    path: bytes,
+    machine: Machine = Machine(),  # noqa: B008  nothing can change it
+    *,
+    tries: bool = True,
+) -> Iterator[Finding]:
+    """What is found at a location, the first trouble that nothing can be done without being the last finding.
+
+    With `tries` files are made, and removed again, to find out what the file system can do.
+    """
     place = os.path.realpath(path)
     try:
         fd = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -69,7 +77,7 @@ def examine(path: bytes, machine: Machine = Machine()) -> Iterator[Finding]:  # 
         yield from findings
         yield from _file_system(root, machine)
         locked = _holder(home, machine) if home is not None else ""
-        yield from _writing(root, None if locked else home)
+        yield from _writing(root, None if locked else home) if tries else _untried()
         yield from _space(root, home)
         yield from _home(home, locked)
         yield from _size(root, machine)
@@ -126,6 +134,10 @@ def _writing(root: ConfinedRoot, home: Home | None) -> Iterator[Finding]:
         return
     yield Finding("writing", FINE, "files can be made here")
     yield from _abilities(abilities)
+
+
+def _untried() -> Iterator[Finding]:
+    yield Finding("writing", NOTE, "whoever serves this root lets nothing be changed")
 
 
 def _try_out(root: ConfinedRoot, home: Home | None) -> Abilities:

@@ -26,8 +26,7 @@ from typing import Any, NamedTuple
 
 from aefsync.core.change import Change, Did
 from aefsync.core.metadata import PLAIN, Aspects
-from aefsync.core.past import ChangeCounts
-from aefsync.core.ports import Title
+from aefsync.core.past import ChangeCounts, Title
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.durability import Durable
 from aefsync.disk.home import Home

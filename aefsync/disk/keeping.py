@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from aefsync.core.action import Applied
+<<<<<<< HEAD
 from aefsync.core.past import RunRecord, TakenBack, TrashItem, TrashQuery, Undo
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Open, Phase
+=======
+from aefsync.core.finding import Finding
+from aefsync.core.past import RunRecord, TakenBack, TrashQuery, Undo
+from aefsync.core.path import RelPath
+from aefsync.core.ports import Access, Phase, TrashItem
+>>>>>>> main
 from aefsync.core.space import Space
 from aefsync.disk.assembly import Assembly, unfinished
 from aefsync.disk.confined import ConfinedRoot
@@ -16,26 +23,28 @@ from aefsync.disk.history import History
 from aefsync.disk.home import Home
 from aefsync.disk.opening import OpenRoot, make_home
 from aefsync.disk.room import allocated, space_of
-from aefsync.disk.taking import Taking
+from aefsync.disk.surveyed import Surveyed
 from aefsync.disk.writer import Writer
 from aefsync.errors import AefsyncError
 
 
-class Keeping:
+class Keeping(Surveyed):
     """An open root and its home, which is made when the session first writes."""
 
     def __init__(self) -> None:
-        self.on_progress: Callable[[Phase, int, int], None] = lambda phase, done, total: None
-        self._request: Open
+        super().__init__()
         self._opened: OpenRoot | None = None
         self._root: ConfinedRoot | None = None
         self._file_system = LOCAL
         self._home: Home | None = None
-        self._taking = Taking()
         self._assembly: Assembly | None = None
         self._writer: Writer | None = None
         self._history: History | None = None
-        self._closed = False
+
+    @property
+    def _may_try(self) -> bool:
+        """Whether to find out what the file system can do by making files that go away again."""
+        return True
 
     def _on_home(self, opened: OpenRoot, home: Home) -> None:
         """Hear that the root has a home from now on."""
@@ -47,6 +56,12 @@ class Keeping:
     def allocated(self, paths: Sequence[RelPath]) -> Sequence[int]:
         self._check_open()
         return allocated(self._root, paths) if self._root is not None else [0] * len(paths)
+
+    def examine(self) -> Sequence[Finding]:
+        from aefsync.disk.examining import examine  # hardly ever asked for
+
+        self._check_open()
+        return list(examine(self._request.root, tries=self._may_try))
 
     def trash(self, query: TrashQuery) -> Sequence[TrashItem]:
         return self._past().trash(query)
@@ -90,9 +105,3 @@ class Keeping:
         if self._assembly is None:
             self._assembly = Assembly(root, unfinished(self._home) if self._home is not None else ())
         return self._assembly
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise AefsyncError("the session is closed")
-        if self._opened is None:
-            raise AefsyncError("the session has not begun")

@@ -29,17 +29,9 @@ class MountPoints:
     `found` are those there are.  `changed` gives the reason for each path that is not what it was and is `judged`.
     """
 
-    def __init__(
-        self,
-        root: ConfinedRoot,
-        remembered: Sequence[bytes] | None,
-        judged: Callable[[bytes], bool],
-        listed: Callable[[ConfinedRoot], frozenset[bytes] | None] = listed_mounts,
-    ) -> None:
-        table = listed(root)
+    def __init__(self, remembered: Sequence[bytes] | None, judged: Callable[[bytes], bool]) -> None:
+        table = self._table()
         self.changed: dict[bytes, str] = {}
-        self._root = root
-        self._listed = listed
         self._is_listed = table is not None
         self._judged = judged
         self._remembered = None if remembered is None else frozenset(remembered)
@@ -47,6 +39,14 @@ class MountPoints:
         if self._remembered is not None:
             self._note(self.found - self._remembered, _BECAME)
             self._note(self._remembered - self.found, _CEASED)
+
+    def _table(self) -> frozenset[bytes] | None:
+        """The mount points there are now; `None` where the system does not list them."""
+        raise NotImplementedError
+
+    def _device(self, path: bytes) -> int:
+        """What tells the file system that something is on from others; 0 where it is gone."""
+        raise NotImplementedError
 
     def cross(self, path: bytes) -> None:
         """A directory on another file system than the root's."""
@@ -57,7 +57,7 @@ class MountPoints:
 
     def look_again(self) -> None:
         """After the scan: what came or went meanwhile was perhaps seen as it is not."""
-        table = self._listed(self._root)
+        table = self._table()
         if table is not None:
             self._note(self.found ^ table, _MOVED)
 
@@ -66,6 +66,24 @@ class MountPoints:
 
     def _still_there(self, remembered: Sequence[bytes]) -> set[bytes]:
         return {path for path in remembered if self._device(path) != self._device(path.rpartition(b"/")[0])}
+
+
+class LocalMounts(MountPoints):
+    """Those of a root of this machine."""
+
+    def __init__(
+        self,
+        root: ConfinedRoot,
+        remembered: Sequence[bytes] | None,
+        judged: Callable[[bytes], bool],
+        listed: Callable[[ConfinedRoot], frozenset[bytes] | None] = listed_mounts,
+    ) -> None:
+        self._root = root
+        self._listed = listed
+        super().__init__(remembered, judged)
+
+    def _table(self) -> frozenset[bytes] | None:
+        return self._listed(self._root)
 
     def _device(self, path: bytes) -> int:
         with contextlib.suppress(OSError):

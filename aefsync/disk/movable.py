@@ -16,20 +16,20 @@ from aefsync.disk.page import left_out
 from aefsync.disk.scan import Scanner
 
 
-def are_movable(scanner: Scanner, renames: Sequence[Rename]) -> list[bool]:
+def are_movable(root: ConfinedRoot, scanner: Scanner, renames: Sequence[Rename]) -> list[bool]:
     """Whether each of these renames may be done; the scanner has a page for every directory."""
     prefixes = sorted({prefix for prefix, _ in scanner.pages})
     found = []
     for old, new in renames:
         low, high = (bisect_left(prefixes, key) for key in subtree_range(old.key))
         try:
-            found.append(_is_movable(scanner, prefixes[low:high], _mount_above(scanner.root, new)))
+            found.append(_is_movable(root, scanner, prefixes[low:high], _mount_above(root, new)))
         except OSError:
             found.append(False)
     return found
 
 
-def _is_movable(scanner: Scanner, prefixes: Sequence[bytes], mount: bytes) -> bool:
+def _is_movable(root: ConfinedRoot, scanner: Scanner, prefixes: Sequence[bytes], mount: bytes) -> bool:
     """Whether these directories hold nothing that was left out or is not known, and all are on one mount."""
     for prefix in prefixes:
         path = directory_path(prefix)
@@ -37,7 +37,7 @@ def _is_movable(scanner: Scanner, prefixes: Sequence[bytes], mount: bytes) -> bo
             return False
         if any(each.rpartition(b"/")[0] == path for each in scanner.unexamined):
             return False
-        with scanner.root.directory(path) as fd:
+        with root.directory(path) as fd:
             if _mount_of(fd) != mount or _has_home(fd):
                 return False
     return bool(prefixes)

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from aefsync.core.compare import Span
 from aefsync.core.entry import UNKNOWN
 from aefsync.core.problem import Problem
-from aefsync.core.view import STAT
 from aefsync.disk.building import directory_path
-from aefsync.disk.hashing import HashFailure, Seen, hash_files
+from aefsync.disk.hashing import HashFailure
 from aefsync.disk.key_order import runs
 from aefsync.disk.page import Page, PageKey
 from aefsync.disk.scan import Scanner
-from aefsync.disk.spreading import Spread, spread
-
-Wanted = dict[PageKey, "array[int]"]
-"""Positions within pages."""
+from aefsync.disk.sight import Wanted
 
 
 def unread(pages: Mapping[PageKey, Page]) -> Wanted:
@@ -54,22 +50,10 @@ def _covered(spans: Sequence[Span], position: int) -> bool:
 def read_pages(scanner: Scanner, wanted: Wanted, on_bytes: Callable[[int], None]) -> None:
     """Hash the wanted files; what cannot be read is a problem, what vanished is dropped."""
     done = 0
-    pays = scanner.crew.pays(sum(map(len, wanted.values())))
-    alone: Iterator[Spread] = ((key, {}) for key in sorted(wanted))
-    for key, known in spread(scanner.crew, scanner.pages, wanted) if pays else alone:
+    for key, results in scanner.sight.read(scanner.pages, wanted):
         page = scanner.pages[key]
-        names = page.name_list()
-        stats = [Seen._make(row[1:]) for row in STAT.iter_unpack(page.stats)]
-        rows = {index: stats[index] for index in wanted[key] if index not in known}
-        try:
-            with scanner.root.directory(directory_path(key[0])) as fd:
-                results = hash_files(fd, [names[index] for index in rows], list(rows.values()))
-        except FileNotFoundError:
-            results = [HashFailure("vanished", vanished=True)] * len(rows)
-        except OSError as error:
-            results = [HashFailure((error.strerror or str(error)).lower())] * len(rows)
-        scanner.replace(key, *_completed(key[0], page, {**known, **dict(zip(rows, results, strict=True))}))
-        done += sum(stats[index].size for index in wanted[key])
+        scanner.replace(key, *_completed(key[0], page, results))
+        done += page.bytes_of(wanted[key])
         on_bytes(done)
 
 

@@ -11,12 +11,10 @@ from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span
 from aefsync.core.entry import Entry
 from aefsync.core.path import RelPath
-from aefsync.core.ports import Access, Learned, Open, Opened, Phase, Piece, Scan, Scanned
+from aefsync.core.ports import Access, Open, Opened, Phase, Piece, Scan, Scanned
 from aefsync.core.problem import Problem
 from aefsync.core.recipe import Recipe, Run
 from aefsync.core.renamed import Rename
-from aefsync.core.snapshot import Snapshot
-from aefsync.core.tree import Answer, Question, answer
 from aefsync.disk.annexes import attach
 from aefsync.disk.building import Limits
 from aefsync.disk.confined import ConfinedRoot
@@ -31,10 +29,9 @@ from aefsync.disk.keeping import Keeping
 from aefsync.disk.movable import are_movable
 from aefsync.disk.narrowing import Narrowing
 from aefsync.disk.opening import OpenRoot, describe, open_home_of, open_index, open_root, own_paths
-from aefsync.disk.reading import Wanted, materialised, read_pages, unread, within
-from aefsync.disk.recording import learn
+from aefsync.disk.reading import unread
 from aefsync.disk.scan import Scanner
-from aefsync.disk.summing import sum_up
+from aefsync.disk.sight import LocalSight
 from aefsync.disk.taking import Taking
 from aefsync.errors import AefsyncError, RootError
 
@@ -59,9 +56,7 @@ class LocalReplica(Keeping):
         self._on_root = on_root
         self._clock_ns = clock_ns
         self._index: Index | None = None
-        self._scanner: Scanner | None = None
         self._crew = NOBODY
-        self._taken: Snapshot | None = None
 
     def hello(self, request: Open) -> Opened:
         """Open the root.  A second hello may ask for more: to create the root, to write, to take another identity."""
@@ -75,7 +70,7 @@ class LocalReplica(Keeping):
                 self._file_system = file_system_of(opened.fd)
                 self._on_root(opened.fd)
                 self._crew = Crew(opened.fd, request.parallel or processors())
-        self._request = request
+        self._request, self._has_begun = request, True
         if self._home is None or not self._home.is_locked:
             home, self._home, self._history = self._home, None, None
             if home is not None:
@@ -97,15 +92,8 @@ class LocalReplica(Keeping):
         limits = Limits(
             Filter(request.rules), own, *flags, Narrowing(request.paths), request.mounts, request.list_filtered
         )
-        self._scanner = Scanner(
-            self._root,
-            self._index,
-            self._file_system,
-            limits,
-            crew=self._crew,
-            clock_ns=self._clock_ns,
-            on_progress=lambda entries: self.on_progress(Phase.SCAN, entries, 0),
-        )
+        sight = LocalSight(self._root, self._file_system, limits, crew=self._crew, clock_ns=self._clock_ns)
+        self._scanner = Scanner(sight, self._index, limits, lambda entries: self.on_progress(Phase.SCAN, entries, 0))
         self._taking = Taking(self._root, request.aspects)
         unsettled = self._settle(self._root)
         self._scanner.scan()
@@ -125,37 +113,6 @@ class LocalReplica(Keeping):
             return []
         return (settle if self._request.access is Access.WRITE else unsettled)(root, self._home)
 
-    @property
-    def _snapshot(self) -> Snapshot:
-        """The snapshot, put together when it is first asked for: where nothing differs nobody asks."""
-        if self._taken is None:
-            self._taken = self._taking.take(self._scanner)
-        return self._taken
-
-    def read_unread(self, skip: Sequence[Span], only: Sequence[Span] | None) -> Scanned:
-        self._check_open()
-        if self._scanner is None:
-            return self._scanned(complete=True)
-        pages = materialised(self._scanner) if skip or only is not None else self._scanner.pages
-        wanted = unread(pages)
-        if only is not None:
-            wanted = within(wanted, pages, only, inside=True)
-        elif skip:
-            wanted = within(wanted, pages, skip, inside=False)
-        self._read(self._scanner, wanted)
-        return self._scanned(complete=True)
-
-    def _read(self, scanner: Scanner, wanted: Wanted) -> None:
-        total = sum(scanner.pages[key].bytes_of(positions) for key, positions in wanted.items())
-        read_pages(scanner, wanted, lambda done: self.on_progress(Phase.READ, done, total))
-        scanner.seal()
-        scanner.index.flush()
-        self._taken = None
-
-    def fingerprints(self, question: Question) -> Answer:
-        self._check_open()
-        return answer(self._snapshot, question, self._request.nonce)
-
     def entries(self, spans: Sequence[Span]) -> Sequence[Entry]:
         self._check_open()
         if self._root is None:
@@ -172,9 +129,6 @@ class LocalReplica(Keeping):
         if self._root is None:
             return [Recipe(run.path, run.offset, (), b"") for run in runs]
         return cut_runs(self._root, self._find, runs, level)
-
-    def _find(self, path: RelPath) -> Entry | None:
-        return self._snapshot.find(path) if self._scanner is not None else None
 
     def match(self, seeds: Sequence[RelPath] | None, recipes: Sequence[Recipe], level: int) -> Sequence[Sequence[Span]]:
         self._check_open()
@@ -202,14 +156,9 @@ class LocalReplica(Keeping):
 
     def movable(self, renames: Sequence[Rename]) -> Sequence[bool]:
         self._check_open()
-        if self._scanner is None or not self._snapshot.count:
+        if self._scanner is None or self._root is None or not self._snapshot.count:
             return [False] * len(renames)
-        return are_movable(self._scanner, renames)
-
-    def learn(self, learned: Sequence[Learned]) -> None:
-        self._check_open()
-        if self._scanner is not None:
-            learn(self._scanner, {item.path: item.content for item in learned})
+        return are_movable(self._root, self._scanner, renames)
 
     def apply(self, actions: Sequence[Action]) -> Applied:
         writer = self._writing()
@@ -257,8 +206,3 @@ class LocalReplica(Keeping):
             self._home.close()
         if self._root is not None:
             os.close(self._root.fd)
-
-    def _scanned(self, *, complete: bool = False) -> Scanned:
-        # The scanner keeps entry digests of what counts by default; of anything else they are taken for the session.
-        digests = None if self._taking.aspects.is_plain else [memoryview(self._snapshot.digests)]
-        return sum_up(self._scanner, digests, complete=complete)

@@ -8,10 +8,7 @@ is read later (`reading`), if it has to be read at all.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import stat
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
@@ -20,50 +17,45 @@ from aefsync.core.path import PathError, check_name
 from aefsync.core.problem import Problem
 from aefsync.disk.adopting import adopt
 from aefsync.disk.building import KINDS, Earlier, Limits, PageBuilder, above, directory_path
-from aefsync.disk.confined import ConfinedRoot
-from aefsync.disk.crew import NOBODY, Crew
-from aefsync.disk.filesystem import FileSystem, file_system_of
 from aefsync.disk.index import Index
 from aefsync.disk.key_order import children, runs
-from aefsync.disk.listing import list_directory, list_names, read_directory
 from aefsync.disk.mount_changes import MountPoints
 from aefsync.disk.page import Brief, Page, PageKey, left_out
-from aefsync.disk.spreading import Look, looks
+from aefsync.disk.sight import Sight
+from aefsync.disk.spreading import Look
 
 
 class Scanner:
-    """The pages of a replica."""
+    """The pages of a replica, whose root is seen by `sight`."""
 
     def __init__(
         self,
-        root: ConfinedRoot,
+        sight: Sight,
         index: Index,
-        file_system: FileSystem,
         limits: Limits,
-        *,
-        crew: Crew = NOBODY,
-        clock_ns: Callable[[], int] = time.time_ns,
         on_progress: Callable[[int], None] = lambda entries: None,
     ) -> None:
-        self.root = root
+        self.sight = sight
         self.index = index
         self.pages: dict[PageKey, Page] = {}
         self.briefs: dict[PageKey, Brief] = {}
         self.problems: dict[bytes, list[Problem]] = {}
-        self.unexamined: set[bytes] = set()
         self._limits = limits
-        self.crew = crew
         self._rules = limits.filter.digest + b"".join(sorted(limits.own))
-        self._clock_ns = clock_ns
         self._on_progress = on_progress
         self._ignores_index = limits.ignore_index or index.is_empty
         self._eager = limits.eager and not limits.ignore_index and self._ignores_index
-        self._device = os.fstat(root.fd).st_dev
-        self._file_systems = {self._device: file_system}
         self._narrowing = limits.narrowing
         self.is_unmanaged = limits.is_unmanaged
         self.lists_filtered = limits.list_filtered
-        self.mounts = MountPoints(root, limits.mounts, limits.compares)
+
+    @property
+    def mounts(self) -> MountPoints:
+        return self.sight.mounts
+
+    @property
+    def unexamined(self) -> set[bytes]:
+        return self.sight.unexamined
 
     def scan(self) -> None:
         """Look at everything."""
@@ -73,8 +65,7 @@ class Scanner:
         self.unexamined.clear()
         pending, entries = [b""], 0
         while pending:
-            spread = self.crew.pays(entries) and self._file_systems[self._device].stable
-            for prefix, look in self._looks(pending) if spread else ((pending.pop(), None),):
+            for prefix, look in self.sight.ahead(pending, entries, eager=self._eager):
                 found = self._visit(prefix, look=look)
                 entries += sum([each.length for each in found])
                 pending += [child for each in reversed(found) for child in reversed(children(prefix, each))]
@@ -91,9 +82,6 @@ class Scanner:
         if not self._limits.ignore_index:
             self._adopt(self.pages, chain.from_iterable(map(self.index.pages, vanished)))
         self.index.forget(vanished)
-
-    def _looks(self, pending: list[bytes]) -> Iterator[tuple[bytes, Look | None]]:
-        return looks(self.crew, pending, self._device, self._clock_ns, eager=self._eager)
 
     def _unseen(self) -> Iterator[bytes]:
         """The keys, with closing NUL, of directories that could not be, or should not be, looked into."""
@@ -199,47 +187,25 @@ class Scanner:
     def _visit(
         self, prefix: bytes, before: list[Page | Brief] | None = None, look: Look | None = None
     ) -> list[Page | Brief]:
-        """List one directory (as a worker saw it: `look`) and keep what is found; nothing where nothing can be known.
+        """See one directory (`look`: as it was seen) and keep what is found; nothing where nothing can be known.
 
         What is kept of it is taken from `before`, or else looked for in the index: without `before` first in brief.
         """
         path = directory_path(prefix)
-        if look is not None and path in self.mounts.changed:
-            return []
-        if look is not None and self._narrowing.names(prefix) is None:
-            return self._take(look, prefix, before, self._file_systems[self._device])
         try:
-            fd = self.root.open_directory(path)
+            look = look or self.sight.look(prefix, eager=self._eager)
         except FileNotFoundError:
             return []
         except OSError as error:
             self.report(prefix, Problem(path, (error.strerror or str(error)).lower(), subtree=True))
             return []
-        try:
-            device = os.fstat(fd).st_dev
-            if device != self._device:
-                if self._limits.one_file_system:
-                    self.unexamined.add(path)
-                    return []
-                self._file_systems[device] = file_system_of(fd)
-                self.mounts.cross(path)
-            if path in self.mounts.changed:
-                return []
-            file_system = self._file_systems[device]
-            return self._take(self._look(fd, prefix, file_system), prefix, before, file_system)
-        except OSError as error:
-            self.report(prefix, Problem(path, (error.strerror or str(error)).lower(), subtree=True))
-            return []
-        finally:
-            os.close(fd)
+        return [] if look is None or path in self.mounts.changed else self._take(look, prefix, before)
 
-    def _take(
-        self, look: Look, prefix: bytes, before: list[Page | Brief] | None, file_system: FileSystem
-    ) -> list[Page | Brief]:
+    def _take(self, look: Look, prefix: bytes, before: list[Page | Brief] | None) -> list[Page | Brief]:
         in_brief = before is None and not self._ignores_index and self._narrowing.names(prefix) is None
         briefs = self.index.briefs(prefix) if in_brief else {}
         earlier = Earlier(self._pages_before(prefix, before or []))
-        builder = PageBuilder(prefix, self.root, self._limits, file_system, look.seen_at)
+        builder = PageBuilder(prefix, self._limits, look.file_system, look.seen_at, self.sight.link_contents)
         found: list[Page | Brief] = []
         for number, listing in enumerate(look.listings):
             for name, reason in listing.failed:
@@ -264,16 +230,6 @@ class Scanner:
             page = self.index.load((prefix, number), each.seen) if isinstance(each, Brief) else each
             if page is not None:
                 yield page
-
-    def _look(self, fd: int, prefix: bytes, file_system: FileSystem) -> Look:
-        """List a directory; with it read its files, if that is wanted and ctimes can be trusted."""
-        seen_at, names = self._clock_ns(), self._narrowing.names(prefix)
-        if names is not None:
-            return Look(seen_at, list_names(fd, list(names), stable=file_system.stable), {})
-        if self._eager and file_system.stable:
-            with contextlib.suppress(OSError):
-                return Look(seen_at, *read_directory(fd, stable=True))
-        return Look(seen_at, list_directory(fd, stable=file_system.stable), {})
 
     def _keep(self, key: PageKey, page: Page) -> Page:
         self.pages[key] = page

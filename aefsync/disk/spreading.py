@@ -10,6 +10,7 @@ from aefsync.core.entry import UNKNOWN
 from aefsync.core.view import STAT
 from aefsync.disk.building import directory_path
 from aefsync.disk.crew import TASK_BYTES, Crew, Task
+from aefsync.disk.filesystem import LOCAL, FileSystem
 from aefsync.disk.hashing import SMALL, Seen
 from aefsync.disk.listing import Listing
 from aefsync.disk.page import Page, PageKey
@@ -20,11 +21,13 @@ _RUN_BYTES = 4 << 20
 
 
 class Look(NamedTuple):
-    """What a worker saw of a directory, when (ns), and the contents that it read there, by name."""
+    """What was seen of a directory, when (ns), the contents that were read there, by name, and what its file system can
+    be trusted with."""
 
     seen_at: int
     listings: list[Listing]
     contents: dict[bytes, bytes]
+    file_system: FileSystem = LOCAL
 
 
 def looks(

@@ -107,6 +107,10 @@ class PinnedReplica(LocalReplica):
                 error.hint = _hint_at_home(request.root) or error.hint
             raise
 
+    @property
+    def _may_try(self) -> bool:
+        return not self._pin.read_only
+
     def restore(self, items: Sequence[TrashItem], to: bytes = b"") -> Applied:
         self._check_writable()
         if to and self._pinned is not None:

@@ -67,13 +67,20 @@ def dial(login: Login, link: Link, heard: Callable[[str], None], command: str = 
     from aefsync.wire.throttle import ThrottledStream
 
     stream: Stream
-    if link.transport is Transport.PARAMIKO or (link.transport is Transport.AUTO and not openssh.is_there(link)):
+    if is_by_paramiko(link):
         from aefsync.wire import paramiko
 
         stream = paramiko.connect(login, link, command, heard)
     else:
         stream = openssh.connect(login, link, command, heard)
     return stream if link.bytes_per_s is None else ThrottledStream(stream, link.bytes_per_s)
+
+
+def is_by_paramiko(link: Link) -> bool:
+    """Whether it is paramiko that speaks SSH over a link, not the ssh program."""
+    from aefsync.wire import openssh
+
+    return link.transport is Transport.PARAMIKO or (link.transport is Transport.AUTO and not openssh.is_there(link))
 
 
 def _progress(monitor: Monitor, number: int) -> Callable[..., None]:

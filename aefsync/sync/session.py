@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from aefsync.core.compare import Span
 from aefsync.core.digest import KEY_SIZE
 from aefsync.core.entry import Entry
-from aefsync.core.ports import Access, Missing, Monitor, Open, Opened, Title
+from aefsync.core.past import Title
+from aefsync.core.ports import Access, Missing, Monitor, Open, Opened
 from aefsync.core.tree import Answer, Question
 from aefsync.core.version import Grave
 from aefsync.core.writing import Writing

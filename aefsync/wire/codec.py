@@ -57,7 +57,8 @@ MAX_ANSWER_FRAME = 128 << 20
 
 _LENGTH = 4
 _COMPRESSED = 1 << 31
-_GREETING = re.compile(re.escape(MAGIC) + rb"(\d{1,9}) ([!-~]{1,64})((?: [a-z0-9-]{1,16}){0,3})\r?\n")
+GREETING = re.compile(re.escape(MAGIC) + rb"(\d{1,9}) ([!-~]{1,64})((?: [a-z0-9-]{1,16}){0,3})\r?\n")
+"""Protocol, version, words."""
 
 
 class LocalProtocolError(Exception):
@@ -247,10 +248,10 @@ class Connection:
     def _find_greeting(self) -> bool:
         """Find the peer's greeting and drop everything up to its end; a server's client must begin with it."""
         if self.role is Role.SERVER:
-            greeting = _GREETING.match(self._buffer)
+            greeting = GREETING.match(self._buffer)
             refused = not greeting and (len(self._buffer) > MAX_GREETING or not self._may_be_greeting())
         else:
-            greeting = _GREETING.search(self._buffer, self._looked)
+            greeting = GREETING.search(self._buffer, self._looked)
             refused = not greeting and len(self._buffer) > MAX_BANNER
             self._looked = max(0, len(self._buffer) - MAX_GREETING)
         if refused:

@@ -15,11 +15,12 @@ MAX_TALK = 1 << 20
 """Bytes that a login may print before what was asked for."""
 NO_PYTHON, TOO_OLD = 0, 1
 
-_NAMES = "python3 python3.14 python3.13 python3.12 python3.11 python"
+PYTHON_NAMES = "python3 python3.14 python3.13 python3.12 python3.11 python"
+"""What a Python that is new enough may be called, in the order in which it is looked for."""
 
 # As the agent's own command: within single quotes, without any of \\ ! '
 _SCRIPT = (
-    f"o={NO_PYTHON}; for p in {_NAMES}; do command -v $p >/dev/null 2>&1 || continue; "
+    f"o={NO_PYTHON}; for p in {PYTHON_NAMES}; do command -v $p >/dev/null 2>&1 || continue; "
     f'$p -c "import sys; sys.exit(sys.version_info < (3, 11))" >/dev/null 2>&1 || {{ o={TOO_OLD}; continue; }}; '
     'exec $p -I -c "import sys; exec(sys.stdin.buffer.read(int(sys.stdin.buffer.readline())))"; done; '
     f"echo {installing.MARK}$o"

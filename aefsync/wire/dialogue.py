@@ -49,6 +49,7 @@ class Method(enum.StrEnum):
     PURGE = "purge"
     RUNS = "runs"
     UNDO = "undo"
+    EXAMINE = "examine"
     CLOSE = "close"
 
 

@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 NOT_FOUND = 127
 """Exit status of a shell that finds no such command."""
 
+AGENTS = "${XDG_CACHE_HOME:-$HOME/.cache}/aefsync/agents"
+"""Where a far shell finds what was deployed, a directory for each version."""
+SEARCH = 'PATH="$PATH:$HOME/.local/bin:/usr/local/bin"'
+"""Has it look for programs where a login by ssh often does not."""
+
 # Within single quotes and without any of \\ ! ' the far shell may be sh, fish or tcsh.  It is the agent itself that is
 # called first, so that a forced command stands in its place without any probe.  A deployed agent of this very version
 # comes before the one on the PATH: it is there because that one did not fit, or was missing.
 _SCRIPT = (
-    f'd="${{XDG_CACHE_HOME:-$HOME/.cache}}/aefsync/agents/{__version__}/agent"; '
-    'if [ -f "$d" ]; then exec sh "$d"; fi; PATH="$PATH:$HOME/.local/bin:/usr/local/bin"; '
+    f'd="{AGENTS}/{__version__}/agent"; if [ -f "$d" ]; then exec sh "$d"; fi; {SEARCH}; '
     f"command -v aefsync >/dev/null 2>&1 || exit {NOT_FOUND}; exec aefsync agent"
 )
 

@@ -17,6 +17,7 @@ from aefsync.wire import failures
 from aefsync.wire.launching import no_agent
 from aefsync.wire.login import Link, Login, has_terminal
 from aefsync.wire.process import Ending, ProcessStream
+from aefsync.wire.tracing import DEBUG
 
 _ANSWER_S = 120.0
 """How long somebody may take to answer ssh's questions; as long as its server waits for a login."""
@@ -44,12 +45,15 @@ def is_there(link: Link) -> bool:
     return bool(link.ssh) or shutil.which("ssh") is not None
 
 
+def talkative(link: Link) -> Link:
+    """A link over which ssh says how far it gets (`tracing`); another program does not know how."""
+    argv = _program(link)
+    return link._replace(ssh=shlex.join([*argv, "-v"])) if os.path.basename(argv[0]) == "ssh" else link
+
+
 def ssh_argv(login: Login, link: Link, *, asks: bool) -> list[str]:
     """The command line up to the host: a command for the far side may follow."""
-    try:
-        argv = shlex.split(link.ssh) or ["ssh"]
-    except ValueError as error:
-        raise UsageError(f"--ssh: {link.ssh}: {str(error).lower()}") from None
+    argv = _program(link)
     if os.path.basename(argv[0]) == "ssh":
         argv += ["-T", "-x"]
         for option in _options(link, asks=asks):
@@ -59,6 +63,13 @@ def ssh_argv(login: Login, link: Link, *, asks: bool) -> list[str]:
     argv += ["-i", link.identity] if link.identity else []
     argv += ["-l", login.user] if login.user is not None else []
     return [*argv, login.host]
+
+
+def _program(link: Link) -> list[str]:
+    try:
+        return shlex.split(link.ssh) or ["ssh"]
+    except ValueError as error:
+        raise UsageError(f"--ssh: {link.ssh}: {str(error).lower()}") from None
 
 
 def _options(link: Link, *, asks: bool) -> list[str]:
@@ -87,6 +98,7 @@ _REASONS: tuple[tuple[str, Callable[[str, str], UnreachableError]], ...] = (
 
 def explain(login: Login, ending: Ending) -> AefsyncError:
     """What the end of ssh means."""
+    ending = ending._replace(lines=tuple(line for line in ending.lines if not DEBUG.match(line)))
     text = "\n".join(ending.lines)
     if ending.code == 255 or (ending.code is None and ending.said is not None):
         return _unreachable(login, text, ending)

@@ -10,8 +10,13 @@ from typing import Any
 from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span, batches
 from aefsync.core.entry import Entry
+<<<<<<< HEAD
 from aefsync.core.members import Memory
 from aefsync.core.past import RunRecord, TakenBack, TrashItem, TrashQuery, Undo
+=======
+from aefsync.core.finding import Finding
+from aefsync.core.past import RunRecord, TakenBack, TrashQuery, Undo
+>>>>>>> main
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Learned, Open, Opened, Phase, Piece, Scan, Scanned
 from aefsync.core.recipe import Recipe, Run
@@ -231,6 +236,10 @@ class RemoteReplica:
         taken: TakenBack = self._call(Method.UNDO, request)
         self._check(checks.check_taken_back, taken)
         return taken
+
+    def examine(self) -> Sequence[Finding]:
+        findings: Sequence[Finding] = self._call(Method.EXAMINE)
+        return findings
 
     def close(self) -> None:
         """End the session; a peer that is lost or never opened is only let go.  May be called again."""

@@ -1,4 +1,4 @@
-"""What every replica promises: one suite over memory and disk, each called directly and over the wire."""
+"""What every replica promises: one suite over memory and disk, each called directly and over the wire, and over SSH."""
 
 from __future__ import annotations
 
@@ -15,31 +15,42 @@ from aefsync.core.action import Act, Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span, differences, select
 from aefsync.core.digest import KEY_SIZE, content_digest
 from aefsync.core.entry import UNKNOWN, Entry, Kind
+from aefsync.core.finding import State
 from aefsync.core.metadata import PLAIN, Aspects, Extra, Owner
-from aefsync.core.past import ChangeCounts, RunRecord, TakenBack, TrashQuery, Undo
+from aefsync.core.past import ChangeCounts, RunRecord, TakenBack, Title, TrashQuery, Undo
 from aefsync.core.path import RelPath
-from aefsync.core.ports import Access, Learned, Missing, Open, Opened, Piece, Replica, Scan, Scanned, Title
+from aefsync.core.ports import Access, Learned, Missing, Open, Opened, Piece, Replica, Scan, Scanned
 from aefsync.core.renamed import Rename
 from aefsync.core.tree import Answer, Question
 from aefsync.core.view import View
 from aefsync.errors import AefsyncError, RootError
+from aefsync.wire.login import Transport
+from tests.support.logins import Logins
 from tests.support.served import served
 from tests.support.sites import SITES, Site
+from tests.support.sshd import Sshd
 
 NONCE = bytes(range(KEY_SIZE))
 LOOSE = PLAIN._replace(mode_bits=0, times=False)
 
 
-class Bench:
-    """Two sites of one kind, and replicas of them that end with the test."""
+FAR = {"disk over openssh": Transport.OPENSSH, "disk over paramiko": Transport.PARAMIKO}
 
-    def __init__(self, name: str, folder: Path, stack: contextlib.ExitStack) -> None:
+
+class Bench:
+    """Two sites of one kind, and replicas of them that end with the test; behind `logins` where they are far away."""
+
+    def __init__(self, name: str, folder: Path, stack: contextlib.ExitStack, logins: Logins | None) -> None:
         kind, _, self._wire = name.partition(" ")
+        self._transport = FAR.get(name)
+        self._logins = logins
         self.a = SITES[kind](folder / "a")
         self.b = SITES[kind](folder / "b")
         self._stack = stack
 
     def replica(self, site: Site, peers: Mapping[int, Site] | None = None) -> Replica:
+        if self._transport is not None and self._logins is not None:
+            return self._stack.enter_context(self._logins.replica(self._transport))
         local = site.replica(peers)
         if self._wire:
             return self._stack.enter_context(served(local))
@@ -59,11 +70,31 @@ class Bench:
         replica = self.open(site, access, run)
         return replica, look(replica)
 
+    def copy(self, receiver: Replica, files: Sequence[StageFile]) -> Staged:
+        """Have files of A staged by a replica that was opened with A as its peer 0: directly, but from far away."""
+        if self._transport is None:
+            return receiver.stage(files, 0)
+        with pytest.raises(AefsyncError, match="no replica to copy from directly"):
+            receiver.stage(files, 0)
+        origin = self.open(self.a, Access.READ)
+        origin.scan(Scan())
+        for each in files:
+            relay(origin, receiver, each.source, each.path, max(1, each.source.size))
+        return receiver.stage(files, None)
 
-@pytest.fixture(params=["memory", "memory over the wire", "disk", "disk over the wire"])
+
+@pytest.fixture(scope="module")
+def logins(sshd: Sshd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Logins]:
+    logins = Logins(sshd, tmp_path_factory.mktemp("far"))
+    yield logins
+    logins.close()
+
+
+@pytest.fixture(params=["memory", "memory over the wire", "disk", "disk over the wire", *FAR])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    far = request.getfixturevalue("logins") if request.param in FAR else None
     with contextlib.ExitStack() as stack:
-        yield Bench(request.param, tmp_path, stack)
+        yield Bench(request.param, tmp_path, stack, far)
 
 
 def hello(
@@ -229,7 +260,7 @@ def test_owners_count_where_they_are_asked_for(bench: Bench) -> None:
     assert differing in ([], [b"docs", b"docs/a.txt", b"link"])
     b = replicas[1]
     fresh = theirs[b"docs/a.txt"]._replace(path=RelPath(b"new"))
-    assert b.stage([StageFile(theirs[b"docs/a.txt"], fresh.path)], 0).problems == ()
+    assert bench.copy(b, [StageFile(theirs[b"docs/a.txt"], fresh.path)]).problems == ()
     acts = [Action(Act.METADATA, RelPath(path), theirs[path], ours[path]) for path in (b"docs", b"docs/a.txt", b"link")]
     acts += [
         Action(Act.CREATE, fresh.path, fresh, None),
@@ -252,7 +283,7 @@ def test_what_does_not_count_is_not_set(bench: Bench) -> None:
     found = {bytes(each.path): each for each in b.entries([(0, b.read_unread((), None).entries)])}
     _, entries = bench.survey(bench.a)
     wanted, other = entries[b"f"], found[b"m"]._replace(mode=0o600, mtime_ns=7)
-    assert b.stage([StageFile(wanted, wanted.path)], 0).contents == (wanted.content,)
+    assert bench.copy(b, [StageFile(wanted, wanted.path)]).contents == (wanted.content,)
     actions = [Action(Act.COPY, wanted.path, wanted, found[b"f"]), Action(Act.METADATA, other.path, other, found[b"m"])]
     assert b.apply(actions).done == (True, True)
     listing = bench.b.listing()
@@ -440,7 +471,7 @@ def test_files_are_copied_directly_from_a_peer(bench: Bench) -> None:
     b = bench.open(bench.b, peers={0: bench.a})
     b.scan(Scan())
     files = [entry for entry in entries.values() if entry.kind is Kind.FILE]
-    staged = b.stage([StageFile(entry, entry.path) for entry in files], 0)
+    staged = bench.copy(b, [StageFile(entry, entry.path) for entry in files])
     assert staged.contents == tuple(entry.content for entry in files)
     assert staged.literal_bytes == 9
     assert b.apply(creations(entries)).done == (True,) * 6
@@ -455,7 +486,7 @@ def test_a_file_of_unknown_content_is_hashed_as_it_is_copied(bench: Bench) -> No
     assert entry.content == UNKNOWN
     b = bench.open(bench.b, peers={0: bench.a})
     b.scan(Scan())
-    assert b.stage([StageFile(entry, entry.path)], 0).contents == (content_digest(b"data"),)
+    assert bench.copy(b, [StageFile(entry, entry.path)]).contents == (content_digest(b"data"),)
 
 
 @pytest.mark.parametrize("edit", ["changed", "vanished"])
@@ -468,7 +499,7 @@ def test_a_source_that_changed_since_the_scan_is_refused(bench: Bench, edit: str
         bench.a.remove(b"f")
     b = bench.open(bench.b, peers={0: bench.a})
     b.scan(Scan())
-    staged = b.stage([StageFile(entries[b"f"], RelPath(b"f"))], 0)
+    staged = bench.copy(b, [StageFile(entries[b"f"], RelPath(b"f"))])
     assert staged.contents == (b"",)
     assert [problem.path for problem in staged.problems] == [b"f"]
 
@@ -770,7 +801,7 @@ def test_record_gives_the_root_of_an_equal_replica(bench: Bench) -> None:
     a, entries = bench.survey(bench.a)
     b = bench.open(bench.b, peers={0: bench.a})
     b.scan(Scan())
-    b.stage([StageFile(entry, entry.path) for entry in entries.values() if entry.kind is Kind.FILE], 0)
+    bench.copy(b, [StageFile(entry, entry.path) for entry in entries.values() if entry.kind is Kind.FILE])
     b.apply(creations(entries))
     recorded = b.record()
     assert recorded == a.record()
@@ -1103,3 +1134,24 @@ def test_after_the_end_every_call_fails(bench: Bench, name: str) -> None:
 def test_before_hello_every_call_fails(bench: Bench, name: str) -> None:
     with pytest.raises(AefsyncError):
         {**READS, **WRITES}[name](bench.replica(bench.a))
+
+
+# examine
+
+
+def test_a_root_is_examined_and_left_as_it_is(bench: Bench) -> None:
+    furnish(bench.a)
+    before = bench.a.listing()
+    findings = bench.open(bench.a, Access.READ).examine()
+    assert (findings[0].step, findings[0].state) == ("root", State.FINE)
+    assert not [finding for finding in findings if finding.state is State.TROUBLE]
+    assert bench.a.listing() == before
+
+
+def test_a_root_that_is_missing_is_found_to_be(bench: Bench) -> None:
+    bench.b.vanish()
+    replica = bench.replica(bench.b)
+    hello(replica, bench.b, missing=Missing.EMPTY)
+    findings = replica.examine()
+    assert [(finding.step, finding.state) for finding in findings] == [("root", State.TROUBLE)]
+    assert not bench.b.exists()

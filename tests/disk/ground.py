@@ -31,6 +31,7 @@ from aefsync.disk.intents import Intents
 from aefsync.disk.key_order import assemble
 from aefsync.disk.reading import read_pages, unread
 from aefsync.disk.scan import Scanner
+from aefsync.disk.sight import LocalSight
 from aefsync.disk.staging import Staging
 from aefsync.disk.trash import Trash
 
@@ -126,7 +127,7 @@ class Ground:
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> Scanner:
         """A scanner that has scanned."""
-        scanner = Scanner(self.root, index or Index(None), file_system, limits, clock_ns=clock_ns)
+        scanner = Scanner(LocalSight(self.root, file_system, limits, clock_ns=clock_ns), index or Index(None), limits)
         scanner.scan()
         return scanner
 

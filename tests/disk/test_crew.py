@@ -21,6 +21,7 @@ from aefsync.disk.hashing import SMALL, Seen
 from aefsync.disk.index import Index
 from aefsync.disk.replica import LocalReplica
 from aefsync.disk.scan import Scanner
+from aefsync.disk.sight import LocalSight
 from aefsync.disk.summing import sum_up
 from aefsync.disk.worker import contents_read, look_columns, looked, read_columns
 from tests.disk.ground import ALL, Ground, finish, later, unprivileged
@@ -50,7 +51,7 @@ def taken(ground: Ground, parallel: int, *, eager: bool = False) -> tuple[Scanne
     crew = Crew(ground.root.fd, parallel)
     try:
         limits = ALL._replace(eager=eager)
-        scanner = Scanner(ground.root, Index(None), LOCAL, limits, crew=crew, clock_ns=later)
+        scanner = Scanner(LocalSight(ground.root, LOCAL, limits, crew=crew, clock_ns=later), Index(None), limits)
         scanner.scan()
         scanned = sum_up(scanner, complete=False)
         entries = finish(scanner)

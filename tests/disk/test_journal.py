@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aefsync.core.change import Change, Did
-from aefsync.core.past import ChangeCounts
+from aefsync.core.past import ChangeCounts, Title
 from aefsync.core.path import RelPath
-from aefsync.core.ports import Title
 from aefsync.disk.durability import Durable
 from aefsync.disk.journal import Journal, Recorded, forget, recorded_runs
 from aefsync.disk.journal_batch import (

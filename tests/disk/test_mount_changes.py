@@ -15,7 +15,7 @@ from aefsync.disk.building import Limits
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.filter import Filter
 from aefsync.disk.index import Index
-from aefsync.disk.mount_changes import MountPoints, listed_mounts
+from aefsync.disk.mount_changes import LocalMounts, listed_mounts
 from aefsync.disk.scan import Scanner
 from aefsync.disk.summing import sum_up
 from tests.disk.ground import Ground, finish
@@ -35,7 +35,7 @@ class Table:
 @pytest.fixture
 def table(monkeypatch: pytest.MonkeyPatch) -> Table:
     table = Table()
-    monkeypatch.setattr(MountPoints.__init__, "__defaults__", (table,))
+    monkeypatch.setattr(LocalMounts.__init__, "__defaults__", (table,))
     return table
 
 

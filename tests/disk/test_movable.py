@@ -18,7 +18,7 @@ from tests.disk.ground import ALL, Ground
 def movable(ground: Ground, old: bytes = b"old", new: bytes = b"new", limits: Limits = ALL) -> bool:
     scanner = ground.scanner(limits=limits)
     scanner.materialise()
-    (told,) = are_movable(scanner, [Rename(RelPath(old), RelPath(new))])
+    (told,) = are_movable(ground.root, scanner, [Rename(RelPath(old), RelPath(new))])
     return told
 
 
@@ -62,7 +62,7 @@ def test_one_that_vanished(ground: Ground) -> None:
     scanner = ground.scanner()
     scanner.materialise()
     os.rename(ground.place(b"old"), ground.place(b"gone"))
-    assert are_movable(scanner, [Rename(RelPath(b"old"), RelPath(b"new"))]) == [False]
+    assert are_movable(ground.root, scanner, [Rename(RelPath(b"old"), RelPath(b"new"))]) == [False]
 
 
 @pytest.mark.parametrize(("mounted", "new"), [(b"old/deep", b"new"), (b"into", b"into/new"), (b"old", b"new")])

@@ -19,6 +19,7 @@ from aefsync.disk.filter import Filter
 from aefsync.disk.index import Index
 from aefsync.disk.page import RACY, ROWS
 from aefsync.disk.scan import Scanner
+from aefsync.disk.sight import LocalSight
 from aefsync.disk.summing import sum_up
 from tests.disk.ground import Ground, finish, pass_the_step
 
@@ -152,7 +153,7 @@ class Reuse(RuleBasedStateMachine):
     @rule(rules=st.sampled_from(RULES), eager=st.booleans())
     def scan(self, rules: tuple[str, ...], eager: bool) -> None:
         limits = Limits(Filter(rules), eager=eager)
-        scanner = Scanner(self.ground.root, self.index, LOCAL, limits)
+        scanner = Scanner(LocalSight(self.ground.root, LOCAL, limits), self.index, limits)
         scanner.scan()
         self.check(scanner)
         self.edited = False

@@ -13,7 +13,7 @@ from aefsync.core.digest import content_digest
 from aefsync.core.entry import UNKNOWN, Kind
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem
-from aefsync.disk import scan as scan_module
+from aefsync.disk import sight as sight_module
 from aefsync.disk.building import Limits
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.filesystem import LOCAL, REMOTE
@@ -23,6 +23,7 @@ from aefsync.disk.page import RACY
 from aefsync.disk.reading import read_pages, unread
 from aefsync.disk.recording import learn
 from aefsync.disk.scan import Scanner
+from aefsync.disk.sight import LocalSight
 from aefsync.disk.summing import sum_up
 from tests.disk.ground import ALL, Ground, Opens, finish, later, pass_the_step, unprivileged
 from tests.support.trees import deep_tree
@@ -80,7 +81,7 @@ def test_a_directory_of_thousands(ground: Ground, index: Index) -> None:
 def test_a_tree_deeper_than_a_path_may_be(tmp_path: Path) -> None:
     deep_tree(tmp_path / "deep", levels=60)
     fd = os.open(tmp_path / "deep", os.O_RDONLY | os.O_DIRECTORY)
-    scanner = Scanner(ConfinedRoot(fd), Index(None), LOCAL, ALL)
+    scanner = Scanner(LocalSight(ConfinedRoot(fd), LOCAL, ALL), Index(None), ALL)
     scanner.scan()
     found = finish(scanner)
     os.close(fd)
@@ -453,13 +454,13 @@ def test_another_device_is_not_looked_at_if_so_wished(ground: Ground, monkeypatc
         def __init__(self, seen: os.stat_result) -> None:
             self.st_dev, self.st_ino = seen.st_dev + (seen.st_ino == inode), seen.st_ino
 
-    monkeypatch.setattr(scan_module.os, "fstat", lambda fd: Mounted(fstat(fd)))
+    monkeypatch.setattr(sight_module.os, "fstat", lambda fd: Mounted(fstat(fd)))
     limits = Limits(Filter(()), one_file_system=True)
-    scanner = Scanner(ground.root, Index(None), LOCAL, limits)
+    scanner = Scanner(LocalSight(ground.root, LOCAL, limits), Index(None), limits)
     scanner.scan()
-    crossing = Scanner(ground.root, Index(None), LOCAL, ALL)
+    crossing = Scanner(LocalSight(ground.root, LOCAL, ALL), Index(None), ALL)
     crossing.scan()
-    monkeypatch.setattr(scan_module.os, "fstat", fstat)
+    monkeypatch.setattr(sight_module.os, "fstat", fstat)
     assert scanner.unexamined == {b"docs/deep"}
     assert set(finish(scanner)) == ground.names() - {b"docs/deep/c", b"docs/deep/d"}
     assert set(finish(crossing)) == ground.names()
@@ -475,10 +476,10 @@ def test_what_is_mounted_is_judged_by_its_own_file_system(ground: Ground, monkey
         def __init__(self, seen: os.stat_result) -> None:
             self.st_dev, self.st_ino = seen.st_dev + (seen.st_ino == inode), seen.st_ino
 
-    monkeypatch.setattr(scan_module, "file_system_of", lambda fd: REMOTE)
-    monkeypatch.setattr(scan_module.os, "fstat", lambda fd: Mounted(fstat(fd)))
+    monkeypatch.setattr(sight_module, "file_system_of", lambda fd: REMOTE)
+    monkeypatch.setattr(sight_module.os, "fstat", lambda fd: Mounted(fstat(fd)))
     scanner = ground.scanner()
-    monkeypatch.setattr(scan_module.os, "fstat", fstat)
+    monkeypatch.setattr(sight_module.os, "fstat", fstat)
     found = finish(scanner)
     assert found[b"docs/b"].inode == 0
     assert found[b"a"].inode != 0

@@ -29,7 +29,7 @@ def test_roots_that_are_none(aefsync: Program, pair: Pair) -> None:
     for place in pair:
         done = aefsync("doctor", "--json", place).expect(3)
         assert done.summary["causes"] == ["root"]
-    aefsync("doctor", "host:path").expect(2)
+    aefsync("doctor", "nowhere.invalid:path").expect(7)
     aefsync("doctor").expect(2)
 
 

@@ -17,10 +17,11 @@ from aefsync.core.change import Change, Did, change_of
 from aefsync.core.compare import Span, spans_of
 from aefsync.core.digest import PUBLIC_KEY, ROOT_DIGEST, content_digest
 from aefsync.core.entry import UNKNOWN, Entry, Kind
+from aefsync.core.finding import Finding, State
 from aefsync.core.metadata import PERMISSIONS, PLAIN, Aspects, Extra, Owner
-from aefsync.core.past import TRASH_PAGE, ChangeCounts, RunRecord, TakenBack, TrashItem, TrashQuery, Undo
+from aefsync.core.past import TRASH_PAGE, ChangeCounts, RunRecord, TakenBack, Title, TrashItem, TrashQuery, Undo
 from aefsync.core.path import RelPath
-from aefsync.core.ports import Access, Learned, Missing, Open, Opened, Phase, Piece, Scan, Scanned, Title
+from aefsync.core.ports import Access, Learned, Missing, Open, Opened, Phase, Piece, Scan, Scanned
 from aefsync.core.problem import Problem
 from aefsync.core.recipe import CHUNK_DIGEST, LEVELS, Recipe, Run, runs_of
 from aefsync.core.renamed import Rename
@@ -362,6 +363,10 @@ class MemoryReplica:
         if request.dry_run:
             self.tree.nodes, self.tree.trash, self.tree.journals = before
         return TakenBack(tuple(changes), tuple(done), tuple(problems), 0)
+
+    def examine(self) -> Sequence[Finding]:
+        root = self._session().root
+        return [Finding("root", State.FINE if self.tree.exists else State.TROUBLE, root.decode())]
 
     def close(self) -> None:
         self._closed = True

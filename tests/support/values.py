@@ -10,11 +10,13 @@ from aefsync.core.action import Act, Action, Applied, KeptCopy, Staged, StageFil
 from aefsync.core.change import Change, Did
 from aefsync.core.digest import KEY_SIZE
 from aefsync.core.entry import Entry, Kind
-from aefsync.core.members import TAG, Encounter, Mark, Member, Memory, Standing, State
+from aefsync.core.finding import Finding, State
+from aefsync.core.members import TAG, Encounter, Mark, Member, Memory, Standing
+from aefsync.core.members import State as Membership
 from aefsync.core.metadata import PLAIN, Aspects, Extra, Namespaces, Owner
-from aefsync.core.past import ChangeCounts, RunRecord, TakenBack, TrashItem, TrashQuery, Undo
+from aefsync.core.past import ChangeCounts, RunRecord, TakenBack, Title, TrashItem, TrashQuery, Undo
 from aefsync.core.path import PathError, RelPath
-from aefsync.core.ports import Access, Learned, Missing, Open, Opened, Phase, Piece, Scan, Scanned, Title
+from aefsync.core.ports import Access, Learned, Missing, Open, Opened, Phase, Piece, Scan, Scanned
 from aefsync.core.problem import Problem
 from aefsync.core.recipe import CHUNK_DIGEST, LEVELS, Recipe, Run
 from aefsync.core.renamed import Rename
@@ -151,7 +153,7 @@ def rows(each: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
 ids_of_members = st.binary(min_size=16, max_size=16).map(bytes.hex)
 member_names = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=8)
 some_members = st.lists(
-    st.builds(Member, ids_of_members, member_names, counts, st.sampled_from(State), vectors, counts),
+    st.builds(Member, ids_of_members, member_names, counts, st.sampled_from(Membership), vectors, counts),
     max_size=4,
     unique_by=lambda member: member.id,
 ).map(lambda found: tuple(sorted(found)))
@@ -270,6 +272,7 @@ arguments: dict[Method, st.SearchStrategy[tuple[Any, ...]]] = {
     Method.PURGE: st.tuples(rows(runs)),
     Method.RUNS: st.just(()),
     Method.UNDO: st.tuples(st.builds(Undo, runs, counts, st.booleans())),
+    Method.EXAMINE: st.just(()),
     Method.CLOSE: st.just(()),
 }
 results: dict[Method, st.SearchStrategy[Any]] = {
@@ -298,6 +301,7 @@ results: dict[Method, st.SearchStrategy[Any]] = {
     Method.PURGE: applied,
     Method.RUNS: rows(records),
     Method.UNDO: taken_back,
+    Method.EXAMINE: rows(st.builds(Finding, texts, st.sampled_from(State), texts, texts)),
     Method.CLOSE: st.none(),
 }
 

@@ -12,10 +12,10 @@ import pytest
 
 from aefsync.core.ports import Access, Missing, Open, Scan
 from aefsync.errors import AefsyncError, IncompatibleError, UnreachableError, UsageError
-from aefsync.wire import paramiko as module
 from aefsync.wire.launching import agent_command
 from aefsync.wire.login import Link, Login
-from aefsync.wire.paramiko import ParamikoStream, settings_of
+from aefsync.wire.paramiko import ParamikoStream, access
+from aefsync.wire.paramiko.access import settings_of
 from aefsync.wire.remote import RemoteReplica
 from tests.support.sshd import Sshd, make_key
 from tests.support.trees import tree
@@ -173,7 +173,7 @@ def test_a_login_without_an_agent(server: Sshd, opened: Opener, home: Path) -> N
 
 
 def test_silence_has_an_end(server: Sshd, opened: Opener) -> None:
-    server.far(Path("/"), forced="exec sleep 60")
+    server.far(Path("/"), forced="exec cat >/dev/null")
     stream = opened(link=LINK._replace(timeout_s=0.05))
     with pytest.raises(TimeoutError, match="no byte for"):
         stream.read(1)
@@ -186,4 +186,4 @@ def test_what_only_ssh_can_do_is_refused(server: Sshd, home: Path) -> None:
     plain = settings_of(Login("plain"), LINK)
     assert (plain.host, plain.port, plain.user) == ("plain", 99, "me")
     assert settings_of(Login("plain", "you", 5), LINK._replace(port=6)).port == 5
-    assert module.WINDOW <= 32 << 20
+    assert access.WINDOW <= 32 << 20

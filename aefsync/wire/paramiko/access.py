@@ -1,9 +1,4 @@
-"""SSH as paramiko speaks it: where there is no ssh program, or on request; the one door to paramiko.
-
-Of the user's ssh configuration it takes host, port, user, keys and known hosts; jump hosts and proxy commands are the
-business of the ssh program.  A larger window than `WINDOW` does not make it faster, and 128 MiB made it fail when keys
-were renewed.
-"""
+"""Logging in by paramiko: whom the user's ssh configuration names, by which keys, and whose host keys are taken."""
 
 from __future__ import annotations
 
@@ -11,18 +6,14 @@ import getpass
 import logging
 import os
 import socket
-import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import paramiko
 
-from aefsync.errors import AefsyncError, UnreachableError, UsageError
+from aefsync.errors import AefsyncError, UsageError
 from aefsync.wire import failures
-from aefsync.wire.launching import no_agent
-from aefsync.wire.login import Link, Login, has_terminal
-from aefsync.wire.process import Ending
-from aefsync.wire.stderr import StandardError
+from aefsync.wire.login import Link, Login
 
 WINDOW = 16 << 20
 PACKET = 32 << 10
@@ -31,9 +22,11 @@ DIGESTS = (
     *("hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com"),
     *("hmac-sha2-256", "hmac-sha2-512"),
 )
-_KEEP_ALIVE_S = 20
 _END_S = 5.0
 _SYSTEM_KNOWN_HOSTS = "/etc/ssh/ssh_known_hosts"
+
+LOG = logging.getLogger("paramiko")
+"""Where paramiko says how far it gets (`tracing`), to whoever listens."""
 
 Ask = Callable[[str], str]
 
@@ -70,111 +63,6 @@ class Settings(NamedTuple):
     key_alias: str | None
 
 
-class ParamikoStream:
-    """A stream over a channel on which a command is run that leads to an agent; connects when it is first used.
-
-    `ask` puts a question to the user, who answers unseen; without it nothing is asked.
-    """
-
-    def __init__(self, login: Login, link: Link, command: str, heard: Callable[[str], None], ask: Ask | None) -> None:
-        self.sent_bytes = 0
-        self.received_bytes = 0
-        self._login = login
-        self._link = link
-        self._command = command
-        self._heard = heard
-        self._ask = ask
-        self._connecting = threading.Lock()
-        self._failure: AefsyncError | None = None
-        self._client: paramiko.SSHClient | None = None
-        self._opened: paramiko.Channel | None = None
-        self._errors: StandardError | None = None
-        self._closed = False
-
-    def read(self, size: int) -> bytes:
-        try:
-            data = self._channel.recv(size)
-        except TimeoutError:
-            raise TimeoutError(f"no byte for {self._link.timeout_s:g} s") from None
-        self.received_bytes += len(data)
-        return data
-
-    def write(self, data: bytes) -> None:
-        channel = self._channel
-        view = memoryview(data)
-        try:
-            while view:
-                count = channel.send(bytes(view[:PACKET]))
-                if not count:
-                    raise BrokenPipeError
-                self.sent_bytes += count
-                view = view[count:]
-        except TimeoutError:
-            raise TimeoutError(f"no byte for {self._link.timeout_s:g} s") from None
-
-    def met(self) -> None:
-        if self._errors is not None:
-            self._errors.release()
-
-    def loss(self, said: bytes | None) -> AefsyncError:
-        if self._opened is None or self._errors is None:
-            return UnreachableError("connection lost", transient=True)
-        self._opened.status_event.wait(1.0)
-        code = self._opened.exit_status if self._opened.exit_status_ready() else -1
-        if code < 0:
-            return failures.passing("connection lost: the other side has closed")
-        if said is not None:
-            return no_agent(self._login, Ending(code, said, self._errors.lines(0.5)))
-        how = f"the agent has ended (exit status {code})" if code else "the other side has closed"
-        return UnreachableError(f"connection lost: {how}", transient=True)
-
-    def close(self) -> None:
-        """Let the agent end by the end of its input, then disconnect."""
-        with self._connecting:
-            self._closed = True
-        if self._opened is not None and not self._opened.closed:
-            self._opened.shutdown_write()
-            self._opened.status_event.wait(_END_S)
-        if self._client is not None:
-            _hang_up(self._client)
-
-    @property
-    def _channel(self) -> paramiko.Channel:
-        with self._connecting:
-            if self._failure is not None:
-                raise self._failure
-            if self._closed:
-                raise ConnectionError("the stream is closed")
-            if self._opened is None:
-                try:
-                    self._opened = self._open()
-                except AefsyncError as error:
-                    self._failure = error
-                    raise
-            return self._opened
-
-    def _open(self) -> paramiko.Channel:
-        settings = settings_of(self._login, self._link)
-        try:
-            self._client = _log_in(settings, self._link, self._ask)
-            transport = self._client.get_transport()
-            assert transport is not None
-            transport.set_keepalive(_KEEP_ALIVE_S)
-            channel = transport.open_session(timeout=self._link.connect_timeout_s)
-            channel.settimeout(self._link.timeout_s)
-            channel.exec_command(self._command)
-        except (paramiko.SSHException, EOFError, OSError) as error:
-            raise _explain(settings.host, error) from error
-        self._errors = StandardError(lambda: _read_stderr(channel), self._heard)
-        return channel
-
-
-def connect(login: Login, link: Link, command: str, heard: Callable[[str], None]) -> ParamikoStream:
-    """A stream that asks on the terminal, where there is one."""
-    logging.getLogger("paramiko").addHandler(logging.NullHandler())
-    return ParamikoStream(login, link, command, heard, getpass.getpass if has_terminal() else None)
-
-
 def settings_of(login: Login, link: Link) -> Settings:
     """What the command line and the user's configuration say; raises `UsageError` for what only ssh can do."""
     config = paramiko.SSHConfig()
@@ -199,7 +87,7 @@ def settings_of(login: Login, link: Link) -> Settings:
     )
 
 
-def _log_in(settings: Settings, link: Link, ask: Ask | None) -> paramiko.SSHClient:
+def log_in(settings: Settings, link: Link, ask: Ask | None) -> paramiko.SSHClient:
     """Connect by key or agent; where that is not enough, by what the user answers."""
     client = paramiko.SSHClient()
     for place in (_SYSTEM_KNOWN_HOSTS, settings.known_hosts):
@@ -213,15 +101,15 @@ def _log_in(settings: Settings, link: Link, ask: Ask | None) -> paramiko.SSHClie
         except paramiko.AuthenticationException:
             if ask is None:
                 raise
-            _hang_up(client)
+            hang_up(client)
             _connect(client, settings, link, ask(f"{settings.user}@{settings.host}'s password, or that of the key: "))
     except BaseException:
-        _hang_up(client)
+        hang_up(client)
         raise
     return client
 
 
-def _hang_up(client: paramiko.SSHClient) -> None:
+def hang_up(client: paramiko.SSHClient) -> None:
     """Disconnect, and wait for the thread that speaks."""
     transport = client.get_transport()
     client.close()
@@ -231,6 +119,7 @@ def _hang_up(client: paramiko.SSHClient) -> None:
 
 def _connect(client: paramiko.SSHClient, settings: Settings, link: Link, password: str | None) -> None:
     connection = socket.create_connection((settings.host, settings.port), link.connect_timeout_s)
+    LOG.debug("Connecting to %s [%s] port %d.", settings.host, connection.getpeername()[0], settings.port)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     # As a dictionary: the types that go with paramiko do not know that there may be several keys.
     arguments: dict[str, Any] = {
@@ -254,15 +143,8 @@ def _transport(connection: socket.socket, **options: Any) -> paramiko.Transport:
     return transport
 
 
-def _read_stderr(channel: paramiko.Channel) -> bytes:
-    while True:
-        try:
-            return channel.recv_stderr(1 << 16)
-        except TimeoutError:  # silence is the rule there
-            continue
-
-
-def _explain(host: str, error: Exception) -> AefsyncError:
+def explain(host: str, error: Exception) -> AefsyncError:
+    """Why a host cannot be reached, or what was lost."""
     match error:
         case _UnknownKeyError():
             return failures.unknown_host_key()

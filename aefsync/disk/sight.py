@@ -1,0 +1,136 @@
+"""Sight: how a scan sees a root.  `Sight` is the port, `LocalSight` fills it in for a directory of this machine.
+
+A scan decides what to look at, and what that means; this looks, and knows how (`spreading` is its way of doing it with
+several processes).  The other one is that of a root behind SFTP (`far/sight`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from array import array
+from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
+
+from aefsync.core.digest import content_digest
+from aefsync.core.view import STAT
+from aefsync.disk.building import Limits, directory_path
+from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.crew import NOBODY, Crew
+from aefsync.disk.filesystem import FileSystem, file_system_of
+from aefsync.disk.hashing import HashFailure, Seen, hash_files
+from aefsync.disk.listing import list_directory, list_names, read_directory
+from aefsync.disk.mount_changes import LocalMounts, MountPoints
+from aefsync.disk.page import Page, PageKey
+from aefsync.disk.spreading import Look, Spread, looks, spread
+
+Wanted = dict[PageKey, "array[int]"]
+"""Positions within pages."""
+Results = Mapping[int, bytes | HashFailure]
+"""Content digests of files of one page, by position."""
+
+
+class Sight(Protocol):
+    """What a scan needs of a root.
+
+    `mounts` are the mount points below it, `unexamined` the directories that were left alone because they are on other
+    file systems.
+    """
+
+    mounts: MountPoints
+    unexamined: set[bytes]
+
+    def ahead(self, pending: list[bytes], entries: int, *, eager: bool) -> Iterator[tuple[bytes, Look | None]]:
+        """Some directories of `pending` (at least one), by their keys with a closing NUL, taken out of it; the caller may
+        add to it as they come.
+
+        With what was seen of each, or `None`: that is to be looked at by itself.  `entries` were seen so far.  `eager`:
+        small files may be read on the way.
+        """
+
+    def look(self, prefix: bytes, *, eager: bool) -> Look | None:
+        """See one directory; `None` where nothing is to be known of it; raises `OSError`."""
+
+    def link_contents(self, prefix: bytes, names: Mapping[int, bytes]) -> dict[int, bytes]:
+        """The digests of the targets of symlinks in a directory, as far as they are there, by whatever numbers they have."""
+
+    def read(self, pages: Mapping[PageKey, Page], wanted: Wanted) -> Iterator[tuple[PageKey, Results]]:
+        """Hash files, page by page, in any order."""
+
+
+class LocalSight(Sight):
+    """A directory of this machine; `file_system` is that of the root."""
+
+    def __init__(
+        self,
+        root: ConfinedRoot,
+        file_system: FileSystem,
+        limits: Limits,
+        *,
+        crew: Crew = NOBODY,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.mounts: MountPoints = LocalMounts(root, limits.mounts, limits.compares)
+        self.unexamined: set[bytes] = set()
+        self._root = root
+        self._limits = limits
+        self._narrowing = limits.narrowing
+        self._crew = crew
+        self._clock_ns = clock_ns
+        self._device = os.fstat(root.fd).st_dev
+        self._file_systems = {self._device: file_system}
+
+    def ahead(self, pending: list[bytes], entries: int, *, eager: bool) -> Iterator[tuple[bytes, Look | None]]:
+        if not (self._crew.pays(entries) and self._file_systems[self._device].stable):
+            yield pending.pop(), None
+            return
+        for prefix, look in looks(self._crew, pending, self._device, self._clock_ns, eager=eager):
+            yield prefix, look if self._narrowing.names(prefix) is None else None
+
+    def look(self, prefix: bytes, *, eager: bool) -> Look | None:
+        path = directory_path(prefix)
+        with self._root.directory(path) as fd:
+            device = os.fstat(fd).st_dev
+            if device != self._device:
+                if self._limits.one_file_system:
+                    self.unexamined.add(path)
+                    return None
+                self._file_systems[device] = file_system_of(fd)
+                self.mounts.cross(path)
+            return None if path in self.mounts.changed else self._look(fd, prefix, self._file_systems[device], eager)
+
+    def _look(self, fd: int, prefix: bytes, file_system: FileSystem, eager: bool) -> Look:  # noqa: FBT001
+        """List a directory; with it read its files, if that is wanted and ctimes can be trusted."""
+        seen_at, names = self._clock_ns(), self._narrowing.names(prefix)
+        if names is not None:
+            return Look(seen_at, list_names(fd, list(names), stable=file_system.stable), {}, file_system)
+        if eager and file_system.stable:
+            with contextlib.suppress(OSError):
+                return Look(seen_at, *read_directory(fd, stable=True), file_system)
+        return Look(seen_at, list_directory(fd, stable=file_system.stable), {}, file_system)
+
+    def link_contents(self, prefix: bytes, names: Mapping[int, bytes]) -> dict[int, bytes]:
+        found: dict[int, bytes] = {}
+        with contextlib.suppress(OSError), self._root.directory(directory_path(prefix)) as fd:
+            for number, name in names.items():
+                with contextlib.suppress(OSError):
+                    found[number] = content_digest(os.readlink(name, dir_fd=fd))
+        return found
+
+    def read(self, pages: Mapping[PageKey, Page], wanted: Wanted) -> Iterator[tuple[PageKey, Results]]:
+        pays = self._crew.pays(sum(map(len, wanted.values())))
+        alone: Iterator[Spread] = ((key, {}) for key in sorted(wanted))
+        for key, known in spread(self._crew, pages, wanted) if pays else alone:
+            page = pages[key]
+            names = page.name_list()
+            stats = [Seen._make(row[1:]) for row in STAT.iter_unpack(page.stats)]
+            rows = {index: stats[index] for index in wanted[key] if index not in known}
+            try:
+                with self._root.directory(directory_path(key[0])) as fd:
+                    results = hash_files(fd, [names[index] for index in rows], list(rows.values()))
+            except FileNotFoundError:
+                results = [HashFailure("vanished", vanished=True)] * len(rows)
+            except OSError as error:
+                results = [HashFailure((error.strerror or str(error)).lower())] * len(rows)
+            yield key, {**known, **dict(zip(rows, results, strict=True))}

@@ -1,0 +1,82 @@
+"""A session's half that deals with the snapshot: what a scan found, completed, compared, and told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from aefsync.core.compare import Span
+from aefsync.core.entry import Entry
+from aefsync.core.path import RelPath
+from aefsync.core.ports import Learned, Open, Phase, Scanned
+from aefsync.core.snapshot import Snapshot
+from aefsync.core.tree import Answer, Question, answer
+from aefsync.disk.reading import materialised, read_pages, unread, within
+from aefsync.disk.recording import learn
+from aefsync.disk.scan import Scanner
+from aefsync.disk.sight import Wanted
+from aefsync.disk.summing import sum_up
+from aefsync.disk.taking import Taking
+from aefsync.errors import AefsyncError
+
+
+class Surveyed:
+    """What is known of a root, wherever that is; there is no scanner before the first scan, nor where it is missing."""
+
+    def __init__(self) -> None:
+        self.on_progress: Callable[[Phase, int, int], None] = lambda phase, done, total: None
+        self._request: Open
+        self._has_begun = False
+        self._closed = False
+        self._taking = Taking()
+        self._scanner: Scanner | None = None
+        self._taken: Snapshot | None = None
+
+    @property
+    def _snapshot(self) -> Snapshot:
+        """The snapshot, put together when it is first asked for: where nothing differs nobody asks."""
+        if self._taken is None:
+            self._taken = self._taking.take(self._scanner)
+        return self._taken
+
+    def read_unread(self, skip: Sequence[Span], only: Sequence[Span] | None) -> Scanned:
+        self._check_open()
+        if self._scanner is None:
+            return self._scanned(complete=True)
+        pages = materialised(self._scanner) if skip or only is not None else self._scanner.pages
+        wanted = unread(pages)
+        if only is not None:
+            wanted = within(wanted, pages, only, inside=True)
+        elif skip:
+            wanted = within(wanted, pages, skip, inside=False)
+        self._read(self._scanner, wanted)
+        return self._scanned(complete=True)
+
+    def _read(self, scanner: Scanner, wanted: Wanted) -> None:
+        total = sum(scanner.pages[key].bytes_of(positions) for key, positions in wanted.items())
+        read_pages(scanner, wanted, lambda done: self.on_progress(Phase.READ, done, total))
+        scanner.seal()
+        scanner.index.flush()
+        self._taken = None
+
+    def fingerprints(self, question: Question) -> Answer:
+        self._check_open()
+        return answer(self._snapshot, question, self._request.nonce)
+
+    def learn(self, learned: Sequence[Learned]) -> None:
+        self._check_open()
+        if self._scanner is not None:
+            learn(self._scanner, {item.path: item.content for item in learned})
+
+    def _find(self, path: RelPath) -> Entry | None:
+        return self._snapshot.find(path) if self._scanner is not None else None
+
+    def _scanned(self, *, complete: bool = False) -> Scanned:
+        # The scanner keeps entry digests of what counts by default; of anything else they are taken for the session.
+        digests = None if self._taking.aspects.is_plain else [memoryview(self._snapshot.digests)]
+        return sum_up(self._scanner, digests, complete=complete)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise AefsyncError("the session is closed")
+        if not self._has_begun:
+            raise AefsyncError("the session has not begun")
