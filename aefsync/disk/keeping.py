@@ -5,16 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aefsync.core.action import Applied
-<<<<<<< HEAD
+from aefsync.core.finding import Finding
 from aefsync.core.past import RunRecord, TakenBack, TrashItem, TrashQuery, Undo
 from aefsync.core.path import RelPath
-from aefsync.core.ports import Access, Open, Phase
-=======
-from aefsync.core.finding import Finding
-from aefsync.core.past import RunRecord, TakenBack, TrashQuery, Undo
-from aefsync.core.path import RelPath
-from aefsync.core.ports import Access, Phase, TrashItem
->>>>>>> main
+from aefsync.core.ports import Access, Phase
 from aefsync.core.space import Space
 from aefsync.disk.assembly import Assembly, unfinished
 from aefsync.disk.confined import ConfinedRoot

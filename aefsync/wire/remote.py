@@ -10,13 +10,9 @@ from typing import Any
 from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span, batches
 from aefsync.core.entry import Entry
-<<<<<<< HEAD
+from aefsync.core.finding import Finding
 from aefsync.core.members import Memory
 from aefsync.core.past import RunRecord, TakenBack, TrashItem, TrashQuery, Undo
-=======
-from aefsync.core.finding import Finding
-from aefsync.core.past import RunRecord, TakenBack, TrashQuery, Undo
->>>>>>> main
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Learned, Open, Opened, Phase, Piece, Scan, Scanned
 from aefsync.core.recipe import Recipe, Run

@@ -20,11 +20,8 @@ from aefsync.core.version import Version
 from aefsync.core.view import View
 from aefsync.wire.messages.aspects import AspectsRow, Extras, pack_extras, with_extras
 from aefsync.wire.messages.content import LearnCall, MatchCall, ReadCall, RecipesCall, ReuseCall, StageCall, WriteCall
-<<<<<<< HEAD
-from aefsync.wire.messages.members import RecallRow, RememberCall
-=======
 from aefsync.wire.messages.examined import ExamineCall
->>>>>>> main
+from aefsync.wire.messages.members import RecallRow, RememberCall
 from aefsync.wire.messages.past import PurgeCall, RunsCall, TrashCall, UndoCall
 from aefsync.wire.messages.rows import (
     MAX_PARALLEL,

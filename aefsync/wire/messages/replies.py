@@ -19,11 +19,8 @@ from aefsync.core.stores import Stores
 from aefsync.core.tree import Answer
 from aefsync.wire.messages.aspects import Extras, StoresRow, pack_extras, with_extras
 from aefsync.wire.messages.changes import ChangeRow, RunRow
-<<<<<<< HEAD
-from aefsync.wire.messages.members import RememberReply, StandingRow
-=======
 from aefsync.wire.messages.examined import ExamineReply
->>>>>>> main
+from aefsync.wire.messages.members import RememberReply, StandingRow
 from aefsync.wire.messages.rows import (
     ByteStrings,
     Count,
