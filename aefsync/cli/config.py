@@ -8,6 +8,10 @@
     replicas = ["~/photos", {name = "nas", location = "nas:photos"}]
     on-change = "/usr/local/bin/tell"
 
+    [[sets.photos.rules]]           what becomes of conflicts on paths like this; the last rule that fits wins
+    glob = "*.xmp"
+    conflicts = "newest"
+
 What is on the command line wins, then the environment, the set, the defaults; filters add up, in the order defaults,
 set, environment or line, so that naming one more pattern never uncovers what the file leaves out.  What must not be
 taken by accident (`--mirror`, `--allow-*`, ...) is taken from the command line only.
@@ -21,6 +25,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from aefsync.cli.filters import FILTERS
+from aefsync.core.policy import Rule, parse_rule
 from aefsync.errors import UsageError
 
 Table = Mapping[str, Any]
@@ -30,11 +35,12 @@ _REMOTE = re.compile(r"[^/]*:")
 
 
 class ReplicaSet(NamedTuple):
-    """The replicas of a set, the names that some of them have (else empty), and the options for the set."""
+    """The replicas of a set, the names that some of them have (else empty), the options for the set, and its rules."""
 
     locations: tuple[str, ...]
     names: tuple[str, ...]
     options: Table
+    rules: tuple[Rule, ...] = ()
 
 
 class Config(NamedTuple):
@@ -106,8 +112,6 @@ def _table(file: str, key: str, value: Any) -> dict[str, Any]:
 
 def _set(file: str, name: str, table: dict[str, Any], home: str) -> ReplicaSet:
     where = f"{file}: sets.{name}"
-    if "rules" in table:
-        raise UsageError(f"{where}.rules: rules for conflicts are not there yet")
     replicas = table.get("replicas")
     if not isinstance(replicas, list) or not replicas:
         raise UsageError(f"{where}.replicas: a list of locations is missing")
@@ -115,8 +119,23 @@ def _set(file: str, name: str, table: dict[str, Any], home: str) -> ReplicaSet:
     names = [own for _, own in pairs if own]
     if len(names) != len(set(names)):
         raise UsageError(f"{where}.replicas: a name is given twice")
-    options = {key: value for key, value in table.items() if key != "replicas"}
-    return ReplicaSet(tuple(location for location, _ in pairs), tuple(own for _, own in pairs), options)
+    options = {key: value for key, value in table.items() if key not in ("replicas", "rules")}
+    rules = _rules(f"{where}.rules", table.get("rules", []))
+    return ReplicaSet(tuple(location for location, _ in pairs), tuple(own for _, own in pairs), options, rules)
+
+
+def _rules(where: str, value: Any) -> tuple[Rule, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise UsageError(f"{where}: rules are tables, each under [[...]]")
+    rules = []
+    for table in value:
+        if set(table) != {"glob", "conflicts"} or not all(isinstance(each, str) for each in table.values()):
+            raise UsageError(f'{where}: a rule is glob = "...", conflicts = "..."')
+        try:
+            rules.append(parse_rule(table["glob"], table["conflicts"]))
+        except ValueError as error:
+            raise UsageError(f"{where}: {error}") from None
+    return tuple(rules)
 
 
 def _replica(where: str, value: Any, home: str) -> tuple[str, str]:

@@ -9,13 +9,14 @@ from typing import Annotated, NamedTuple
 import typer
 
 from aefsync.cli.chosen import Chosen, at_least_two, replicas
-from aefsync.cli.command import configured, is_on_the_line
+from aefsync.cli.command import configured
 from aefsync.cli.counting import Counting, counted
 from aefsync.cli.hooking import Hooking, hooks_of
 from aefsync.cli.options import Allowing, Comparing, Locations, Output, option, request
 from aefsync.cli.playing import announced, play
 from aefsync.cli.reaching import Reaching, link
 from aefsync.cli.replica_names import label, spoken
+from aefsync.cli.resolving import Resolving, resolution_of
 from aefsync.cli.safety import Safety, min_free_of, writing_of
 from aefsync.cli.units import duration_s
 from aefsync.core.ports import Monitor
@@ -30,9 +31,6 @@ class Repairing(NamedTuple):
 
     dry_run: Annotated[bool, option("-n", "--dry-run", says="Only say what would be done (implies -i).")] = False
     itemize: Annotated[bool, option("-i", "--itemize-changes", says="A line for each action.")] = False
-    resolve: Annotated[
-        str | None, option("--resolve", says="Which version wins: lww, the one last written.", metavar="lww")
-    ] = None
     mirror: Annotated[
         bool,
         option("--mirror", says="A is the truth: extras on the others go to their trash.", environment_too=False),
@@ -67,6 +65,7 @@ def repair(
     ctx: typer.Context,
     locations: Locations,
     repairing: Repairing,
+    resolving: Resolving,
     safety: Safety,
     hooking: Hooking,
     allowing: Allowing,
@@ -77,11 +76,11 @@ def repair(
 ) -> int:
     """Make replicas agree (also: aefsync sync).
 
-    The newest version of each path wins, and what only one replica has is copied to the others; nothing is deleted.
-    With --mirror all others become like A. What is replaced or deleted goes to the trash of its replica: see aefsync
-    trash.
+    Replicas remember what they have seen, so deletions travel, and of versions that had not seen each other both are
+    kept: see aefsync conflicts. With --resolve lww the newest one wins and nothing is deleted, with --mirror all others
+    become like A. What is replaced or deleted goes to the trash of its replica: see aefsync trash.
     """
-    _check(ctx, repairing)
+    _check(repairing)
     limit = repairing.max_duration
     chosen = _in_order(
         at_least_two("repair", replicas(ctx, locations)), repairing, by_set=configured(ctx).chosen is not None
@@ -98,6 +97,7 @@ def repair(
         allow_unrelated_roots=repairing.allow_unrelated_roots,
         writing=writing_of(ctx, safety),
         min_free=min_free_of(safety),
+        **resolution_of(ctx, resolving, chosen, mirror=repairing.mirror)._asdict(),
     )
     hooks = hooks_of(hooking)
     notices = [_direction(chosen.locations)] if repairing.mirror else []
@@ -111,13 +111,7 @@ def repair(
     return play(output, begin, itemize=itemize)
 
 
-def _check(ctx: typer.Context, repairing: Repairing) -> None:
-    if repairing.mirror and is_on_the_line(ctx, "resolve"):
-        raise UsageError("--mirror and --resolve exclude each other: with --mirror the first replica is the truth")
-    if repairing.resolve == "versions":
-        raise UsageError("--resolve versions is not there yet; --resolve lww is, and is the default")
-    if repairing.resolve not in (None, "lww"):
-        raise UsageError(f"--resolve: {repairing.resolve!r} is no way to resolve; lww is")
+def _check(repairing: Repairing) -> None:
     if not re.fullmatch(r"\d{1,18}|(\d{1,2}|100)%", repairing.max_delete):
         raise UsageError(f"--max-delete: {repairing.max_delete!r} is neither a number nor a percentage")
 

@@ -17,6 +17,7 @@ from aefsync.cli import app
 from aefsync.cli.rsync_habits import TRANSLATIONS
 from aefsync.core.identity import Allowed
 from aefsync.core.metadata import PLAIN
+from aefsync.core.policy import Policies, Policy, PolicyKind
 from aefsync.sync import places
 from aefsync.sync.request import DiffRequest, RepairRequest, Request
 from tests.cli.scripted import DIFF, REPAIR, Engine, acted, install, only_a, summary
@@ -76,8 +77,18 @@ def test_diff_options(
     [
         ([], {}),
         (["-n"], {"dry_run": True}),
-        (["--mirror"], {"mirror": True}),
-        (["--resolve", "lww"], {}),
+        (["--mirror"], {"mirror": True, "policies": None}),
+        (["--resolve", "lww"], {"policies": None}),
+        (["--resolve", "versions", "--conflicts", "newest"], {"policies": Policies(Policy(PolicyKind.NEWEST))}),
+        (
+            ["--conflicts", "prefer:c"],
+            {"policies": Policies(Policy(PolicyKind.PREFER, "c")), "preferred": (("c", 2),)},
+        ),
+        (
+            ["--conflicts=prefer:B"],
+            {"policies": Policies(Policy(PolicyKind.PREFER, "B")), "preferred": (("B", 1),)},
+        ),
+        (["--conflicts", "merge:m {a}"], {"policies": Policies(Policy(PolicyKind.MERGE, "m {a}"))}),
         (["--max-delete", "7"], {"max_delete": "7"}),
         (["--max-delete=100%"], {"max_delete": "100%"}),
         (["--no-create-root"], {"create_root": False}),
@@ -88,7 +99,8 @@ def test_repair_options(
     monkeypatch: pytest.MonkeyPatch, places_of_ours: dict[str, str], words: list[str], fields: dict[str, Any]
 ) -> None:
     common = Request(("a", "b", "c"), **places_of_ours)
-    assert asked_of(monkeypatch, "repair", *words, "a", "b", "c") == RepairRequest(common, **fields)
+    wanted = {"policies": Policies(), **fields}
+    assert asked_of(monkeypatch, "repair", *words, "a", "b", "c") == RepairRequest(common, **wanted)
 
 
 def test_sync_is_repair(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +137,11 @@ def test_options_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_mirror_beside_resolve_from_the_environment_is_no_contradiction(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AEFSYNC_RESOLVE", "lww")
+    monkeypatch.setenv("AEFSYNC_CONFLICTS", "newest")
     assert asked_of(monkeypatch, "repair", "--mirror", "a", "b").mirror
+    assert asked_of(monkeypatch, "repair", "a", "b").policies is None
+    policies = asked_of(monkeypatch, "repair", "a", "b", "--resolve=versions").policies
+    assert policies == Policies(Policy(PolicyKind.NEWEST))
 
 
 @pytest.mark.parametrize(
@@ -167,7 +183,12 @@ def test_state_dir(environ: dict[str, str], expected: str) -> None:
         (["diff", "a", "b", "--exclude-from", "/nowhere"], "--exclude-from: /nowhere: No such file"),
         (["diff", "a", "b", "--color", "blue"], "--color: 'blue' is none of auto, always, never"),
         (["repair", "a", "b", "--mirror", "--resolve", "lww"], "--mirror and --resolve exclude each other"),
-        (["repair", "a", "b", "--resolve", "versions"], "--resolve versions is not there yet"),
+        (["repair", "a", "b", "--mirror", "--conflicts", "skip"], "--mirror and --conflicts exclude each other"),
+        (["repair", "a", "b", "--resolve", "lww", "--conflicts", "skip"], "--conflicts belongs to --resolve versions"),
+        (["repair", "a", "b", "--conflicts", "mine"], "--conflicts: 'mine' is no policy for conflicts; there are keep"),
+        (["repair", "a", "b", "--conflicts", "prefer:C"], "prefer:C: there is no such replica; there are A (a), B (b)"),
+        (["repair", "a", "b", "--conflicts", "merge:it's"], "merge:it's: no closing quotation"),
+        (["repair", "a", "b", "--conflicts", "merge"], "--conflicts: 'merge': it is merge:CMD"),
         (["repair", "a", "b", "--resolve", "mine"], "--resolve: 'mine' is no way to resolve"),
         (["repair", "a", "b", "--max-delete", "x"], "--max-delete: 'x' is neither"),
         (["repair", "a", "b", "--max-delete", "101%"], "--max-delete: '101%' is neither"),

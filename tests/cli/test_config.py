@@ -9,6 +9,8 @@ import pytest
 
 from aefsync.cli import app
 from aefsync.cli.config import place
+from aefsync.core.path import RelPath
+from aefsync.core.policy import Policies
 from tests.cli.scripted import Engine, install, summary
 
 FILE = """
@@ -20,13 +22,25 @@ include = "keep.tmp"
 [sets.photos]
 replicas = ["~/p", {name = "nas", location = "nas:p"}, {name = "usb", location = "/mnt/usb"}]
 exclude = "*.cache"
+conflicts = "skip"
 on-change = "tell 'the world'"
 max-delete = "9%"
 one-file-system = true
 
+[[sets.photos.rules]]
+glob = "*.xmp"
+conflicts = "newest"
+
+[[sets.photos.rules]]
+glob = "raw"
+conflicts = "prefer:nas"
+
 [sets.other]
 replicas = ["/o", "/p"]
 """
+
+
+RULE = "[sets.x]\nreplicas = ['/a']\n[[sets.x.rules]]\n"
 
 
 @pytest.fixture
@@ -101,6 +115,16 @@ def test_a_set_stands_for_its_replicas(config: Path, home: Path, engines: dict[s
     assert asked(engines, "undo").locations == asked(engines, "list_trash").locations == places
 
 
+def test_rules_of_a_set_hold_for_it(config: Path, engines: dict[str, Engine]) -> None:
+    app.run(["repair", "@photos"])
+    policies, preferred = asked(engines).policies, asked(engines).preferred
+    paths = (RelPath(b"a"), RelPath(b"a.xmp"), RelPath(b"raw/a.xmp"))
+    assert [str(policies.of(path)) for path in paths] == ["skip", "newest", "prefer:nas"]
+    assert preferred == (("nas", 1),)
+    app.run(["repair", "A", "B"])
+    assert engines["repair"].asked[1][0].policies == Policies()
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
@@ -153,7 +177,12 @@ def test_the_truth_of_a_set_is_named(
         ("[sets.x]\nreplicas = [{name = 'a', location = 1}]", "names and locations are texts"),
         ("[sets.x]\nreplicas = [{name='a',location='/a'},{name='a',location='/b'}]", "a name is given twice"),
         ("[sets.x]\nreplicas = ['/a', '/b']\nmirror = true", "sets.x.mirror: --mirror is taken from"),
-        ("[sets.x]\nreplicas = ['/a']\n[[sets.x.rules]]\nglob = '*'", "sets.x.rules: rules for conflicts are not"),
+        ("[sets.x]\nreplicas = ['/a']\n[[sets.x.rules]]\nglob = '*'", 'sets.x.rules: a rule is glob = "...", conf'),
+        ("[sets.x]\nreplicas = ['/a']\nrules = 1", "sets.x.rules: rules are tables"),
+        (f"{RULE}glob = '*'\nconflicts = 1", "sets.x.rules: a rule is"),
+        (f"{RULE}glob = '*'\nconflicts = 'skip'\nsuspects = 'x'", "sets.x.rules: a rule is"),
+        (f"{RULE}glob = '['\nconflicts = 'skip'", "sets.x.rules: '[': [ is not closed"),
+        (f"{RULE}glob = '*'\nconflicts = 'mine'", "sets.x.rules: 'mine' is no policy"),
         ("x = [\n}", "(at line 2, column 1)"),
         ("\xff", "invalid"),
     ],

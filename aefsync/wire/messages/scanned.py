@@ -25,7 +25,7 @@ class HistoryRow(Row):
         return cls(scanned.history, graves, standing and StandingRow.of(standing), restored) if any(said) else None
 
     def told(self, scanned: Scanned) -> Scanned:
-        standing = self.standing and self.standing.standing()
+        standing = self.standing.standing() if self.standing else None
         return scanned._replace(history=self.history, graves=self.graves, standing=standing, restored=self.restored)
 
 

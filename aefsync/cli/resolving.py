@@ -1,0 +1,95 @@
+"""The options that say which version of a path wins, and what becomes of conflicts."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from typing import Annotated, NamedTuple
+
+import typer
+
+from aefsync.cli.chosen import Chosen
+from aefsync.cli.command import configured, is_on_the_line
+from aefsync.cli.options import option
+from aefsync.cli.replica_names import label
+from aefsync.core.policy import Policies, Policy, PolicyKind, parse_policy
+from aefsync.errors import UsageError
+
+VERSIONS, LWW = "versions", "lww"
+
+
+class Resolving(NamedTuple):
+    """How replicas that differ are made to agree."""
+
+    resolve: Annotated[
+        str,
+        option(
+            "--resolve",
+            says="Which version wins: the one that had seen the other (versions), or the one last written (lww).",
+            metavar="versions|lww",
+        ),
+    ] = VERSIONS
+    conflicts: Annotated[
+        str,
+        option(
+            "--conflicts",
+            says="What becomes of versions that had not seen each other: keep-both (default), newest, skip, "
+            "prefer:REPLICA, merge:CMD.",
+            metavar="POLICY",
+        ),
+    ] = str(PolicyKind.KEEP_BOTH)
+
+
+class Resolution(NamedTuple):
+    """The same for the engine: no `policies` where the last write wins."""
+
+    policies: Policies | None = None
+    preferred: tuple[tuple[str, int], ...] = ()
+
+
+def resolution_of(ctx: typer.Context, resolving: Resolving, chosen: Chosen, *, mirror: bool) -> Resolution:
+    """How the replicas of a command line are made to agree; raises `UsageError`."""
+    _check(ctx, resolving, mirror=mirror)
+    if mirror or resolving.resolve == LWW:
+        return Resolution()
+    config, own = configured(ctx)
+    try:
+        policies = Policies(parse_policy(resolving.conflicts), own.rules if own else ())
+    except ValueError as error:
+        raise UsageError(f"--conflicts: {error}") from None
+    for policy in policies.all:
+        _check_command(policy)
+    return Resolution(policies, tuple(dict(_preferred(policies, chosen, config.file)).items()))
+
+
+def _check(ctx: typer.Context, resolving: Resolving, *, mirror: bool) -> None:
+    for name in ("resolve", "conflicts"):
+        if mirror and is_on_the_line(ctx, name):
+            raise UsageError(f"--mirror and --{name} exclude each other: with --mirror the first replica is the truth")
+    if resolving.resolve not in (VERSIONS, LWW):
+        raise UsageError(f"--resolve: {resolving.resolve!r} is no way to resolve; {VERSIONS} and {LWW} are")
+    if resolving.resolve == LWW and is_on_the_line(ctx, "conflicts"):
+        raise UsageError("--conflicts belongs to --resolve versions: where the last write wins, nothing is in conflict")
+
+
+def _check_command(policy: Policy) -> None:
+    try:
+        is_empty = policy.kind is PolicyKind.MERGE and not shlex.split(policy.argument)
+    except ValueError as error:
+        raise UsageError(f"{policy}: {str(error).lower()}") from None
+    if is_empty:
+        raise UsageError(f"{policy}: no command")
+
+
+def _preferred(policies: Policies, chosen: Chosen, file: str) -> Iterator[tuple[str, int]]:
+    """The replicas that policies prefer, by what these call them: a name, a location or a label."""
+    labels = tuple(map(label, range(len(chosen.locations))))
+    for policy in policies.all:
+        if policy.kind is PolicyKind.PREFER:
+            called = (each for each in (chosen.names, chosen.locations, labels) if policy.argument in each)
+            found = next(called, None)
+            if found is None:
+                known = ", ".join(f"{own} ({location})" for own, location in zip(labels, chosen.locations, strict=True))
+                hint = f"a rule may come from {file}" if file else None
+                raise UsageError(f"{policy}: there is no such replica; there are {known}", hint=hint)
+            yield policy.argument, found.index(policy.argument)
