@@ -28,7 +28,8 @@ class Act(enum.StrEnum):
     DELETE = "delete"
     """move to the trash; a directory only when it is empty"""
     RECORD = "version"
-    """nothing but remember the version: of what is there already, or of its having been deleted"""
+    """nothing but remember the version: of what is there already, or of its having been deleted; never pending, as nothing
+    on the disk would tell after a crash whether the other replicas had done their part"""
 
 
 class Action(NamedTuple):

@@ -5,7 +5,8 @@ Each replica carries out its actions in four passes over all decisions:
     MOVE    clashing files and links are renamed to their conflict copies
     DELETE  children before parents
     PUT     everything new or replaced, and metadata, parents before children
-    CLOSE   permission bits of directories that have to lose some, children before parents
+    CLOSE   permission bits of directories that have to lose some, children before parents; and versions are adopted
+            of what is there already
 
 So a path is free before something else takes it, a directory is empty before it goes and exists before it is filled,
 and nothing is taken out of a directory's permissions while there is work left in it: where the mode that is wanted
@@ -248,7 +249,7 @@ class _Draft:
 
     def record(self, replica: int, action: Action) -> None:
         """A version that is adopted, and nothing else; people are not told."""
-        self._add(replica, Pass.PUT, action)
+        self._add(replica, Pass.CLOSE, action)
 
     def delete(self, replica: int, found: Entry, reason: str, version: Version | None = None) -> None:
         place = self._add(replica, Pass.DELETE, Action(Act.DELETE, found.path, None, found, tombstone=version))

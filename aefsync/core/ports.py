@@ -117,7 +117,7 @@ class Scan(NamedTuple):
     versions: bool = False
     """judge what is found by what the sidecar remembers: entries have versions from now on, and deletions are known"""
     watermark: Vector = ()
-    """tombstones at or below it are left out"""
+    """tombstones at or below it are forgotten"""
     claims: tuple[Encounter, ...] = ()
     """what other members (`id`) hold for the last mark of this replica; where one is none of its own, it was restored:
     it takes another author, and what it did since it last met that member counts as done by that one"""

@@ -72,12 +72,15 @@ def known_of(entries: Versions, graves: Graves) -> dict[int, Vector]:
 
 def hinging(entries: Versions, graves: Graves) -> list[int]:
     """The replicas whose version was not read though the verdict hangs on its content."""
-    unread = [i for i, entry in enumerate(entries) if entry is not None and not entry.is_read]
-    if not unread:
-        return []
-    raw = {i: (entry.version or FOUND).vector for i, entry in enumerate(entries) if entry is not None}
-    raw |= {i: version.vector for i, version in enumerate(graves) if version is not None}
-    return [i for i in unread if any(_is_open(raw[i], other) for j, other in raw.items() if i != j)]
+    vectors = {i: (entry.version or FOUND).vector for i, entry in enumerate(entries) if entry is not None}
+    unread = [i for i in vectors if not at(entries, i).is_read]
+    # A tombstone has no content to tell it from: only where an entry comes from may have to be known.
+    is_buried = any(graves)
+    return [
+        i
+        for i in unread
+        if (is_buried and not vectors[i]) or any(_is_open(vectors[i], other) for j, other in vectors.items() if i != j)
+    ]
 
 
 def _is_open(one: Vector, other: Vector) -> bool:

@@ -174,7 +174,7 @@ def _take_census(session: Session, survey: Survey, request: RepairRequest) -> _C
     differences = Differences()
     alone = [0] * len(survey.scans)
     everywhere: set[int] = set()
-    is_unread = False
+    is_unread = is_buried = False
     for difference in survey.differences(session):
         if request.mirror and difference.entries[0] is None and difference.path in survey.above:
             continue  # on the way to what is to go, but not chosen itself
@@ -184,7 +184,8 @@ def _take_census(session: Session, survey: Survey, request: RepairRequest) -> _C
             alone[holders[0]] += 1
         everywhere.update(holders)
         is_unread = is_unread or bool(unread(difference.entries))
-    return _Census(differences, tuple(alone), is_unread and len(everywhere) > 1)
+        is_buried = is_buried or bool(difference.graves)
+    return _Census(differences, tuple(alone), is_unread and (is_buried or len(everywhere) > 1))
 
 
 def _unread(session: Session, survey: Survey, wanted: Iterable[tuple[int, bytes]]) -> list[list[Span]]:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from aefsync.core.action import Act, Action, Applied, KeptCopy
+from aefsync.core.conflict import original_name
 from aefsync.core.path import RelPath
 from aefsync.core.plan import Pass, Place, Transfer
 from aefsync.core.ports import Monitor, Phase
@@ -89,6 +90,8 @@ class _Passes:
         self._done: dict[tuple[int, Pass], Flags] = {}
         self._failed: dict[int, tuple[frozenset[RelPath], ...]] = {}
         """Conflict copies that did not arrive, by window."""
+        self._undone: set[RelPath] = set()
+        """Paths on which some replica did not do its part, and those that have lost a conflict copy so."""
         for number, size in enumerate(decided.load.sizes):
             self._watch(number, size)
 
@@ -113,6 +116,10 @@ class _Passes:
         )
         done = {earlier: self._done.pop((window.number, earlier), none) for earlier in Pass if earlier < step}
         done[step] = tuple(bytes(own.done) for own in applied)
+        for own, result in zip(actions, applied, strict=True):
+            undone = (a.path for a, is_done in zip(own, result.done, strict=True) if not is_done)
+            for path in () if all(result.done) else undone:
+                self._undone |= {path, path.sibling(original_name(path.name))}
         if step in (Pass.MOVE, Pass.DELETE):
             self._done |= {(window.number, each): flags for each, flags in done.items()}
         problems = [(number, problem) for number, own in enumerate(applied) for problem in own.problems]
@@ -138,7 +145,7 @@ class _Passes:
         problems: list[Problem] = []
         kept: list[KeptCopy] = []
         for batch in batches(actions):
-            able = [not (action.act in (Act.CREATE, Act.COPY) and action.path in failed) for action in batch]
+            able = [not self._is_idle(action, failed) for action in batch]
             result = self._session.replicas[number].apply([a for a, ok in zip(batch, able, strict=True) if ok])
             outcomes = iter(result.done)
             done += [ok and next(outcomes) for ok in able]
@@ -147,6 +154,12 @@ class _Passes:
             self._applied[number] += len(batch)
             self._monitor.progress(number, Phase.APPLY, self._applied[number], self._totals[number])
         return Applied(tuple(done), tuple(problems), tuple(kept))
+
+    def _is_idle(self, action: Action, failed: frozenset[RelPath]) -> bool:
+        """Whether an action would have nothing to put in place, or adopt a version that others failed to make."""
+        if action.act is Act.RECORD:
+            return action.path in self._undone
+        return action.act in (Act.CREATE, Act.COPY) and action.path in failed
 
 
 def _left_undone(actions: Sequence[Action]) -> Applied:

@@ -174,7 +174,10 @@ def _carry_out(decisions: Decisions, hosts: Sequence[Host], done: list[list[Acti
                     done[number].append(action)
 
 
-def _meant(action: Action) -> Record | None:
+def _meant(action: Action, *, done: bool = False) -> Record | None:
+    if action.act is Act.RECORD and not done:
+        # Nothing on the disk would tell whether it came to that, and the others did their part.
+        return None
     if action.wanted is None:
         # Without a tombstone something else is to take its place.
         return action.tombstone and Record(action.tombstone, None)
@@ -183,7 +186,7 @@ def _meant(action: Action) -> Record | None:
 
 
 def _record(host: Host, action: Action) -> None:
-    record = _meant(action)
+    record = _meant(action, done=True)
     if record is not None:
         host.known[action.path] = record._replace(entry=record.entry and host.tree.entries[action.path])
 

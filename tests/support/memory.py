@@ -5,6 +5,7 @@ It keeps the port's promises and no more; the contract suite (tests/contract) ho
 
 from __future__ import annotations
 
+import copy
 import itertools
 import stat
 from collections import Counter
@@ -18,18 +19,23 @@ from aefsync.core.compare import Span, spans_of
 from aefsync.core.digest import PUBLIC_KEY, ROOT_DIGEST, content_digest
 from aefsync.core.entry import UNKNOWN, Entry, Kind
 from aefsync.core.finding import Finding, State
+from aefsync.core.graves import buried, graves_at, history
+from aefsync.core.members import Memory
 from aefsync.core.metadata import PERMISSIONS, PLAIN, Aspects, Extra, Owner
+from aefsync.core.minting import needs_reading
 from aefsync.core.past import TRASH_PAGE, ChangeCounts, RunRecord, TakenBack, Title, TrashItem, TrashQuery, Undo
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Learned, Missing, Open, Opened, Phase, Piece, Scan, Scanned
 from aefsync.core.problem import Problem
 from aefsync.core.recipe import CHUNK_DIGEST, LEVELS, Recipe, Run, runs_of
 from aefsync.core.renamed import Rename
-from aefsync.core.snapshot import Block, Snapshot
+from aefsync.core.snapshot import Block, Snapshot, VersionList
 from aefsync.core.space import Space
 from aefsync.core.tree import Answer, Question, answer, range_digest
+from aefsync.core.version import Dot, Grave
 from aefsync.core.view import STAT, View
 from aefsync.errors import AefsyncError, RootError
+from tests.support.remembered import Sidecar
 
 CHUNKER = "runs of equal length"
 _FORMAT = {Kind.FILE: stat.S_IFREG, Kind.DIRECTORY: stat.S_IFDIR, Kind.SYMLINK: stat.S_IFLNK}
@@ -85,6 +91,7 @@ class MemoryTree:
     had_session: bool = False
     free_bytes: int = 1 << 40
     identity: str = ""
+    sidecar: Sidecar | None = None
 
     def put(self, path: bytes, kind: Kind, data: bytes, mode: int, mtime_ns: int) -> None:
         """Put something in place, as an inode of its own."""
@@ -122,8 +129,10 @@ def _block(prefix: bytes, entries: list[Entry]) -> Block:
     names = b"\0".join(entry.path.name for entry in entries)
     stats = b"".join(STAT.pack(_FORMAT[e.kind] | e.mode, e.size, e.mtime_ns, e.ctime_ns, e.inode) for e in entries)
     extras = [entry.extra for entry in entries if entry.extra is not None] or None
+    known = [entry.version for entry in entries if entry.version is not None]
     contents = b"".join(entry.content for entry in entries)
-    return Block(prefix, names, stats, contents, len(entries), extras=extras)
+    versions = VersionList(known) if len(known) == len(entries) else None
+    return Block(prefix, names, stats, contents, len(entries), extras=extras, versions=versions)
 
 
 class MemoryReplica:
@@ -143,6 +152,9 @@ class MemoryReplica:
         self._touched: set[RelPath] = set()
         self._chunks: dict[bytes, bytes] = {}
         self._reused: Counter[RelPath] = Counter()
+        self._past: Sidecar | None = None
+        self._done: list[Action] = []
+        self._restored = False
 
     def hello(self, request: Open) -> Opened:
         created = False
@@ -165,6 +177,7 @@ class MemoryReplica:
             not self.tree.nodes,
             CHUNKER,
             identity=self.tree.identity,
+            standing=self.tree.sidecar.standing() if self.tree.sidecar is not None else None,
         )
 
     def scan(self, request: Scan) -> Scanned:
@@ -173,9 +186,31 @@ class MemoryReplica:
             self.tree.known.clear()
         self._aspects, self._chosen = request.aspects, request.paths
         entries = [self._look(path) for path in self.tree.nodes if self._sees(path)]
+        if request.versions:
+            entries = self._judge(request, entries)
         self._snapshot = snapshot_of(entries, self._aspects)
         self.on_progress(Phase.SCAN, self._snapshot.count, 0)
-        return self._scanned()
+        return self._scanned()._replace(restored=self._restored)
+
+    def _judge(self, request: Scan, entries: list[Entry]) -> list[Entry]:
+        """Judge what is there by the sidecar; only a session that may write keeps the verdict."""
+        writes = self._session().access is Access.WRITE
+        if writes:
+            self._session(Access.WRITE)
+        sidecar = self.tree.sidecar or Sidecar(self.tree.identity or f"{self.tree.number:032x}")
+        sidecar = sidecar if writes else copy.deepcopy(sidecar)
+        self._restored = sidecar.is_disproved(request.claims)
+        known = {path: each.entry for path, each in sidecar.records.items()}
+        for number, entry in enumerate(entries):
+            before, node = known.get(entry.path), self.tree.nodes[entry.path]
+            if before is not None and needs_reading(before, entry):
+                entries[number] = self._learn(entry, content_digest(node.data))
+        self._past = sidecar
+        fresh = sidecar.judge(entries, self._sees)
+        sidecar.keep(fresh, request.watermark)
+        if writes:
+            self.tree.sidecar = sidecar
+        return [entry._replace(version=fresh[entry.path].version) for entry in entries]
 
     def read_unread(self, skip: Sequence[Span], only: Sequence[Span] | None) -> Scanned:
         self._session()
@@ -187,14 +222,35 @@ class MemoryReplica:
             if not entry.is_read and node is not None and node.entry(entry.path).stat_key == entry.stat_key:
                 entries[position] = self._learn(entry, content_digest(node.data))
         self._snapshot = snapshot_of(entries, self._aspects)
+        if self._past is not None:
+            self._past.learn(entries)
         return self._scanned()
 
     def fingerprints(self, question: Question) -> Answer:
-        return answer(self._snapshot, question, self._session().nonce)
+        asked = self._graves if question.view is View.BURIED else self._snapshot
+        return answer(asked, question, self._session().nonce)
 
     def entries(self, spans: Sequence[Span]) -> Sequence[Entry]:
         self._session()
         return [self._with_target(entry) for low, high in spans for entry in self._snapshot.entries(low, high)]
+
+    def graves(self, spans: Sequence[Span]) -> Sequence[Grave]:
+        self._session()
+        return [grave for low, high in spans for grave in graves_at(self._graves, low, high)]
+
+    def mint(self) -> Dot:
+        self._session(Access.WRITE)
+        assert self._past is not None
+        return self._past.mint()
+
+    def remember(self, memory: Memory) -> None:
+        self._session(Access.WRITE)
+        assert self._past is not None
+        self._past.remember(memory)
+
+    @property
+    def _graves(self) -> Snapshot:
+        return buried(self._past.graves() if self._past is not None else [])
 
     def read(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
         self._session()
@@ -270,10 +326,14 @@ class MemoryReplica:
             self._learn(each, found[each.path]) if each.path in found and not each.is_read else each for each in entries
         ]
         self._snapshot = snapshot_of(learned, self._aspects)
+        if self._past is not None:
+            self._past.learn(learned)
 
     def apply(self, actions: Sequence[Action]) -> Applied:
         self._session(Access.WRITE)
         done, problems = [], []
+        if self._past is not None:
+            self._past.expect(actions)
         for action in actions:
             before, change = self.tree.nodes.get(action.source or action.path), change_of(action)
             try:
@@ -281,6 +341,7 @@ class MemoryReplica:
                 if change is not None:
                     self._remember(change, before)
                 done.append(True)
+                self._done.append(action)
             except Refused as error:
                 done.append(False)
                 problems.append(Problem(bytes(action.source or action.path), str(error)))
@@ -293,7 +354,15 @@ class MemoryReplica:
         self._snapshot = snapshot_of(kept + fresh, self._aspects)
         self._staged.clear()
         self._written.clear()
-        return self.read_unread((), None)
+        self.read_unread((), None)
+        if self._past is not None:
+            sidecar = self._past
+            sidecar.record(self._done, self._snapshot.find)
+            kept = [
+                e._replace(version=r.version) for e in self._snapshot.entries() if (r := sidecar.records.get(e.path))
+            ]
+            self._snapshot, self._done = snapshot_of(kept, self._aspects), []
+        return self._scanned()
 
     def space(self) -> Sequence[Space]:
         self._session()
@@ -407,7 +476,12 @@ class MemoryReplica:
         unread = [entry for entry in snapshot.entries() if not entry.is_read]
         chosen = snapshot_of((each for each in snapshot.entries() if self._is_chosen(each.path)), self._aspects)
         root = b"" if unread else range_digest(chosen, View.FULL, 0, chosen.count, PUBLIC_KEY, ROOT_DIGEST)
-        return Scanned(root, snapshot.count, len(unread), sum(entry.size for entry in unread), 0, 0, ())
+        scanned = Scanned(root, snapshot.count, len(unread), sum(entry.size for entry in unread), 0, 0, ())
+        if self._past is None:
+            return scanned
+        sums = b"" if unread else history([chosen.digests_in(View.VERSIONED)], self._graves)
+        standing = self._past.standing(brief=True) if self._session().access is Access.WRITE else None
+        return scanned._replace(history=sums, graves=self._graves.count, standing=standing)
 
     def _stage(self, file: StageFile, peer: int | None) -> bytes:
         source = file.source
@@ -425,6 +499,9 @@ class MemoryReplica:
 
     def _perform(self, action: Action) -> None:
         act, path, wanted, found, source, displaced, _ = action
+        if act is Act.RECORD:
+            self._check_found(path, found, absent=True)
+            return
         self._touched |= {path, source or path}
         self._check_found(source or path, found, absent=act in _PUTS)
         self._check_found(path, displaced, absent=False)

@@ -27,6 +27,7 @@ NONCE = bytes(KEY_SIZE)
 METHODS = (
     *("hello", "scan", "read_unread", "fingerprints", "entries", "read", "write", "stage", "learn", "apply", "record"),
     *("recipes", "match", "reuse", "movable", "trash", "restore", "purge", "space", "allocated", "close"),
+    *("graves", "mint", "remember"),
 )
 Hook = Callable[[Any], object]
 Log = list[tuple[int, str, Any]]
@@ -82,7 +83,7 @@ def joined(*replicas: Any, access: Access = Access.WRITE, names: str = "ABCDE") 
         opens = [Open(root, "run", NONCE, access, Missing.REFUSE, b"") for root in roots]
         opened = tuple(remote.hello(each) for remote, each in zip(remotes, opens, strict=True))
         locations = tuple(Location(name, root) for name, root in zip(names, roots, strict=False))
-        yield Session(locations, remotes, opened, "run")
+        yield Session(locations, remotes, opened, "run", tuple(opens))
 
 
 def in_memory(*trees: MemoryTree) -> list[Watched]:

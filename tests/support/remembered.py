@@ -1,0 +1,127 @@
+"""What a replica in memory remembers: its sidecar, and how a scan is judged by it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from aefsync.core.action import Act, Action
+from aefsync.core.entry import Entry
+from aefsync.core.members import Encounter, Mark, Members, Memory, Standing
+from aefsync.core.minting import Record, judge, settle
+from aefsync.core.path import RelPath
+from aefsync.core.version import Dot, Grave, Vector, Version, is_covered, minted, without
+
+
+@dataclass
+class Sidecar:
+    """Outlives sessions, as the tree does."""
+
+    id: str
+    author: bytes = b""
+    epoch: int = 0
+    marks: list[Mark] = field(default_factory=list)
+    records: dict[RelPath, Record] = field(default_factory=dict)
+    pending: dict[RelPath, Record] = field(default_factory=dict)
+    members: Members = ()
+    met: tuple[Encounter, ...] = ()
+    is_new: bool = True
+
+    def __post_init__(self) -> None:
+        self.author = self.author or bytes.fromhex(self.id)
+
+    @property
+    def mark(self) -> Mark:
+        return self.marks[-1] if self.marks else Mark(0, bytes(8))
+
+    def standing(self, *, brief: bool = False) -> Standing:
+        return Standing(self.id, self.author, self.mark, () if brief else self.members, () if brief else self.met)
+
+    def next_dot(self) -> Dot:
+        return Dot(self.author, self.mark.counter + 1)
+
+    def mint(self) -> Dot:
+        """A new dot, with its mark."""
+        dot = self.next_dot()
+        self.marks.append(Mark(dot.counter, (self.epoch << 32 | dot.counter).to_bytes(8)))
+        return dot
+
+    def is_disproved(self, claims: Iterable[Encounter]) -> bool:
+        """Whether another member holds a mark for one of this replica that is none; then it begins anew."""
+        foreign = [claim for claim in claims if claim.mark.counter and claim.mark not in self.marks]
+        if not foreign:
+            return False
+        agreed = {each.id: each.counter for each in self.met}
+        self._begin_anew(min(agreed.get(claim.id, 0) for claim in foreign))
+        return True
+
+    def _begin_anew(self, agreed: int) -> None:
+        old, self.epoch = self.author, self.epoch + 1
+        self.author = bytes(16 - 4) + self.epoch.to_bytes(4)
+        self.marks = []
+        lost = [path for path, each in self.records.items() if dict(each.version.vector).get(old, 0) > agreed]
+        dot = self.mint() if lost else None
+        for path in lost:
+            version, entry = self.records[path]
+            assert dot is not None
+            self.records[path] = Record(Version(minted(without(version.vector, old), dot), dot.author), entry)
+
+    def judge(self, entries: Iterable[Entry], sees: Callable[[RelPath], bool]) -> dict[RelPath, Record]:
+        """What is to be remembered of everything that is seen, and was before."""
+        found, dot = {entry.path: entry for entry in entries}, self.next_dot()
+        fresh = dict(self.records)
+        for path in {*found, *self.records, *self.pending}:
+            if not sees(path):
+                continue
+            record = self.records.get(path)
+            if path in self.pending:
+                record = settle(found.get(path), record, self.pending[path])
+            judged = judge(found.get(path), record, dot, first=self.is_new)
+            if judged is None:
+                fresh.pop(path, None)
+            else:
+                fresh[path] = judged
+        return fresh
+
+    def keep(self, fresh: dict[RelPath, Record], watermark: Vector) -> None:
+        """Remember what a scan was judged to be, but for tombstones that nobody needs."""
+        dot = self.next_dot()
+        if any(dot in each.version.vector for each in fresh.values()):
+            self.mint()
+        dead = {path for path, each in fresh.items() if each.entry is None}
+        dead = {path for path in dead if is_covered(fresh[path].version.vector, watermark)}
+        self.records = {path: each for path, each in fresh.items() if path not in dead}
+        self.pending, self.is_new = {}, False
+
+    def learn(self, entries: Iterable[Entry]) -> None:
+        """Contents that were read since: of them are the bases of what has no other origin."""
+        for entry in entries:
+            record = self.records.get(entry.path)
+            if record is not None and record.entry is not None and record.entry.stat_key == entry.stat_key:
+                self.records[entry.path] = record._replace(entry=entry)
+
+    def expect(self, actions: Iterable[Action]) -> None:
+        """What is about to be done."""
+        self.pending |= dict(_meant(action for action in actions if action.act is not Act.RECORD))
+
+    def record(self, done: Iterable[Action], find: Callable[[RelPath], Entry | None]) -> None:
+        """What was done."""
+        for path, record in _meant(done):
+            self.records[path] = record._replace(entry=record.entry and (find(path) or record.entry))
+        self.pending = {}
+
+    def graves(self) -> list[Grave]:
+        return [Grave(path, each.version) for path, each in self.records.items() if each.entry is None]
+
+    def remember(self, memory: Memory) -> None:
+        self.members = memory.members
+        kept = {each.id: each for each in (*self.met, *memory.met)}
+        self.met = tuple(kept[each] for each in sorted(kept))
+
+
+def _meant(actions: Iterable[Action]) -> Iterator[tuple[RelPath, Record]]:
+    for action in actions:
+        if action.wanted is not None and action.wanted.version is not None:
+            yield action.path, Record(action.wanted.version, action.wanted)
+        elif action.tombstone is not None and action.act in (Act.DELETE, Act.RECORD):
+            yield action.path, Record(action.tombstone, None)
