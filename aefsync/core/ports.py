@@ -20,7 +20,7 @@ from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.past import RunRecord, TakenBack, Title, TrashItem, TrashQuery, Undo
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem
-from aefsync.core.recipe import Recipe, Run
+from aefsync.core.recipe import Learned, Recipe, Run
 from aefsync.core.renamed import Rename
 from aefsync.core.space import Space
 from aefsync.core.stores import Stores
@@ -151,13 +151,6 @@ class Scanned(NamedTuple):
     restored: bool = False
 
 
-class Learned(NamedTuple):
-    """The content digest that another replica found while it copied this file."""
-
-    path: RelPath
-    content: bytes
-
-
 class Piece(NamedTuple):
     """A run of a file's bytes; `data` is empty in a request."""
 
@@ -190,6 +183,12 @@ class Replica(Protocol):
 
     def graves(self, spans: Sequence[Span]) -> Sequence[Grave]:
         """The tombstones at these positions, in key order; questions in the view BURIED are about them."""
+
+    def search(self, part: bytes, start: int) -> Sequence[Entry]:
+        """Entries with this in their names, in key order, the first `start` passed over; at most `compare.BATCH`.
+
+        Without symlink targets.
+        """
 
     def mint(self) -> Dot:
         """A new dot of this replica, for a verdict that is an edit; it is durable before anybody sees it."""

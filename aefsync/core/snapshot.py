@@ -137,6 +137,14 @@ class Snapshot:
             return next(self.entries(position, position + 1))
         return None
 
+    def named(self, part: bytes) -> Iterator[Entry]:
+        """The entries whose names have this in them, in key order."""
+        for block in self.blocks:
+            if part in block.names:
+                inside = [index for index, name in enumerate(block.name_list()) if part in name]
+                for index in inside:
+                    yield from block.entries(index, index + 1, self.aspects.mode_bits | PERMISSIONS)
+
     def holding(self, contents: Collection[bytes]) -> dict[bytes, Entry]:
         """A file that has it, for each of these content digests that some file has."""
         wanted, found = frozenset(contents), dict[bytes, Entry]()

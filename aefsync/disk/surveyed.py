@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
-from aefsync.core.compare import Span
+from aefsync.core.compare import BATCH, Span
 from aefsync.core.entry import Entry
 from aefsync.core.path import RelPath
-from aefsync.core.ports import Learned, Open, Phase, Scanned
+from aefsync.core.ports import Open, Phase, Scanned
+from aefsync.core.recipe import Learned
 from aefsync.core.snapshot import Snapshot
 from aefsync.core.tree import Answer, Question, answer
 from aefsync.disk.reading import materialised, read_pages, unread, within
@@ -61,6 +63,10 @@ class Surveyed:
     def fingerprints(self, question: Question) -> Answer:
         self._check_open()
         return answer(self._snapshot, question, self._request.nonce)
+
+    def search(self, part: bytes, start: int) -> Sequence[Entry]:
+        self._check_open()
+        return list(itertools.islice(self._snapshot.named(part), start, start + BATCH))
 
     def learn(self, learned: Sequence[Learned]) -> None:
         self._check_open()

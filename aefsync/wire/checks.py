@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 
 from aefsync.core.action import Staged
-from aefsync.core.compare import Span
+from aefsync.core.compare import BATCH, Span
 from aefsync.core.digest import NODE_DIGEST, ROOT_DIGEST
 from aefsync.core.entry import Entry
 from aefsync.core.past import TRASH_PAGE, TakenBack, TrashItem
@@ -59,6 +59,11 @@ def check_entries(spans: Sequence[Span], entries: Sequence[Entry | Grave]) -> No
     _insist(len(entries) == sum(stop - start for start, stop in spans), "number of entries")
     keys = [entry.path.key for entry in entries]
     _insist(all(low < high for low, high in itertools.pairwise(keys)), "order of entries")
+
+
+def check_found(part: bytes, entries: Sequence[Entry]) -> None:
+    _insist(len(entries) <= BATCH, "number of entries")
+    _insist(all(part in entry.path.name for entry in entries), "a name without what was looked for")
 
 
 def check_pieces(asked: Sequence[Piece], given: Sequence[Piece]) -> None:

@@ -39,6 +39,7 @@ class Method(enum.StrEnum):
     LEARN = "learn"
     APPLY = "apply"
     RECORD = "record"
+    SEARCH = "search"
     GRAVES = "graves"
     MINT = "mint"
     REMEMBER = "remember"

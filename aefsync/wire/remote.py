@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import collections
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from aefsync.core.action import Action, Applied, Staged, StageFile
@@ -14,18 +13,17 @@ from aefsync.core.finding import Finding
 from aefsync.core.members import Memory
 from aefsync.core.past import RunRecord, TakenBack, TrashItem, TrashQuery, Undo
 from aefsync.core.path import RelPath
-from aefsync.core.ports import Learned, Open, Opened, Phase, Piece, Scan, Scanned
-from aefsync.core.recipe import Recipe, Run
+from aefsync.core.ports import Open, Opened, Piece, Scan, Scanned
+from aefsync.core.recipe import Learned, Recipe, Run
 from aefsync.core.renamed import Rename
 from aefsync.core.space import Space
 from aefsync.core.tree import Answer, Question
 from aefsync.core.version import Dot, Grave
-from aefsync.errors import ProtocolError, UnreachableError
 from aefsync.wire import checks
-from aefsync.wire.calling import Caller, OnProgress, Pending
+from aefsync.wire.asking import Asking
+from aefsync.wire.calling import Pending
 from aefsync.wire.dialogue import Method
 from aefsync.wire.messages.rows import MAX_READ
-from aefsync.wire.stream import Stream
 
 LONGEST_TRIP_NS = 1_000_000_000
 AHEAD = 16 << 20
@@ -34,53 +32,8 @@ MANY_PATHS = 1 << 14
 """Paths that one call names, at most."""
 
 
-def _ignore(*_: object) -> None:
-    """Hear of progress and say nothing."""
-
-
-class RemoteReplica:
-    """A replica served by an agent; one call at a time, whichever thread makes it.
-
-    `label` names the replica in errors.  After an error of the connection every call raises `UnreachableError`.
-    """
-
-    def __init__(
-        self,
-        stream: Stream,
-        monitor: OnProgress | None = None,
-        *,
-        label: str = "replica",
-        compress: bool = False,
-        clock_ns: Callable[[], int] = time.time_ns,
-    ) -> None:
-        self.on_progress: OnProgress = monitor or _ignore
-        self.label = label
-        self.round_trips = 0
-        self.clock_ahead_ns = 0
-        """How much later it is on the peer's clock than on ours, to within half a round trip or half a second."""
-        self._clock_ns = clock_ns
-        self._compress = compress
-        self._earlier_sent = self._earlier_received = 0
-        self._written: collections.deque[tuple[int, Pending]] = collections.deque()
-        self._begin(stream)
-
-    @property
-    def sent_bytes(self) -> int:
-        return self._earlier_sent + self._caller.stream.sent_bytes
-
-    @property
-    def received_bytes(self) -> int:
-        return self._earlier_received + self._caller.stream.received_bytes
-
-    @property
-    def peer_version(self) -> str | None:
-        """The version of the agent's program, once it has greeted."""
-        return self._caller.connection.peer_version
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether the connection is over."""
-        return self._caller.is_over
+class RemoteReplica(Asking):
+    """A replica served by an agent; one call at a time, whichever thread makes it."""
 
     def hello(self, request: Open) -> Opened:
         before_ns = self._clock_ns()
@@ -118,6 +71,11 @@ class RemoteReplica:
             graves: Sequence[Grave] = self._call(Method.GRAVES, batch)
             self._check(checks.check_entries, batch, graves)
             found += graves
+        return found
+
+    def search(self, part: bytes, start: int) -> Sequence[Entry]:
+        found: Sequence[Entry] = self._call(Method.SEARCH, part, start)
+        self._check(checks.check_found, part, found)
         return found
 
     def mint(self) -> Dot:
@@ -211,19 +169,6 @@ class RemoteReplica:
     def purge(self, runs: Sequence[str]) -> Applied:
         return self._applied(len(runs), Method.PURGE, tuple(runs))
 
-    def restart(self, stream: Stream) -> None:
-        """Begin anew over another stream: the peer knows nothing of what was said before."""
-        self.end()
-        self._earlier_sent, self._earlier_received = self.sent_bytes, self.received_bytes
-        self._begin(stream)
-
-    def _begin(self, stream: Stream) -> None:
-        self._written.clear()
-        self._caller = Caller(stream, self._progressed, self.label, compress=self._compress)
-
-    def _progressed(self, phase: Phase, done: int, total: int) -> None:
-        self.on_progress(phase, done, total)
-
     def runs(self) -> Sequence[RunRecord]:
         records: Sequence[RunRecord] = self._call(Method.RUNS)
         return records
@@ -236,20 +181,6 @@ class RemoteReplica:
     def examine(self) -> Sequence[Finding]:
         findings: Sequence[Finding] = self._call(Method.EXAMINE)
         return findings
-
-    def close(self) -> None:
-        """End the session; a peer that is lost or never opened is only let go.  May be called again."""
-        try:
-            if self._caller.is_idle:
-                self._call(Method.CLOSE)
-        except (UnreachableError, ProtocolError):
-            pass
-        finally:
-            self.end()
-
-    def end(self) -> None:
-        """Let go of the peer without a word; it ends with its stream."""
-        self._caller.end()
 
     def _scanned(self, method: Method, *arguments: Any) -> Scanned:
         scanned: Scanned = self._call(method, *arguments)
@@ -265,23 +196,6 @@ class RemoteReplica:
         applied: Applied = self._call(method, *arguments)
         self._check(checks.check_done, number, applied.done)
         return applied
-
-    def _check(self, check: Callable[..., None], *values: Any) -> None:
-        try:
-            check(*values)
-        except ProtocolError as error:
-            raise self._caller.break_off(error) from None
-
-    def _call(self, method: Method, *arguments: Any) -> Any:
-        self.round_trips += 1
-        value = self._caller.send(method, *arguments).wait()
-        self._settle(0)
-        return value
-
-    def _settle(self, most: int) -> None:
-        """Wait until at most so many bytes are written and not yet acknowledged; raises what went wrong with them."""
-        while self._written and sum(size for size, _ in self._written) > most:
-            self._written.popleft()[1].wait()
 
 
 def _size(pieces: Sequence[Piece]) -> int:

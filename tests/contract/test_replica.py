@@ -19,7 +19,8 @@ from aefsync.core.finding import State
 from aefsync.core.metadata import PLAIN, Aspects, Extra, Owner
 from aefsync.core.past import ChangeCounts, RunRecord, TakenBack, Title, TrashQuery, Undo
 from aefsync.core.path import RelPath
-from aefsync.core.ports import Access, Learned, Missing, Open, Opened, Piece, Replica, Scan, Scanned
+from aefsync.core.ports import Access, Missing, Open, Opened, Piece, Replica, Scan, Scanned
+from aefsync.core.recipe import Learned
 from aefsync.core.renamed import Rename
 from aefsync.core.tree import Answer, Question
 from aefsync.core.view import View
@@ -333,6 +334,18 @@ def test_entries_of_some_positions(bench: Bench) -> None:
     every = list(entries.values())
     assert list(replica.entries([(1, 2), (3, 6)])) == [every[1], *every[3:6]]
     assert list(replica.entries([])) == []
+
+
+def test_names_are_searched_for_what_they_hold(bench: Bench) -> None:
+    furnish(bench.a)
+    bench.a.make_directory(b"a.txt.d")
+    bench.a.write_file(b"a.txt.d/other", b"x")
+    replica, entries = bench.survey(bench.a, Access.READ)
+    found = replica.search(b".txt", 0)
+    assert [entry.path for entry in found] == [b"a.txt.d", b"docs/a.txt", b"docs/b.txt"]
+    assert list(found) == [entries[bytes(entry.path)] for entry in found]
+    assert list(replica.search(b".txt", 2)) == list(found[2:])
+    assert list(replica.search(b"docs/a", 0)) == list(replica.search(b".txt", 3)) == []
 
 
 def test_everything_is_read_but_what_is_skipped(bench: Bench) -> None:

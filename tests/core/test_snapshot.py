@@ -45,6 +45,11 @@ def test_find_and_position(entries: list[Entry], rows: int, other: RelPath) -> N
     assert packed.find(other) == next((entry for entry in ordered if entry.path == other), None)
 
 
+@given(TREES, st.integers(1, 5), st.binary(min_size=1, max_size=2))
+def test_names_that_hold_something(entries: list[Entry], rows: int, part: bytes) -> None:
+    assert list(snapshot(entries, rows).named(part)) == [each for each in in_order(entries) if part in each.path.name]
+
+
 @given(TREES, st.sampled_from(list(View)))
 def test_digests_do_not_depend_on_blocks(entries: list[Entry], view: View) -> None:
     assert snapshot(entries, 1).digests_in(view) == snapshot(entries).digests_in(view)

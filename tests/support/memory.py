@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from aefsync.core.action import Act, Action, Applied, Staged, StageFile
 from aefsync.core.change import Change, Did, change_of
-from aefsync.core.compare import Span, spans_of
+from aefsync.core.compare import BATCH, Span, spans_of
 from aefsync.core.digest import PUBLIC_KEY, ROOT_DIGEST, content_digest
 from aefsync.core.entry import UNKNOWN, Entry, Kind
 from aefsync.core.finding import Finding, State
@@ -25,9 +25,9 @@ from aefsync.core.metadata import PERMISSIONS, PLAIN, Aspects, Extra, Owner
 from aefsync.core.minting import needs_reading
 from aefsync.core.past import TRASH_PAGE, ChangeCounts, RunRecord, TakenBack, Title, TrashItem, TrashQuery, Undo
 from aefsync.core.path import RelPath
-from aefsync.core.ports import Access, Learned, Missing, Open, Opened, Phase, Piece, Scan, Scanned
+from aefsync.core.ports import Access, Missing, Open, Opened, Phase, Piece, Scan, Scanned
 from aefsync.core.problem import Problem
-from aefsync.core.recipe import CHUNK_DIGEST, LEVELS, Recipe, Run, runs_of
+from aefsync.core.recipe import CHUNK_DIGEST, LEVELS, Learned, Recipe, Run, runs_of
 from aefsync.core.renamed import Rename
 from aefsync.core.snapshot import Block, Snapshot, VersionList
 from aefsync.core.space import Space
@@ -251,6 +251,10 @@ class MemoryReplica:
     @property
     def _graves(self) -> Snapshot:
         return buried(self._past.graves() if self._past is not None else [])
+
+    def search(self, part: bytes, start: int) -> Sequence[Entry]:
+        self._session()
+        return list(itertools.islice(self._snapshot.named(part), start, start + BATCH))
 
     def read(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
         self._session()

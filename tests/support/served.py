@@ -7,7 +7,8 @@ import socket
 import threading
 from collections.abc import Iterator
 
-from aefsync.wire.remote import OnProgress, RemoteReplica
+from aefsync.wire.calling import OnProgress
+from aefsync.wire.remote import RemoteReplica
 from aefsync.wire.serve import Served, serve
 from aefsync.wire.stream import SocketStream
 

@@ -16,9 +16,9 @@ from aefsync.core.members import State as Membership
 from aefsync.core.metadata import PLAIN, Aspects, Extra, Namespaces, Owner
 from aefsync.core.past import ChangeCounts, RunRecord, TakenBack, Title, TrashItem, TrashQuery, Undo
 from aefsync.core.path import PathError, RelPath
-from aefsync.core.ports import Access, Learned, Missing, Open, Opened, Phase, Piece, Scan, Scanned
+from aefsync.core.ports import Access, Missing, Open, Opened, Phase, Piece, Scan, Scanned
 from aefsync.core.problem import Problem
-from aefsync.core.recipe import CHUNK_DIGEST, LEVELS, Recipe, Run
+from aefsync.core.recipe import CHUNK_DIGEST, LEVELS, Learned, Recipe, Run
 from aefsync.core.renamed import Rename
 from aefsync.core.space import Share, Space
 from aefsync.core.stores import Folding, Stores
@@ -262,6 +262,7 @@ arguments: dict[Method, st.SearchStrategy[tuple[Any, ...]]] = {
     Method.LEARN: st.tuples(rows(st.builds(Learned, paths, digests))),
     Method.APPLY: st.tuples(rows(actions())),
     Method.RECORD: st.just(()),
+    Method.SEARCH: st.tuples(st.binary(min_size=1, max_size=20), counts),
     Method.GRAVES: st.tuples(spans().map(tuple)),
     Method.MINT: st.just(()),
     Method.REMEMBER: st.tuples(st.builds(Memory, some_members, met)),
@@ -291,6 +292,7 @@ results: dict[Method, st.SearchStrategy[Any]] = {
     Method.LEARN: st.none(),
     Method.APPLY: applied,
     Method.RECORD: scanned,
+    Method.SEARCH: rows(entries(version=some_versions)),
     Method.GRAVES: rows(st.builds(Grave, paths, versions)),
     Method.MINT: st.builds(Dot, authors, st.integers(1, INT63)),
     Method.REMEMBER: st.none(),

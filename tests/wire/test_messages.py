@@ -12,8 +12,9 @@ from aefsync.core.action import Act, Action, StageFile
 from aefsync.core.entry import UNKNOWN, Entry, Kind
 from aefsync.core.past import TrashItem
 from aefsync.core.path import RelPath
-from aefsync.core.ports import Access, Learned, Missing, Open, Phase, Piece, Replica, Scan, Scanned
+from aefsync.core.ports import Access, Missing, Open, Phase, Piece, Replica, Scan, Scanned
 from aefsync.core.problem import Problem
+from aefsync.core.recipe import Learned
 from aefsync.core.tree import KeyRange, Question
 from aefsync.core.version import FOUND, MOST_DOTS, Dot, Version
 from aefsync.core.view import View
@@ -157,6 +158,9 @@ NONCE = bytes(32)
         ["restore", [[0], [b"a"]], [["run", "../../x", False, 0]]],
         ["allocated", [[0], [b"../a"]]],
         ["graves", [0, MAX_ENTRIES + 1]],
+        ["search", b"", 0],
+        ["search", b"x" * 256, 0],
+        ["search", b"x", -1],
         ["apply", [[0], [b"a"]], [["version", ROW, ROW]]],
         ["apply", [[0], [b"a"]], [["version", None, ROW]], [], VERSIONS],
         ["apply", [[0], [b"a"]], [["version", ROW, None]], [], VERSIONS],

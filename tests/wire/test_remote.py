@@ -163,6 +163,15 @@ def test_tombstones_that_do_not_fit_are_refused(found: list[bytes]) -> None:
         remote(tuple(Grave(RelPath(path), FOUND) for path in found)).graves([(3, 5)])
 
 
+@pytest.mark.parametrize(
+    "found", [[b"b.md"], [b"x/b"], [b"x"] * 2049], ids=["another name", "in the directory only", "too many"]
+)
+def test_found_that_was_not_looked_for_is_refused(found: list[bytes]) -> None:
+    assert list(remote([entry(b"a/x")]).search(b"x", 0)) == [entry(b"a/x")]
+    with pytest.raises(ProtocolError):
+        remote(tuple(map(entry, found))).search(b"x", 0)
+
+
 def test_many_tombstones_are_fetched_in_batches() -> None:
     def answer(call: Call) -> list[Message]:
         positions = [position for low, high in call.arguments[0] for position in range(low, high)]

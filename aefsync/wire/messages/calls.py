@@ -12,7 +12,7 @@ from aefsync.core.action import Act, Action
 from aefsync.core.compare import Span
 from aefsync.core.digest import KEY_SIZE
 from aefsync.core.metadata import PLAIN
-from aefsync.core.path import MAX_PATH, RelPath
+from aefsync.core.path import MAX_NAME, MAX_PATH, RelPath
 from aefsync.core.ports import Open, Scan
 from aefsync.core.renamed import Rename
 from aefsync.core.tree import KeyRange, Question
@@ -27,6 +27,7 @@ from aefsync.wire.messages.rows import (
     MAX_PARALLEL,
     ActionRow,
     ByteStrings,
+    Count,
     Counts,
     Empty,
     FileName,
@@ -129,6 +130,11 @@ class FingerprintsCall(Form, tag="fingerprints"):
 class EntriesCall(SpansForm, tag="entries"): ...
 
 
+class SearchCall(Form, tag="search"):
+    part: Annotated[bytes, Meta(min_length=1, max_length=MAX_NAME)]
+    start: Count
+
+
 class MovableCall(Form, tag="movable"):
     """Two paths a rename, the old one first."""
 
@@ -222,6 +228,7 @@ CallForm = (
     | LearnCall
     | ApplyCall
     | RecordCall
+    | SearchCall
     | GravesCall
     | MintCall
     | RememberCall

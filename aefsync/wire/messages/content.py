@@ -8,8 +8,7 @@ from typing import Annotated, Any, Self
 from msgspec import Meta
 
 from aefsync.core.action import StageFile
-from aefsync.core.ports import Learned
-from aefsync.core.recipe import LEVELS, Run
+from aefsync.core.recipe import LEVELS, Learned, Run
 from aefsync.wire.messages.aspects import ExtraRow, Extras, pack_extras, with_extras
 from aefsync.wire.messages.rows import (
     Content,

@@ -118,7 +118,7 @@ class FingerprintsReply(Form, tag="fingerprints"):
         return (Answer(self.counts, self.digests, self.children, tuple(self.bounds.decode())),)
 
 
-class EntriesReply(Form, tag="entries"):
+class EntriesForm(Form):
     paths: Strings
     rows: Annotated[tuple[EntryRow, ...], Many]
     extras: Extras = ()
@@ -133,6 +133,12 @@ class EntriesReply(Form, tag="entries"):
     def values(self) -> tuple[tuple[Entry, ...]]:
         entries = [row.entry(path) for path, row in zip(self.paths.paths(), self.rows, strict=True)]
         return (tuple(with_versions(with_extras(entries, self.extras), self.versions)),)
+
+
+class EntriesReply(EntriesForm, tag="entries"): ...
+
+
+class SearchReply(EntriesForm, tag="search"): ...
 
 
 class ReadReply(PiecesForm, tag="read"): ...
@@ -260,6 +266,7 @@ ReplyForm = (
     | LearnReply
     | ApplyReply
     | RecordReply
+    | SearchReply
     | GravesReply
     | MintReply
     | RememberReply
