@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+ROT = "content changed under an unchanged stat"
+"""Why nothing is done about a file: its bytes are others than were recorded, though nothing says that anybody wrote."""
+SUSPECT = "content changed, size and mtime did not"
+"""The same where somebody may have written, and put the mtime back."""
+
 
 def reason_of(error: Exception) -> str:
     """What an exception says, in our style: no capital."""

@@ -98,8 +98,12 @@ class Home(ConfinedRoot):
     @property
     def index_path(self) -> str | None:
         """A path to the index that leads to this very directory, whatever its name is now; `None` without /proc."""
+        return self.path_to("index.db")
+
+    def path_to(self, name: str) -> str | None:
+        """The same for any file of ours."""
         directory = _path_of(self.fd)
-        return None if directory is None else os.path.join(directory, "index.db")
+        return None if directory is None else os.path.join(directory, name)
 
     def lock(self, run: str) -> None:
         """Take the root's lock; raises `LockedError`, naming the holder."""
@@ -123,6 +127,23 @@ class Home(ConfinedRoot):
         except (LockedError, OSError):
             return False
         return True
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether another session holds the root's lock; asked without taking it for longer than a moment."""
+        if self.is_locked:
+            return False
+        try:
+            fd = self.open(b"lock", os.O_RDONLY | os.O_NOFOLLOW)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as error:
+            return error.errno in (errno.EWOULDBLOCK, errno.EACCES)
+        finally:
+            os.close(fd)
+        return False
 
     def clear_tmp(self) -> None:
         """Remove what this and any interrupted run left in staging; only with the lock held."""

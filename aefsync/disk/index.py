@@ -18,7 +18,7 @@ from typing import Any
 from aefsync.core.digest import framed_digest
 from aefsync.disk.page import Brief, Page, PageKey, pack, pack_brief, unpack, unpack_brief
 
-_VERSION = 2
+_VERSION = 3
 _SELECT = "SELECT checksum, body FROM page WHERE directory = ? AND number = ?"
 _SELECT_NUMBERS = "SELECT number FROM page WHERE directory = ?"
 _SELECT_BRIEFS = "SELECT number, checksum, body FROM brief WHERE directory = ?"

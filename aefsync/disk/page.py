@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from operator import ge
 from typing import NamedTuple
 
-from aefsync.core.digest import ENTRY_DIGEST
+from aefsync.core.digest import ENTRY_DIGEST, framed_digest
 from aefsync.core.entry import UNKNOWN
 from aefsync.core.snapshot import CONTENT, STAT_COLUMNS, Block, block_digests
 from aefsync.core.view import STAT, View
@@ -61,6 +61,15 @@ class Page(NamedTuple):
     @property
     def is_racy(self) -> bool:
         return any(flag & RACY for flag in set(self.flags))
+
+    @property
+    def stamp(self) -> bytes:
+        """16 bytes over the stats of all that is no directory: they are the same while all of those are untouched."""
+        if not self.directories:
+            return framed_digest((self.stats,), 16)
+        directories = set(self.directories)
+        others = (index for index in range(self.length) if index not in directories)
+        return framed_digest((_pick(self.stats, STAT.size, others),), 16)
 
     def name_list(self) -> list[bytes]:
         return self.names.split(b"\0") if self.flags else []
@@ -147,18 +156,20 @@ class Page(NamedTuple):
         if not self.seen or NOT_TAKEN in self.digests:
             return None
         names = self.name_list() if self.directories else []
-        return Brief(self.seen, self.rules, self.digests, self.directories, tuple(names[i] for i in self.directories))
+        children = tuple(names[i] for i in self.directories)
+        return Brief(self.seen, self.rules, self.digests, self.directories, children, self.stamp)
 
 
 class Brief(NamedTuple):
-    """A page as a scan needs it where nothing has changed: `seen` and `rules` as in the page, the entry digests, and
-    the positions and names of the sub-directories."""
+    """A page as a scan needs it where nothing has changed: `seen`, `rules` and `stamp` as in the page, the entry
+    digests, and the positions and names of the sub-directories."""
 
     seen: bytes
     rules: bytes
     digests: bytes
     directories: tuple[int, ...]
     names: tuple[bytes, ...]
+    stamp: bytes
 
     @property
     def length(self) -> int:
@@ -235,21 +246,21 @@ def _positions(packed: bytes, count: int) -> tuple[int, ...]:
     return positions
 
 
-_BRIEF = struct.Struct("<5I")
+_BRIEF = struct.Struct("<6I")
 
 
 def pack_brief(brief: Brief) -> bytes:
     """The brief's form in the index."""
     positions = struct.pack(f"<{len(brief.directories)}I", *brief.directories)
-    columns = [brief.seen, brief.rules, brief.digests, positions, b"\0".join(brief.names)]
+    columns = [brief.seen, brief.rules, brief.digests, positions, b"\0".join(brief.names), brief.stamp]
     return b"".join([_BRIEF.pack(*map(len, columns)), *columns])
 
 
 def unpack_brief(packed: bytes) -> Brief:
     """The inverse of `pack_brief`; raises `ValueError` where the lengths do not fit."""
-    seen, rules, digests, packed_positions, joined = _columns(packed, _BRIEF)
+    seen, rules, digests, packed_positions, joined, stamp = _columns(packed, _BRIEF)
     positions = _positions(packed_positions, len(digests) // ENTRY_DIGEST)
     names = tuple(joined.split(b"\0")) if joined else ()
     if len(names) != len(positions) or len(digests) % ENTRY_DIGEST:
         raise ValueError("brief does not fit together")
-    return Brief(seen, rules, digests, positions, names)
+    return Brief(seen, rules, digests, positions, names, stamp)

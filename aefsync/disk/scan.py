@@ -9,16 +9,15 @@ is read later (`reading`), if it has to be read at all.
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
-from aefsync.core.digest import ENTRY_DIGEST
 from aefsync.core.path import PathError, check_name
 from aefsync.core.problem import Problem
 from aefsync.disk.adopting import adopt
 from aefsync.disk.building import KINDS, Earlier, Limits, PageBuilder, above, directory_path
 from aefsync.disk.index import Index
-from aefsync.disk.key_order import children, runs
+from aefsync.disk.key_order import children
 from aefsync.disk.mount_changes import MountPoints
 from aefsync.disk.page import Brief, Page, PageKey, left_out
 from aefsync.disk.sight import Sight
@@ -40,12 +39,12 @@ class Scanner:
         self.pages: dict[PageKey, Page] = {}
         self.briefs: dict[PageKey, Brief] = {}
         self.problems: dict[bytes, list[Problem]] = {}
-        self._limits = limits
+        self.limits = limits
         self._rules = limits.filter.digest + b"".join(sorted(limits.own))
         self._on_progress = on_progress
         self._ignores_index = limits.ignore_index or index.is_empty
         self._eager = limits.eager and not limits.ignore_index and self._ignores_index
-        self._narrowing = limits.narrowing
+        self.narrowing = limits.narrowing
         self.is_unmanaged = limits.is_unmanaged
         self.lists_filtered = limits.list_filtered
 
@@ -71,7 +70,7 @@ class Scanner:
                 pending += [child for each in reversed(found) for child in reversed(children(prefix, each))]
                 self._on_progress(entries)
         self.mounts.look_again()
-        if self._narrowing.is_everything:
+        if self.narrowing.is_everything:
             self._clear_index()
 
     def _clear_index(self) -> None:
@@ -79,7 +78,7 @@ class Scanner:
         unseen = tuple(self._unseen())
         known = self.index.vanished({prefix for prefix, _ in self.pages.keys() | self.briefs.keys()})
         vanished = [prefix for prefix in known if not prefix.startswith(unseen)]
-        if not self._limits.ignore_index:
+        if not self.limits.ignore_index:
             self._adopt(self.pages, chain.from_iterable(map(self.index.pages, vanished)))
         self.index.forget(vanished)
 
@@ -88,28 +87,19 @@ class Scanner:
         failed = (each.path for found in self.problems.values() for each in found if each.subtree)
         return (path.replace(b"/", b"\0") + b"\0" for path in {*failed, *self.mounts.changed, *self.unexamined} if path)
 
-    def materialise(self) -> set[bytes]:
-        """Have pages for everything; the directories whose contents must be read though the scan recognised them.
+    def materialise(self, prefixes: Collection[bytes] | None = None) -> set[bytes]:
+        """Have pages for everything, or for some directories; those whose contents must be read though the scan
+        recognised them.
 
         (Another run may have rewritten the index since.)
         """
-        for key, brief in list(self.briefs.items()):
+        wanted = [each for each in self.briefs.items() if prefixes is None or each[0][0] in prefixes]
+        for key, brief in wanted:
             page = self.index.load(key, brief.seen)
             if page is not None and page.digests == brief.digests:
                 self.pages[key] = page
                 del self.briefs[key]
-        return self.rescan({prefix for prefix, _ in self.briefs})
-
-    def digests(self) -> Iterator[memoryview]:
-        """The entry digests of all that is compared, in key order; every page must be sealed."""
-        everything: dict[PageKey, Page | Brief] = {**self.briefs, **self.pages}
-        for key, low, high in runs(everything):
-            taken = memoryview(everything[key].digests)
-            if self._narrowing.names(key[0]) is None:
-                yield taken[low * ENTRY_DIGEST : high * ENTRY_DIGEST]
-            else:
-                chosen = self._narrowing.chosen(key[0], self.pages[key].name_list(), low, high)
-                yield from (taken[index * ENTRY_DIGEST : (index + 1) * ENTRY_DIGEST] for index in chosen)
+        return self.rescan({key[0] for key, _ in wanted if key in self.briefs})
 
     @property
     def entries(self) -> int:
@@ -173,7 +163,7 @@ class Scanner:
 
     def _store(self, key: PageKey, page: Page) -> None:
         """Keep a page in the index, unless it shows only a part of its directory."""
-        if self._narrowing.names(key[0]) is None:
+        if self.narrowing.names(key[0]) is None:
             self.index.store(key, page)
 
     def seal(self) -> None:
@@ -202,10 +192,10 @@ class Scanner:
         return [] if look is None or path in self.mounts.changed else self._take(look, prefix, before)
 
     def _take(self, look: Look, prefix: bytes, before: list[Page | Brief] | None) -> list[Page | Brief]:
-        in_brief = before is None and not self._ignores_index and self._narrowing.names(prefix) is None
+        in_brief = before is None and not self._ignores_index and self.narrowing.names(prefix) is None
         briefs = self.index.briefs(prefix) if in_brief else {}
         earlier = Earlier(self._pages_before(prefix, before or []))
-        builder = PageBuilder(prefix, self._limits, look.file_system, look.seen_at, self.sight.link_contents)
+        builder = PageBuilder(prefix, self.limits, look.file_system, look.seen_at, self.sight.link_contents)
         found: list[Page | Brief] = []
         for number, listing in enumerate(look.listings):
             for name, reason in listing.failed:

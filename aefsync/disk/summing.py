@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from aefsync.core.digest import PUBLIC_KEY, ROOT_DIGEST, node_digest
+from aefsync.core.digest import ENTRY_DIGEST, PUBLIC_KEY, ROOT_DIGEST, node_digest
 from aefsync.core.path import PathError, check_name
 from aefsync.core.ports import Scanned
 from aefsync.core.problem import Problem
 from aefsync.disk.building import KINDS, directory_path
-from aefsync.disk.page import Page, left_out
+from aefsync.disk.key_order import runs
+from aefsync.disk.page import Brief, Page, PageKey, left_out
 from aefsync.disk.scan import Scanner
 
 _KIND = 0o170000
@@ -33,7 +34,7 @@ def sum_up(scanner: Scanner | None, digests: Iterable[memoryview] | None = None,
     return Scanned(
         root=b""
         if unread_files and not complete
-        else node_digest(scanner.digests() if digests is None else digests, PUBLIC_KEY, ROOT_DIGEST),
+        else node_digest(digests_of(scanner) if digests is None else digests, PUBLIC_KEY, ROOT_DIGEST),
         entries=scanner.entries,
         unread_files=unread_files,
         unread_bytes=unread_bytes,
@@ -44,6 +45,23 @@ def sum_up(scanner: Scanner | None, digests: Iterable[memoryview] | None = None,
         mounts=tuple(sorted(scanner.mounts.found)),
         filtered=tuple(sorted(_filtered(scanner.pages))) if scanner.lists_filtered else (),
     )
+
+
+def digests_of(
+    scanner: Scanner, seen_as: Callable[[PageKey, bytes], bytes] = lambda key, digests: digests
+) -> Iterator[memoryview]:
+    """The entry digests of all that is compared, in key order, those of a page `seen_as` asked for; every page must be
+    sealed."""
+    everything: dict[PageKey, Page | Brief] = {**scanner.briefs, **scanner.pages}
+    narrowing, last, taken = scanner.narrowing, None, memoryview(b"")
+    for key, low, high in runs(everything):
+        if key != last:
+            last, taken = key, memoryview(seen_as(key, everything[key].digests))
+        if narrowing.names(key[0]) is None:
+            yield taken[low * ENTRY_DIGEST : high * ENTRY_DIGEST]
+        else:
+            chosen = narrowing.chosen(key[0], scanner.pages[key].name_list(), low, high)
+            yield from (taken[index * ENTRY_DIGEST : (index + 1) * ENTRY_DIGEST] for index in chosen)
 
 
 def _count_unread(pages: Iterable[Page]) -> tuple[int, int]:

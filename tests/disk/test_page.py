@@ -133,7 +133,7 @@ def test_no_brief_of_what_must_be_looked_at(flag: int) -> None:
 
 
 def test_the_brief_of_an_empty_directory() -> None:
-    assert simple([]).sealed(b"").brief() == Brief(b"s" * 16, b"", b"", (), ())
+    assert simple([]).sealed(b"").brief() == Brief(b"s" * 16, b"", b"", (), (), simple([]).stamp)
 
 
 def test_contents_become_known_and_unknown() -> None:

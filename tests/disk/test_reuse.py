@@ -139,7 +139,7 @@ class Reuse(RuleBasedStateMachine):
         self.index = self.open_index()
 
     def check(self, scanner: Scanner) -> None:
-        rules = scanner._limits.filter
+        rules = scanner.limits.filter
         fresh = self.ground.scanner(None, Limits(rules, ignore_index=True))
         entries = finish(fresh)
         summed = sum_up(scanner, complete=False)

@@ -1,0 +1,74 @@
+"""Absence: whether what a scan does not show is gone, or only not to be seen.
+
+Unknown is never deleted: what lies where the scan could not look or was not to look, what filters leave out, and what
+is there after all when it is looked for once more.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from aefsync.disk.building import directory_path
+from aefsync.disk.scan import Scanner
+
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+"""Nothing there, or something else than a directory on the way to it."""
+
+
+class Absence:
+    """What is missing in a scan, all problems of which have been reported."""
+
+    def __init__(self, scanner: Scanner) -> None:
+        self._scanner = scanner
+        failed = (each.path for found in scanner.problems.values() for each in found if each.subtree)
+        hidden = {*failed, *scanner.mounts.changed}
+        self._unknown = frozenset(path.replace(b"/", b"\0") + b"\0" for path in {*hidden, *scanner.unexamined} if path)
+        limits = scanner.limits
+        self._leaves_out_nothing = not limits.filter.digest and not limits.own and limits.narrowing.is_everything
+        self._is_lost = any(each.subtree and not each.path for found in scanner.problems.values() for each in found)
+
+    def is_open(self, directory: bytes) -> bool:
+        """Whether what a directory (by its key with a closing NUL) shows, or its being gone, says anything of what was
+        in it."""
+        if self._is_lost or self._is_unknown(directory):
+            return False
+        narrowing, path = self._scanner.narrowing, directory_path(directory)
+        on_the_way = narrowing.names(directory) is not None or narrowing.covers(path)
+        return on_the_way and not (path and self._scanner.is_unmanaged(path))
+
+    def is_directory_gone(self, directory: bytes) -> bool:
+        """Whether there is no such directory, so that nothing can be in it."""
+        try:
+            os.close(self._scanner.root.open_directory(directory_path(directory)))
+        except OSError as error:
+            return error.errno in _GONE
+        return False
+
+    def is_gone(self, directory: bytes, name: bytes) -> bool:
+        """Whether an entry of a directory that is open is no longer there; it is looked for once more."""
+        if not self.is_in_sight(directory, name):
+            return False
+        try:
+            self._scanner.root.lstat(directory_path(directory + name + b"\0"))
+        except OSError as error:
+            return error.errno in _GONE
+        return False
+
+    def is_in_sight(self, directory: bytes, name: bytes) -> bool:
+        """Whether an entry of a directory that is open would have been seen, were it there."""
+        if not self._unknown and self._leaves_out_nothing:
+            return True
+        key = directory + name + b"\0"
+        return not self._is_unknown(key) and self._scanner.limits.compares(directory_path(key))
+
+    def _is_unknown(self, key: bytes) -> bool:
+        """Whether a key is one of those of which nothing is known, or lies below one."""
+        if not self._unknown:
+            return False
+        end = key.find(b"\0")
+        while end >= 0:
+            if key[: end + 1] in self._unknown:
+                return True
+            end = key.find(b"\0", end + 1)
+        return False

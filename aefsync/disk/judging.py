@@ -1,0 +1,209 @@
+"""Judging: what a scan shows is judged by what the sidecar remembers (`core.minting`), and local changes become versions.
+
+A directory that is recognised by its seal is as it was.  In others, and in those that are no longer there, each name is
+judged.  A file that may be the one remembered, and may not, is read before.  Bytes that changed though nobody seems to
+have written them are damage, or may be: such a file keeps its version, and nothing is done about it (DESIGN, §8).
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from aefsync.core import minting
+from aefsync.core.entry import Entry, Kind
+from aefsync.core.metadata import PERMISSIONS
+from aefsync.core.path import RelPath
+from aefsync.core.problem import ROT, SUSPECT, Problem
+from aefsync.core.version import FOUND
+from aefsync.core.view import STAT
+from aefsync.disk.absence import Absence
+from aefsync.disk.chronicle import Chronicle
+from aefsync.disk.key_order import pages_of
+from aefsync.disk.merging import Merging, write
+from aefsync.disk.page import RACY, Page
+from aefsync.disk.pending import Intention
+from aefsync.disk.reading import Wanted
+from aefsync.disk.recognising import is_known, recognise
+from aefsync.disk.records import HIDDEN, Record
+from aefsync.disk.scan import Scanner
+from aefsync.disk.sidecar import Head
+
+Intended = Mapping[bytes, Mapping[bytes, Intention]]
+"""What an interrupted run was about to do, by directory and name."""
+_NO_GRAVES: Mapping[bytes, int] = {}
+_TIMES = slice(8, 24)
+"""Size and mtime in a packed stat."""
+
+
+class _Place(NamedTuple):
+    """A directory that is judged: what was intended in it, how it is found out whether a name is gone, and whether nothing
+    was remembered of it before there was a scan of everything."""
+
+    directory: bytes
+    intended: Mapping[bytes, Intention]
+    is_gone: Callable[[bytes], bool]
+    is_first: bool = False
+
+    def path(self, name: bytes) -> RelPath:
+        return RelPath.again((self.directory + name).replace(b"\0", b"/"))
+
+
+class Judge:
+    """Judges one scan."""
+
+    def __init__(self, chronicle: Chronicle, scanner: Scanner, mode_bits: int, intended: Intended) -> None:
+        self._chronicle = chronicle
+        self._scanner = scanner
+        self._mode_bits = mode_bits | PERMISSIONS
+        self._intended = intended
+        self._dot = chronicle.next_dot
+        self._is_minted = False
+        self._absence = Absence(scanner)
+
+    def judge(self, read: Callable[[Wanted], None]) -> None:
+        """Judge everything; `read` has files of the scan read."""
+        chronicle, scanner = self._chronicle, self._scanner
+        changed, absent, new = recognise(chronicle, scanner, self._intended)
+        for directory in new:
+            if chronicle.is_first and directory not in self._intended:
+                chronicle.deferred.add(directory)
+            else:
+                changed[directory] = []
+        scanner.materialise(changed.keys())
+        wanted = self._wanted(changed)
+        if wanted:
+            read(wanted)
+        with chronicle.transaction():
+            for directory, heads in changed.items():
+                if directory in self._intended or not is_known(chronicle, scanner.pages, heads):
+                    self._judge(directory, heads)
+            for directory in sorted({*absent, *self._intended} - changed.keys()):
+                self._judge_absent(directory)
+            if self._is_minted:
+                chronicle.use_dot()
+            if scanner.narrowing.is_everything and not chronicle.deferred:
+                chronicle.looked_at_everything()
+
+    def _wanted(self, changed: Mapping[bytes, Sequence[Head]]) -> Wanted:
+        """The files that have to be read: those of unknown content of which another is remembered."""
+        wanted: Wanted = {}
+        for directory, heads in changed.items():
+            pages = list(pages_of(self._scanner.pages, directory))
+            unread = {key: positions for key, page in pages if (positions := page.unread())}
+            if not unread or not (heads or directory in self._intended):
+                continue
+            remembered = self._remembered(directory, heads)
+            for key, positions in unread.items():
+                page = self._scanner.pages[key]
+                names = page.name_list()
+                doubtful = [i for i in positions if (names[i], _times(page, i)) in remembered]
+                if doubtful:
+                    wanted[key] = array("H", doubtful)
+        return wanted
+
+    def _remembered(self, directory: bytes, heads: Sequence[Head]) -> set[tuple[bytes, bytes]]:
+        """The names of files whose content is remembered, or was to be placed, each with its size and mtime."""
+        sidecar = self._chronicle.sidecar
+        assert sidecar is not None
+        records = [each for head in heads for each in sidecar.records(directory, head.first).each()]
+        records += [(name, each.record) for name, each in self._intended.get(directory, {}).items()]
+        return {(name, record.stat[_TIMES]) for name, record in records if record.is_read}
+
+    def _judge(self, directory: bytes, heads: Sequence[Head]) -> None:
+        is_gone = partial(self._absence.is_gone, directory) if self._absence.is_open(directory) else _never
+        is_first = self._chronicle.is_first and not heads
+        place = _Place(directory, self._intended.get(directory, {}), is_gone, is_first)
+        self._merge(place, [page for _, page in pages_of(self._scanner.pages, directory)], heads)
+
+    def _judge_absent(self, directory: bytes) -> None:
+        absence, sidecar = self._absence, self._chronicle.sidecar
+        if sidecar is None or not absence.is_open(directory) or not absence.is_directory_gone(directory):
+            return
+        place = _Place(directory, self._intended.get(directory, {}), partial(absence.is_in_sight, directory))
+        self._merge(place, (), sidecar.heads_of(directory))
+
+    def _merge(self, place: _Place, pages: Sequence[Page], heads: Sequence[Head]) -> None:
+        merging = Merging(self._chronicle, place.directory, pages, heads, place.intended)
+        write(self._chronicle, place.directory, merging.merge(partial(self._decide, place)), pages, heads)
+
+    def _decide(self, place: _Place, name: bytes, before: Record | None, now: Record | None) -> Record | None:
+        if now is None and not place.is_gone(name):
+            return before and self._out_of_sight(place.directory, before)
+        path = place.path(name)
+        remembered = self._remember(place.directory, path, name, before)
+        found = now.entry(path, self._mode_bits) if now is not None else None
+        if name in place.intended:
+            remembered = self._settle(path, place.intended[name], found, remembered)
+        reason = _damage(remembered and remembered.entry, found, before)
+        if reason:
+            self._scanner.report(place.directory, Problem(path, reason, subtree=True))
+            return before
+        judged = minting.judge(found, remembered, self._dot, first=place.is_first)
+        version = FOUND if remembered is None else remembered.version
+        self._is_minted |= judged is not None and judged.version != version
+        return self._keep(place.directory, name, judged, before, now)
+
+    def _out_of_sight(self, directory: bytes, before: Record) -> Record:
+        """What is remembered of something that the scan was not to see, or could not."""
+        is_partial = self._scanner.narrowing.names(directory) is not None
+        return before if is_partial else before._replace(flags=before.flags | HIDDEN)
+
+    def _remember(self, directory: bytes, path: RelPath, name: bytes, before: Record | None) -> minting.Record | None:
+        vectors = self._chronicle.vectors
+        if before is not None:
+            return minting.Record(vectors.version(before.version), before.entry(path, self._mode_bits))
+        grave = self._chronicle.graves.get(directory, _NO_GRAVES).get(name)
+        return None if grave is None else minting.Record(vectors.version(grave), None)
+
+    def _settle(
+        self, path: RelPath, intention: Intention, found: Entry | None, remembered: minting.Record | None
+    ) -> minting.Record | None:
+        if found is None and not intention.is_grave:
+            # It was on its way; but what was buried stays so.
+            return remembered if remembered is not None and remembered.entry is None else None
+        if intention.is_departure:
+            return remembered
+        entry = None if intention.is_grave else intention.record.entry(path, self._mode_bits)
+        version = self._chronicle.vectors.version(intention.record.version)
+        return minting.settle(found, remembered, minting.Record(version, entry))
+
+    def _keep(
+        self, directory: bytes, name: bytes, judged: minting.Record | None, before: Record | None, now: Record | None
+    ) -> Record | None:
+        """Put down what was decided: as a tombstone, or as the record that is returned."""
+        if judged is None:
+            return None
+        number = self._chronicle.vectors.number(judged.version)
+        if now is None:
+            self._chronicle.bury(directory, name, number)
+            return None
+        self._chronicle.unbury(directory, name)
+        is_same = before is not None and before.version == number
+        if before is not None and is_same and before.is_read and not now.is_read and before.is_like(now):
+            return before._replace(flags=before.flags & RACY)
+        return now._replace(flags=now.flags & RACY, version=number)
+
+
+def _damage(before: Entry | None, found: Entry | None, record: Record | None) -> str:
+    """Why a file is taken for damaged, perhaps (the table of DESIGN, §8); empty where it is not."""
+    if before is None or found is None or (record is not None and record.flags & RACY):
+        return ""
+    if before.kind is not Kind.FILE or found.kind is not Kind.FILE or not (before.is_read and found.is_read):
+        return ""
+    if before.content == found.content or (before.size, before.mtime_ns) != (found.size, found.mtime_ns):
+        return ""
+    if before.inode != found.inode:
+        return ""
+    return ROT if before.inode and before.ctime_ns == found.ctime_ns else SUSPECT
+
+
+def _never(_: bytes) -> bool:
+    """Nothing is gone where nothing is known."""
+    return False
+
+
+def _times(page: Page, index: int) -> bytes:
+    return page.stats[index * STAT.size :][_TIMES]

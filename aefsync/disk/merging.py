@@ -1,0 +1,199 @@
+"""Merging: what a directory shows and what is remembered of it, brought together name by name.
+
+Pages of records and those of a scan are cut at different names.  So each page of records is laid beside what the scan
+shows between its first name and that of the next; where both are the same it is left as it is, and where they are not,
+whoever merges decides about each name.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import NamedTuple
+
+from aefsync.core.snapshot import CONTENT
+from aefsync.core.view import STAT
+from aefsync.disk.chronicle import Chronicle, Numbered, seal_of
+from aefsync.disk.page import Page
+from aefsync.disk.records import HIDDEN, KEPT, NOTHING, Record, Records, joined, pieces
+from aefsync.disk.sidecar import Head, Sidecar, packed_positions
+from aefsync.disk.vectors import FIRST, packed
+
+Decide = Callable[[bytes, Record | None, Record | None], Record | None]
+"""What to remember of a name, given what is remembered and what is to be seen."""
+
+
+class Rows(NamedTuple):
+    """The pages of records of one directory after merging; `changed` are those to be written, by their first names,
+    `dropped` those that are no longer needed."""
+
+    heads: tuple[Head, ...]
+    changed: dict[bytes, Records]
+    dropped: tuple[bytes, ...]
+    is_whole: bool
+    """everything that the directory shows is recorded as it is"""
+
+
+class Merging:
+    """One directory of a chronicle: what its pages (all of a scan) show, and what is remembered of it (`heads`).
+
+    `named` are names that are decided about even where nothing has changed.
+    """
+
+    def __init__(
+        self,
+        chronicle: Chronicle,
+        directory: bytes,
+        pages: Sequence[Page],
+        heads: Sequence[Head],
+        named: Collection[bytes],
+    ) -> None:
+        self._chronicle = chronicle
+        self._directory = directory
+        self._pages = pages
+        self._heads = heads
+        self._named = sorted(named)
+        self._shown = Shown(pages)
+        self._numbers = array("I")
+        self._is_whole = True
+
+    def merge(self, decide: Decide) -> Rows:
+        """Decide about every name, and note the versions of what is shown."""
+        heads: list[Head] = []
+        changed: dict[bytes, Records] = {}
+        dropped: list[bytes] = []
+        for head, before, shown, named in self._slices():
+            after = self._merge(before, shown, named, decide)
+            if after is before:
+                heads.append(head)
+                continue
+            if not after.names and head.first:
+                dropped.append(head.first)
+                continue
+            for piece in pieces(after):
+                first = head.first if not piece.names or piece.names[0] == after.names[0] else piece.names[0]
+                versions, hidden = packed(piece.versions), packed_positions(piece.hidden)
+                heads.append(Head(self._directory, first, len(piece.names), b"", versions, hidden))
+                changed[first] = piece
+        self._note()
+        return Rows(tuple(heads), changed, tuple(dropped), self._is_whole)
+
+    def _slices(self) -> Iterator[tuple[Head, Records, Records, list[bytes]]]:
+        """Each page of records with what is shown, and what is named, where its names belong."""
+        heads = self._heads or [Head(self._directory, b"", 0, b"", b"", b"")]
+        for number, head in enumerate(heads):
+            until = heads[number + 1].first if number + 1 < len(heads) else None
+            high = len(self._named) if until is None else bisect_left(self._named, until)
+            named, self._named = self._named[:high], self._named[high:]
+            yield head, self._load(head), self._shown.until(until), named
+
+    def _load(self, head: Head) -> Records:
+        sidecar = self._chronicle.sidecar
+        return sidecar.records(self._directory, head.first) if self._heads and sidecar is not None else NOTHING
+
+    def _merge(self, before: Records, shown: Records, named: Sequence[bytes], decide: Decide) -> Records:
+        flags = shown.flags.translate(_KEPT)
+        if not named and before[:4] == (shown.names, shown.stats, shown.contents, flags):
+            self._numbers += before.versions
+            self._is_whole &= not any(shown.flags)
+            return before
+        remembered, found = dict(before.each()), dict(shown.each())
+        merged: list[tuple[bytes, Record]] = []
+        for name in sorted({*remembered, *found, *named}):
+            now = found.get(name)
+            record = decide(name, remembered.get(name), now)
+            if now is not None:
+                self._numbers.append(FIRST if record is None else record.version)
+            self._is_whole &= _is_as_shown(record, now)
+            if record is not None:
+                merged.append((name, record))
+        after = joined(merged)
+        return before if after == before and self._heads else after
+
+    def _note(self) -> None:
+        """Have the chronicle know the versions of what is shown, page by page."""
+        low = 0
+        for number, page in enumerate(self._pages):
+            part = packed(self._numbers[low : low + page.length])
+            self._chronicle.pages[self._directory, number] = Numbered(part, page.names)
+            low += page.length
+
+
+_KEPT = bytes(flags & KEPT for flags in range(256))
+
+
+def _is_as_shown(record: Record | None, now: Record | None) -> bool:
+    if now is None:
+        return record is None or bool(record.flags & HIDDEN)
+    return record is not None and not now.flags and record[:2] == now[:2]
+
+
+class Shown:
+    """What a directory shows, to be had from name to name."""
+
+    def __init__(self, pages: Sequence[Page]) -> None:
+        self._pages = iter(pages)
+        self._page: Page | None = None
+        self._names: list[bytes] = []
+        self._at = 0
+
+    def until(self, high: bytes | None) -> Records:
+        """What is shown from where it was had last, up to a name (`None`: to the end), without versions."""
+        parts: list[Records] = []
+        while self._page is not None or self._turn():
+            page = self._page
+            assert page is not None
+            stop = page.length if high is None else bisect_left(self._names, high)
+            if stop > self._at:
+                parts.append(_part(page, self._names, self._at, stop))
+                self._at = stop
+            if stop < page.length:
+                break
+            self._page = None
+        return _together(parts)
+
+    def _turn(self) -> bool:
+        self._page = next(self._pages, None)
+        self._names, self._at = [] if self._page is None else self._page.name_list(), 0
+        return self._page is not None
+
+
+def _part(page: Page, names: Sequence[bytes], low: int, high: int) -> Records:
+    contents, flags = page.contents[low * CONTENT : high * CONTENT], page.flags[low:high]
+    none = array("I", bytes(4 * (high - low)))
+    return Records(tuple(names[low:high]), page.stats[low * STAT.size : high * STAT.size], contents, flags, none)
+
+
+def _together(parts: Sequence[Records]) -> Records:
+    if len(parts) <= 1:
+        return parts[0] if parts else NOTHING
+    names = tuple(name for part in parts for name in part.names)
+    stats, contents, flags = (b"".join(each) for each in zip(*(part[1:4] for part in parts), strict=True))
+    return Records(names, stats, contents, flags, array("I", bytes(4 * len(names))))
+
+
+def write(chronicle: Chronicle, directory: bytes, rows: Rows, pages: Sequence[Page], heads: Sequence[Head]) -> None:
+    """Write what merging came to, in a transaction of the chronicle, with the seal of the directory where everything is recorded as it is shown."""
+    seal = b""
+    if rows.is_whole:
+        seal = seal_of(pages, [head.versions for head in rows.heads], [head.hidden for head in rows.heads])
+        chronicle.unsealed.discard(directory)
+    else:
+        chronicle.unsealed.add(directory)
+    sidecar = chronicle.sidecar
+    if sidecar is None or not chronicle.writable:
+        return
+    if rows.changed or rows.dropped or (rows.is_whole and seal != (heads[0].seal if heads else b"")):
+        _write(sidecar, directory, rows, seal)
+
+
+def _write(sidecar: Sidecar, directory: bytes, rows: Rows, seal: bytes) -> None:
+    for first in rows.dropped:
+        sidecar.drop(directory, first)
+    for first, records in rows.changed.items():
+        sidecar.store(directory, first, b"" if first else seal, records)
+    if len(rows.heads) == 1 and not rows.heads[0].length:
+        sidecar.drop(directory)
+    elif b"" not in rows.changed:
+        sidecar.set_seal(directory, seal)

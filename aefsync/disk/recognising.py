@@ -1,0 +1,106 @@
+"""Recognising: which directories are as they were recorded, told by their seals, without a look at anything in them."""
+
+from __future__ import annotations
+
+import itertools
+from array import array
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from operator import attrgetter
+from typing import NamedTuple
+
+from aefsync.disk.chronicle import Chronicle, Numbered, seal_of
+from aefsync.disk.page import Brief, Page, PageKey
+from aefsync.disk.scan import Scanner
+from aefsync.disk.sidecar import Head
+from aefsync.disk.vectors import FIRST, packed, unpacked
+
+Found = Mapping[PageKey, Page | Brief]
+
+
+class Recognised(NamedTuple):
+    """The directories that are not known: those to be looked into, with their pages of records, those that are not
+    there, and those that nothing is recorded of."""
+
+    changed: dict[bytes, list[Head]]
+    absent: list[bytes]
+    new: set[bytes]
+
+
+def recognise(chronicle: Chronicle, scanner: Scanner, doubtful: Collection[bytes]) -> Recognised:
+    """Compare what a scan found with the seals; a directory that is `doubtful` is never known by its seal."""
+    found: Found = {**scanner.briefs, **scanner.pages}
+    new = {directory for (directory, _), each in found.items() if each.length}
+    changed: dict[bytes, list[Head]] = {}
+    absent: list[bytes] = []
+    heads = chronicle.sidecar.heads() if chronicle.sidecar is not None else ()
+    for directory, group in itertools.groupby(heads, key=attrgetter("directory")):
+        own = list(group)
+        new.discard(directory)
+        if (directory, 0) not in found:
+            absent.append(directory)
+        elif directory in doubtful or not is_known(chronicle, found, own):
+            changed[directory] = own
+    return Recognised(changed, absent, new)
+
+
+def is_known(chronicle: Chronicle, found: Found, heads: Sequence[Head]) -> bool:
+    """Whether a directory is as its records have it; if so, the versions of its entries are those that were recorded."""
+    seal = heads[0].seal if heads else b""
+    if not seal:
+        return False
+    keys = list(_keys(found, heads[0].directory))
+    pages = [found[key] for key in keys]
+    if any(isinstance(page, Page) and any(page.flags) for page in pages):
+        return False
+    if seal != seal_of(pages, [head.versions for head in heads], [head.hidden for head in heads]):
+        return False
+    if len(pages) == len(heads) == 1 and not heads[0].hidden:
+        chronicle.pages[keys[0]] = Numbered(heads[0].versions, None, pages[0].digests)
+        return True
+    numbers, low = _shown_versions(heads), 0
+    for key, page in zip(keys, pages, strict=True):
+        chronicle.pages[key] = Numbered(packed(numbers[low : low + page.length]), None, page.digests)
+        low += page.length
+    return True
+
+
+def _keys(found: Mapping[PageKey, object], directory: bytes) -> list[PageKey]:
+    numbers = itertools.takewhile(lambda number: (directory, number) in found, itertools.count())
+    return [(directory, number) for number in numbers]
+
+
+def _shown_versions(heads: Sequence[Head]) -> array[int]:
+    """The versions of what is to be seen of a directory, in the order of names."""
+    shown = array("I")
+    for head in heads:
+        hidden = frozenset(array("I", head.hidden))
+        numbers = unpacked(head.versions, head.length)
+        shown += array("I", [number for index, number in enumerate(numbers) if index not in hidden])
+    return shown
+
+
+def align(chronicle: Chronicle, scanner: Scanner) -> None:
+    """Give versions to their entries again where some of these have vanished since, or others have come."""
+    found: Found = {**scanner.briefs, **scanner.pages}
+    moved = {key[0] for key, each in chronicle.pages.items() if key not in found or not each.fits(found[key])}
+    scanner.materialise(moved)
+    for directory in moved:
+        known = dict(_named(chronicle, directory))
+        for key in _keys(chronicle.pages, directory):
+            del chronicle.pages[key]
+        for key in _keys(scanner.pages, directory):
+            page = scanner.pages[key]
+            numbers = array("I", [known.get(name, FIRST) for name in page.name_list()])
+            chronicle.pages[key] = Numbered(packed(numbers), page.names)
+
+
+def _named(chronicle: Chronicle, directory: bytes) -> Iterator[tuple[bytes, int]]:
+    """The versions of what was shown of a directory, by name."""
+    numbered = [chronicle.pages[key] for key in _keys(chronicle.pages, directory)]
+    if any(each.names is None for each in numbered):
+        assert chronicle.sidecar is not None
+        for head in chronicle.sidecar.heads_of(directory):
+            yield from ((name, each.version) for name, each in chronicle.sidecar.records(directory, head.first).each())
+    for each in numbered:
+        names = each.names.split(b"\0") if each.names else []
+        yield from zip(names, unpacked(each.versions, len(names)), strict=True)

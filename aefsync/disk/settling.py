@@ -1,0 +1,139 @@
+"""Settling: after a run the records are made to say what it left, and what was read meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+
+from aefsync.core.action import Act
+from aefsync.core.entry import Entry, Kind
+from aefsync.core.metadata import Aspects
+from aefsync.core.path import RelPath
+from aefsync.disk.chronicle import Chronicle
+from aefsync.disk.key_order import pages_of
+from aefsync.disk.merging import Merging, write
+from aefsync.disk.page import RACY, Page
+from aefsync.disk.pending import Intention
+from aefsync.disk.records import Record
+from aefsync.disk.scan import Scanner
+from aefsync.disk.vectors import FIRST
+
+Done = Mapping[bytes, Intention]
+
+
+class Settling:
+    """The records of one replica after a scan; `scanner` has looked again at whatever was touched since."""
+
+    def __init__(self, chronicle: Chronicle, scanner: Scanner, aspects: Aspects) -> None:
+        self._chronicle = chronicle
+        self._scanner = scanner
+        self._aspects = aspects
+
+    def begin(self) -> None:
+        """Write the records of what was found for the first time, before anything is looked at again."""
+        chronicle, scanner = self._chronicle, self._scanner
+        if not chronicle.writable or not chronicle.deferred:
+            return
+        scanner.materialise(chronicle.deferred)
+        with chronicle.transaction():
+            for directory in sorted(chronicle.deferred):
+                self._begin(directory, [page for _, page in pages_of(scanner.pages, directory)])
+            chronicle.deferred.clear()
+            if scanner.narrowing.is_everything:
+                chronicle.looked_at_everything()
+
+    def _begin(self, directory: bytes, pages: Sequence[Page]) -> None:
+        merging = Merging(self._chronicle, directory, pages, (), ())
+        rows = merging.merge(lambda name, before, now: now and now._replace(flags=now.flags & RACY, version=FIRST))
+        write(self._chronicle, directory, rows, pages, ())
+
+    def move(self, batch: Iterable[Intention]) -> None:
+        """Have the records of renamed directories move along."""
+        sidecar = self._chronicle.sidecar
+        assert sidecar is not None
+        for each in batch:
+            if each.source:
+                old, new = RelPath(each.source).key + b"\0", RelPath(each.path).key + b"\0"
+                for directory in sidecar.directories(*_below(old)):
+                    self._chronicle.unsealed.discard(directory)
+                    self._chronicle.unsealed.add(new + directory[len(old) :])
+                    sidecar.rename(directory, new + directory[len(old) :])
+
+    def settle(self, batch: Iterable[Intention]) -> None:
+        """Record what was carried out."""
+        by_directory: dict[bytes, dict[bytes, Intention]] = {}
+        for each in batch:
+            directory, name = split_key(each.path)
+            by_directory.setdefault(directory, {})[name] = each
+        for directory, done in by_directory.items():
+            self._merge(directory, done)
+
+    def complete(self) -> None:
+        """Fill in what was read since it was recorded, and seal what is recorded as it is shown."""
+        self._scanner.materialise(self._chronicle.unsealed)
+        for directory in sorted(self._chronicle.unsealed):
+            self._merge(directory, {})
+
+    def _merge(self, directory: bytes, done: Done) -> None:
+        sidecar = self._chronicle.sidecar
+        assert sidecar is not None
+        heads = sidecar.heads_of(directory)
+        pages = [page for _, page in pages_of(self._scanner.pages, directory)]
+        rows = Merging(self._chronicle, directory, pages, heads, done).merge(partial(self._decide, directory, done))
+        write(self._chronicle, directory, rows, pages, heads)
+
+    def _decide(
+        self, directory: bytes, done: Done, name: bytes, before: Record | None, now: Record | None
+    ) -> Record | None:
+        intention = done.get(name)
+        if intention is None:
+            return before and _completed(before, now)
+        version = intention.record.version
+        if intention.is_departure:
+            return None
+        if intention.is_grave:
+            if intention.act is Act.RECORD and before is not None:
+                return _completed(before, now)
+            self._chronicle.bury(directory, name, version)
+            return None
+        if intention.act is Act.RECORD and before is not None:
+            return _completed(before, now)._replace(version=version)
+        if intention.act is Act.RECORD and (now is None or not self._is_as_meant(intention, now)):
+            return None
+        self._chronicle.unbury(directory, name)
+        if now is None or not self._is_as_meant(intention, now):
+            return intention.record
+        content = now.content if now.is_read else intention.record.content
+        return now._replace(content=content, flags=now.flags & RACY, version=version)
+
+    def _is_as_meant(self, intention: Intention, now: Record) -> bool:
+        """Whether what is to be seen is what was put there, stored as this file system can."""
+        path = RelPath.again(intention.path)
+        meant, found = intention.record.entry(path), now.entry(path)
+        if meant.kind is not found.kind or meant.kind is Kind.DIRECTORY:
+            return meant.kind is found.kind
+        if meant.is_read and found.is_read and meant.content != found.content:
+            return False
+        same_time = not self._aspects.times or self._is_stored_as(meant, found)
+        return same_time and (meant.kind is Kind.SYMLINK or meant.size == found.size)
+
+    def _is_stored_as(self, meant: Entry, found: Entry) -> bool:
+        return self._aspects.stored_time(meant.mtime_ns) == self._aspects.stored_time(found.mtime_ns)
+
+
+def _completed(before: Record, now: Record | None) -> Record:
+    """A record with the content that is known by now, if it is still of what is there."""
+    if now is None or before.is_read or not now.is_read or not before.is_like(now):
+        return before
+    return before._replace(content=now.content, flags=now.flags & RACY)
+
+
+def split_key(path: bytes) -> tuple[bytes, bytes]:
+    """The key of the directory that holds a path, with its closing NUL, and the name."""
+    directory, slash, name = path.rpartition(b"/")
+    return (directory.replace(b"/", b"\0") + b"\0" if slash else b""), name
+
+
+def _below(directory: bytes) -> tuple[bytes, bytes]:
+    """The keys, with closing NUL, of a directory and all below it."""
+    return directory, directory[:-1] + b"\x01"

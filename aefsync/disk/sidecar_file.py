@@ -1,0 +1,94 @@
+"""The file of a sidecar: opened for writing or, creating nothing, for reading; set aside where it is damaged."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+import tempfile
+
+from aefsync.core.problem import reason_of
+from aefsync.core.writing import Durability
+from aefsync.disk.filesystem import FileSystem
+from aefsync.disk.home import Home
+from aefsync.disk.sidecar import Damaged, Sidecar, connect
+from aefsync.errors import RootError
+
+NAME = "sidecar.db"
+_JOURNALS = ("-wal", "-journal")
+"""Beside a sidecar, where a run was interrupted: without them it is not whole."""
+_ALL = ("", *_JOURNALS, "-shm")
+
+
+def open_for_writing(home: Home, file_system: FileSystem, durability: Durability) -> Sidecar:
+    """The sidecar of a home that this session has locked, made where there is none; raises as `connect`.
+
+    Where several machines may have the file system, no memory can be shared with other readers (WAL).
+    """
+    place = home.path_to(NAME)
+    if place is None:
+        raise RootError("what a replica remembers cannot be kept on this system: it does not name open directories")
+    _check_file(home)
+    journal = "WAL" if file_system.stable else "TRUNCATE"
+    return connect(place, journal=journal, synchronous="OFF" if durability is Durability.NONE else "FULL")
+
+
+def open_for_reading(home: Home) -> Sidecar | None:
+    """The sidecar of a home as it is now, nothing being created or changed; `None` where there is none."""
+    place = home.path_to(NAME)
+    try:
+        _check_file(home)
+        if place is None or not _size(home, NAME):
+            return None
+        if not home.is_busy and any(_size(home, NAME + suffix) for suffix in _JOURNALS):
+            return _whole_copy(place)
+        # Whoever writes shares its lock; where nobody does, nothing changes either.
+        mode = "mode=ro" if home.is_busy else "mode=ro&immutable=1"
+        quoted = place.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+        return connect(f"file:{quoted}?{mode}", journal=None)
+    except OSError as error:
+        raise RootError(f".aefsync/{NAME}: {reason_of(error)}") from None
+
+
+def set_aside(home: Home, run: str) -> str:
+    """Rename a damaged sidecar, with what belongs to it; its new name."""
+    aside = f"{NAME}.damaged-{run}"
+    taken = set(os.listdir(home.fd))
+    name = next(
+        name for number in range(len(taken) + 1) if (name := f"{aside}.{number}" if number else aside) not in taken
+    )
+    for suffix in _ALL:
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(NAME + suffix, name + suffix, src_dir_fd=home.fd, dst_dir_fd=home.fd)
+    return name
+
+
+def _check_file(home: Home) -> None:
+    """Raise `Damaged` where something stands there that is no file with something in it."""
+    with contextlib.suppress(FileNotFoundError):
+        seen = os.stat(NAME, dir_fd=home.fd, follow_symlinks=False)
+        if not stat.S_ISREG(seen.st_mode):
+            raise Damaged("is no regular file")
+        if not seen.st_size:
+            raise Damaged("is empty")
+
+
+def _size(home: Home, name: str) -> int:
+    with contextlib.suppress(FileNotFoundError):
+        return os.stat(name, dir_fd=home.fd, follow_symlinks=False).st_size
+    return 0
+
+
+def _whole_copy(place: str) -> Sidecar:
+    """What an interrupted run left, made whole elsewhere."""
+    with tempfile.TemporaryDirectory(prefix="aefsync-") as directory:
+        copy = os.path.join(directory, NAME)
+        for suffix in ("", *_JOURNALS):
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copyfile(place + suffix, copy + suffix)
+        whole = connect(copy, journal="TRUNCATE", synchronous="OFF")
+        try:
+            return Sidecar(whole.in_memory())
+        finally:
+            whole.close()
