@@ -150,7 +150,9 @@ def _revived(differences: Differences, rules: Rules, settled: Mapping[RelPath, D
     revived: list[Difference] = []
     for difference in differences:
         path, entries = difference.path, difference.entries
-        verdict = settled[path].verdict if path in settled else settle(*difference, rules)
+        decision = settled.get(path)
+        verdict = settle(*difference, rules) if decision is None else decision.verdict
+        entries = entries if decision is None else decision.entries
         stays = isinstance(verdict, KeepBoth | Stand)
         if isinstance(verdict, Take):
             stays = at(entries, verdict.winner).kind is Kind.DIRECTORY or not _directories(entries)

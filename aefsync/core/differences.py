@@ -82,6 +82,11 @@ class Differences:
         for number in range(len(self._firsts)):
             yield from self.block(number)
 
+    def between(self, low: bytes, high: bytes) -> Iterator[Difference]:
+        """Those with keys `low <= key < high`, in key order."""
+        for number in range(max(0, bisect_right(self._firsts, low) - 1), bisect_left(self._firsts, high)):
+            yield from (each for each in self.block(number) if low <= each.path.key < high)
+
     def find(self, path: RelPath) -> Difference | None:
         """The difference on a path, if there is one."""
         number = bisect_right(self._firsts, path.key) - 1

@@ -1,7 +1,8 @@
-"""Relocated: what differs once every replica has made its moves.
+"""Relocated: what is left to be done once every replica has made its moves.
 
-The moves of each replica are found in the decisions about it; then the differences are taken as they will be, and
-decided on anew.  So what follows the moves is a plan like any other.
+The moves of each replica are found in the decisions about it.  Where all shall be as the first one is, the differences
+are then taken as they will be, and decided on anew; where versions count, the decisions stand, and only what the
+replicas have is taken as it will be.  Either way what follows the moves is a plan like any other.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from aefsync.core.moves import Moves
 from aefsync.core.path import END, RelPath
 from aefsync.core.plan import Pass, Place, Plan, Step
 from aefsync.core.reconcile import Decisions
-from aefsync.core.verdict import Decision, Remove, Stand, Take, at
+from aefsync.core.verdict import Decision, Remove, Stand, Take, Versions, at
 from aefsync.core.view import View
 
 _CACHED = 4
@@ -59,6 +60,8 @@ def _key(fate: Fate) -> bytes:
 def _fate(decision: Decision, replica: int) -> Fate | None:
     """What becomes of a path on one replica; `None` where it stays as it is."""
     found, verdict = decision.entries[replica], decision.verdict
+    if found is not None and found.path != decision.path:
+        return None  # it is to be renamed already, to its conflict copy
     if isinstance(verdict, Take) and replica != verdict.winner:
         wanted = at(decision.entries, verdict.winner)
         return None if found is not None and found.agrees(wanted) else Fate(decision.path, found, wanted)
@@ -121,19 +124,61 @@ def _difference(members: Sequence[tuple[int, Decision | Fate]], replicas: int) -
     return Difference(first.path, tuple(found.get(number, first.wanted) for number in range(replicas)))
 
 
-def plan_of(moves: Mapping[int, Moves], replicas: int) -> Plan:
-    """The moves as a plan of their own, before all others; what is deleted for a move is told of as part of it."""
+class AfterMoves:
+    """The same decisions on replicas that have made their moves."""
+
+    def __init__(self, decisions: Decisions, moves: Mapping[int, Moves], replicas: int) -> None:
+        self._decisions = decisions
+        self._replicas = replicas
+        self._left = {
+            number: Differences(Difference(fate.path, (fate.found, fate.wanted)) for fate in own.left())
+            for number, own in moves.items()
+        }
+
+    @property
+    def windows(self) -> int:
+        """How many there are: those of the decisions."""
+        return self._decisions.windows
+
+    def window(self, number: int) -> list[Decision]:
+        """The decisions of one window, in key order, those on what a directory brought along among them."""
+        firsts = self._decisions.firsts
+        low = firsts[number] if number else b""
+        high = firsts[number + 1] if number + 1 < len(firsts) else END
+        decisions = {each.path: each for each in self._decisions.window(number)}
+        for replica, left in self._left.items():
+            found = {each.path: each.entries for each in left.between(low, high)}
+            for path, decision in decisions.items():
+                if _fate(decision, replica) is not None:
+                    here = found[path][0] if path in found else None
+                    decisions[path] = decision._replace(entries=_put(decision.entries, replica, here))
+            for path, (here, wanted) in found.items():
+                if path not in decisions and here is not None and wanted is None:
+                    none: Versions = (None,) * self._replicas
+                    decisions[path] = Decision(path, _put(none, replica, here), Remove("moved"))
+        return sorted(decisions.values(), key=lambda decision: decision.path.key)
+
+
+def _put(entries: Versions, replica: int, entry: Entry | None) -> Versions:
+    return tuple(entry if number == replica else each for number, each in enumerate(entries))
+
+
+def plan_of(moves: Mapping[int, Moves], replicas: int, origin: int | None, reason: str) -> Plan:
+    """The moves as a plan of their own, before all others; what is deleted for a move is told of as part of it.
+
+    `origin` is the replica that all shall be as, if there is one.
+    """
     steps: dict[tuple[RelPath, RelPath | None], Step] = {}
     for replica, own in moves.items():
         for number, wanted, old in own.told:
-            known = steps.get((wanted.path, old)) or _step(wanted, old)
+            known = steps.get((wanted.path, old)) or _step(wanted, old, origin, reason)
             places = (*known.places, Place(Pass.MOVE, number))
             steps[wanted.path, old] = known._replace(receivers=(*known.receivers, replica), places=places)
     actions = tuple((moves[number].actions if number in moves else (), (), (), ()) for number in range(replicas))
     return Plan(actions, (), (), tuple(steps.values()))
 
 
-def _step(wanted: Entry, old: RelPath | None) -> Step:
+def _step(wanted: Entry, old: RelPath | None, origin: int | None, reason: str) -> Step:
     act = Act.MKDIR if old is None else Act.MOVE
     size = wanted.size if wanted.kind is Kind.FILE else 0
-    return Step(act.value, wanted.path, 0, (), (), size, "mirror", old, wanted.kind is Kind.DIRECTORY)
+    return Step(act.value, wanted.path, origin, (), (), size, reason, old, wanted.kind is Kind.DIRECTORY)

@@ -19,6 +19,7 @@ from aefsync.core.load import Load, load_of, total
 from aefsync.core.path import RelPath
 from aefsync.core.plan import Plan, Transfer, plan
 from aefsync.core.reconcile import Decisions, needs_content, reconcile
+from aefsync.core.relocated import AfterMoves
 from aefsync.core.settling import PREFERRED, settle
 from aefsync.core.stores import Folding, collisions
 from aefsync.core.tree import KeyRange, Question
@@ -51,7 +52,7 @@ class Decided(NamedTuple):
     """
 
     survey: Survey
-    decisions: Decisions
+    decisions: Decisions | AfterMoves
     loads: tuple[Load, ...]
     differences: int
     alone: tuple[int, ...]
@@ -136,15 +137,14 @@ def _folded(differences: Differences, rules: Rules) -> Collection[RelPath]:
 
 
 def _decided(session: Session, survey: Survey, census: _Census, rules: Rules) -> Decided:
-    """Decide on all paths; where the first replica is the truth, what the others have already is moved first."""
+    """Decide on all paths; where things may go, what a replica has already is moved first."""
     decisions = reconcile(census.differences, rules, survey.unknown)
-    found = relocate(session, survey, decisions) if rules.mirror else None
+    may_move = rules.mirror or rules.policies is not None
+    found = relocate(session, survey, decisions, rules) if may_move else None
     if found is None:
         return Decided(survey, decisions, (), len(census.differences), census.alone)
-    decisions = reconcile(found.differences, rules, survey.unknown)
-    return Decided(
-        survey, decisions, (), len(census.differences), _alone(found.differences, len(census.alone)), found.plan
-    )
+    alone = census.alone if found.differences is None else _alone(found.differences, len(census.alone))
+    return Decided(survey, found.decisions, (), len(census.differences), alone, found.plan)
 
 
 def _alone(differences: Differences, replicas: int) -> tuple[int, ...]:

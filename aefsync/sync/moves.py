@@ -9,9 +9,10 @@ from aefsync.core.differences import Differences
 from aefsync.core.moves import Moves, find_moves
 from aefsync.core.plan import Plan
 from aefsync.core.ports import Replica
-from aefsync.core.reconcile import Decisions
-from aefsync.core.relocated import OwnFates, outlook, plan_of, relocated
+from aefsync.core.reconcile import Decisions, reconcile
+from aefsync.core.relocated import AfterMoves, OwnFates, outlook, plan_of, relocated
 from aefsync.core.renamed import Rename
+from aefsync.core.verdict import Rules
 from aefsync.sync.session import Session
 from aefsync.sync.survey import Survey
 
@@ -20,14 +21,15 @@ ASKED = 4096
 
 
 class Relocation(NamedTuple):
-    """The moves of all replicas, and what is left to be decided after them."""
+    """The moves of all replicas, and the decisions on what is left after them; `differences` if there are other ones."""
 
     plan: Plan
-    differences: Differences
+    decisions: Decisions | AfterMoves
+    differences: Differences | None = None
 
 
-def relocate(session: Session, survey: Survey, decisions: Decisions) -> Relocation | None:
-    """What can be moved where all shall be as the first replica is; `None` if that is nothing."""
+def relocate(session: Session, survey: Survey, decisions: Decisions, rules: Rules) -> Relocation | None:
+    """What can be moved; `None` if that is nothing."""
     ahead = outlook(decisions, survey.unknown)
     if not ahead.goes:
         return None
@@ -42,7 +44,10 @@ def relocate(session: Session, survey: Survey, decisions: Decisions) -> Relocati
     if not moves:
         return None
     replicas = len(session.replicas)
-    return Relocation(plan_of(moves, replicas), relocated(decisions, moves, replicas, survey.view))
+    if not rules.mirror:
+        return Relocation(plan_of(moves, replicas, None, "renamed"), AfterMoves(decisions, moves, replicas))
+    differences = relocated(decisions, moves, replicas, survey.view)
+    return Relocation(plan_of(moves, replicas, 0, "mirror"), reconcile(differences, rules, survey.unknown), differences)
 
 
 def _movable(replica: Replica, renames: Sequence[Rename]) -> list[bool]:

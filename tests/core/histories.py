@@ -91,8 +91,10 @@ class Cut(Exception):
     """The session ended in the middle."""
 
 
-def differences(hosts: Sequence[Host], chosen: Collection[RelPath] | None = None) -> list[Difference]:
-    """What differs, as `compare.histories` finds it."""
+def differences(
+    hosts: Sequence[Host], chosen: Collection[RelPath] | None = None, above: Collection[RelPath] = ()
+) -> list[Difference]:
+    """What differs, as `compare.histories` finds it; of the directories above what was chosen only those to be made."""
     low = least_seen(hosts)
     found = []
     for path in sorted({path for host in hosts for path in host.known}, key=lambda path: path.key):
@@ -101,9 +103,16 @@ def differences(hosts: Sequence[Host], chosen: Collection[RelPath] | None = None
         graves = tuple(None if each is None or is_covered(each.vector, low) else each for each in graves)
         graves = graves if any(graves) else ()
         looks = {e and (e.kind, e.content, e.mode, e.kind is Kind.DIRECTORY or e.mtime_ns, e.version) for e in entries}
-        if (len(looks) > 1 or len(set(graves)) > 1) and (chosen is None or path in chosen):
+        if (len(looks) > 1 or len(set(graves)) > 1) and (
+            chosen is None or path in chosen or _is_to_be_made(path, above, entries)
+        ):
             found.append(Difference(path, entries, graves))
     return found
+
+
+def _is_to_be_made(path: RelPath, above: Collection[RelPath], entries: Sequence[Entry | None]) -> bool:
+    present = [each for each in entries if each is not None]
+    return path in above and len(present) < len(entries) and all(each.kind is Kind.DIRECTORY for each in present)
 
 
 def least_seen(hosts: Sequence[Host]) -> Vector:
@@ -124,9 +133,12 @@ def meet(
     for host in hosts:
         host.scan()
     low = least_seen(hosts)
-    above = {above for path in chosen or () for above in path.ancestors}
-    rules = rules._replace(above=above - set(chosen or ()))
-    found = Differences(differences(hosts, None if chosen is None else {*chosen, *above}), 3)
+    above = {above for path in chosen or () for above in path.ancestors} - set(chosen or ())
+    rules = rules._replace(above=above)
+    here = [host.tree.entries[each].kind for host in hosts for each in above if each in host.tree.entries]
+    if set(here) - {Kind.DIRECTORY}:
+        return reconcile(Differences(), rules, [()] * len(hosts))  # there is no way to what was chosen
+    found = Differences(differences(hosts, chosen, above), 3)
     decisions = reconcile(found, rules, [()] * len(hosts))
     done: list[list[Action]] = [[] for _ in hosts]
     try:

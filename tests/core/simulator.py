@@ -113,8 +113,11 @@ def _perform(tree: Tree, action: Action, staged: Entry | None) -> None:
     act, path, wanted, found, source, *_ = action
     if found is not None:
         assert tree.entries[source or path].stat_key == found.stat_key
-    elif act is not Act.METADATA:
-        assert path not in tree.entries, f"{path} is there already"
+    elif act in (Act.CREATE, Act.MKDIR, Act.LINK):
+        there = tree.entries.get(path)
+        if there is not None and wanted is not None:
+            assert there.kind is wanted.kind and there.content == wanted.content, f"{path} is there already"
+            return
     if act is Act.DELETE:
         tree.discard(path)
         return
@@ -122,7 +125,10 @@ def _perform(tree: Tree, action: Action, staged: Entry | None) -> None:
     assert wanted.path == path
     if act is Act.MOVE:
         assert source is not None
-        assert path not in tree.entries
+        if path in tree.entries:  # there already, with the same content
+            assert tree.entries[path].same_content(tree.entries[source])
+            tree.discard(source)
+            return
         tree.place(tree.entries.pop(source)._replace(path=path))
     elif act is Act.METADATA:
         there = tree.entries[path]

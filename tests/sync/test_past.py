@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from aefsync.core.path import RelPath
 from aefsync.core.policy import Policies, Policy, PolicyKind
 from aefsync.core.ports import Silent
 from aefsync.core.version import Dot
@@ -187,3 +188,45 @@ def test_a_member_has_seen_what_the_others_did(trees: list[MemoryTree]) -> None:
     assert [each.id for each in c.sidecar.members] == sorted(f"{tree.number:032x}" for tree in trees)
     seen = {each.id: each.seen for each in c.sidecar.members}
     assert set(seen.values()) == {(Dot(a.sidecar.author, 1),)}
+
+
+def test_a_rename_is_a_rename_elsewhere_and_no_delete(trees: list[MemoryTree]) -> None:
+    a, b, c = trees
+    for tree in trees:
+        for number in range(20):
+            tree.write_file(b"f%d" % number, b"content %d" % number, mtime_ns=1)
+    meet(*trees)
+    for number in range(20):
+        a.nodes[RelPath(b"new%d" % number)] = a.nodes.pop(RelPath(b"f%d" % number))
+    _, decided, _ = session(a, b)
+    assert decided.load.deletes == (0, 0)
+    assert not b.trash and files(a) == files(b)
+    before = counters(*trees)
+    session(b, c)
+    session(a, c)
+    assert files(c) == files(a) and not c.trash
+    assert counters(*trees) == before
+
+
+def test_a_rename_here_and_an_edit_there_leave_both(trees: list[MemoryTree]) -> None:
+    a, b, _ = trees
+    for tree in (a, b):
+        tree.write_file(b"old", b"content", mtime_ns=1)
+    meet(a, b)
+    a.nodes[RelPath(b"new")] = a.nodes.pop(RelPath(b"old"))
+    b.write_file(b"old", b"edited", mtime_ns=2)
+    meet(a, b)
+    assert files(a) == files(b) == {b"new": b"content", b"old": b"edited"}
+
+
+def test_names_swapped_are_swapped(trees: list[MemoryTree]) -> None:
+    a, b, _ = trees
+    for tree in (a, b):
+        tree.write_file(b"x", b"content of x", mtime_ns=1)
+        tree.write_file(b"y", b"y", mtime_ns=1)
+    meet(a, b)
+    x, y = a.nodes[RelPath(b"x")], a.nodes[RelPath(b"y")]
+    a.nodes |= {RelPath(b"x"): y, RelPath(b"y"): x}
+    meet(a, b)
+    assert files(b) == {b"x": b"y", b"y": b"content of x"}
+    meet(a, b)
