@@ -10,6 +10,7 @@ import errno
 import os
 
 from aefsync.disk.building import directory_path
+from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.scan import Scanner
 
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
@@ -19,7 +20,8 @@ _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 class Absence:
     """What is missing in a scan, all problems of which have been reported."""
 
-    def __init__(self, scanner: Scanner) -> None:
+    def __init__(self, root: ConfinedRoot, scanner: Scanner) -> None:
+        self._root = root
         self._scanner = scanner
         failed = (each.path for found in scanner.problems.values() for each in found if each.subtree)
         hidden = {*failed, *scanner.mounts.changed}
@@ -40,7 +42,7 @@ class Absence:
     def is_directory_gone(self, directory: bytes) -> bool:
         """Whether there is no such directory, so that nothing can be in it."""
         try:
-            os.close(self._scanner.root.open_directory(directory_path(directory)))
+            os.close(self._root.open_directory(directory_path(directory)))
         except OSError as error:
             return error.errno in _GONE
         return False
@@ -50,7 +52,7 @@ class Absence:
         if not self.is_in_sight(directory, name):
             return False
         try:
-            self._scanner.root.lstat(directory_path(directory + name + b"\0"))
+            self._root.lstat(directory_path(directory + name + b"\0"))
         except OSError as error:
             return error.errno in _GONE
         return False

@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import contextlib
 from array import array
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from aefsync.core.digest import ENTRY_DIGEST, framed_digest
+from aefsync.core.members import TAG, Encounter, Mark
 from aefsync.core.path import RelPath
 from aefsync.core.snapshot import Block, added
-from aefsync.core.version import Dot, Grave, Vector, Version, is_covered
+from aefsync.core.version import AUTHOR as AUTHOR_BYTES
+from aefsync.core.version import Dot, Grave, Vector, Version, is_covered, minted, without
 from aefsync.disk.key_order import runs
 from aefsync.disk.page import Brief, Page, PageKey
 from aefsync.disk.sidecar import Sidecar
+from aefsync.disk.standing import AUTHOR, NO_MARK, disproves, marks_of, met_of, with_marks
 from aefsync.disk.vectors import FIRST, NUMBER, Vectors, packed, unpacked
 
 _FOUND = FIRST.to_bytes(NUMBER, "little")
-_AUTHOR, _COUNTER, _WHOLE = "author", "counter", "whole"
+_WHOLE, _USED = "whole", "used"
 _SPARE = 1024
 """Numbers that nothing uses are looked for when there are twice as many as were used last time, and so many more."""
 
@@ -68,36 +70,69 @@ class Chronicle:
     their entries were found; `is_first`: no scan has looked at everything before.
     """
 
-    def __init__(self, sidecar: Sidecar | None, author: bytes, *, writable: bool) -> None:
+    def __init__(self, sidecar: Sidecar | None, *, writable: bool, random: Callable[[int], bytes]) -> None:
         self.sidecar = sidecar
         self.writable = writable and sidecar is not None
-        words = sidecar.words() if sidecar is not None else {}
-        self.author = words.get(_AUTHOR, author)
-        self.counter = int.from_bytes(words.get(_COUNTER, b""))
-        self.is_first = _WHOLE not in words
+        self._random = random
+        self.words = sidecar.words() if sidecar is not None else {}
+        self.author = self.words.get(AUTHOR) or random(AUTHOR_BYTES)
+        self.marks = list(marks_of(self.words))
+        self.is_first = _WHOLE not in self.words
         self.vectors = Vectors(sidecar.vectors() if sidecar is not None else ())
-        self.graves: dict[bytes, dict[bytes, int]] = defaultdict(dict, sidecar.graves() if sidecar is not None else {})
+        self.graves: dict[bytes, dict[bytes, int]] = sidecar.graves() if sidecar is not None else {}
         self.pages: dict[PageKey, Numbered] = {}
         self.unsealed: set[bytes] = set()
         self.deferred: set[bytes] = set()
         self._dug: set[bytes] = set()
+        if AUTHOR not in self.words:
+            self.set_words({AUTHOR: self.author})
+
+    @property
+    def mark(self) -> Mark:
+        """The last one."""
+        return self.marks[-1] if self.marks else NO_MARK
 
     @property
     def next_dot(self) -> Dot:
         """What the next edit of this replica is called."""
-        return Dot(self.author, self.counter + 1)
+        return Dot(self.author, self.mark.counter + 1)
 
-    def use_dot(self) -> Dot:
-        """The next one, which is used from now on."""
-        dot, self.counter = self.next_dot, self.counter + 1
-        if self.writable and self.sidecar is not None:
-            self.sidecar.set_words({_AUTHOR: self.author, _COUNTER: self.counter.to_bytes(8)})
+    def mint(self) -> Dot:
+        """The next dot, which is used from now on; it leaves a mark."""
+        dot = self.next_dot
+        self.marks.append(Mark(dot.counter, self._random(TAG)))
+        self.set_words(with_marks(self.marks, met_of(self.words)))
         return dot
+
+    def set_words(self, words: Mapping[str, bytes]) -> None:
+        """Have the sidecar say something else of the replica."""
+        self.words |= words
+        if self.writable and self.sidecar is not None:
+            self.sidecar.set_words(words)
 
     def looked_at_everything(self) -> None:
         """From now on what has no record was not there before."""
-        if self.is_first and self.writable and self.sidecar is not None:
-            self.sidecar.set_words({_AUTHOR: self.author, _WHOLE: b"1"})
+        if self.is_first:
+            self.set_words({_WHOLE: b"1"})
+
+    def disprove(self, claims: Iterable[Encounter]) -> bool:
+        """Whether there are two replicas with this one's past, as a mark shows that another member has of it.
+
+        If so it goes on under another name, and what it did since it last met such a member counts as done by that one.
+        """
+        foreign = [claim.id for claim in claims if disproves(self.marks, claim.mark)]
+        if not foreign:
+            return False
+        agreed = {each.id: each.counter for each in met_of(self.words)}
+        known = min(agreed.get(each, 0) for each in foreign)
+        old, self.author, self.marks = self.author, self._random(AUTHOR_BYTES), []
+        self.set_words({AUTHOR: self.author, **with_marks((), ())})
+        lost = self.vectors.numbers(lambda vector: dict(vector).get(old, 0) > known)
+        dot = self.mint() if lost else self.next_dot
+        for number in lost:
+            vector = minted(without(self.vectors.version(number).vector, old), dot)
+            self.vectors.replace(number, Version(vector, dot.author))
+        return True
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -114,8 +149,9 @@ class Chronicle:
 
     def bury(self, directory: bytes, name: bytes, version: int) -> None:
         """Put a tombstone at a path."""
-        if self.graves[directory].get(name) != version:
-            self.graves[directory][name] = version
+        graves = self.graves.setdefault(directory, {})
+        if graves.get(name) != version:
+            graves[name] = version
             self._dug.add(directory)
 
     def unbury(self, directory: bytes, name: bytes) -> None:
@@ -124,30 +160,30 @@ class Chronicle:
         if graves is not None and graves.pop(name, None) is not None:
             self._dug.add(directory)
 
-    def tombstones(self, watermark: Vector, counts: Callable[[bytes], bool]) -> Iterator[Grave]:
-        """All tombstones above the watermark, of paths that are looked at."""
-        covered: dict[int, bool] = {}
+    def tombstones(self, is_in_sight: Callable[[bytes, bytes], bool]) -> Iterator[Grave]:
+        """All tombstones of what would be seen, by directory and name, were it there."""
         for directory, graves in self.graves.items():
             for name, number in graves.items():
-                version = self.vectors.version(number)
-                if number not in covered:
-                    covered[number] = is_covered(version.vector, watermark)
-                path = RelPath.again((directory + name).replace(b"\0", b"/"))
-                if not covered[number] and counts(path):
-                    yield Grave(path, version)
+                if is_in_sight(directory, name):
+                    path = RelPath.again((directory + name).replace(b"\0", b"/"))
+                    yield Grave(path, self.vectors.version(number))
 
-    def collect(self, watermark: Vector) -> None:
-        """Let go of the tombstones that nobody needs any more, and of the versions that nothing has."""
+    def forget(self, watermark: Vector) -> None:
+        """Let go of the tombstones that nobody needs any more."""
+        if not watermark:
+            return
+        covered = set(self.vectors.numbers(lambda vector: is_covered(vector, watermark)))
         for directory, graves in self.graves.items():
-            gone = [name for name, each in graves.items() if is_covered(self.vectors.version(each).vector, watermark)]
-            for name in gone:
+            for name in [name for name, number in graves.items() if number in covered]:
                 self.unbury(directory, name)
-        if self.writable and self.sidecar is not None:
-            used_before = int.from_bytes(self.sidecar.words().get("vectors", b""))
-            if len(self.vectors) > 2 * used_before + _SPARE:
-                used = self._used(self.sidecar)
-                self.vectors.keep(used)
-                self.sidecar.set_words({"vectors": len(used).to_bytes(8)})
+
+    def tidy(self) -> None:
+        """Let go of versions that nothing has, where there may be many; in a transaction, and nothing being pending."""
+        used_before = int.from_bytes(self.words.get(_USED, b""))
+        if self.sidecar is not None and len(self.vectors) > 2 * used_before + _SPARE:
+            used = self._used(self.sidecar)
+            self.vectors.keep(used)
+            self.set_words({_USED: len(used).to_bytes(8)})
 
     def _used(self, sidecar: Sidecar) -> set[int]:
         used = {number for graves in self.graves.values() for number in graves.values()}

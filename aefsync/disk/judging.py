@@ -25,11 +25,11 @@ from aefsync.disk.key_order import pages_of
 from aefsync.disk.merging import Merging, write
 from aefsync.disk.page import RACY, Page
 from aefsync.disk.pending import Intention
-from aefsync.disk.reading import Wanted
 from aefsync.disk.recognising import is_known, recognise
 from aefsync.disk.records import HIDDEN, Record
 from aefsync.disk.scan import Scanner
 from aefsync.disk.sidecar import Head
+from aefsync.disk.sight import Wanted
 
 Intended = Mapping[bytes, Mapping[bytes, Intention]]
 """What an interrupted run was about to do, by directory and name."""
@@ -54,17 +54,19 @@ class _Place(NamedTuple):
 class Judge:
     """Judges one scan."""
 
-    def __init__(self, chronicle: Chronicle, scanner: Scanner, mode_bits: int, intended: Intended) -> None:
+    def __init__(
+        self, chronicle: Chronicle, scanner: Scanner, absence: Absence, mode_bits: int, intended: Intended
+    ) -> None:
         self._chronicle = chronicle
         self._scanner = scanner
         self._mode_bits = mode_bits | PERMISSIONS
         self._intended = intended
         self._dot = chronicle.next_dot
         self._is_minted = False
-        self._absence = Absence(scanner)
+        self._absence = absence
 
     def judge(self, read: Callable[[Wanted], None]) -> None:
-        """Judge everything; `read` has files of the scan read."""
+        """Judge everything, in a transaction of the chronicle; `read` has files of the scan read."""
         chronicle, scanner = self._chronicle, self._scanner
         changed, absent, new = recognise(chronicle, scanner, self._intended)
         for directory in new:
@@ -76,16 +78,15 @@ class Judge:
         wanted = self._wanted(changed)
         if wanted:
             read(wanted)
-        with chronicle.transaction():
-            for directory, heads in changed.items():
-                if directory in self._intended or not is_known(chronicle, scanner.pages, heads):
-                    self._judge(directory, heads)
-            for directory in sorted({*absent, *self._intended} - changed.keys()):
-                self._judge_absent(directory)
-            if self._is_minted:
-                chronicle.use_dot()
-            if scanner.narrowing.is_everything and not chronicle.deferred:
-                chronicle.looked_at_everything()
+        for directory, heads in changed.items():
+            if directory in self._intended or not is_known(chronicle, scanner.pages, heads):
+                self._judge(directory, heads)
+        for directory in sorted({*absent, *self._intended} - changed.keys()):
+            self._judge_absent(directory)
+        if self._is_minted:
+            chronicle.mint()
+        if scanner.narrowing.is_everything and not chronicle.deferred:
+            chronicle.looked_at_everything()
 
     def _wanted(self, changed: Mapping[bytes, Sequence[Head]]) -> Wanted:
         """The files that have to be read: those of unknown content of which another is remembered."""

@@ -8,7 +8,7 @@ by nobody.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from aefsync.core.action import Act, Action
@@ -44,9 +44,9 @@ def intentions(action: Action, content: bytes, number: Callable[[Version], int])
     """What an action is to leave, wherever it does; `content` is that of the file staged for it, `number` gives that of
     a version."""
     act, path, wanted, source = action.act, action.path, action.wanted, action.source
-    buried = _NOTHING._replace(version=number(action.tombstone or FOUND))
+    gone = _NOTHING if action.tombstone is None else _NOTHING._replace(version=number(action.tombstone))
     if wanted is None:
-        yield Intention(act, path, buried, is_grave=True)
+        yield Intention(act, path, gone, action.tombstone is not None)
         return
     if content and not wanted.is_read:
         wanted = wanted._replace(content=content)
@@ -55,7 +55,7 @@ def intentions(action: Action, content: bytes, number: Callable[[Version], int])
     if source and action.displaced is not None:
         yield Intention(act, source, record_of(action.displaced, number(action.displaced.version or FOUND)))
     elif source:
-        yield Intention(act, source, _NOTHING if action.tombstone is None else buried, action.tombstone is not None)
+        yield Intention(act, source, gone, action.tombstone is not None)
 
 
 def pack_batch(batch: Sequence[Intention]) -> bytes:
@@ -81,3 +81,12 @@ def unpack_batch(data: bytes) -> Iterator[Intention]:
     for (path, record), source in zip(records.each(), sources, strict=True):
         act, is_grave = record.flags >> 1, bool(record.flags & 1)
         yield Intention(_ACTS[act], path, record._replace(flags=0), is_grave, source)
+
+
+def by_directory(batch: Iterable[Intention]) -> dict[bytes, dict[bytes, Intention]]:
+    """What is intended in each directory (by its key with a closing NUL), by name; of several for one path the last."""
+    found: dict[bytes, dict[bytes, Intention]] = {}
+    for each in batch:
+        directory, slash, name = each.path.rpartition(b"/")
+        found.setdefault(directory.replace(b"/", b"\0") + b"\0" if slash else b"", {})[name] = each
+    return found

@@ -25,11 +25,11 @@ from aefsync.disk.filter import Filter
 from aefsync.disk.home import Home
 from aefsync.disk.index import Index
 from aefsync.disk.intents import settle, unsettled
-from aefsync.disk.keeping import Keeping
 from aefsync.disk.movable import are_movable
 from aefsync.disk.narrowing import Narrowing
 from aefsync.disk.opening import OpenRoot, describe, open_home_of, open_index, open_root, own_paths
 from aefsync.disk.reading import unread
+from aefsync.disk.remembering import Remembering
 from aefsync.disk.scan import Scanner
 from aefsync.disk.sight import LocalSight
 from aefsync.disk.taking import Taking
@@ -38,7 +38,7 @@ from aefsync.errors import AefsyncError, RootError
 PeerRoot = Callable[[int], int]
 
 
-class LocalReplica(Keeping):
+class LocalReplica(Remembering):
     """One root of this machine.
 
     `peer_root` gives the root descriptor of another replica of the same coordinator, by its number; `on_root` hears of
@@ -78,10 +78,12 @@ class LocalReplica(Keeping):
             self._home = open_home_of(opened, request)
             if self._home is not None:
                 attach(ConfinedRoot(opened.fd), self._home)
-        return describe(opened, self._clock_ns(), self._home)
+        return describe(opened, self._clock_ns(), self._home)._replace(standing=self._standing())
 
     def scan(self, request: Scan) -> Scanned:
         self._check_open()
+        self._taking = Taking(self._root, request.aspects)
+        troubles = self._open_chronicle(request)
         if self._root is None:
             return self._scanned()
         assert self._opened is not None
@@ -94,18 +96,27 @@ class LocalReplica(Keeping):
         )
         sight = LocalSight(self._root, self._file_system, limits, crew=self._crew, clock_ns=self._clock_ns)
         self._scanner = Scanner(sight, self._index, limits, lambda entries: self.on_progress(Phase.SCAN, entries, 0))
-        self._taking = Taking(self._root, request.aspects)
-        unsettled = self._settle(self._root)
+        troubles += self._settle(self._root)
         self._scanner.scan()
-        for problem in unsettled:
+        if self._chronicle is not None:
+            self._let_settle(self._scanner)
+        for problem in troubles:
             self._scanner.report(b"", problem)
         self._index.flush()
         if not self._scanner.found_root:
             problems = self._scanner.problems.get(b"", [])
             raise RootError(problems[0].reason if problems else "vanished")
         self._taking.report_folded(self._scanner)
+        restored = self._chronicle is not None and self._judge_scan(self._root, self._scanner, request)
         self._taken = None
-        return self._scanned()
+        return self._scanned()._replace(restored=restored)
+
+    def _let_settle(self, scanner: Scanner) -> None:
+        """What changed just now is looked at once more, so that what is remembered of it proves something."""
+        racy = {directory for (directory, _), page in scanner.pages.items() if page.is_racy}
+        if racy and self._file_system.stable:
+            time.sleep(self._file_system.step_ns / 1e9)
+            scanner.rescan(racy)
 
     def _settle(self, root: ConfinedRoot) -> list[Problem]:
         """Have what a run left half replaced put back before anybody looks, or know at least that it is unknown."""
@@ -164,7 +175,7 @@ class LocalReplica(Keeping):
         writer = self._writing()
         if self._scanner is None:
             raise AefsyncError("nothing was scanned yet")
-        return writer.apply(actions, self._scanner)
+        return self._apply(writer, actions, self._scanner)
 
     def record(self) -> Scanned:
         self._check_open()
@@ -172,10 +183,10 @@ class LocalReplica(Keeping):
             # A root that cannot be written, and had not to be, needs no home.
             with contextlib.suppress(RootError):
                 self._writing()
-        if self._writer is not None:
-            self._writer.look_again(self._scanner)
+        failed = self._writer.look_again(self._scanner) if self._writer is not None else frozenset()
         if self._scanner is not None:
             self._read(self._scanner, unread(self._scanner.pages))
+            self._settle_records(self._scanner, failed)
         if self._writer is not None:
             self._writer.clear()
             self._writer.expire(self._clock_ns)
@@ -195,6 +206,7 @@ class LocalReplica(Keeping):
         if self._closed:
             return
         self._closed = True
+        self._close_chronicle()
         self._crew.close()
         if self._writer is not None:
             self._writer.close()

@@ -13,7 +13,7 @@ from aefsync.disk.chronicle import Chronicle
 from aefsync.disk.key_order import pages_of
 from aefsync.disk.merging import Merging, write
 from aefsync.disk.page import RACY, Page
-from aefsync.disk.pending import Intention
+from aefsync.disk.pending import Intention, by_directory
 from aefsync.disk.records import Record
 from aefsync.disk.scan import Scanner
 from aefsync.disk.vectors import FIRST
@@ -61,11 +61,7 @@ class Settling:
 
     def settle(self, batch: Iterable[Intention]) -> None:
         """Record what was carried out."""
-        by_directory: dict[bytes, dict[bytes, Intention]] = {}
-        for each in batch:
-            directory, name = split_key(each.path)
-            by_directory.setdefault(directory, {})[name] = each
-        for directory, done in by_directory.items():
+        for directory, done in by_directory(batch).items():
             self._merge(directory, done)
 
     def complete(self) -> None:
@@ -126,12 +122,6 @@ def _completed(before: Record, now: Record | None) -> Record:
     if now is None or before.is_read or not now.is_read or not before.is_like(now):
         return before
     return before._replace(content=now.content, flags=now.flags & RACY)
-
-
-def split_key(path: bytes) -> tuple[bytes, bytes]:
-    """The key of the directory that holds a path, with its closing NUL, and the name."""
-    directory, slash, name = path.rpartition(b"/")
-    return (directory.replace(b"/", b"\0") + b"\0" if slash else b""), name
 
 
 def _below(directory: bytes) -> tuple[bytes, bytes]:

@@ -2,70 +2,91 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+import struct
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from aefsync.core.members import Encounter, Mark, Member, Members, Memory, Standing, State
+from aefsync.core.members import TAG, Encounter, Mark, Member, Members, Memory, Standing, State
 from aefsync.core.version import Dot, Vector
-
-AUTHOR, COUNTER, ID = "author", "counter", "id"
-_MEMBERS, _MET, _MARKS = "members", "met", "marks"
-_LATEST = 8
-"""So many marks are kept in any case; of others, those that a replica may have that was met."""
 
 Words = Mapping[str, bytes]
 """The words of a sidecar (`meta`)."""
+AUTHOR = "author"
+_MEMBERS, _MET, _MARKS = "members", "met", "marks"
+_MARK = struct.Struct(f"<Q{TAG}s")
+_LATEST = 256
+"""So many marks are kept in any case, of older ones those that a member has that was met."""
+NO_MARK = Mark(0, bytes(TAG))
 
 
-def standing_of(words: Words) -> Standing:
-    """What these words say; raises `ValueError` where they are not what was written."""
-    try:
-        return Standing(
-            words[ID].decode(),
-            words[AUTHOR],
-            int.from_bytes(words.get(COUNTER, b"")),
-            _members_of(words),
-            tuple(_marks_of(words)),
-            tuple(encounter for encounter, _ in _met_of(words)),
+def standing_of(words: Words, identity: str, *, is_brief: bool = False) -> Standing | None:
+    """What these words say of the replica that is known by `identity`; brief: without the others.  `None` where they say
+    nothing; raises `ValueError` where they are not what was written."""
+    if AUTHOR not in words:
+        return None
+    marks = marks_of(words)
+    mark = marks[-1] if marks else NO_MARK
+    return Standing(identity, words[AUTHOR], mark, *(() if is_brief else (members_of(words), met_of(words))))
+
+
+def members_of(words: Words) -> Members:
+    """Who takes part; raises `ValueError` where that is not what was written."""
+    with _as_written():
+        return tuple(
+            Member(each, name, incarnation, State(state), _vector(seen), last_s)
+            for each, name, incarnation, state, seen, last_s in json.loads(words.get(_MEMBERS, b"[]"))
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"what the replica is cannot be read: {error}") from None
 
 
-def after_session(words: Words, memory: Memory, tag: bytes) -> dict[str, bytes]:
-    """The words that a session leaves, with a new mark."""
-    marks = _marks_of(words)
-    generation = max((mark.generation for mark in marks), default=0) + 1
-    met = {each.id: (each, own) for each, own in _met_of(words)}
-    met |= {each.id: (each, generation) for each in memory.met}
-    # What another replica has of this one is the mark of the session in which they met, or the one before it.
-    wanted = {number for _, own in met.values() for number in (own - 1, own)}
-    kept = [mark for mark in marks if mark.generation in wanted or mark.generation > generation - _LATEST]
-    return {
-        _MEMBERS: _json([_packed(each) for each in memory.members]),
-        _MET: _json([[e.id, *_mark(e.mark), e.counter, own] for e, own in sorted(met.values())]),
-        _MARKS: _json([_mark(mark) for mark in [*kept, Mark(generation, tag)]]),
-    }
+def met_of(words: Words) -> tuple[Encounter, ...]:
+    """The last session with each member that was met."""
+    with _as_written():
+        return tuple(
+            Encounter(each, Mark(counter, bytes.fromhex(tag)), own)
+            for each, counter, tag, own in json.loads(words.get(_MET, b"[]"))
+        )
 
 
-def _members_of(words: Words) -> Members:
-    return tuple(
-        Member(each, name, incarnation, State(state), _vector(seen), last_s)
-        for each, name, incarnation, state, seen, last_s in json.loads(words.get(_MEMBERS, b"[]"))
-    )
+def marks_of(words: Words) -> tuple[Mark, ...]:
+    """Its own marks, the newest last."""
+    with _as_written():
+        return tuple(map(Mark._make, _MARK.iter_unpack(words.get(_MARKS, b""))))
 
 
-def _met_of(words: Words) -> list[tuple[Encounter, int]]:
-    """Each with the generation of this replica's own mark in that session."""
-    return [
-        (Encounter(each, Mark(generation, bytes.fromhex(tag)), counter), own)
-        for each, generation, tag, counter, own in json.loads(words.get(_MET, b"[]"))
-    ]
+def with_memory(words: Words, memory: Memory) -> dict[str, bytes]:
+    """The words that a session leaves."""
+    met = {each.id: each for each in (*met_of(words), *memory.met)}
+    encounters = [[each.id, each.mark.counter, each.mark.tag.hex(), each.counter] for _, each in sorted(met.items())]
+    return {_MEMBERS: _json([_packed(each) for each in memory.members]), _MET: _json(encounters)}
 
 
-def _marks_of(words: Words) -> list[Mark]:
-    return [Mark(generation, bytes.fromhex(tag)) for generation, tag in json.loads(words.get(_MARKS, b"[]"))]
+def with_marks(marks: Sequence[Mark], met: Iterable[Encounter]) -> dict[str, bytes]:
+    """The words for the replica's own marks, without those that no member can have."""
+    counters = {each.counter for each in met}
+    older = [mark for mark in marks[:-_LATEST] if mark.counter in counters]
+    return {_MARKS: b"".join(_MARK.pack(*mark) for mark in (*older, *marks[-_LATEST:]))}
+
+
+def disproves(marks: Sequence[Mark], claim: Mark) -> bool:
+    """Whether somebody's having had this mark from a replica with those marks means that there were two of them.
+
+    Of what is older than all marks that are kept nothing can be told.
+    """
+    known = dict(marks)
+    if not claim.counter or claim.counter in known:
+        return bool(claim.counter) and known[claim.counter] != claim.tag
+    latest = [mark.counter for mark in marks[-_LATEST:]]
+    return not latest or claim.counter >= latest[0]
+
+
+@contextlib.contextmanager
+def _as_written() -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, struct.error) as error:
+        raise ValueError(f"who takes part cannot be read: {error}") from None
 
 
 def _packed(member: Member) -> list[Any]:
@@ -75,10 +96,6 @@ def _packed(member: Member) -> list[Any]:
 
 def _vector(packed: list[list[Any]]) -> Vector:
     return tuple(Dot(bytes.fromhex(author), counter) for author, counter in packed)
-
-
-def _mark(mark: Mark) -> list[Any]:
-    return [mark.generation, mark.tag.hex()]
 
 
 def _json(value: object) -> bytes:

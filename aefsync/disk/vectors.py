@@ -10,10 +10,10 @@ from __future__ import annotations
 import struct
 import zlib
 from array import array
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple
 
-from aefsync.core.version import AUTHOR, FOUND, Dot, Version
+from aefsync.core.version import AUTHOR, FOUND, Dot, Vector, Version
 
 ROWS = 1024
 FIRST = 0
@@ -22,6 +22,8 @@ NUMBER = 4
 """Bytes of a packed number."""
 _DOT = struct.Struct(f"<{AUTHOR}sQ")
 _NO_DIGEST = bytes(AUTHOR)
+_NAMED = 1 << 15
+"""In the length of a packed vector: there is an author."""
 
 
 class VectorPage(NamedTuple):
@@ -77,6 +79,18 @@ class Vectors:
         if known is None:
             known = self._numbers[key] = self._take(version, key[0])
         return known
+
+    def numbers(self, chosen: Callable[[Vector], bool]) -> list[int]:
+        """The numbers of all versions whose vectors are of some kind."""
+        used = (number for number in range(1, len(self._digests)) if self._digests[number] != _NO_DIGEST)
+        return [number for number in used if chosen(self.version(number).vector)]
+
+    def replace(self, number: int, version: Version) -> None:
+        """Have a number stand for another version, wherever it is used."""
+        self._digests[number] = version.digest
+        self._page(number // ROWS)[number % ROWS] = version
+        self._changed.add(number // ROWS)
+        self._numbers = None
 
     def changed(self) -> Iterator[VectorPage]:
         """The pages that were changed since they were asked for last."""
@@ -142,10 +156,11 @@ def unpacked(numbers: bytes, count: int) -> array[int]:
 
 
 def _pack(versions: list[Version]) -> bytes:
-    counts = struct.pack(f"<I{len(versions)}H", len(versions), *(len(each.vector) for each in versions))
+    counts = [len(each.vector) | (_NAMED if each.author else 0) for each in versions]
+    head = struct.pack(f"<I{len(versions)}H", len(versions), *counts)
     authors = b"".join(each.author.ljust(AUTHOR, b"\0") for each in versions)
     dots = b"".join(_DOT.pack(author, counter) for each in versions for author, counter in each.vector)
-    return zlib.compress(counts + authors + dots, 1)
+    return zlib.compress(head + authors + dots, 1)
 
 
 def _unpack(body: bytes) -> list[Version]:
@@ -158,11 +173,11 @@ def _unpack(body: bytes) -> list[Version]:
         dots = [Dot(*row) for row in _DOT.iter_unpack(data[at + count * AUTHOR :])]
     except (zlib.error, struct.error):
         raise ValueError("versions are damaged") from None
-    if sum(lengths) != len(dots):
-        raise ValueError("versions do not fit together")
     versions, low = [], 0
     for length, author in zip(lengths, authors, strict=True):
-        named = author if author.strip(b"\0") else b""
-        versions.append(Version(tuple(dots[low : low + length]), named))
-        low += length
+        high = low + length % _NAMED
+        versions.append(Version(tuple(dots[low:high]), author if length & _NAMED else b""))
+        low = high
+    if low != len(dots):
+        raise ValueError("versions do not fit together")
     return versions

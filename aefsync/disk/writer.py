@@ -9,6 +9,7 @@ from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.entry import Entry
 from aefsync.core.metadata import Aspects
 from aefsync.core.past import TakenBack, TrashItem, Undo
+from aefsync.core.path import RelPath
 from aefsync.core.ports import Open, Piece
 from aefsync.core.problem import Problem
 from aefsync.disk.annexes import Annexes
@@ -95,6 +96,10 @@ class Writer:
         contents = dict(zip((file.path for file in known), staged.contents, strict=True))
         return Staged(tuple(contents.get(file.path, b"") for file in files), (), 0, staged.literal_bytes)
 
+    def content(self, path: RelPath) -> bytes:
+        """The digest of the file that is staged for a path; empty where none is."""
+        return self._staging.content(path)
+
     def _ready(self, is_unmanaged: Callable[[bytes], bool] = lambda path: False) -> Applier:
         if self._applier is None:
             parts = (self._root, self._staging, self._trash, self._durable)
@@ -112,18 +117,19 @@ class Writer:
         self._placed.add(applier.placed)
         return applied
 
-    def look_again(self, scanner: Scanner | None) -> None:
-        """Make durable what was touched, and scan it anew where there was a scan."""
+    def look_again(self, scanner: Scanner | None) -> frozenset[bytes]:
+        """Make durable what was touched, and scan it anew where there was a scan; the directories that are not durable."""
         prefixes = self._applier.touched if self._applier is not None else set()
         if not prefixes:
-            return
+            return frozenset()
         tree = [(self._root, directory_path(prefix)) for prefix in prefixes]
         mounts = [home.fd for home in (self._home, *self._home.annexes.values())]
         failed = self._durable.directories([*tree, *self._trash.directories], mounts)
         if not failed:
             self._intents.clear()
+        lost = frozenset(directory for root, directory in failed if root is self._root)
         if scanner is None:
-            return
+            return lost
         # One step later nothing that was just placed is racy any more.
         time.sleep(self._file_system.step_ns / 1e9)
         scanner.materialise()
@@ -131,6 +137,7 @@ class Writer:
         self._placed.complete(scanner, lasting)
         for (_, directory), reason in failed.items():
             scanner.report(b"", Problem(directory, f"not durable: {reason}"))
+        return lost
 
     def restore(self, items: Sequence[TrashItem], to: bytes) -> Applied:
         """Put things from the trash back in place, or copy them to the directory `to`."""

@@ -99,7 +99,8 @@ class DiskSite:
         os.utime(self._place(path), ns=(mtime_ns, mtime_ns), follow_symlinks=False)
 
     def remove(self, path: bytes) -> None:
-        os.unlink(self._place(path))
+        place = self._place(path)
+        (os.rmdir if stat.S_ISDIR(os.lstat(place).st_mode) else os.unlink)(place)
 
     def give(self, path: bytes, uid: int, gid: int) -> None:
         os.chown(self._place(path), uid, gid, follow_symlinks=False)

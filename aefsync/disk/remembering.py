@@ -1,0 +1,246 @@
+"""A session's half that remembers: versions of what a scan finds, tombstones, and what a run left, in the sidecar."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+
+from aefsync.core.action import Act, Action, Applied
+from aefsync.core.compare import Span
+from aefsync.core.graves import buried, graves_at, history
+from aefsync.core.members import Memory, Standing
+from aefsync.core.path import RESERVED
+from aefsync.core.ports import Access, Scan, Scanned
+from aefsync.core.problem import Problem
+from aefsync.core.snapshot import Snapshot
+from aefsync.core.tree import Answer, Question, answer
+from aefsync.core.version import Dot, Grave
+from aefsync.core.view import View
+from aefsync.disk.absence import Absence
+from aefsync.disk.chronicle import Chronicle
+from aefsync.disk.confined import ConfinedRoot, exists
+from aefsync.disk.judging import Judge
+from aefsync.disk.keeping import Keeping
+from aefsync.disk.pending import Intention, by_directory, intentions, pack_batch, unpack_batch
+from aefsync.disk.recognising import align
+from aefsync.disk.scan import Scanner
+from aefsync.disk.settling import Settling
+from aefsync.disk.sidecar import Damaged, trouble
+from aefsync.disk.sidecar_file import NAME, open_for_reading, open_for_writing, set_aside
+from aefsync.disk.standing import standing_of, with_memory
+from aefsync.disk.summing import digests_of
+from aefsync.disk.writer import Writer
+from aefsync.errors import AefsyncError, RootError
+
+
+class Remembering(Keeping):
+    """An open root with its chronicle, from the first scan on that asks for versions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._random: Callable[[int], bytes] = secrets.token_bytes
+        self._chronicle: Chronicle | None = None
+        self._graves = buried(())
+        self._is_in_sight: Callable[[bytes, bytes], bool] = lambda directory, name: True
+        self._done: list[bytes] = []
+        """For each batch that is pending, whether what it intended was carried out."""
+
+    def _open_chronicle(self, request: Scan) -> list[Problem]:
+        """Begin to remember, where that is asked for; trouble with what was remembered."""
+        self._close_chronicle()
+        if not request.versions:
+            return []
+        try:
+            self._chronicle = self._new_chronicle()
+        except Damaged as damaged:
+            return [self._begin_anew(damaged)]
+        return []
+
+    def _new_chronicle(self) -> Chronicle:
+        writable = self._root is not None and self._request.access is Access.WRITE
+        if writable:
+            self._writing()
+        sidecar = None
+        if self._home is not None:
+            sidecar = (
+                open_for_writing(self._home, self._file_system, self._request.writing.durability)
+                if writable
+                else open_for_reading(self._home)
+            )
+        return Chronicle(sidecar, writable=writable, random=self._random)
+
+    def _begin_anew(self, damaged: Damaged) -> Problem:
+        """Go on without what was remembered, as a replica that joins; it is set aside."""
+        chronicle, self._chronicle = self._chronicle, None
+        if chronicle is not None and chronicle.sidecar is not None:
+            chronicle.sidecar.close()
+        reason = f"is damaged ({damaged}): this replica joins as a new one"
+        if self._request.access is Access.WRITE and self._home is not None:
+            reason += f", and what it remembered is set aside as {set_aside(self._home, self._request.run)}"
+            self._chronicle = self._new_chronicle()
+        else:
+            self._chronicle = Chronicle(None, writable=False, random=self._random)
+        return Problem(RESERVED + b"/" + NAME.encode(), reason)
+
+    def _judge_scan(self, root: ConfinedRoot, scanner: Scanner, request: Scan) -> bool:
+        """Judge what a scan found, all trouble with which is reported; whether the replica turned out to be restored."""
+        assert self._chronicle is not None
+        try:
+            return self._judge(self._chronicle, root, scanner, request)
+        except Damaged as damaged:
+            scanner.report(b"", self._begin_anew(damaged))
+        return self._judge(self._chronicle, root, scanner, request)
+
+    def _judge(self, chronicle: Chronicle, root: ConfinedRoot, scanner: Scanner, request: Scan) -> bool:
+        absence, aspects = Absence(root, scanner), request.aspects
+        with chronicle.transaction():
+            restored = chronicle.disprove(request.claims)
+            pending = self._pending(chronicle, root, scanner)
+            intended = by_directory(each for each in pending if each.act is not Act.RECORD)
+            judge = Judge(chronicle, scanner, absence, aspects.mode_bits, intended)
+            judge.judge(lambda wanted: self._read(scanner, wanted))
+            chronicle.forget(request.watermark)
+            if pending and chronicle.writable and chronicle.sidecar is not None:
+                chronicle.sidecar.clear_pending()
+        self._done.clear()
+        self._is_in_sight = absence.is_in_sight
+        self._graves = buried(chronicle.tombstones(self._is_in_sight))
+        return restored
+
+    def _pending(self, chronicle: Chronicle, root: ConfinedRoot, scanner: Scanner) -> list[Intention]:
+        """What an interrupted run was about to do; the records of what it renamed have moved along."""
+        if chronicle.sidecar is None:
+            return []
+        pending = [each for body in chronicle.sidecar.pending() for each in _unpacked(body)]
+        if chronicle.writable:
+            renamed = [e for e in pending if e.source and exists(root, e.path) and not exists(root, e.source)]
+            Settling(chronicle, scanner, self._taking.aspects).move(renamed)
+        return pending
+
+    @property
+    def _snapshot(self) -> Snapshot:
+        """With versions, where they are asked for."""
+        if self._taken is None and self._chronicle is not None and self._scanner is not None:
+            taken = self._taking.take(self._scanner)
+            align(self._chronicle, self._scanner)
+            dated = self._chronicle.dated(taken.blocks, self._scanner.pages)
+            self._taken = Snapshot(dated, aspects=taken.aspects)
+        return super()._snapshot
+
+    def fingerprints(self, question: Question) -> Answer:
+        if question.view is View.BURIED:
+            self._check_open()
+            return answer(self._graves, question, self._request.nonce)
+        return super().fingerprints(question)
+
+    def graves(self, spans: Sequence[Span]) -> Sequence[Grave]:
+        self._check_open()
+        return [grave for low, high in spans for grave in graves_at(self._graves, low, high)]
+
+    def mint(self) -> Dot:
+        with self._remembering() as chronicle:
+            return chronicle.mint()
+
+    def remember(self, memory: Memory) -> None:
+        with self._remembering() as chronicle:
+            chronicle.set_words(with_memory(chronicle.words, memory))
+
+    @contextlib.contextmanager
+    def _remembering(self) -> Iterator[Chronicle]:
+        """The chronicle, to be written."""
+        self._writing()
+        if self._chronicle is None:
+            raise AefsyncError("this session remembers nothing")
+        try:
+            with self._chronicle.transaction():
+                yield self._chronicle
+        except Damaged as damaged:
+            raise RootError(self._begin_anew(damaged).reason) from None
+
+    def _apply(self, writer: Writer, actions: Sequence[Action], scanner: Scanner) -> Applied:
+        """Carry out actions; what they are about to place is pending before the first of them."""
+        if self._chronicle is None:
+            return writer.apply(actions, scanner)
+        with self._remembering() as chronicle:
+            Settling(chronicle, scanner, self._taking.aspects).begin()
+            intended = [
+                list(intentions(action, writer.content(action.path), chronicle.vectors.number)) for action in actions
+            ]
+            assert chronicle.sidecar is not None
+            chronicle.sidecar.add_pending(pack_batch(list(itertools.chain.from_iterable(intended))))
+        applied = writer.apply([action for action in actions if action.act is not Act.RECORD], scanner)
+        outcomes = iter(applied.done)
+        done = tuple(action.act is Act.RECORD or next(outcomes) for action in actions)
+        self._done.append(bytes([each for each, own in zip(done, intended, strict=True) for _ in own]))
+        return applied._replace(done=done)
+
+    def _settle_records(self, scanner: Scanner, failed: frozenset[bytes]) -> None:
+        """Record what was done, but for what is in directories that are not durable (by their paths)."""
+        if self._chronicle is None or not self._chronicle.writable:
+            return
+        with self._remembering() as chronicle:
+            sidecar, settling = chronicle.sidecar, Settling(chronicle, scanner, self._taking.aspects)
+            assert sidecar is not None
+            settling.begin()
+            for body, done in zip(sidecar.pending(), self._done, strict=False):
+                batch = list(itertools.compress(_unpacked(body), done))
+                settling.move(batch)
+                settling.settle(each for each in batch if each.path.rpartition(b"/")[0] not in failed)
+            settling.complete()
+            if self._done and not failed:
+                sidecar.clear_pending()
+                self._done.clear()
+            if not failed:
+                chronicle.tidy()
+            self._graves = buried(chronicle.tombstones(self._is_in_sight))
+        self._taken = None
+
+    def _scanned(self, *, complete: bool = False) -> Scanned:
+        scanned = super()._scanned(complete=complete)
+        if self._chronicle is None:
+            return scanned
+        past = self._past_of(self._chronicle) if scanned.root else b""
+        standing = None
+        if self._chronicle.writable and self._home is not None:
+            standing = standing_of(self._chronicle.words, self._home.identity, is_brief=True)
+        return scanned._replace(history=past, graves=self._graves.count, standing=standing)
+
+    def _past_of(self, chronicle: Chronicle) -> bytes:
+        if self._scanner is None:
+            return history((), self._graves)
+        align(chronicle, self._scanner)
+        if self._taking.aspects.is_plain:
+            return history(digests_of(self._scanner, chronicle.versioned), self._graves)
+        return history([self._snapshot.digests_in(View.VERSIONED)], self._graves)
+
+    def _standing(self) -> Standing | None:
+        """What the sidecar says; `None` where there is none that can be read."""
+        if self._home is None:
+            return None
+        if self._chronicle is not None:
+            return standing_of(self._chronicle.words, self._home.identity)
+        with contextlib.suppress(AefsyncError, Damaged):
+            sidecar = open_for_reading(self._home)
+            if sidecar is not None:
+                with contextlib.closing(sidecar):
+                    return standing_of(sidecar.words(), self._home.identity)
+        return None
+
+    def _close_chronicle(self) -> None:
+        """Write what is known by now, and let go of it."""
+        chronicle, self._chronicle = self._chronicle, None
+        if chronicle is None or chronicle.sidecar is None:
+            return
+        with contextlib.closing(chronicle.sidecar), contextlib.suppress(AefsyncError, Damaged, OSError):
+            if chronicle.writable and self._scanner is not None:
+                settling = Settling(chronicle, self._scanner, self._taking.aspects)
+                with chronicle.transaction():
+                    settling.begin()
+                    settling.complete()
+
+
+def _unpacked(body: bytes) -> list[Intention]:
+    with trouble():
+        return list(unpack_batch(body))
