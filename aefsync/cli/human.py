@@ -7,12 +7,13 @@ from typing import NamedTuple
 from aefsync.cli.diff_lines import DiffLines, NullLines
 from aefsync.cli.escape import escape, escape_text
 from aefsync.cli.listing_lines import listed
-from aefsync.cli.replica_names import label, labels
+from aefsync.cli.replica_names import history_starts, label, labels
 from aefsync.cli.sentences import Tally, compared, figures, repaired
 from aefsync.cli.undo_lines import undone
 from aefsync.cli.writer import Writer
 from aefsync.sync.events import (
     Acted,
+    Begun,
     Conflicted,
     Differs,
     Digested,
@@ -63,7 +64,7 @@ class Human:
                 self._troubled(event)
             case Conflicted():
                 self._conflicted(event)
-            case Notice() | LeftUndone():
+            case Notice() | LeftUndone() | Begun():
                 self._noticed(event)
             case Filtered():
                 self._filtered(event)
@@ -115,8 +116,11 @@ class Human:
             winner = "" if event.winner is None else f" is {label(event.winner)}'s"
             self._say(f"conflict: {escape(event.path)}{winner}; the other version: {escape(event.kept_as)}")
 
-    def _noticed(self, event: Notice | LeftUndone) -> None:
-        if isinstance(event, LeftUndone):
+    def _noticed(self, event: Notice | LeftUndone | Begun) -> None:
+        if isinstance(event, Begun):
+            if not self._style.quiet:
+                self._say(history_starts(event.replicas))
+        elif isinstance(event, LeftUndone):
             self._say(f"{labels(event.to)} is read-only: {event.action} {escape(event.path)} left undone")
         elif event.warning or not self._style.quiet:
             self._say(escape_text(event.text))

@@ -15,12 +15,13 @@ from typing import Any
 
 from aefsync import __version__
 from aefsync.cli.escape import escape, escape_json, escape_text
-from aefsync.cli.replica_names import label
+from aefsync.cli.replica_names import history_starts, label
 from aefsync.cli.writer import Writer
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.view import View
 from aefsync.sync.events import (
     Acted,
+    Begun,
     Conflicted,
     Differs,
     Digested,
@@ -73,8 +74,8 @@ def record(event: Event) -> Record:
             return {"event": "problem", **_name("path", event.problem.path), "replica": event.replica, "reason": reason}
         case Conflicted():
             return _conflict(event)
-        case Notice():
-            return {"event": "notice", "text": _text(event.text), "warning": event.warning}
+        case Notice() | Begun():
+            return _notice(event)
         case Filtered() | Examined():
             return _look(event)
         case Digested():
@@ -164,6 +165,11 @@ def _action(event: Acted | LeftUndone) -> Record:
     kind = {"directory": True} if event.is_directory else {}
     ends = {"from": event.source, "to": list(event.to), "bytes": event.size, "reason": _text(event.reason)}
     return {**line, **ends, **kind}
+
+
+def _notice(event: Notice | Begun) -> Record:
+    notice = Notice(history_starts(event.replicas)) if isinstance(event, Begun) else event
+    return {"event": "notice", "text": _text(notice.text), "warning": notice.warning}
 
 
 def _conflict(event: Conflicted) -> Record:

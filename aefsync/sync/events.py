@@ -40,6 +40,12 @@ class Notice(NamedTuple):
     warning: bool = False
 
 
+class Begun(NamedTuple):
+    """The replicas in which a run was the first to leave anything: what can be undone begins with it."""
+
+    replicas: tuple[int, ...]
+
+
 class Differs(NamedTuple):
     """A difference found.  `same_stat`: contents differ under the same size and mtime (one copy may be damaged).
 
@@ -173,6 +179,7 @@ Event = (
     | Differs
     | Acted
     | LeftUndone
+    | Begun
     | Conflicted
     | Troubled
     | Filtered

@@ -1,0 +1,84 @@
+"""Telling: what a repair has to say of each step, and of the replicas themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from aefsync.core.entry import Kind
+from aefsync.core.path import RelPath
+from aefsync.core.plan import Pass, Step
+from aefsync.core.ports import Opened, Scanned
+from aefsync.core.verdict import Decision, KeepBoth, at
+from aefsync.sync.decide import SKEW_NS
+from aefsync.sync.events import Acted, Begun, Conflicted, Event, LeftUndone, Notice, Troubled
+from aefsync.sync.outcome import is_standing
+from aefsync.sync.passes import Outcome
+from aefsync.sync.session import Session
+
+
+def created(session: Session) -> Iterator[Event]:
+    """The roots that had to be made."""
+    for location, opened in zip(session.locations, session.opened, strict=True):
+        if opened.created:
+            yield Notice(f"{location.text}: created")
+
+
+def restored(session: Session, scans: Sequence[Scanned]) -> Iterator[Event]:
+    """Replicas that are an older state of what the others know them as."""
+    for location, scanned in zip(session.locations, scans, strict=True):
+        if scanned.restored:
+            text = "was restored from an older state: what it has since counts as new, and replaces nothing unseen"
+            yield Notice(f"{location.text}: {text}", warning=True)
+
+
+def begun(before: Iterable[Opened], now: Iterable[Opened]) -> Iterator[Event]:
+    """The replicas whose history starts with this run."""
+    pairs = enumerate(zip(before, now, strict=True))
+    fresh = tuple(number for number, (then, opened) in pairs if opened.seen_before and not then.seen_before)
+    if fresh:
+        yield Begun(fresh)
+
+
+def skewed(session: Session) -> Iterator[Event]:
+    """Clocks that differ so much that the newest version may not be the last one."""
+    for location, ahead_ns in zip(session.locations, session.clocks_ahead_ns, strict=True):
+        if abs(ahead_ns) > SKEW_NS:
+            direction = "ahead" if ahead_ns > 0 else "behind"
+            yield Notice(f"{location.text}: its clock is {abs(ahead_ns) // 10**9} s {direction}", warning=True)
+
+
+def told(outcome: Outcome, read_only: frozenset[int]) -> Iterator[Event]:
+    """What a pass over a window has to say: problems, then, if it is PUT, its steps and what stands, in key order."""
+    yield from (Troubled(replica, problem) for replica, problem in outcome.problems)
+    if outcome.step is Pass.PUT:
+        steps: list[Step | Decision] = [*outcome.window.plan.steps, *filter(is_standing, outcome.window.decisions)]
+        for each in sorted(steps, key=lambda each: each.path.key):
+            yield from _step(outcome, each, read_only) if isinstance(each, Step) else _stands(each)
+    for replica, copy in outcome.kept:
+        yield Conflicted(copy.path, "keep-both", replica, copy.kept_as, "edited during the run")
+
+
+def _stands(decision: Decision) -> Iterator[Event]:
+    yield Conflicted(decision.path, "skip", None, None, str(getattr(decision.verdict, "why", "")))
+
+
+def _step(outcome: Outcome, step: Step, read_only: frozenset[int]) -> Iterator[Event]:
+    """What was done (or would be), and what a replica does not let be done."""
+    places = zip(step.receivers, step.places, strict=True)
+    to = tuple(replica for replica, place in places if outcome.is_done(replica, place))
+    refused = tuple(replica for replica in step.receivers if replica in read_only)
+    if refused:
+        yield LeftUndone(step.action, step.path, refused)
+    if to:
+        yield Acted(step.action, step.path, step.origin, to, step.size, step.reason, step.old, step.is_directory)
+        if step.action == "conflict_copy" and step.old is not None:
+            yield _kept_both(outcome, step.old, step.path)
+
+
+def _kept_both(outcome: Outcome, path: RelPath, kept_as: RelPath) -> Conflicted:
+    """A conflict of which both versions are kept."""
+    verdicts = ((each.entries, each.verdict) for each in outcome.window.decisions if each.path == path)
+    for entries, verdict in verdicts:
+        if isinstance(verdict, KeepBoth) and at(entries, verdict.winner).kind is not Kind.DIRECTORY:
+            return Conflicted(path, "keep-both", verdict.winner, kept_as, "edited on several replicas")
+    return Conflicted(path, "keep-both", None, kept_as, "a directory is in its place")
