@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from aefsync.core.action import KeptCopy
 from aefsync.core.entry import Entry
@@ -20,7 +19,6 @@ from aefsync.disk.staging import Staging
 from aefsync.disk.trash import Trash
 
 
-@dataclass
 class Scene:
     """One root while it is changed.
 
@@ -34,21 +32,33 @@ class Scene:
     stood there already.
     """
 
-    root: ConfinedRoot
-    staging: Staging
-    trash: Trash
-    durable: Durable
-    aspects: Aspects
-    annexes: Annexes
-    intents: Intents
-    is_unmanaged: Callable[[bytes], bool]
-    parents: OpenDirectories
-    touched: set[bytes] = field(default_factory=set)
-    placed: list[Entry] = field(default_factory=list)
-    moved: dict[RelPath, tuple[int, int]] = field(default_factory=dict)
-    kept: list[KeptCopy] = field(default_factory=list)
-    coming: frozenset[RelPath] = frozenset()
-    there: set[RelPath] = field(default_factory=set)
+    def __init__(
+        self,
+        root: ConfinedRoot,
+        staging: Staging,
+        trash: Trash,
+        durable: Durable,
+        aspects: Aspects,
+        annexes: Annexes,
+        intents: Intents,
+        is_unmanaged: Callable[[bytes], bool],
+        parents: OpenDirectories,
+    ) -> None:
+        self.root = root
+        self.staging = staging
+        self.trash = trash
+        self.durable = durable
+        self.aspects = aspects
+        self.annexes = annexes
+        self.intents = intents
+        self.is_unmanaged = is_unmanaged
+        self.parents = parents
+        self.touched: set[bytes] = set()
+        self.placed: list[Entry] = []
+        self.moved: dict[RelPath, tuple[int, int]] = {}
+        self.kept: list[KeptCopy] = []
+        self.coming: frozenset[RelPath] = frozenset()
+        self.there: set[RelPath] = set()
 
     def as_left(self, entry: Entry | None) -> Entry | None:
         """An entry of the snapshot with the ctime that it has since this run moved it."""
