@@ -17,13 +17,15 @@ _MAJORITY_OF = 3
 
 class Rules(NamedTuple):
     """`now_ns`: the latest plausible time, all hosts' clocks and a tolerance considered; later mtimes are "future".
-    `aspects`: the metadata that counts.  `folded`: paths whose names a replica cannot hold beside each other."""
+    `aspects`: the metadata that counts.  `folded`: paths whose names a replica cannot hold beside each other.
+    `appeared`: paths that the first replica has though its snapshot does not."""
 
     now_ns: int
     mirror: bool = False
     aspects: Aspects = PLAIN
     no_delete: bool = False
     folded: Collection[RelPath] = ()
+    appeared: Collection[RelPath] = ()
 
 
 class Why(enum.StrEnum):
@@ -36,6 +38,7 @@ class Why(enum.StrEnum):
     NAME_TAKEN = "no name for a conflict copy"
     BELOW = "below a path left standing"
     KEPT = "kept, as nothing is to be deleted"
+    APPEARED = "there on a second look, though the scan had missed it"
     FOLDED = "its name and that of another path are one name on a replica"
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 
 from aefsync.core.action import KeptCopy
-from aefsync.core.entry import Entry
+from aefsync.core.entry import Entry, Kind
 from aefsync.core.metadata import Aspects
 from aefsync.core.path import RelPath
 from aefsync.disk.annexes import Annexes
@@ -17,6 +17,9 @@ from aefsync.disk.intents import Intents
 from aefsync.disk.listing import INODE
 from aefsync.disk.staging import Staging
 from aefsync.disk.trash import Trash
+
+Times = tuple[int, int]
+"""mtime_ns and ctime_ns."""
 
 
 class Scene:
@@ -29,7 +32,9 @@ class Scene:
     and inode they had right afterwards: with those they are still what was put there.
     `moved` gives the last two of all that the run moved within the root.  `kept` are the local edits that raced the batch,
     `coming` the paths of all files that it creates, `there` those where it had nothing to put, because what was wanted
-    stood there already.
+    stood there already.  `spared` are the directories that stay for the sake of what filters leave out.
+    `renewed` gives, for a file with several names, by its inode, the times that it had, as often as this run moved or
+    changed it under one of them, and last those that it has since.
     """
 
     def __init__(
@@ -59,13 +64,29 @@ class Scene:
         self.kept: list[KeptCopy] = []
         self.coming: frozenset[RelPath] = frozenset()
         self.there: set[RelPath] = set()
+        self.spared: set[bytes] = set()
+        self.renewed: dict[int, tuple[Times, ...]] = {}
 
     def as_left(self, entry: Entry | None) -> Entry | None:
-        """An entry of the snapshot with the ctime that it has since this run moved it."""
-        stamp = self.moved.get(entry.path) if entry is not None and self.moved else None
-        if entry is None or stamp is None or stamp[1] != entry.inode:
-            return entry
-        return entry._replace(ctime_ns=stamp[0])
+        """An entry of the snapshot with the times that it has since this run moved it, or changed it under another name."""
+        if entry is None:
+            return None
+        stamp = self.moved.get(entry.path)
+        if stamp is not None and stamp[1] == entry.inode:
+            entry = entry._replace(ctime_ns=stamp[0])
+        times = self.renewed.get(entry.inode, ())
+        if (entry.mtime_ns, entry.ctime_ns) in times:
+            return entry._replace(mtime_ns=times[-1][0], ctime_ns=times[-1][1])
+        return entry
+
+    def renew(self, found: Entry | None, seen: os.stat_result) -> None:
+        """Note what this run made of the times of something that may have other names."""
+        if found is not None and found.kind is not Kind.DIRECTORY and found.inode and seen.st_nlink > 1:
+            before = found.mtime_ns, found.ctime_ns
+            known = self.renewed.get(found.inode, ())
+            earlier = known if known[-1:] == (before,) else (before,)
+            # A plan names the first of them, whoever looks in between one of the last.
+            self.renewed[found.inode] = (*earlier[:1], *earlier[1:][-2:], (seen.st_mtime_ns, seen.st_ctime_ns))
 
     def touch(self, path: RelPath) -> None:
         """Have the directory that holds `path` looked at again."""

@@ -23,6 +23,7 @@ from aefsync.core.stores import Folding, collisions
 from aefsync.core.tree import KeyRange, Question
 from aefsync.core.verdict import Decision, Rules, Versions, unread
 from aefsync.errors import GuardError, UsageError
+from aefsync.sync.absence import appeared
 from aefsync.sync.moves import relocate
 from aefsync.sync.request import RepairRequest
 from aefsync.sync.room import Room
@@ -84,11 +85,12 @@ class Decided(NamedTuple):
 
 class _Census(NamedTuple):
     """All differences; how many paths each replica `alone` has; whether some were `doubtful`, not read and perhaps to be
-    compared with something."""
+    compared with something; whether some are `absent` from the first replica."""
 
     differences: Differences
     alone: tuple[int, ...]
     doubtful: bool
+    absent: bool
 
 
 def decide(session: Session, survey: Survey, request: RepairRequest) -> Decided:
@@ -127,6 +129,9 @@ def _folded(differences: Differences, rules: Rules) -> Collection[RelPath]:
 def _decided(session: Session, survey: Survey, census: _Census, rules: Rules) -> Decided:
     """Decide on all paths; where the first replica is the truth, what the others have already is moved first."""
     decisions = reconcile(census.differences, rules, survey.unknown)
+    if rules.mirror and census.absent:
+        rules = rules._replace(appeared=appeared(session, decisions))
+        decisions = reconcile(census.differences, rules, survey.unknown) if rules.appeared else decisions
     found = relocate(session, survey, decisions) if rules.mirror else None
     if found is None:
         return Decided(survey, decisions, (), len(census.differences), census.alone)
@@ -163,7 +168,7 @@ def _take_census(session: Session, survey: Survey, request: RepairRequest) -> _C
     differences = Differences()
     alone = [0] * len(survey.scans)
     everywhere: set[int] = set()
-    is_unread = False
+    is_unread = is_absent = False
     for difference in survey.differences(session):
         if request.mirror and difference.entries[0] is None and difference.path in survey.above:
             continue  # on the way to what is to go, but not chosen itself
@@ -173,7 +178,8 @@ def _take_census(session: Session, survey: Survey, request: RepairRequest) -> _C
             alone[holders[0]] += 1
         everywhere.update(holders)
         is_unread = is_unread or bool(unread(difference.entries))
-    return _Census(differences, tuple(alone), is_unread and len(everywhere) > 1)
+        is_absent = is_absent or difference.entries[0] is None
+    return _Census(differences, tuple(alone), is_unread and len(everywhere) > 1, is_absent)
 
 
 def _unread(session: Session, survey: Survey, wanted: Iterable[tuple[int, bytes]]) -> list[list[Span]]:
