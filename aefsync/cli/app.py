@@ -19,7 +19,6 @@ from aefsync.cli import environment, exits, signals
 from aefsync.cli.bundles import unbundled
 from aefsync.cli.command import Command, Group, plain
 from aefsync.cli.escape import escape_text
-from aefsync.cli.json_lines import encoded, failure
 from aefsync.cli.playing import binary, encoding
 from aefsync.cli.writer import ClosedOutputError
 from aefsync.errors import AefsyncError, UsageError
@@ -139,6 +138,8 @@ def _report(argv: list[str], ending: Ending) -> int:
         pass  # nobody listens; the exit code still tells
     try:
         if environment.wants_json(argv, os.environ):
+            from aefsync.cli.json_lines import encoded, failure
+
             out = binary(sys.stdout)
             out.write(encoded(failure(ending.exit_code, ending.cause, "; ".join(ending.lines), ending.hint)))
             out.flush()

@@ -11,7 +11,6 @@ from typing import BinaryIO, Protocol, TextIO, cast
 from aefsync.cli import environment
 from aefsync.cli.escape import escape_text
 from aefsync.cli.human import Human, Style
-from aefsync.cli.json_lines import JsonLines
 from aefsync.cli.options import Output
 from aefsync.cli.progress import Progress
 from aefsync.cli.replica_names import label
@@ -63,7 +62,7 @@ def play(output: Output, begin: Begin, *, itemize: bool = False, null: bool = Fa
     is_seen = environment.is_terminal(sys.stdout, os.environ)
     out = Writer(binary(sys.stdout), encoding=encoding(sys.stdout), colored=colored, prompt=is_seen, before=before)
     err = Writer(binary(sys.stderr), encoding=encoding(sys.stderr), colored=styled_err, prompt=True, before=before)
-    renderer: Renderer = JsonLines(out) if output.json else Human(out, err, style)
+    renderer: Renderer = _json_lines(out) if output.json else Human(out, err, style)
     try:
         return _show(begin(_Watching(progress or Silent(), err)), renderer)
     except BrokenPipeError as error:
@@ -73,6 +72,12 @@ def play(output: Output, begin: Begin, *, itemize: bool = False, null: bool = Fa
             progress.pause()
         renderer.finish()
         err.flush()
+
+
+def _json_lines(out: Writer) -> Renderer:
+    from aefsync.cli.json_lines import JsonLines
+
+    return JsonLines(out)
 
 
 def _show(events: Iterator[Event], renderer: Renderer) -> int:

@@ -88,9 +88,11 @@ def _standing(summary: Summary, tally: Tally) -> str:
 
 
 def undo_hint(started: Started, summary: Summary, tally: Tally) -> str:
-    """How to take back a run that replaced or deleted something."""
+    """How to take back a run that replaced or deleted something, or that nobody can."""
     if not (summary.replaced_files or summary.deleted):
         return ""
+    if not summary.keeps_trash:
+        return "; what was replaced or deleted is gone for good (--no-trash)"
     roots = " ".join(quoted(started.locations[i]) for i in sorted(tally.changed))
     return f"; undo: aefsync undo {roots} {summary.run}"
 

@@ -102,8 +102,10 @@ class KeptCopy(NamedTuple):
 
 
 class Applied(NamedTuple):
-    """Outcome of a batch of actions: `done` holds, in order, whether each was carried out."""
+    """Outcome of a batch of actions: `done` holds, in order, whether each was carried out; `spared` are the directories
+    that stay for the sake of what filters leave out in them, and that is nobody's problem."""
 
     done: tuple[bool, ...]
     problems: tuple[Problem, ...]
     kept: tuple[KeptCopy, ...]
+    spared: tuple[RelPath, ...] = ()

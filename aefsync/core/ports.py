@@ -238,8 +238,9 @@ class Replica(Protocol):
     def space(self) -> Sequence[Space]:
         """Room on the root's file system and on those mounted below it; nothing where the root is missing."""
 
-    def allocated(self, paths: Sequence[RelPath]) -> Sequence[int]:
-        """The bytes that files take where they are: fewer than their size where they are sparse, 0 where gone."""
+    def allocated(self, paths: Sequence[RelPath]) -> Sequence[int | None]:
+        """The bytes that files take where they are now: fewer than their size where they are sparse; `None` where
+        nothing is that could be replicated."""
 
     def trash(self, query: TrashQuery) -> Sequence[TrashItem]:
         """What the trash holds, newest run first and by path within a run, at most `past.TRASH_PAGE` things; none: no more."""

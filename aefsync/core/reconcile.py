@@ -87,7 +87,7 @@ class Decisions:
         self._settled = {} if rules.mirror else settle_conflicts(differences, rules, self._hidden)
         self._ordered = sorted(self._settled.values(), key=_key)
         stands = frozenset(each.path for each in self._ordered if isinstance(each.verdict, Stand))
-        self._standing = stands | frozenset(rules.folded)
+        self._standing = stands | frozenset(rules.folded) | frozenset(rules.appeared)
         self._above = frozenset(parent for path in self._hidden for parent in parents(path))
 
     @property
@@ -127,6 +127,8 @@ class Decisions:
     def _verdict(self, path: RelPath, entries: Versions, graves: Graves) -> Verdict:
         if path in self._rules.folded:
             return Stand(Why.FOLDED)
+        if path in self._rules.appeared:
+            return Stand(Why.APPEARED)
         stand = barred(path, self._hidden, self._standing)
         if stand is not None:
             return stand

@@ -19,13 +19,15 @@ _MAJORITY_OF = 3
 
 class Rules(NamedTuple):
     """`now_ns`: the latest plausible time, all hosts' clocks and a tolerance considered; later mtimes are "future".
-    `aspects`: the metadata that counts.  `folded`: paths whose names a replica cannot hold beside each other."""
+    `aspects`: the metadata that counts.  `folded`: paths whose names a replica cannot hold beside each other.
+    `appeared`: paths that the first replica has though its snapshot does not."""
 
     now_ns: int
     mirror: bool = False
     aspects: Aspects = PLAIN
     no_delete: bool = False
     folded: Collection[RelPath] = ()
+    appeared: Collection[RelPath] = ()
     policies: Policies | None = None
     """go by version vectors, and settle conflicts so"""
     preferred: tuple[tuple[str, int], ...] = ()
@@ -47,6 +49,7 @@ class Why(enum.StrEnum):
     BELOW = "below a path left standing"
     CONFLICT = "edited on several replicas"
     KEPT = "kept, as nothing is to be deleted"
+    APPEARED = "there on a second look, though the scan had missed it"
     FOLDED = "its name and that of another path are one name on a replica"
 
 

@@ -13,10 +13,11 @@ from collections.abc import Callable, Sequence
 from aefsync.core.action import Act, Action, Applied
 from aefsync.core.entry import Entry
 from aefsync.core.metadata import Aspects
-from aefsync.core.problem import Problem, reason_of
+from aefsync.core.path import RelPath
+from aefsync.core.problem import Problem
 from aefsync.disk.annexes import Annexes
 from aefsync.disk.confined import ConfinedRoot, split
-from aefsync.disk.deleting import Kept, delete
+from aefsync.disk.deleting import Spared, delete
 from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.durability import Durable
 from aefsync.disk.intents import Intent, Intents
@@ -27,6 +28,7 @@ from aefsync.disk.placing import place_file, place_link
 from aefsync.disk.scene import Scene
 from aefsync.disk.staging import Staging
 from aefsync.disk.trash import REPLACED, Trash
+from aefsync.disk.troubles import Troubles
 
 _STEPS: dict[Act, Callable[[Scene, Action], None]] = {
     Act.CREATE: place_file,
@@ -42,7 +44,7 @@ _PUTS = (Act.CREATE, Act.COPY, Act.LINK, Act.MOVE)
 
 
 class Applier:
-    """Carries out actions on one root; `touched`, `placed` and `there` as in `Scene`."""
+    """Carries out actions on one root; `touched`, `placed`, `there`, `as_left` and `renew` as in `Scene`."""
 
     def __init__(
         self,
@@ -57,14 +59,18 @@ class Applier:
     ) -> None:
         parents = OpenDirectories(root, writable=True)
         self._scene = Scene(root, staging, trash, durable, aspects, annexes, intents, is_unmanaged, parents)
+        self._troubles = Troubles(root)
         self.touched = self._scene.touched
         self.placed = self._scene.placed
         self.there = self._scene.there
+        self.as_left = self._scene.as_left
+        self.renew = self._scene.renew
 
     def apply(self, actions: Sequence[Action]) -> Applied:
         """Carry out actions in order; one that cannot be is a problem, and the others go on."""
         done: list[bool] = []
         problems: list[Problem] = []
+        spared: list[RelPath] = []
         self._scene.kept.clear()
         self._scene.placed.clear()
         self._scene.there.clear()
@@ -74,14 +80,15 @@ class Applier:
             for action in actions:
                 try:
                     self._perform(action)
-                except Kept:
+                except Spared:
+                    spared.append(action.path)
                     done.append(False)
                 except (Refused, OSError) as error:
-                    problems.append(Problem(bytes(action.source or action.path), reason_of(error)))
+                    problems += self._troubles.of(action, error)
                     done.append(False)
                 else:
                     done.append(True)
-        return Applied(tuple(done), tuple(problems), tuple(self._scene.kept))
+        return Applied(tuple(done), tuple(problems), tuple(self._scene.kept), tuple(spared))
 
     def _announce(self, actions: Sequence[Action]) -> None:
         """Where it is known that names cannot be exchanged: one durable intent for all that will be replaced."""
@@ -102,7 +109,7 @@ class Applier:
             return
         content = scene.staging.content(action.path) if action.act in (Act.CREATE, Act.COPY) else b""
         displaced = scene.as_left(action.displaced)
-        if scene.moved:
+        if scene.moved or scene.renewed:
             action = action._replace(found=scene.as_left(action.found), displaced=displaced)
         _STEPS[action.act](scene, action)
         if action.act in _PUTS and action.wanted is not None:

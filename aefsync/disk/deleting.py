@@ -15,7 +15,7 @@ from aefsync.disk.scene import Scene
 from aefsync.disk.trash import DELETED
 
 
-class Kept(Exception):
+class Spared(Exception):
     """A directory that stays for the sake of what filters leave out: nobody's problem."""
 
 
@@ -46,6 +46,7 @@ def _discard(scene: Scene, action: Action, target: Place) -> None:
         if action.found is not None and not shows(seen, action.found, after_rename=True):
             rename_new(slot_fd, slot_name, *target)
             raise Refused("changed since the scan")
+        scene.renew(action.found, seen)
         scene.durable.step(target[0], slot_fd)
 
 
@@ -59,7 +60,8 @@ def _remove_directory(scene: Scene, parent: int, name: bytes, path: RelPath) -> 
             raise
         with scene.root.directory(path) as fd:
             inside = [path + b"/" + os.fsencode(left) for left in os.listdir(fd)]
-        if inside and all(map(scene.is_unmanaged, inside)):
-            raise Kept from None
+        if inside and all(each in scene.spared or scene.is_unmanaged(each) for each in inside):
+            scene.spared.add(path)
+            raise Spared from None
         raise Refused("directory is not empty: kept") from None
     return mode

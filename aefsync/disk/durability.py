@@ -53,11 +53,16 @@ class Durable:
         if self._level is Durability.BATCH and count > FEW:
             syscalls.syncfs(mount)
 
+    def names(self, *directories: int) -> None:
+        """Make the names in these directories durable at once; raises `OSError`."""
+        if self._level is not Durability.NONE:
+            for fd in dict.fromkeys(directories):
+                _sync_directory(fd)
+
     def step(self, *directories: int) -> None:
         """Make a rename between these directories durable as it goes, at the level that asks for it."""
         if self._level is Durability.FULL:
-            for fd in dict.fromkeys(directories):
-                _sync_directory(fd)
+            self.names(*directories)
 
     def directories(self, directories: Iterable[Directory], mounts: Sequence[int]) -> dict[Directory, str]:
         """Make the renames in directories durable; those that could not be, with the reasons.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -142,7 +141,7 @@ def _untried() -> Iterator[Finding]:
 
 def _try_out(root: ConfinedRoot, home: Home | None) -> Abilities:
     """In our own staging where there is one, else in a directory that exists only for as long."""
-    name = b"doctor-" + secrets.token_hex(4).encode()
+    name = b"doctor-" + os.urandom(4).hex().encode()
     where, path = (root, b".aefsync-" + name) if home is None else (home.alone, TMP + b"/" + name)
     where.make_directories(path)
     try:

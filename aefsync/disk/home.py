@@ -10,7 +10,6 @@ import errno
 import fcntl
 import os
 import re
-import secrets
 
 from aefsync.core.path import RESERVED
 from aefsync.disk.confined import ConfinedRoot
@@ -81,7 +80,7 @@ class Home(ConfinedRoot):
 
     def identify(self, identity: str) -> None:
         """Have the root known by `identity` from now on; whoever looks finds the old one or the new one, never half."""
-        fresh = b"id." + secrets.token_hex(4).encode()
+        fresh = b"id." + os.urandom(4).hex().encode()
         fd = self.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         try:
             os.write(fd, identity.encode() + b"\n")
@@ -196,7 +195,7 @@ def keep_from_git(home: Home) -> None:
 def _furnish(home: Home) -> None:
     keep_from_git(home)
     if not home.identity:
-        home.identify(secrets.token_hex(16))
+        home.identify(os.urandom(16).hex())
     for name in (TMP, TRASH):
         with contextlib.suppress(FileExistsError):
             os.mkdir(name, 0o700, dir_fd=home.fd)

@@ -10,8 +10,9 @@ A file is a row of **frames**, each complete or not there:
 
 The first frame that is cut off or damaged ends what can be read; a batch without an outcome is one that was being
 carried out when the run was killed.  Frames of a batch that could not be written whole (disk full) are taken off
-again, and nothing of the batch is done then.  Nothing is synced here but once, at the end: a process that is killed
-loses nothing of what it has written.  A run that changed nothing leaves no journal.
+again, and nothing of the batch is done then.  Intents are made durable before anything of their batch is done, so that
+after a crash of the machine, too, whatever was renamed is known here; outcomes are not, because whoever finds none
+looks.  A run that changed nothing leaves no journal.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ class Journal:
         if changes:
             self._open()
             self._append(_INTENT, pack_intent(changes))
+            self._durable.file(self._fd)
 
     def confirm(self, outcome: Outcome) -> None:
         """Write down what became of it."""
@@ -105,6 +107,8 @@ class Journal:
                 "aspects": self._aspects._asdict(),
             }
             self._append(_HEADER, json.dumps(said).encode())
+            with self._home.directory(RUNS) as runs:
+                self._durable.names(runs, self._home.fd)
 
     def _append(self, kind: int, data: bytes) -> None:
         body = bytes([kind]) + data

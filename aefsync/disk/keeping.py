@@ -47,9 +47,9 @@ class Keeping(Surveyed):
         self._check_open()
         return space_of(self._root, self._home) if self._root is not None else []
 
-    def allocated(self, paths: Sequence[RelPath]) -> Sequence[int]:
+    def allocated(self, paths: Sequence[RelPath]) -> Sequence[int | None]:
         self._check_open()
-        return allocated(self._root, paths) if self._root is not None else [0] * len(paths)
+        return allocated(self._root, paths) if self._root is not None else [None] * len(paths)
 
     def examine(self) -> Sequence[Finding]:
         from aefsync.disk.examining import examine  # hardly ever asked for

@@ -43,6 +43,7 @@ def set_metadata(scene: Scene, action: Action) -> None:
     if wanted.kind is Kind.SYMLINK:
         look(parent, name, action.found)
         finish_link(name, wanted, scene.aspects, parent)
+        scene.renew(action.found, os.stat(name, dir_fd=parent, follow_symlinks=False))
         return
     fd = os.open(name, _FLAGS, dir_fd=parent)
     try:
@@ -64,5 +65,6 @@ def set_metadata(scene: Scene, action: Action) -> None:
             raise Refused("changed since the scan")
         set_time(handle, wanted, scene.aspects)
         scene.stamp(wanted, os.fstat(fd))
+        scene.renew(action.found, os.fstat(fd))
     finally:
         os.close(fd)

@@ -104,6 +104,7 @@ def _rename(scene: Scene, action: Action, old: Place, new: Place) -> None:
         if not _shows(new, action.found):
             rename_new(*new, *old)
             raise Refused("changed since the scan")
+        scene.renew(action.found, os.stat(new[1], dir_fd=new[0], follow_symlinks=False))
         scene.durable.step(new[0], old[0])
 
 

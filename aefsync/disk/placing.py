@@ -137,6 +137,7 @@ def _look_at_trash(scene: Scene, slot: Place, target: Place, action: Action, fou
     """What came out must be what the plan saw; a local edit that raced us stays beside the new file."""
     seen = os.stat(slot[1], dir_fd=slot[0], follow_symlinks=False)
     if shows(seen, found, after_rename=True):
+        scene.renew(found, seen)
         return
     name = conflict_name(action.path.name, b"", seen.st_mtime_ns, os.urandom(32))
     rename_new(*slot, target[0], name)

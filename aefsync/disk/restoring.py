@@ -104,7 +104,7 @@ class Restorer:
         applied = self._applier.apply(_actions(change))
         if all(applied.done):
             return Made(stamp=stamps_of(self._applier.placed).get(change.path, NO_STAMP))
-        return Made(applied.problems[0].reason if applied.problems else "kept for what filters leave out")
+        return Made(applied.problems[0].reason if applied.problems else "left as it is")
 
     def _put_back(self, change: Change, slot: bytes) -> Made:
         """Put what is in a slot in place, or in the place of `change.before`."""
@@ -113,12 +113,14 @@ class Restorer:
         self._touch(change.path)
         with self._home.directory(slot_directory) as slot_fd, OpenDirectories(self._root, writable=True) as parents:
             parent = parents.get(directory)
-            kept = None
-            if change.before is None:
+            kept, before = None, self._applier.as_left(change.before)
+            kept_in_slot = entry_at(slot_fd, RelPath(slot_name))
+            if before is None:
                 rename_new(slot_fd, slot_name, parent, name)
             else:
-                kept = self._swap((slot_fd, slot_name), (parent, name), change.before)
+                kept = self._swap((slot_fd, slot_name), (parent, name), before)
             seen = os.stat(name, dir_fd=parent, follow_symlinks=False)
+            self._applier.renew(kept_in_slot, seen)
             self._durable.step(parent, slot_fd)
         return Made(stamp=(seen.st_ctime_ns, seen.st_ino & INODE), kept=kept)
 
@@ -146,6 +148,7 @@ class Restorer:
         """What came out must be what was looked at; an edit that raced us stays beside what was restored."""
         seen = os.stat(slot, dir_fd=slot_fd, follow_symlinks=False)
         if shows(seen, found, after_rename=True):
+            self._applier.renew(found, seen)
             return None
         kept_as = found.path.sibling(conflict_name(found.path.name, b"", seen.st_mtime_ns, os.urandom(32)))
         rename_new(slot_fd, slot, parent, kept_as.name)

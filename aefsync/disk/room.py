@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Sequence
 
+from aefsync.core.entry import kind_of
 from aefsync.core.path import RelPath
 from aefsync.core.space import Space
 from aefsync.disk.confined import ConfinedRoot, split
@@ -33,16 +34,20 @@ def _space(fd: int, path: bytes, trash: int) -> Space:
     return Space(path, seen.f_bavail * seen.f_frsize, seen.f_blocks * seen.f_frsize, trash)
 
 
-def allocated(root: ConfinedRoot, paths: Sequence[RelPath]) -> list[int]:
-    """The bytes that files take on the disk: fewer than their size where they are sparse, 0 where they are gone."""
-    found = []
+def allocated(root: ConfinedRoot, paths: Sequence[RelPath]) -> list[int | None]:
+    """The bytes that files take on the disk: fewer than their size where they are sparse; `None` where nothing is that
+    could be replicated, 0 where nobody can tell."""
+    found: list[int | None] = []
     with OpenDirectories(root, writable=False) as directories:
         for path in paths:
             directory, name = split(path)
             try:
                 seen = os.stat(name, dir_fd=directories.get(directory), follow_symlinks=False)
+            except (FileNotFoundError, NotADirectoryError):
+                found.append(None)
             except OSError:
                 found.append(0)
             else:
-                found.append(min(seen.st_size, seen.st_blocks * _SECTOR))
+                size = min(seen.st_size, seen.st_blocks * _SECTOR)
+                found.append(None if kind_of(seen.st_mode) is None else size)
     return found

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from aefsync.core.action import KeptCopy
-from aefsync.core.entry import Entry
+from aefsync.core.entry import Entry, Kind
 from aefsync.core.metadata import Aspects
 from aefsync.core.path import RelPath
 from aefsync.disk.annexes import Annexes
@@ -19,8 +18,10 @@ from aefsync.disk.listing import INODE
 from aefsync.disk.staging import Staging
 from aefsync.disk.trash import Trash
 
+Times = tuple[int, int]
+"""mtime_ns and ctime_ns."""
 
-@dataclass
+
 class Scene:
     """One root while it is changed.
 
@@ -31,31 +32,61 @@ class Scene:
     and inode they had right afterwards: with those they are still what was put there.
     `moved` gives the last two of all that the run moved within the root.  `kept` are the local edits that raced the batch,
     `coming` the paths of all files that it creates, `there` those where it had nothing to put, because what was wanted
-    stood there already.
+    stood there already.  `spared` are the directories that stay for the sake of what filters leave out.
+    `renewed` gives, for a file with several names, by its inode, the times that it had, as often as this run moved or
+    changed it under one of them, and last those that it has since.
     """
 
-    root: ConfinedRoot
-    staging: Staging
-    trash: Trash
-    durable: Durable
-    aspects: Aspects
-    annexes: Annexes
-    intents: Intents
-    is_unmanaged: Callable[[bytes], bool]
-    parents: OpenDirectories
-    touched: set[bytes] = field(default_factory=set)
-    placed: list[Entry] = field(default_factory=list)
-    moved: dict[RelPath, tuple[int, int]] = field(default_factory=dict)
-    kept: list[KeptCopy] = field(default_factory=list)
-    coming: frozenset[RelPath] = frozenset()
-    there: set[RelPath] = field(default_factory=set)
+    def __init__(
+        self,
+        root: ConfinedRoot,
+        staging: Staging,
+        trash: Trash,
+        durable: Durable,
+        aspects: Aspects,
+        annexes: Annexes,
+        intents: Intents,
+        is_unmanaged: Callable[[bytes], bool],
+        parents: OpenDirectories,
+    ) -> None:
+        self.root = root
+        self.staging = staging
+        self.trash = trash
+        self.durable = durable
+        self.aspects = aspects
+        self.annexes = annexes
+        self.intents = intents
+        self.is_unmanaged = is_unmanaged
+        self.parents = parents
+        self.touched: set[bytes] = set()
+        self.placed: list[Entry] = []
+        self.moved: dict[RelPath, tuple[int, int]] = {}
+        self.kept: list[KeptCopy] = []
+        self.coming: frozenset[RelPath] = frozenset()
+        self.there: set[RelPath] = set()
+        self.spared: set[bytes] = set()
+        self.renewed: dict[int, tuple[Times, ...]] = {}
 
     def as_left(self, entry: Entry | None) -> Entry | None:
-        """An entry of the snapshot with the ctime that it has since this run moved it."""
-        stamp = self.moved.get(entry.path) if entry is not None and self.moved else None
-        if entry is None or stamp is None or stamp[1] != entry.inode:
-            return entry
-        return entry._replace(ctime_ns=stamp[0])
+        """An entry of the snapshot with the times that it has since this run moved it, or changed it under another name."""
+        if entry is None:
+            return None
+        stamp = self.moved.get(entry.path)
+        if stamp is not None and stamp[1] == entry.inode:
+            entry = entry._replace(ctime_ns=stamp[0])
+        times = self.renewed.get(entry.inode, ())
+        if (entry.mtime_ns, entry.ctime_ns) in times:
+            return entry._replace(mtime_ns=times[-1][0], ctime_ns=times[-1][1])
+        return entry
+
+    def renew(self, found: Entry | None, seen: os.stat_result) -> None:
+        """Note what this run made of the times of something that may have other names."""
+        if found is not None and found.kind is not Kind.DIRECTORY and found.inode and seen.st_nlink > 1:
+            before = found.mtime_ns, found.ctime_ns
+            known = self.renewed.get(found.inode, ())
+            earlier = known if known[-1:] == (before,) else (before,)
+            # A plan names the first of them, whoever looks in between one of the last.
+            self.renewed[found.inode] = (*earlier[:1], *earlier[1:][-2:], (seen.st_mtime_ns, seen.st_ctime_ns))
 
     def touch(self, path: RelPath) -> None:
         """Have the directory that holds `path` looked at again."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import secrets
 from collections.abc import Iterator
 
 from aefsync.core.metadata import NEWEST_NS, OLDEST_NS, PERMISSIONS, SPECIAL, Namespaces
@@ -86,7 +85,7 @@ def _folding_of(fd: int) -> Folding:
 @contextlib.contextmanager
 def _scratch(home: Home) -> Iterator[int]:
     """A directory of our own, gone afterwards."""
-    path = TMP + b"/probe-" + secrets.token_hex(4).encode()
+    path = TMP + b"/probe-" + os.urandom(4).hex().encode()
     home.make_directories(path)
     with home.directory(path) as scratch:
         yield scratch

@@ -7,7 +7,6 @@ apart by a new id.  What was admitted is remembered when the run has come to its
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Sequence
 
 from aefsync.core.identity import Allowed, KnownRoot, copies, unexpected
@@ -50,7 +49,7 @@ class Admission:
                 if original is not None:
                     texts[number] = original
         for number, original in texts.items():
-            self.renewed[number] = secrets.token_hex(16)
+            self.renewed[number] = os.urandom(16).hex()
             self.notices.append(Notice(f"{locations[number].text}: a copy of {original}, now a replica of its own"))
 
     @staticmethod

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
-import signal
 import socket
-import sys
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from aefsync.core.action import Applied
 from aefsync.core.members import Memory
@@ -52,17 +49,12 @@ class Peers:
         return self._roots[number]
 
 
-def main() -> None:
-    """Serve a replica over the descriptor named first; the further words are `NUMBER:DESCRIPTOR` of its peers."""
-    # Signals may go to the whole process group; it is the coordinator that decides when a replica ends.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    gc.freeze()
-    descriptor, *words = sys.argv[1:]
-    peers = Peers({int(number): socket.socket(fileno=int(fd)) for number, _, fd in (w.partition(":") for w in words)})
-    replica = LocalReplica(peer_root=peers.root, on_root=peers.show)
+def serve_child(stream: socket.socket, peers: dict[int, socket.socket]) -> NoReturn:
+    """Serve a replica to a coordinator of this machine, and end."""
+    shared = Peers(peers)
+    replica = LocalReplica(peer_root=shared.root, on_root=shared.show)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        serve(replica, SocketStream(socket.socket(fileno=int(descriptor))))
+        serve(replica, SocketStream(stream))
     # Everything is closed; taking a large heap apart object by object would only keep the coordinator waiting.
     os._exit(0)
 

@@ -1,34 +1,62 @@
-"""Spawn the process that serves a replica of this machine, and the sockets over which replicas share their roots."""
+"""Start the processes that serve the replicas of this machine, and end them.
+
+What such a process needs is imported once, by their **parent** (`sync/parent`), a small process without threads, which
+then forks; it stays to see them end.  Each has a stream to the coordinator, and a socket to each of the others over
+which they share their roots.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
+import os
+import signal
 import socket
 import subprocess
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from aefsync.disk.spawning import spawn_entry
 
 _END_S = 5.0
 
 
-class Child(NamedTuple):
-    """A running replica process and the coordinator's end of its stream."""
+class Children:
+    """Replica processes that run, and the coordinator's ends of their streams.
 
-    process: subprocess.Popen[bytes]
-    socket: socket.socket
+    `life` is the end of a socket whose other end they and `parent` have open: its stream ends with the last of them.
+    """
+
+    def __init__(self, sockets: Sequence[socket.socket], parent: subprocess.Popen[bytes], life: socket.socket) -> None:
+        self.sockets = tuple(sockets)
+        self.parent = parent
+        self._life = life
 
     def end(self) -> None:
-        """Close the stream, which ends the process, and wait for it; one that does not end is killed."""
-        with contextlib.suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
+        """Close the streams, which ends the processes, and wait for that; those that do not end are killed."""
+        for each in self.sockets:
+            _close(each)
         try:
-            self.process.wait(_END_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+            self._life.settimeout(_END_S)
+            self._life.recv(1)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.parent.pid, signal.SIGKILL)
+        except OSError:  # ended before
+            pass
+        self._life.close()
+        self.parent.wait()
+
+    def first(self, number: int) -> None:
+        """Keep only so many."""
+        for each in self.sockets[number:]:
+            _close(each)
+        self.sockets = self.sockets[:number]
+
+
+def _close(stream: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        stream.shutdown(socket.SHUT_RDWR)
+    stream.close()
 
 
 class Nursery:
@@ -38,47 +66,42 @@ class Nursery:
     """
 
     def __init__(self, early: int = 0) -> None:
-        self._ready = spawn(early) if early else []
+        self._ready = spawn(early) if early else None
 
-    def take(self, number: int) -> list[Child]:
+    def take(self, number: int) -> Children:
         """So many replica processes, to be ended by whoever takes them."""
-        if len(self._ready) < number:
+        ready = self._ready
+        if ready is None or len(ready.sockets) < number:
             self.close()
             return spawn(number)
-        taken, self._ready = self._ready[:number], self._ready[number:]
-        self.close()
-        return taken
+        self._ready = None
+        ready.first(number)
+        return ready
 
     def close(self) -> None:
         """End those that nobody took."""
-        for child in self._ready:
-            child.end()
-        self._ready = []
+        if self._ready is not None:
+            self._ready.end()
+        self._ready = None
 
 
-def spawn(number: int) -> list[Child]:
+def spawn(number: int) -> Children:
     """So many replica processes, each pair of them joined by a socket of their own for handing over descriptors."""
-    pairs = {pair: socket.socketpair() for pair in itertools.combinations(range(number), 2)}
-    children: list[Child] = []
+    pairs = [socket.socketpair() for _ in range(number + 1)]
+    joined = {pair: socket.socketpair() for pair in itertools.combinations(range(number), 2)}
+    (life, *ours), theirs = zip(*pairs, strict=True)
+    passed = [*theirs, *itertools.chain.from_iterable(joined.values())]
+    words = []
+    for own, stream in enumerate(theirs[1:]):
+        peers = {b if a == own else a: ends[own == b] for (a, b), ends in joined.items() if own in (a, b)}
+        words.append(",".join([str(stream.fileno()), *(f"{peer}:{end.fileno()}" for peer, end in peers.items())]))
     try:
-        for own in range(number):
-            peers = {b if a == own else a: ends[own == b] for (a, b), ends in pairs.items() if own in (a, b)}
-            children.append(_spawn_one(peers))
+        parent = spawn_entry("aefsync.sync.parent", words, [end.fileno() for end in passed])
     except BaseException:
-        for child in children:
-            child.end()
+        for end in (life, *ours):
+            end.close()
         raise
     finally:
-        for ends in pairs.values():
-            for end in ends:
-                end.close()
-    return children
-
-
-def _spawn_one(peers: dict[int, socket.socket]) -> Child:
-    ours, theirs = socket.socketpair()
-    with theirs:
-        words = [f"{peer}:{end.fileno()}" for peer, end in sorted(peers.items())]
-        passed = [theirs.fileno(), *(end.fileno() for end in peers.values())]
-        process = spawn_entry("aefsync.sync.agent", [str(theirs.fileno()), *words], passed)
-    return Child(process, ours)
+        for end in passed:
+            end.close()
+    return Children(ours, parent, life)

@@ -14,6 +14,8 @@ from aefsync.wire.launching import agent_command
 from aefsync.wire.login import Link, Login, Transport
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from aefsync.wire.remote import RemoteReplica
     from aefsync.wire.stream import Stream
 
@@ -30,15 +32,16 @@ def connected(
                 streams[number] = dial(login, link, partial(monitor.heard, number))
                 stack.callback(streams[number].close)
         local = [number for number, location in enumerate(locations) if location.login is None]
-        children = nursery.take(len(local))
-        for child in children:
-            stack.callback(child.end)
+        sockets: Sequence[socket] = ()
+        if local:
+            children = nursery.take(len(local))
+            stack.callback(children.end)
+            sockets = children.sockets
         # The replicas start up while the messages are imported here: a third of what a small run takes.
         from aefsync.wire.remote import RemoteReplica
         from aefsync.wire.stream import SocketStream
 
-        for number, child in zip(local, children, strict=True):
-            streams[number] = SocketStream(child.socket)
+        streams.update(zip(local, map(SocketStream, sockets), strict=True))
         replicas = tuple(
             RemoteReplica(
                 streams[number],

@@ -25,6 +25,7 @@ from aefsync.core.stores import Folding, collisions
 from aefsync.core.tree import KeyRange, Question
 from aefsync.core.verdict import Decision, Rules, Take, Versions, unread
 from aefsync.errors import GuardError, UsageError
+from aefsync.sync.absence import appeared
 from aefsync.sync.moves import relocate
 from aefsync.sync.past import Past
 from aefsync.sync.request import RepairRequest
@@ -87,11 +88,12 @@ class Decided(NamedTuple):
 
 class _Census(NamedTuple):
     """All differences; how many paths each replica `alone` has; whether some were `doubtful`, not read and perhaps to be
-    compared with something."""
+    compared with something; whether some are `absent` from the first replica."""
 
     differences: Differences
     alone: tuple[int, ...]
     doubtful: bool
+    absent: bool
 
 
 def decide(session: Session, survey: Survey, request: RepairRequest, past: Past | None = None) -> Decided:
@@ -139,6 +141,9 @@ def _folded(differences: Differences, rules: Rules) -> Collection[RelPath]:
 def _decided(session: Session, survey: Survey, census: _Census, rules: Rules) -> Decided:
     """Decide on all paths; where things may go, what a replica has already is moved first."""
     decisions = reconcile(census.differences, rules, survey.unknown)
+    if rules.mirror and census.absent:
+        rules = rules._replace(appeared=appeared(session, decisions))
+        decisions = reconcile(census.differences, rules, survey.unknown) if rules.appeared else decisions
     may_move = rules.mirror or rules.policies is not None
     found = relocate(session, survey, decisions, rules) if may_move else None
     if found is None:
@@ -174,7 +179,7 @@ def _take_census(session: Session, survey: Survey, request: RepairRequest) -> _C
     differences = Differences()
     alone = [0] * len(survey.scans)
     everywhere: set[int] = set()
-    is_unread = is_buried = False
+    is_unread = is_buried = is_absent = False
     for difference in survey.differences(session):
         if request.mirror and difference.entries[0] is None and difference.path in survey.above:
             continue  # on the way to what is to go, but not chosen itself
@@ -185,7 +190,9 @@ def _take_census(session: Session, survey: Survey, request: RepairRequest) -> _C
         everywhere.update(holders)
         is_unread = is_unread or bool(unread(difference.entries))
         is_buried = is_buried or bool(difference.graves)
-    return _Census(differences, tuple(alone), is_unread and (is_buried or len(everywhere) > 1))
+        is_absent = is_absent or difference.entries[0] is None
+    is_doubtful = is_unread and (is_buried or len(everywhere) > 1)
+    return _Census(differences, tuple(alone), is_doubtful, is_absent)
 
 
 def _unread(session: Session, survey: Survey, wanted: Iterable[tuple[int, bytes]]) -> list[list[Span]]:

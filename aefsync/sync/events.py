@@ -144,7 +144,8 @@ class Summary(NamedTuple):
     """The last event of every run.
 
     `roots` are public root digests (empty where not all was read), `suspects` paths left standing because equal stat
-    hides different bytes, `causes` words for each reason why `exit_code` is not 0.
+    hides different bytes, `causes` words for each reason why `exit_code` is not 0.  `keeps_trash` says whether what was
+    replaced or deleted is still in the trash.
     """
 
     exit_code: int
@@ -170,6 +171,7 @@ class Summary(NamedTuple):
     reused_bytes: int = 0
     round_trips: int = 0
     verified: bool = True
+    keeps_trash: bool = True
     elapsed_s: float = 0.0
 
 

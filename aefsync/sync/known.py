@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import json
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -62,7 +61,7 @@ class KnownRoots:
 
     def _write(self, roots: Mapping[str, KnownRoot]) -> None:
         rows = {location: _row(root) for location, root in roots.items()}
-        fresh = f"{self._file}.{secrets.token_hex(4)}"
+        fresh = f"{self._file}.{os.urandom(4).hex()}"
         try:
             with open(fresh, "x", encoding="ascii") as file:
                 json.dump({"version": 1, "roots": rows}, file, indent=1)

@@ -39,9 +39,7 @@ class Tally:
         self.reasons: Counter[Why] = Counter()
         """Why paths are left standing."""
         self.problems = len(self._known)
-        self.troubled = False
-        """Whether there was a problem with anything that was to be done."""
-        self.skipped = 0
+        self.skipped = self.spared = 0
         self.copies = 0
         self.moved = 0
         self.literal_bytes = self.reused_bytes = 0
@@ -50,8 +48,8 @@ class Tally:
         """Count what one pass over one window came to."""
         self.problems += len(set(outcome.problems) - self._known)
         self._told |= {(number, problem.path) for number, problem in outcome.problems}
-        self.troubled = self.troubled or bool(outcome.problems)
         self.skipped += outcome.skipped
+        self.spared += outcome.spared
         self.copies += len(outcome.kept)
         self.literal_bytes += outcome.literal_bytes
         self.reused_bytes += outcome.reused_bytes
@@ -63,7 +61,6 @@ class Tally:
         found = [(number, problem) for number, scanned in enumerate(scans) for problem in scanned.problems]
         fresh = [(number, each) for number, each in found if (number, each.path) not in self._told]
         self.problems += len(fresh)
-        self.troubled = self.troubled or bool(fresh)
         return fresh
 
     def _count(self, outcome: Outcome) -> None:
@@ -132,6 +129,7 @@ def summary(
         literal_bytes=tally.literal_bytes,
         reused_bytes=tally.reused_bytes,
         verified=not tally.problems,
+        keeps_trash=request.writing.keeps_trash,
         elapsed_s=elapsed_s,
     )
 
@@ -139,13 +137,14 @@ def summary(
 def _causes(attending: Attending, tally: Tally, *, settled: bool, late: bool) -> tuple[str, ...]:
     """Why the exit code is not 0; `settled`: the replicas agree, or would if this were no rehearsal."""
     suspects, standing = tally.reasons[Why.SUSPECT], tally.standing
+    refused = tally.skipped and attending.read_only
     # Not known on some replica, or kept, by the user's wish, or kept for the sake of what filters leave out.
-    excused = tally.reasons[Why.UNKNOWN] or tally.reasons[Why.KEPT] or (tally.skipped and not tally.troubled)
+    excused = tally.reasons[Why.UNKNOWN] or tally.reasons[Why.KEPT] or tally.spared or refused or attending.lost
     words = (
         ("problems", tally.problems),
         ("conflicts", tally.copies),
         ("suspects", suspects),
-        ("read-only", tally.skipped and attending.read_only),
+        ("read-only", refused),
         ("lost", attending.lost),
         ("left standing", standing > suspects),
         ("max duration", late),

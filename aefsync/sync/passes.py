@@ -40,6 +40,8 @@ class Outcome(NamedTuple):
     kept: tuple[tuple[int, KeptCopy], ...] = ()
     literal_bytes: int = 0
     reused_bytes: int = 0
+    spared: int = 0
+    """directories that stay for the sake of what filters leave out"""
 
     def is_done(self, replica: int, place: Place) -> bool:
         """Whether an action was carried out."""
@@ -47,8 +49,8 @@ class Outcome(NamedTuple):
 
     @property
     def skipped(self) -> int:
-        """How many actions of this pass were not."""
-        return sum(flags.count(0) for flags in self.done[self.step])
+        """How many actions of this pass were not, though nothing speaks for it."""
+        return sum(flags.count(0) for flags in self.done[self.step]) - self.spared
 
 
 def rehearse(decided: Decided, read_only: Collection[int]) -> Iterator[Outcome]:
@@ -124,7 +126,8 @@ class _Passes:
             self._done |= {(window.number, each): flags for each, flags in done.items()}
         problems = [(number, problem) for number, own in enumerate(applied) for problem in own.problems]
         kept = tuple((number, copy) for number, own in enumerate(applied) for copy in own.kept)
-        return Outcome(step, window, done, (*transferred.problems, *problems), kept, *transferred[2:])
+        spared = sum(len(own.spared) for own in applied)
+        return Outcome(step, window, done, (*transferred.problems, *problems), kept, *transferred[2:], spared)
 
     def _bring(self, step: Pass, window: Window) -> Transferred:
         wanted: Sequence[Transfer] = ()
@@ -144,6 +147,7 @@ class _Passes:
         done: list[bool] = []
         problems: list[Problem] = []
         kept: list[KeptCopy] = []
+        spared: list[RelPath] = []
         for batch in batches(actions):
             able = [not self._is_idle(action, failed) for action in batch]
             result = self._session.replicas[number].apply([a for a, ok in zip(batch, able, strict=True) if ok])
@@ -151,9 +155,10 @@ class _Passes:
             done += [ok and next(outcomes) for ok in able]
             problems += result.problems
             kept += result.kept
+            spared += result.spared
             self._applied[number] += len(batch)
             self._monitor.progress(number, Phase.APPLY, self._applied[number], self._totals[number])
-        return Applied(tuple(done), tuple(problems), tuple(kept))
+        return Applied(tuple(done), tuple(problems), tuple(kept), tuple(spared))
 
     def _is_idle(self, action: Action, failed: frozenset[RelPath]) -> bool:
         """Whether an action would have nothing to put in place, or adopt a version that others failed to make."""

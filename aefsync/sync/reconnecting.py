@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -20,12 +19,13 @@ def persistently(
     retries: int,
     *,
     sleep: Callable[[float], None] = time.sleep,
-    chance: Callable[[], float] = random.random,
+    chance: Callable[[], float] | None = None,
 ) -> T:
     """The result of `attempt`, which hears how often it was tried before.
 
     Where it fails for a reason that may pass it is tried again, up to `retries` times.  The pauses double up to
-    `LONGEST_S`, each cut to between half and all of that by `chance`: peers that lost one host do not return together.
+    `LONGEST_S`, each cut to between half and all of that by `chance` (0 … 1; at random): peers that lost one host do
+    not return together.
     """
     for number in range(retries + 1):
         try:
@@ -33,5 +33,11 @@ def persistently(
         except UnreachableError as error:
             if not error.transient or number == retries:
                 raise
-        sleep(min(LONGEST_S, FIRST_S * 2**number) * (0.5 + chance() / 2))
+        sleep(min(LONGEST_S, FIRST_S * 2**number) * (0.5 + (chance or _random)() / 2))
     raise AssertionError("unreachable")
+
+
+def _random() -> float:
+    import random  # with much of the cryptography that a run without trouble does without
+
+    return random.random()  # noqa: S311  a pause is no secret

@@ -88,7 +88,7 @@ def _taken(session: Session, transfers: Sequence[Transfer], sizes: Sequence[int]
         paths = [transfers[i].file.source.path for i in large]
         found = session.replicas[origin].allocated(paths) if paths else []
         for i, size in zip(large, found, strict=True):
-            taken[i] = min(taken[i], _rounded(size))
+            taken[i] = min(taken[i], _rounded(size or 0))
     return taken
 
 

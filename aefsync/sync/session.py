@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -156,7 +155,7 @@ def open_session(
         session = Session(locations, replicas, (), run)
         ours = (os.fsencode(common.state_dir),) if common.state_dir else ()
         renewed = admission.renewed if admission is not None else {}
-        key, cache = nonce or secrets.token_bytes(KEY_SIZE), os.fsencode(common.cache_dir)
+        key, cache = nonce or os.urandom(KEY_SIZE), os.fsencode(common.cache_dir)
         hello = _Hello(session, terms, key, cache, ours, renewed, common.link, monitor)
         # Roots are looked at before anything is created or locked in any of them.
         opened = session.each(hello.look)

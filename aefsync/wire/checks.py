@@ -95,7 +95,7 @@ def check_told(number: int, told: Sequence[bool]) -> None:
     _insist(len(told) == number, "number of renames")
 
 
-def check_done(number: int, done: Sequence[int]) -> None:
+def check_done(number: int, done: Sequence[int | None]) -> None:
     _insist(len(done) == number, "number of actions")
 
 

@@ -149,11 +149,11 @@ class RemoteReplica(Asking):
         spaces: Sequence[Space] = self._call(Method.SPACE)
         return spaces
 
-    def allocated(self, paths: Sequence[RelPath]) -> Sequence[int]:
-        sizes: list[int] = []
+    def allocated(self, paths: Sequence[RelPath]) -> Sequence[int | None]:
+        sizes: list[int | None] = []
         for start in range(0, len(paths), MANY_PATHS):
             portion = paths[start : start + MANY_PATHS]
-            given: Sequence[int] = self._call(Method.ALLOCATED, portion)
+            given: Sequence[int | None] = self._call(Method.ALLOCATED, portion)
             self._check(checks.check_done, len(portion), given)
             sizes += given
         return sizes

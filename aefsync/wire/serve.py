@@ -7,7 +7,6 @@ import errno
 import os
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -81,6 +80,8 @@ def _perform(replica: Replica, call: Call) -> tuple[Reply | Failed, bool]:
 
 def _one_line(error: Exception) -> str:
     """The exception and where it was raised."""
+    import traceback  # with a dozen modules that a run without trouble does without
+
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
     text = " ".join(str(error).split())[:400]

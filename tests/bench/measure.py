@@ -120,6 +120,13 @@ class Result:
         peer = f"{seconds(statistics.median(run.seconds for run in self.peer))} {self.case.peer_name}"
         return [self.case.what, spread, peer, f"{self.ratio:.2f}", cpu, peak, " ".join(goals), verdict]
 
+    @property
+    def line(self) -> str:
+        """The row as it is told before the table is there."""
+        what, ours, peer, ratio, cpu, peaks, goal, verdict = self.cells
+        judged = f", goal {goal}: {verdict}" if verdict else ""
+        return f"{what}: {ours}; {peer}; ratio {ratio}, of CPU {cpu}; peaks {peaks}{judged}"
+
 
 HEADINGS = ["what", "aefsync, median (min-max)", "peer, median", "ratio", "of CPU", "peaks", "goal", ""]
 

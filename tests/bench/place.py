@@ -25,7 +25,7 @@ DEPTH = 40
 class Place:
     """`root` is empty at first; `files`, `size` (bytes of the largest small file) and `seed` shape the trees.
 
-    `most` is how far the curve goes.
+    `most` is how far the curve goes; `slow_peers`: also those that take many minutes.
     """
 
     root: Path
@@ -33,6 +33,7 @@ class Place:
     size: int
     seed: int
     most: int
+    slow_peers: bool
 
     @functools.cached_property
     def pair(self) -> tuple[Path, Path]:
@@ -95,7 +96,9 @@ class Place:
         """Our program, started by the same interpreter, through the installed command where there is one."""
         script = Path(sys.executable).with_name("aefsync")
         argv: list[str | Path] = [script] if script.exists() else [sys.executable, "-m", "aefsync"]
-        return Command([*argv, *args], before, {**self.home, "PYTHONPATH": str(CHECKOUT)}, codes)
+        # An installed program is compiled once, not at each start, whatever holds for this process.
+        compiled = {"PYTHONPATH": str(CHECKOUT), "PYTHONDONTWRITEBYTECODE": ""}
+        return Command([*argv, *args], before, {**self.home, **compiled}, codes)
 
     def peer(self, *args: str | Path, before: Step = nothing, codes: tuple[int, ...] = (0,)) -> Command:
         return Command(args, before, self.home, codes)

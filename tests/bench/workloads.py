@@ -34,7 +34,7 @@ def no_op(place: Place) -> Iterator[Case]:
     repair.run()
     rsync = place.peer("rsync", "-a", "--exclude=.aefsync", f"{a}/", f"{b}/")
     yield Case("repair, nothing to do", repair, "rsync -a", rsync, goal=0.8)
-    if shutil.which("unison"):
+    if place.slow_peers and shutil.which("unison"):
         print("... unison's first run", file=sys.stderr, flush=True)
         unison = place.peer("unison", a, b, "-batch", "-auto", "-silent", "-ignore", "Name .aefsync")
         yield Case("repair, nothing to do", repair, "unison", unison, max_runs=SLOW_PEER)
@@ -48,7 +48,7 @@ def first_diff(place: Place) -> Iterator[Case]:
     yield Case("diff, no index", diff, "diff -rq", place.peer("diff", "-rq", a, b, before=place.warm), goal=0.5)
     rsync = place.peer("rsync", "-acn", f"{a}/", f"{b}/", before=place.warm)
     yield Case("diff, no index", diff, "rsync -acn", rsync)
-    if shutil.which("rclone"):
+    if place.slow_peers and shutil.which("rclone"):
         rclone = place.peer("rclone", "check", "--download", "-q", a, b, before=place.warm)
         yield Case("diff, no index", diff, "rclone check --download", rclone, max_runs=SLOW_PEER)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from aefsync.core.action import Act, Action, StageFile
+from aefsync.core.action import Act, Action, Applied, StageFile
 from aefsync.core.digest import content_digest
 from aefsync.core.path import RelPath
 from aefsync.disk import syscalls
@@ -65,7 +65,7 @@ def check(site: Site, names: Sequence[bytes] = NAMES, directory: bytes = b"new")
 def test_a_new_directory_comes_by_one_rename(site: Site, other: Ground, renames: Renames) -> None:
     actions = stage(site, other)
     assert not os.path.exists(site.place(b"new"))
-    assert site.applier.apply(actions) == ((True,) * 5, (), ())
+    assert site.applier.apply(actions) == Applied((True,) * 5, (), ())
     assert renames == [b"new"]
     check(site)
     assert os.listdir(site.staging.fd) == []

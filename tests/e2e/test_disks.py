@@ -95,7 +95,9 @@ def test_no_room(aefsync: Program, pair: Pair) -> None:
 
 def test_no_trash(aefsync: Program, pair: Pair) -> None:
     diverged(aefsync, pair)
-    aefsync("repair", "--mirror", "--no-trash", *pair).expect(0)
+    done = aefsync("repair", "--mirror", "--no-trash", *pair).expect(0)
+    assert b"gone for good (--no-trash)" in done.out
+    assert b"undo:" not in done.out
     assert judge(*pair) == []
     assert list((pair.b / ".aefsync" / "trash").iterdir()) == []
     for wrong in (["--trash-keep", "1d"], ["--trash-max", "1%"]):

@@ -89,6 +89,14 @@ def test_filtered_paths_are_never_deleted(aefsync: Program, pair: Pair) -> None:
     assert again["deleted"] == 0
 
 
+def test_directories_stay_for_what_is_filtered_deep_below(aefsync: Program, pair: Pair) -> None:
+    tree(pair.a, {"x": "1"})
+    tree(pair.b, {"x": "1", "d/e/f/keep.o": "o", "d/e/f/goes": "g", "d/e/goes": "g"})
+    done = aefsync("repair", "--mirror", "--max-delete", "100%", "--exclude", "*.o", *pair).expect(0)
+    assert b"skipped" not in done.out
+    assert [path for path in (pair.b / "d").rglob("*") if path.is_file()] == [pair.b / "d/e/f/keep.o"]
+
+
 def test_filters_that_leave_nothing_stop_the_run(aefsync: Program, pair: Pair) -> None:
     for root in pair:
         tree(root, {"x": root.name})

@@ -38,7 +38,7 @@ def coordinator(aefsync: Program, command: str) -> int:
 
 def replicas(aefsync: Program, run: Frozen) -> list[int]:
     """The processes of replicas that the call has stopped."""
-    return [pid for pid in run.stopped if pid in aefsync.processes() and b"sync.agent" in command_line(pid)]
+    return [pid for pid in run.stopped if pid in aefsync.processes() and b"sync.parent" in command_line(pid)]
 
 
 @pytest.mark.parametrize("phase", PHASES)

@@ -11,6 +11,8 @@ _CALLS = (
     "fsync,fdatasync,syncfs,sync,write,pwrite64,pwritev,copy_file_range,sendfile,ftruncate,"
     "rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat,symlinkat"
 )
+_WITH_DATA = ("write", "pwrite64", "pwritev")
+"""Calls whose strings are no names."""
 _LINE = re.compile(r"^(\d+) +(\w+)\((.*)\) += (-?\d+)")
 _FD = re.compile(r"^\d+<([^>]*)>$")
 
@@ -55,7 +57,7 @@ def _call(name: str, text: str) -> Call:
         if fd := _FD.match(word):
             directory = fd[1]
             paths.append(directory)
-        elif word.startswith('"') and directory is not None:
+        elif word.startswith('"') and directory is not None and name not in _WITH_DATA:
             paths[-1] = f"{directory}/{word.strip('.').strip(chr(34))}"
             directory = None
     return Call(name, tuple(paths), words[-1] if words else "")
@@ -108,6 +110,8 @@ class Order:
             inside = to.startswith(self._home)
             if not inside and place in self._unsafe:
                 self.faults.append(f"{to} was put in place before its bytes were durable")
+            if not inside and any(each.startswith(f"{self._home}/runs/") for each in self._unsafe):
+                self.faults.append(f"{to} was put in place before the intent was durable")
             self.placed += not inside
         self._unsafe = {moved.get(place, place) for place in self._unsafe}
         self._renamed |= {place.rpartition("/")[0] for place in (old, new) if not place.startswith(self._home)}

@@ -373,9 +373,9 @@ class MemoryReplica:
         trash = sum(len(node.data) for node in self.tree.trash.values())
         return [Space(b"", self.tree.free_bytes, 1 << 40, trash)] if self.tree.exists else []
 
-    def allocated(self, paths: Sequence[RelPath]) -> Sequence[int]:
+    def allocated(self, paths: Sequence[RelPath]) -> Sequence[int | None]:
         self._session()
-        return [len(self._bytes(path)) for path in paths]
+        return [len(self._bytes(path)) if path in self.tree.nodes else None for path in paths]
 
     def trash(self, query: TrashQuery) -> Sequence[TrashItem]:
         self._session()

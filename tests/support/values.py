@@ -197,7 +197,8 @@ plain_scans = st.builds(
 scans = plain_scans | st.tuples(plain_scans, vectors, met).map(
     lambda drawn: drawn[0]._replace(versions=True, watermark=drawn[1], claims=drawn[2])
 )
-applied = st.builds(Applied, rows(st.booleans()), rows(problems), rows(st.builds(KeptCopy, paths, paths)))
+copies = st.builds(KeptCopy, paths, paths)
+applied = st.builds(Applied, rows(st.booleans()), rows(problems), rows(copies), rows(paths))
 items = rows(st.builds(TrashItem, runs, st.sampled_from(["replaced", "deleted.1"]), paths, st.booleans(), counts))
 nonces = st.binary(min_size=KEY_SIZE, max_size=KEY_SIZE)
 places = st.binary(max_size=30).map(lambda raw: raw.replace(b"\0", b"/"))

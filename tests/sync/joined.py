@@ -94,7 +94,7 @@ def in_memory(*trees: MemoryTree) -> list[Watched]:
 
 
 class Thread:
-    """What `spawn` gives, with a thread in place of the process."""
+    """A replica served by a thread in place of a process."""
 
     def __init__(self, replica: Any, peers: Peers) -> None:
         self.socket, there = socket.socketpair()
@@ -113,6 +113,18 @@ class Thread:
             peer.close()
 
 
+class Crowd:
+    """What `spawn` gives, with threads in place of processes."""
+
+    def __init__(self, threads: Sequence[Thread]) -> None:
+        self._threads = threads
+        self.sockets = tuple(thread.socket for thread in threads)
+
+    def end(self) -> None:
+        for thread in self._threads:
+            thread.end()
+
+
 class Threads:
     """In place of `child.spawn`: replicas of this machine in threads; `hooks` as (replica, method) → what to do first."""
 
@@ -121,12 +133,12 @@ class Threads:
         self.log: Log = []
         self.replicas: list[Watched] = []
 
-    def spawn(self, number: int) -> list[Thread]:
+    def spawn(self, number: int) -> Crowd:
         self.replicas, self.log = [], []
         ends: list[dict[int, socket.socket]] = [{} for _ in range(number)]
         for a, b in itertools.combinations(range(number), 2):
             ends[a][b], ends[b][a] = socket.socketpair()
-        return [self._start(own, Peers(sockets)) for own, sockets in enumerate(ends)]
+        return Crowd([self._start(own, Peers(sockets)) for own, sockets in enumerate(ends)])
 
     def _start(self, number: int, peers: Peers) -> Thread:
         replica = Watched(LocalReplica(peer_root=peers.root, on_root=peers.show), number, self.log)

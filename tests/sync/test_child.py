@@ -7,105 +7,139 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from aefsync.core.action import StageFile
 from aefsync.core.ports import Access, Missing, Open, Scan
+from aefsync.errors import UnreachableError
 from aefsync.sync import child
-from aefsync.sync.child import Child, Nursery, spawn
+from aefsync.sync.child import Children, Nursery, spawn
 from aefsync.wire.remote import RemoteReplica
 from aefsync.wire.stream import SocketStream
 from tests.support.trees import tree
 from tests.sync.joined import NONCE
 
+LINUX = sys.platform == "linux"
+
 
 def descriptors() -> list[str]:
-    return sorted(os.listdir("/proc/self/fd")) if sys.platform == "linux" else []
+    return sorted(os.listdir("/proc/self/fd")) if LINUX else []
+
+
+def group(children: Children) -> list[int]:
+    """The processes of the parent's group that run, itself first: those of the replicas are its children."""
+    listed = subprocess.run(["ps", "-eo", "pid=,pgid=,stat="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split() for line in listed.splitlines()]
+    return sorted(int(pid) for pid, pgid, state in rows if int(pgid) == children.parent.pid and state[0] != "Z")
+
+
+def replicas(children: Children) -> list[RemoteReplica]:
+    return [RemoteReplica(SocketStream(each)) for each in children.sockets]
+
+
+def opened(replica: RemoteReplica, root: Path | str = "/", access: Access = Access.READ) -> RemoteReplica:
+    replica.hello(Open(os.fsencode(root), "run", NONCE, access, Missing.REFUSE, b""))
+    return replica
 
 
 @pytest.fixture
-def children() -> Iterator[list[Child]]:
+def children() -> Iterator[Children]:
     started = spawn(2)
     yield started
-    for each in started:
-        each.end()
+    started.end()
 
 
-def test_a_process_for_each_replica_ends_with_its_stream() -> None:
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_process_for_each_replica_ends_with_its_stream(number: int) -> None:
     before = descriptors()
-    started = spawn(3)
-    assert len({each.process.pid for each in started}) == 3
-    for each in started:
-        assert each.process.poll() is None
-        each.end()
-    assert [each.process.returncode for each in started] == [0, 0, 0]
+    started = spawn(number)
+    assert len(started.sockets) == number
+    for each in replicas(started):
+        opened(each)
+    assert len(group(started)) == number + 1
+    assert started.parent.poll() is None
+    started.end()
+    assert started.parent.returncode == 0
     assert descriptors() == before
 
 
-def test_no_process_for_no_replica() -> None:
-    assert spawn(0) == []
+def test_one_may_end_before_the_others(children: Children) -> None:
+    first, second = replicas(children)
+    opened(first).close()
+    opened(second)
+    assert children.parent.poll() is None
 
 
-def test_a_child_is_out_of_reach_of_the_terminals_signals(children: list[Child]) -> None:
-    own = os.getpgid(0)
-    assert all(os.getpgid(each.process.pid) != own for each in children)
-    replica = RemoteReplica(SocketStream(children[0].socket))
-    replica.hello(Open(b"/", "run", NONCE, Access.READ, Missing.REFUSE, b""))
+def test_they_are_out_of_reach_of_the_terminals_signals(children: Children) -> None:
+    for each in replicas(children):
+        opened(each)
+    assert os.getpgid(0) != os.getpgid(children.parent.pid)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        children[0].process.send_signal(number)
-    replica.close()
-    assert children[0].process.wait() == 0
+        os.killpg(children.parent.pid, number)
+    children.end()
+    assert children.parent.returncode == 0
 
 
-def test_children_copy_directly_from_root_to_root(children: list[Child], tmp_path: Path) -> None:
+def test_they_copy_directly_from_root_to_root(children: Children, tmp_path: Path) -> None:
     tree(tmp_path / "a", {"f": "bytes"})
     tree(tmp_path / "b", {})
-    replicas = [RemoteReplica(SocketStream(each.socket)) for each in children]
-    for replica, name in zip(replicas, "ab", strict=True):
-        replica.hello(Open(os.fsencode(tmp_path / name), "run", NONCE, Access.WRITE, Missing.REFUSE, b""))
+    a, b = (opened(each, tmp_path / name, Access.WRITE) for each, name in zip(replicas(children), "ab", strict=True))
+    for replica in (a, b):
         replica.scan(Scan())
-    replicas[0].read_unread((), None)
-    (entry,) = replicas[0].entries([(0, 1)])
-    staged = replicas[1].stage([StageFile(entry, entry.path)], 0)
+    a.read_unread((), None)
+    (entry,) = a.entries([(0, 1)])
+    staged = b.stage([StageFile(entry, entry.path)], 0)
     assert (staged.contents, staged.problems) == ((entry.content,), ())
 
 
-def test_a_child_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(child, "_END_S", 0.0)
+def test_what_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "_END_S", 0.01)
     ours, theirs = socket.socketpair()
-    with theirs:
-        process = subprocess.Popen([sys.executable, "-c", "import signal\nwhile True: signal.pause()"])
-        Child(process, ours).end()
-    assert process.returncode == -signal.SIGKILL
-    assert ours.fileno() == -1
+    life, held = socket.socketpair()
+    with theirs, held:
+        forever = "import os, signal\nos.fork()\nwhile True: signal.pause()"
+        parent = subprocess.Popen([sys.executable, "-c", forever], pass_fds=[held.fileno()], process_group=0)
+        Children([ours], parent, life).end()
+    assert parent.returncode == -signal.SIGKILL
+    assert ours.fileno() == life.fileno() == -1
 
 
-def test_a_child_may_be_gone_already() -> None:
-    (only,) = spawn(1)
-    only.process.kill()
-    only.process.wait()
-    only.end()
-    assert only.process.returncode == -signal.SIGKILL
+def test_the_parent_may_be_gone_already(children: Children) -> None:
+    first, second = map(opened, replicas(children))
+    children.parent.kill()
+    children.parent.wait()
+    opened(first)
+    opened(second)
+    children.end()
+    assert children.parent.returncode == -signal.SIGKILL
+    assert not group(children)
 
 
-def test_where_one_cannot_start_the_others_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_replica_that_is_killed_takes_no_other_along(children: Children) -> None:
+    both = list(map(opened, replicas(children)))
+    victim = next(pid for pid in group(children) if pid != children.parent.pid)
+    os.kill(victim, signal.SIGKILL)
+    lost = []
+    for each in both:
+        try:
+            opened(each)
+        except UnreachableError:
+            lost.append(each)
+    assert len(lost) == 1
+
+
+def test_where_they_cannot_start_nothing_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
     before = descriptors()
-    started: list[Child] = []
-    original = child._spawn_one
 
-    def second_fails(peers: dict[int, socket.socket]) -> Child:
-        if started:
-            raise OSError("no more processes")
-        started.append(original(peers))
-        return started[0]
+    def fails(module: str, words: Sequence[str], descriptors: Sequence[int]) -> subprocess.Popen[bytes]:
+        raise OSError("no more processes")
 
-    monkeypatch.setattr(child, "_spawn_one", second_fails)
+    monkeypatch.setattr(child, "spawn_entry", fails)
     with pytest.raises(OSError, match="no more processes"):
         spawn(2)
-    assert [each.process.returncode for each in started] == [0]
     assert descriptors() == before
 
 
@@ -114,32 +148,34 @@ def test_where_one_cannot_start_the_others_end(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_nursery_gives_what_it_has_ready() -> None:
     nursery = Nursery(2)
-    ready = list(nursery._ready)
+    ready = nursery._ready
     taken = nursery.take(2)
-    assert taken == ready
+    assert taken is ready
     nursery.close()
-    assert [each.process.poll() for each in taken] == [None, None]  # they are the taker's
-    for each in taken:
-        each.end()
+    assert taken.parent.poll() is None  # it is the taker's
+    taken.end()
 
 
-@pytest.mark.parametrize("early", [0, 1])
+@pytest.mark.parametrize("early", [0, 1, 3])
 def test_a_wrong_guess_is_made_good(early: int) -> None:
     before = descriptors()
     nursery = Nursery(early)
-    ready = list(nursery._ready)
+    ready = nursery._ready
     taken = nursery.take(2)
-    assert len(taken) == 2
-    for each in taken:
-        each.end()
-    assert [each.process.returncode for each in (*ready, *taken)] == [0] * (early + 2)
+    assert len(taken.sockets) == 2
+    for each in replicas(taken):
+        opened(each)
+    taken.end()
+    assert taken.parent.returncode == 0
+    assert ready is None or ready.parent.returncode == 0
     nursery.close()
     assert descriptors() == before
 
 
 def test_a_nursery_ends_those_that_nobody_took() -> None:
     nursery = Nursery(1)
-    (only,) = nursery._ready
+    ready = nursery._ready
     nursery.close()
     nursery.close()
-    assert only.process.returncode == 0
+    assert ready is not None
+    assert ready.parent.returncode == 0

@@ -239,3 +239,26 @@ def test_positions_are_those_of_the_keys(held: set[RelPath], asked: set[RelPath]
         named = [entry.path for entry in session.fetch(0, spans)]
     assert all(low[1] < high[0] for low, high in itertools.pairwise(spans))
     assert named == sorted(held & asked, key=lambda path: path.key)
+
+
+class Blinking(MemoryReplica):
+    """A replica whose scan misses what is there."""
+
+    def _sees(self, path: RelPath) -> bool:
+        return not path.startswith(b"there")
+
+
+def test_what_a_scan_missed_is_not_deleted() -> None:
+    trees = [filled(b"a", 30), filled(b"a", 30)]
+    for path in (b"there/in", b"gone/in", b"there.txt"):
+        for tree in trees[b"gone" in path :]:
+            tree.nodes.get(RelPath(path).parent or path) or tree.make_directory(path.partition(b"/")[0])
+            tree.write_file(path, b"x") if b"/" in path else None
+    replicas = [Watched(Blinking(trees[0]), 0), Watched(MemoryReplica(trees[1]), 1)]
+    decided = judge(trees, MIRROR, replicas)
+    assert standing(decided) == [
+        (b"there", Stand(Why.APPEARED)),
+        (b"there/in", Stand(Why.BELOW)),
+        (b"there.txt", Stand(Why.APPEARED)),
+    ]
+    assert decided.load.deletes == (0, 2)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 import tracemalloc
 from typing import Any
 
@@ -18,6 +19,7 @@ from aefsync.core.recipe import Learned
 from aefsync.core.tree import KeyRange, Question
 from aefsync.core.version import FOUND, MOST_DOTS, Dot, Version
 from aefsync.core.view import View
+from aefsync.wire import messages
 from aefsync.wire.dialogue import Call, Failed, Message, Method, Progress, Reply
 from aefsync.wire.messages import MessageError, decode_answer, decode_call, encode
 from aefsync.wire.messages.rows import MAX_ENTRIES, MAX_READ
@@ -348,3 +350,25 @@ def test_examples_of_each_call_with_rows() -> None:
     ):
         call = Call(*arguments)
         assert decode_call(encode(call)) == call
+
+
+def test_one_decoder_is_made_at_a_time_and_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[bool] = []
+    alone, patience, original = threading.Lock(), threading.Event(), msgspec.msgpack.Decoder
+
+    def make(forms: Any) -> Any:
+        made.append(alone.acquire(blocking=False))
+        patience.wait(0.02)  # for whoever is not kept out
+        alone.release()
+        return original(forms)
+
+    monkeypatch.setattr(msgspec.msgpack, "Decoder", make)
+    for maker in (messages._call_decoder, messages._answer_decoder):
+        maker.cache_clear()
+    call, answer = encode(Call(Method.CLOSE, ())), encode(Progress(Phase.SCAN, 1, 0))
+    threads = [threading.Thread(target=task) for task in (lambda: decode_call(call), lambda: decode_answer(answer)) * 2]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert made == [True, True]

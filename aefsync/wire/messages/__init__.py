@@ -8,7 +8,10 @@ and none has a field of open type.  Paths travel front-coded, apart from the row
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, Union, get_args
+import functools
+import threading
+from collections.abc import Callable
+from typing import Any, Union, get_args
 
 import msgspec
 
@@ -16,8 +19,6 @@ from aefsync.wire.dialogue import Call, Failed, Message, Method, Progress, Reply
 from aefsync.wire.messages import calls, replies
 from aefsync.wire.messages.replies import FailedForm, ProgressForm
 from aefsync.wire.messages.rows import Form
-
-_Forms = TypeVar("_Forms", bound=Form)
 
 
 class MessageError(ValueError):
@@ -31,10 +32,19 @@ def _by_method(forms: Any) -> dict[Method, type[Form]]:
 _CALLS = _by_method(calls.CallForm)
 _REPLIES = _by_method(replies.ReplyForm)
 _encode = msgspec.msgpack.Encoder(enc_hook=bytes).encode  # the hook is asked for what derives from bytes
-_call_decoder = msgspec.msgpack.Decoder(calls.CallForm)
-_reply_decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(
-    Union[replies.ReplyForm, ProgressForm, FailedForm]  # noqa: UP007
-)
+_making = threading.Lock()
+"""msgspec crashes where two threads make decoders of one struct at the same time."""
+
+
+@functools.cache
+def _call_decoder() -> msgspec.msgpack.Decoder[Any]:
+    """Made when it is needed, as the other: each takes milliseconds, and a side needs only one."""
+    return msgspec.msgpack.Decoder(calls.CallForm)
+
+
+@functools.cache
+def _answer_decoder() -> msgspec.msgpack.Decoder[Any]:
+    return msgspec.msgpack.Decoder(Union[replies.ReplyForm, ProgressForm, FailedForm])  # noqa: UP007
 
 
 def encode(message: Message) -> bytes:
@@ -58,7 +68,7 @@ def decode_call(payload: bytes | memoryview) -> Call:
 
 def decode_answer(payload: bytes | memoryview) -> Reply | Progress | Failed:
     """What a server sent; raises `MessageError`."""
-    form, values = _decode(_reply_decoder, payload)
+    form, values = _decode(_answer_decoder, payload)
     if isinstance(form, ProgressForm):
         return Progress(*values)
     if isinstance(form, FailedForm):
@@ -79,7 +89,11 @@ def _method(form: Form) -> Method:
     return Method(str(form.__struct_config__.tag))
 
 
-def _decode(decoder: msgspec.msgpack.Decoder[_Forms], payload: bytes | memoryview) -> tuple[_Forms, tuple[Any, ...]]:
+def _decode(
+    made: Callable[[], msgspec.msgpack.Decoder[Any]], payload: bytes | memoryview
+) -> tuple[Form, tuple[Any, ...]]:
+    with _making:
+        decoder = made()
     try:
         form = decoder.decode(payload)
         return form, form.values()

@@ -55,16 +55,18 @@ class AppliedForm(Form):
     done: Annotated[tuple[bool, ...], Many]
     problems: Problems
     kept: Strings
+    spared: Strings
 
     @classmethod
     def of(cls, *values: Applied) -> Self:
-        done, problems, kept = values[0]
-        return cls(done, pack_problems(problems), Strings.of(path for copy in kept for path in copy))
+        done, problems, kept, spared = values[0]
+        copies = Strings.of(path for copy in kept for path in copy)
+        return cls(done, pack_problems(problems), copies, Strings.of(spared))
 
     def values(self) -> tuple[Applied]:
         paths = self.kept.paths()
         kept = tuple(KeptCopy(*pair) for pair in zip(paths[0::2], paths[1::2], strict=True))
-        return (Applied(self.done, unpack_problems(self.problems), kept),)
+        return (Applied(self.done, unpack_problems(self.problems), kept, tuple(self.spared.paths())),)
 
 
 class HelloReply(Form, tag="hello"):

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 from aefsync.core.path import RelPath
 from aefsync.core.space import Space
 from aefsync.core.writing import Writing
-from aefsync.wire.messages.rows import Count, Counts, Empty, Form, Many, Strings
+from aefsync.wire.messages.rows import Count, Empty, Form, Many, Strings
 
 
 def check_writing(writing: Writing) -> None:
@@ -45,8 +45,8 @@ class SpaceReply(Form, tag="space"):
 
 
 class AllocatedReply(Form, tag="allocated"):
-    sizes: Counts
+    sizes: Annotated[tuple[Count | None, ...], Many]
 
     @classmethod
-    def of(cls, *values: Sequence[int]) -> Self:
+    def of(cls, *values: Sequence[int | None]) -> Self:
         return cls(tuple(values[0]))

@@ -1,0 +1,64 @@
+"""Troubles: what stopped an action, told once where it stops many others too.
+
+A file system that is read-only, or a directory that may not be written, is one problem, whatever was to be done there;
+and that a directory could not be made says all about what should have come into it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+
+from aefsync.core.action import Act, Action
+from aefsync.core.path import RelPath
+from aefsync.core.problem import Problem, reason_of
+from aefsync.disk.confined import ConfinedRoot, split
+from aefsync.disk.mounts import top_of
+
+_FORBIDDEN = (errno.EACCES, errno.EPERM)
+
+
+class Troubles:
+    """The troubles of one run on one root."""
+
+    def __init__(self, root: ConfinedRoot) -> None:
+        self._root = root
+        self._told: set[bytes] = set()
+        self._unmade: set[RelPath] = set()
+
+    def of(self, action: Action, error: Exception) -> list[Problem]:
+        """What is to be told of an action that was not carried out; nothing where it is told already."""
+        path = action.source or action.path
+        if action.act is Act.MKDIR:
+            self._unmade.add(action.path)
+        number = error.errno if isinstance(error, OSError) else None
+        if number == errno.ENOENT and any(above in self._unmade for above in action.path.ancestors):
+            return []
+        place = self._place(split(path)[0], number)
+        if place is None:
+            return [Problem(bytes(path), reason_of(error))]
+        if place in self._told or any(above in self._told for above in _above(place)):
+            return []
+        self._told.add(place)
+        return [Problem(place, f"{reason_of(error)}: nothing in it can be changed")]
+
+    def _place(self, directory: bytes, number: int | None) -> bytes | None:
+        """The directory in which nothing can be changed, if that is it."""
+        with contextlib.suppress(OSError):
+            if number == errno.EROFS:
+                return top_of(self._root, directory)
+            if number in _FORBIDDEN:
+                with self._root.directory(directory) as fd:
+                    if not os.access(b".", os.W_OK | os.X_OK, dir_fd=fd, effective_ids=True):
+                        return directory
+        return None
+
+
+def _above(path: bytes) -> list[bytes]:
+    """The directories above a path, the root (empty) among them."""
+    above = []
+    while path:
+        path = split(path)[0]
+        above.append(path)
+    return above
