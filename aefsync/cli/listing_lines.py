@@ -53,7 +53,7 @@ def _copy(event: CopyKept) -> str:
 
 def _stood(event: Stood) -> str:
     """Label, name, and how it stands, in words."""
-    name = escape_text(event.name) or event.identity[:8] or "no name yet"
+    name = escape_text(event.name) or event.identity[:8]
     success = f"last success {moment_text(event.last_s)}" if event.last_s else "no success yet"
     parts = (
         success if event.remembers else "no history yet",
@@ -61,7 +61,8 @@ def _stood(event: Stood) -> str:
         f"trash {size_text(event.trash_bytes)}" if event.trash_bytes else "",
         f"last run {escape_text(event.last_run)}" if event.last_run else "",
     )
-    return f"{label(event.replica)} ({name}): {', '.join(filter(None, parts))}"
+    who = f"{label(event.replica)} ({name})" if name else label(event.replica)
+    return f"{who}: {', '.join(filter(None, parts))}"
 
 
 def _enrolled(event: Enrolled) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import enum
 import itertools
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from aefsync.core.action import Act, Action
@@ -62,24 +62,29 @@ def are_meant(copies: Copies, paths: Collection[RelPath]) -> Copies | None:
     return copies._replace(copies=named) if named else None
 
 
-def resolve(copies: Copies, take: Take, is_free: Callable[[RelPath], bool]) -> list[Action]:
+def resolve(copies: Copies, take: Take, claim: Callable[[RelPath], bool]) -> list[Action]:
     """The actions that a word on these copies comes to; raises `ValueError` where it does not say which version.
 
-    `is_free` tells whether a path can be given to something new.
+    `claim` takes a path for something new, and tells whether it was free.
     """
     if take.way is Way.BOTH:
-        return [_move(copy, _plain(copy, is_free)) for copy in copies.copies]
+        return [_move(copy, next(filter(claim, plain_paths(copy)))) for copy in copies.copies]
+    if take.way is not Way.CURRENT and copies.current is not None and copies.current.kind is Kind.DIRECTORY:
+        raise ValueError("a directory is in its place: --take both keeps it beside that, --take current drops it")
     winner = _winner(copies, take)
     losers = [_delete(copy) for copy in copies.copies if copy != winner]
     if winner is None or winner == copies.current:
         return losers
     if copies.current is None:
         return [_move(winner, copies.original), *losers]
-    if copies.current.kind is Kind.DIRECTORY:
-        raise ValueError("a directory is in its place; --take both keeps it beside that")
     # They change places first: wherever this stops, neither is lost, and neither is without a name.
     given_way = copies.current._replace(path=winner.path)
     return [_move(winner, copies.original, copies.current), _delete(given_way), *losers]
+
+
+def plain_paths(copy: Entry) -> Iterator[RelPath]:
+    """The paths that a conflict copy may get as a file of its own, the best one first."""
+    return (copy.path.sibling(plain_name(copy.path.name, number)) for number in itertools.count(2))
 
 
 def prune(copies: Copies) -> list[Action]:
@@ -105,11 +110,6 @@ def _only(versions: Sequence[Entry], otherwise: str) -> Entry:
     if len(versions) != 1:
         raise ValueError(otherwise)
     return versions[0]
-
-
-def _plain(copy: Entry, is_free: Callable[[RelPath], bool]) -> RelPath:
-    paths = (copy.path.sibling(plain_name(copy.path.name, number)) for number in itertools.count(2))
-    return next(path for path in paths if is_free(path))
 
 
 def _move(copy: Entry, path: RelPath, displaced: Entry | None = None) -> Action:

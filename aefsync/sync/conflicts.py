@@ -13,15 +13,16 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from aefsync.core.action import Act, Action
-from aefsync.core.copies import Copies, Take, are_meant, prune, resolve
+from aefsync.core.copies import Copies, Take, Way, are_meant, prune, resolve
 from aefsync.core.entry import Kind
 from aefsync.core.members import Members, called, merge_members
+from aefsync.core.membership import named
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Monitor, Scan
 from aefsync.core.problem import Problem
-from aefsync.errors import AefsyncError
+from aefsync.errors import AefsyncError, UsageError
 from aefsync.sync.concluding import concluded
-from aefsync.sync.copies import find_copies, is_free, read_copies
+from aefsync.sync.copies import claims, find_copies, read_copies
 from aefsync.sync.events import Acted, CopyKept, Event, Notice, Started, Troubled
 from aefsync.sync.request import Request
 from aefsync.sync.session import Session, Terms, open_session
@@ -70,7 +71,7 @@ def resolve_conflicts(
 ) -> Iterator[Event]:
     """Resolve the conflicts that paths mean (none: all) by taking a version, or that of the member of this name.
 
-    Raises `AefsyncError` where no copy is meant, or no member has that name.
+    Raises `AefsyncError` where no copy is meant, `UsageError` where no member has that name.
     """
 
     def decide(session: Session, found: Found) -> Plan:
@@ -134,11 +135,10 @@ def _meant(own: Sequence[Copies], paths: Sequence[RelPath]) -> tuple[Copies, ...
 
 
 def _author(members: Members, name: str) -> bytes:
-    found = [each for each in members if name in (each.name, each.id)]
-    if len(found) != 1:
-        known = ", ".join(each.name or each.id for each in members) or "nobody"
-        raise AefsyncError(f"--take: {len(found) or 'no'} members are called {name}; there are {known}")
-    return bytes.fromhex(found[0].id)
+    try:
+        return bytes.fromhex(named(members, name).id)
+    except ValueError as error:
+        raise UsageError(f"--take: {error}") from None
 
 
 def _resolved(session: Session, chosen: Sequence[Sequence[Copies]], take: Take) -> Plan:
@@ -146,9 +146,10 @@ def _resolved(session: Session, chosen: Sequence[Sequence[Copies]], take: Take) 
     unclear: list[tuple[int, Problem]] = []
     for number, own in enumerate(chosen):
         planned: list[Action] = []
+        claim = claims(session.replicas[number], own if take.way is Way.BOTH else ())
         for copies in own:
             try:
-                planned += resolve(copies, take, is_free(session.replicas[number], planned))
+                planned += resolve(copies, take, claim)
             except ValueError as error:
                 unclear.append((number, Problem(copies.original, str(error))))
         actions.append(tuple(planned))

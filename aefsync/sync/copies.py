@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from aefsync.core.action import Action
 from aefsync.core.conflict import INFIX
-from aefsync.core.copies import Copies, grouped
+from aefsync.core.copies import Copies, grouped, plain_paths
 from aefsync.core.entry import Entry
 from aefsync.core.path import RelPath
 from aefsync.sync.locating import locate, positions
 
 if TYPE_CHECKING:
     from aefsync.wire.remote import RemoteReplica
+
+LIKELY = 4
+"""Names that a copy may get, of which all are looked at beforehand."""
 
 
 def find_copies(replica: RemoteReplica) -> tuple[Copies, ...]:
@@ -45,7 +48,16 @@ def _may_be_equal(current: Entry | None, copy: Entry) -> bool:
     return current is not None and (current.kind, current.size) == (copy.kind, copy.size)
 
 
-def is_free(replica: RemoteReplica, planned: Sequence[Action]) -> Callable[[RelPath], bool]:
-    """Tells whether a path is neither in the snapshot nor given away by what is planned."""
-    taken = {action.path for action in planned}
-    return lambda path: path not in taken and not locate(replica, [path])
+def claims(replica: RemoteReplica, found: Sequence[Copies]) -> Callable[[RelPath], bool]:
+    """Gives each path of the snapshot that is free away once: for these copies most of them are asked for at once."""
+    likely = {
+        path for copies in found for copy in copies.copies for path in itertools.islice(plain_paths(copy), LIKELY)
+    }
+    taken = set(locate(replica, likely))
+
+    def claim(path: RelPath) -> bool:
+        is_free = path not in taken and (path in likely or not locate(replica, [path]))
+        taken.add(path)
+        return is_free
+
+    return claim
