@@ -66,11 +66,6 @@ def merge_members(maps: Iterable[Members]) -> Members:
     return tuple(merged[each] for each in sorted(merged))
 
 
-def called(members: Members, author: bytes) -> str:
-    """What the member is called that an author of vectors is (empty: nobody knows)."""
-    return next((each.name or each.id[:8] for each in members if each.id == author.hex()), "")
-
-
 def watermark(members: Members, now_s: int, max_absence_s: int = MAX_ABSENCE_S) -> Vector:
     """What all members have seen that are still waited for; nothing where there are none."""
     active = [each for each in members if each.state is State.ACTIVE]

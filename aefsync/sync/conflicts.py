@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from aefsync.core.action import Act, Action
 from aefsync.core.copies import Copies, Take, Way, are_meant, prune, resolve
-from aefsync.core.entry import Kind
-from aefsync.core.members import Members, called, merge_members
+from aefsync.core.entry import Entry, Kind
+from aefsync.core.members import Members, Standing, merge_members
 from aefsync.core.membership import named
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Monitor, Scan
@@ -33,11 +33,32 @@ ACTIONS = 512
 
 
 class Found(NamedTuple):
-    """The conflict copies of each replica, who takes part, and trouble with looking."""
+    """The conflict copies of each replica, what the sidecars say, and trouble with looking."""
 
     copies: tuple[tuple[Copies, ...], ...]
-    members: Members
+    standings: tuple[Standing, ...]
     problems: tuple[tuple[int, Problem], ...]
+
+    @property
+    def members(self) -> Members:
+        return merge_members(each.members for each in self.standings)
+
+    def by(self, entry: Entry) -> str:
+        """What the replica is called whose version an entry is (empty: nobody knows)."""
+        author = entry.version.author if entry.version else b""
+        ids = [each.id for each in self.standings if each.author == author]
+        return next((each.name or each.id[:8] for each in self.members if each.id in ids), "")
+
+    def author(self, name: str) -> bytes:
+        """The author that the member of this name is; raises `UsageError`."""
+        try:
+            member = named(self.members, name)
+        except ValueError as error:
+            raise UsageError(f"--take: {error}") from None
+        author = next((each.author for each in self.standings if each.id == member.id), None)
+        if author is None:
+            raise UsageError(f"--take: which versions are by {name} is known where it is one of the roots given")
+        return author
 
 
 class Plan(NamedTuple):
@@ -60,8 +81,7 @@ def list_conflicts(common: Request, paths: Sequence[RelPath], monitor: Monitor) 
         listed = [(number, each) for number, own in enumerate(found.copies) for each in _meant(own, paths)]
         for number, copies in listed:
             for copy in copies.copies:
-                author = copy.version.author if copy.version else b""
-                yield CopyKept(number, copy, copies.original, copies.current is None, called(found.members, author))
+                yield CopyKept(number, copy, copies.original, copies.current is None, found.by(copy))
         number = sum(len(copies.copies) for _, copies in listed)
         yield concluded(session, begun, problems=len(found.problems), conflicts=number)
 
@@ -79,7 +99,7 @@ def resolve_conflicts(
         if not any(chosen):
             what = ", ".join(map(str, paths)) or "these replicas"
             raise AefsyncError(f"{what}: no conflict copies", hint="aefsync conflicts ROOT list shows what there is")
-        wanted = take if isinstance(take, Take) else Take(None, _author(found.members, take))
+        wanted = take if isinstance(take, Take) else Take(None, found.author(take))
         return _resolved(session, chosen, wanted)
 
     return _change(common, decide, monitor, dry_run=dry_run)
@@ -127,18 +147,11 @@ def _find(session: Session, common: Request) -> Found:
     scans = session.each(lambda n, replica: replica.scan(scan._replace(versions=standings[n] is not None)))
     copies = tuple(session.each(lambda _, replica: find_copies(replica)))
     problems = tuple((number, problem) for number, scanned in enumerate(scans) for problem in scanned.problems)
-    return Found(copies, merge_members(each.members for each in standings if each is not None), problems)
+    return Found(copies, tuple(filter(None, standings)), problems)
 
 
 def _meant(own: Sequence[Copies], paths: Sequence[RelPath]) -> tuple[Copies, ...]:
     return tuple(filter(None, (are_meant(copies, frozenset(paths)) for copies in own)))
-
-
-def _author(members: Members, name: str) -> bytes:
-    try:
-        return bytes.fromhex(named(members, name).id)
-    except ValueError as error:
-        raise UsageError(f"--take: {error}") from None
 
 
 def _resolved(session: Session, chosen: Sequence[Sequence[Copies]], take: Take) -> Plan:
