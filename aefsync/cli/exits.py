@@ -5,7 +5,7 @@ from __future__ import annotations
 from aefsync.errors import AefsyncError
 
 TROUBLE = 2
-"""What `diff` answers for any error: 1 is taken for "different"."""
+"""What `diff` and `status` answer for any error: 1 is taken for "different", or "needs a look"."""
 
 _SIGNALS = """\
   129 130 141 143  ended by SIGHUP, SIGINT, closed stdout, SIGTERM"""
@@ -14,6 +14,13 @@ _COMPARING = f"""\b
 Exit codes:
   0  same
   1  different
+  2  trouble: nothing can be said for sure
+{_SIGNALS}"""
+
+_STANDING = f"""\b
+Exit codes:
+  0  all well
+  1  something needs a look: conflict copies, a last success too long ago
   2  trouble: nothing can be said for sure
 {_SIGNALS}"""
 
@@ -37,12 +44,13 @@ Long options are also read from the environment: AEFSYNC_CACHE_DIR for
 
 def epilog(command: str) -> str:
     """What the help of a command ends with."""
-    return (_COMPARING if command == "diff" else _WORKING) + "\n\n\b" + _ENVIRONMENT
+    tables = {"diff": _COMPARING, "status": _STANDING}
+    return tables.get(command, _WORKING) + "\n\n\b" + _ENVIRONMENT
 
 
 def exit_code(error: AefsyncError, command: str) -> int:
     """The exit code for an error that ended a command."""
-    return TROUBLE if command == "diff" else error.exit_code
+    return TROUBLE if command in ("diff", "status") else error.exit_code
 
 
 def cause(error: AefsyncError) -> str:

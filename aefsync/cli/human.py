@@ -8,6 +8,7 @@ from aefsync.cli.diff_lines import DiffLines, NullLines
 from aefsync.cli.escape import escape, escape_text
 from aefsync.cli.listing_lines import listed
 from aefsync.cli.replica_names import history_starts, label, labels
+from aefsync.cli.resolved_lines import resolved
 from aefsync.cli.sentences import Tally, compared, figures, repaired
 from aefsync.cli.undo_lines import undone
 from aefsync.cli.writer import Writer
@@ -15,8 +16,10 @@ from aefsync.sync.events import (
     Acted,
     Begun,
     Conflicted,
+    CopyKept,
     Differs,
     Digested,
+    Enrolled,
     Event,
     Examined,
     Filtered,
@@ -24,6 +27,7 @@ from aefsync.sync.events import (
     Notice,
     Ran,
     Started,
+    Stood,
     Summary,
     Trashed,
     Troubled,
@@ -70,7 +74,7 @@ class Human:
                 self._filtered(event)
             case Examined():
                 self._examined(event)
-            case Digested() | Trashed() | Ran():
+            case Digested() | Trashed() | Ran() | CopyKept() | Stood() | Enrolled():
                 self._out.line(listed(event, verbose=self._style.verbose > 0))
             case Started():
                 self._started = event
@@ -140,7 +144,7 @@ class Human:
         self._differences.flush()
         if self._compares and self._style.verbose and not self._style.quiet:
             self._say(compared(self._started, summary))
-        sentence = {"repair": repaired, "undo": undone}.get(self._started.command)
+        sentence = {"repair": repaired, "undo": undone, "conflicts": resolved}.get(self._started.command)
         if sentence and not self._style.quiet:
             line = sentence(self._started, summary, self._tally)
             if line:

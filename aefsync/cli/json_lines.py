@@ -23,8 +23,10 @@ from aefsync.sync.events import (
     Acted,
     Begun,
     Conflicted,
+    CopyKept,
     Differs,
     Digested,
+    Enrolled,
     Event,
     Examined,
     Filtered,
@@ -33,6 +35,7 @@ from aefsync.sync.events import (
     Ran,
     Started,
     State,
+    Stood,
     Summary,
     Trashed,
     Troubled,
@@ -80,10 +83,10 @@ def record(event: Event) -> Record:
             return _look(event)
         case Digested():
             return _digest(event)
-        case Trashed():
-            return _trash(event)
-        case Ran():
-            return _run(event)
+        case Trashed() | Ran():
+            return _past(event)
+        case CopyKept() | Stood() | Enrolled():
+            return _standing(event)
         case Started():
             return _start(event)
         case Summary():
@@ -191,7 +194,9 @@ def _digest(event: Digested) -> Record:
     return {**line, "depth": event.depth, "directory": event.is_directory}
 
 
-def _trash(event: Trashed) -> Record:
+def _past(event: Trashed | Ran) -> Record:
+    if isinstance(event, Ran):
+        return _run(event)
     item = event.item
     line = {"event": "trash", "replica": event.replica, "run": item.run, "why": item.why}
     return {**line, **_name("path", item.path), "directory": item.is_directory, "size": item.size}
@@ -202,6 +207,24 @@ def _run(event: Ran) -> Record:
     places = [_name("location", place) for place in replicas]
     line = {"event": "run", "replica": event.replica, "run": run, "command": _text(command) or None}
     return {**line, "replicas": places, **counts._asdict()}
+
+
+def _standing(event: CopyKept | Stood | Enrolled) -> Record:
+    match event:
+        case CopyKept(replica, entry, original, is_alone, by):
+            line = {"event": "conflict_copy", "replica": replica, **_name("path", entry.path)}
+            known = {"alone": is_alone, "size": entry.size, "mtime_ns": str(entry.mtime_ns), "by": _text(by) or None}
+            return {**line, **_name("original", original), **known}
+        case Enrolled(replica, member, location, is_self, is_behind):
+            line = {"event": "member", "replica": replica, "id": member.id, "name": _text(member.name) or None}
+            known = {"state": member.state.name.lower(), "last_success_s": member.last_s or None}
+            place = {"location": None, **(_name("location", fsencode(location)) if location else {})}
+            return {**line, **known, **place, "self": is_self, "behind": is_behind}
+        case Stood():
+            fields = event._asdict() | {"name": _text(event.name), "last_run": _text(event.last_run)}
+            history, last_s = fields.pop("remembers"), fields.pop("last_s")
+            known = {name: value if value != "" else None for name, value in fields.items()}
+            return {"event": "replica", **known, "history": history, "last_success_s": last_s or None}
 
 
 def _summary(event: Summary) -> Record:

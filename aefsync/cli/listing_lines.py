@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from aefsync.cli.escape import escape, escape_text
 from aefsync.cli.replica_names import label
+from aefsync.cli.units import count_text, moment_text
+from aefsync.core.members import State
 from aefsync.core.past import RunRecord
 from aefsync.core.space import size_text
-from aefsync.sync.events import Digested, Ran, Trashed
+from aefsync.sync.events import CopyKept, Digested, Enrolled, Ran, Stood, Trashed
+
+Listed = Digested | Trashed | Ran | CopyKept | Stood | Enrolled
 
 
-def listed(event: Digested | Trashed | Ran, *, verbose: bool) -> str:
+def listed(event: Listed, *, verbose: bool) -> str:
     """One line of a list."""
     match event:
         case Digested():
@@ -18,6 +22,12 @@ def listed(event: Digested | Trashed | Ran, *, verbose: bool) -> str:
             return _trashed(event)
         case Ran():
             return _past_run(event.record)
+        case CopyKept():
+            return _copy(event)
+        case Stood():
+            return _stood(event)
+        case Enrolled():
+            return _enrolled(event)
 
 
 def _digest(event: Digested, *, verbose: bool) -> str:
@@ -32,6 +42,37 @@ def _trashed(event: Trashed) -> str:
     name = escape(item.path) + ("/" if item.is_directory else "")
     size = "-" if item.is_directory else size_text(item.size)
     return f"{escape_text(item.run)}  {label(event.replica)}  {escape_text(item.why):<8}  {size:>8}  {name}"
+
+
+def _copy(event: CopyKept) -> str:
+    """Replica, time, size, whose version, path."""
+    when, size = moment_text(event.entry.mtime_ns // 10**9), size_text(event.entry.size)
+    alone = "  (the original is gone)" if event.is_alone else ""
+    return f"{label(event.replica)}  {when}  {size:>8}  {escape_text(event.by) or '-':<10}  {escape(event.entry.path)}{alone}"
+
+
+def _stood(event: Stood) -> str:
+    """Label, name, and how it stands, in words."""
+    name = escape_text(event.name) or event.identity[:8]
+    success = f"last success {moment_text(event.last_s)}" if event.last_s else "no success yet"
+    parts = (
+        success if event.remembers else "no history yet",
+        count_text(event.conflicts, "conflict copy", "conflict copies") if event.conflicts else "",
+        f"trash {size_text(event.trash_bytes)}" if event.trash_bytes else "",
+        f"last run {escape_text(event.last_run)}" if event.last_run else "",
+    )
+    who = f"{label(event.replica)} ({name})" if name else label(event.replica)
+    return f"{who}: {', '.join(filter(None, parts))}"
+
+
+def _enrolled(event: Enrolled) -> str:
+    """Name, last success, id, where it is, and whatever is out of the ordinary."""
+    member = event.member
+    when = moment_text(member.last_s) if member.last_s else "never"
+    location = "this replica" if event.is_self else escape_text(event.location) or "not reached from here"
+    state = "" if member.state is State.ACTIVE else member.state.name.lower()
+    words = ", ".join(filter(None, (location, state, "behind" if event.is_behind else "")))
+    return f"  {escape_text(member.name) or '-':<12}  {when:<20}  {member.id[:8]}  {words}"
 
 
 def _past_run(record: RunRecord) -> str:

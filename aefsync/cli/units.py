@@ -45,6 +45,17 @@ def moment_s(text: str, option: str) -> float:
         raise UsageError(f"{option}: {text!r} is no time", hint="write it like 2026-11-22T10:11:12") from None
 
 
+def moment_text(moment: int) -> str:
+    """A time in seconds since 1970, as one reads it anywhere: `2026-11-22T10:11:12Z`.
+
+    What no calendar holds is written as a number.
+    """
+    try:
+        return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    except (ValueError, OverflowError, OSError):
+        return f"@{moment}"
+
+
 def is_run(text: str) -> bool:
     """Whether `text` has the shape of a run's id, which begins with its time."""
     return re.fullmatch(r"\d{8}T\d{6}Z-\w+", text) is not None

@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from aefsync.core.digest import framed_digest
 from aefsync.core.path import MAX_NAME
 
+INFIX = b".conflict-"
+"""What the name of every conflict copy holds."""
 LONGEST_EXTENSION = 32
 """What follows the last dot counts as an extension up to this many bytes, dot included."""
 
@@ -42,6 +44,17 @@ def original_name(name: bytes) -> bytes:
     while match := _COPY.fullmatch(name):
         name = match[1] + (match[2] or b"")
     return name
+
+
+def plain_name(name: bytes, number: int) -> bytes:
+    """A name beside that of the original, for a conflict copy that is to be a file of its own.
+
+    >>> plain_name(b"a.txt", 2)
+    b'a (2).txt'
+    """
+    stem, extension = _split(original_name(name))
+    suffix = f" ({number})".encode() + extension
+    return _cut(stem, MAX_NAME - len(suffix)) + suffix
 
 
 def _split(name: bytes) -> tuple[bytes, bytes]:

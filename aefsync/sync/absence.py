@@ -29,7 +29,7 @@ def appeared(session: Session, decisions: Decisions) -> frozenset[RelPath]:
 
 def _outermost(decisions: Decisions) -> Iterator[RelPath]:
     top: RelPath | None = None
-    for path, _, verdict in decisions:
+    for path, _, verdict, _ in decisions:
         if isinstance(verdict, Remove) and not (top is not None and path.is_below(top)):
             top = path
             yield path

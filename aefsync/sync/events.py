@@ -6,7 +6,9 @@ import enum
 from typing import NamedTuple
 
 from aefsync.core.compare import Difference
+from aefsync.core.entry import Entry
 from aefsync.core.finding import Finding
+from aefsync.core.members import Member
 from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.past import RunRecord, TrashItem
 from aefsync.core.path import RelPath
@@ -126,6 +128,46 @@ class Digested(NamedTuple):
     is_directory: bool
 
 
+class CopyKept(NamedTuple):
+    """One conflict copy: the path that it is a copy of, whether nothing is there, and whose version it is (empty: nobody
+    knows)."""
+
+    replica: int
+    entry: Entry
+    original: RelPath
+    is_alone: bool
+    by: str
+
+
+class Stood(NamedTuple):
+    """How one replica stands, as its sidecar and home tell it.
+
+    `identity` is what it is known by (empty: by nothing yet), `remembers` whether it has a history; `last_s` when its
+    last session came to its end, in seconds since 1970 (0: none did); `conflicts` are conflict copies, `last_run` the
+    last one that left something (empty: none).
+    """
+
+    replica: int
+    identity: str
+    name: str
+    remembers: bool
+    last_s: int
+    conflicts: int
+    trash_bytes: int
+    last_run: str
+
+
+class Enrolled(NamedTuple):
+    """A member as one replica knows it; `location` is where it is reached from here (empty: not known), `is_behind`
+    whether others have seen what it has not."""
+
+    replica: int
+    member: Member
+    location: str
+    is_self: bool
+    is_behind: bool
+
+
 class Trashed(NamedTuple):
     """One thing in a replica's trash."""
 
@@ -187,6 +229,9 @@ Event = (
     | Filtered
     | Examined
     | Digested
+    | CopyKept
+    | Stood
+    | Enrolled
     | Trashed
     | Ran
     | Summary

@@ -1,0 +1,205 @@
+"""`conflicts`: conflict copies in bulk, over all replicas given: list them, resolve them, drop those that say nothing.
+
+What is resolved is an edit of each replica that has the copy, made by its agent like any other: the trash keeps what
+gave way, `undo` takes it back, and the next run spreads it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple
+
+from aefsync.core.action import Act, Action
+from aefsync.core.copies import Copies, Take, Way, are_meant, prune, resolve
+from aefsync.core.entry import Entry, Kind
+from aefsync.core.members import Members, Standing, merge_members
+from aefsync.core.membership import named
+from aefsync.core.path import RelPath
+from aefsync.core.ports import Access, Missing, Monitor, Scan
+from aefsync.core.problem import Problem
+from aefsync.errors import AefsyncError, UsageError
+from aefsync.sync.concluding import concluded
+from aefsync.sync.copies import claims, find_copies, read_copies
+from aefsync.sync.events import Acted, CopyKept, Event, Notice, Started, Troubled
+from aefsync.sync.request import Request
+from aefsync.sync.session import Session, Terms, open_session
+from aefsync.sync.survey import scan_of
+
+ACTIONS = 512
+"""Actions in one request."""
+
+
+class Found(NamedTuple):
+    """The conflict copies of each replica, what the sidecars say, and trouble with looking."""
+
+    copies: tuple[tuple[Copies, ...], ...]
+    standings: tuple[Standing, ...]
+    problems: tuple[tuple[int, Problem], ...]
+
+    @property
+    def members(self) -> Members:
+        return merge_members(each.members for each in self.standings)
+
+    def by(self, entry: Entry) -> str:
+        """What the replica is called whose version an entry is (empty: nobody knows)."""
+        author = entry.version.author if entry.version else b""
+        ids = [each.id for each in self.standings if each.author == author]
+        return next((each.name or each.id[:8] for each in self.members if each.id in ids), "")
+
+    def author(self, name: str) -> bytes:
+        """The author that the member of this name is; raises `UsageError`."""
+        try:
+            member = named(self.members, name)
+        except ValueError as error:
+            raise UsageError(f"--take: {error}") from None
+        author = next((each.author for each in self.standings if each.id == member.id), None)
+        if author is None:
+            raise UsageError(f"--take: which versions are by {name} is known where it is one of the roots given")
+        return author
+
+
+class Plan(NamedTuple):
+    """What is to be done on each replica, and the paths of which nobody can say what."""
+
+    actions: tuple[tuple[Action, ...], ...]
+    unclear: tuple[tuple[int, Problem], ...] = ()
+
+
+Decide = Callable[[Session, Found], Plan]
+
+
+def list_conflicts(common: Request, paths: Sequence[RelPath], monitor: Monitor) -> Iterator[Event]:
+    """The conflict copies of all replicas, or those that paths mean."""
+    begun = time.monotonic()
+    yield Started("conflicts", common.locations, common.names)
+    with _open(common, Access.READ, monitor) as session:
+        found = _find(session, common)
+        yield from (Troubled(*each) for each in found.problems)
+        listed = [(number, each) for number, own in enumerate(found.copies) for each in _meant(own, paths)]
+        for number, copies in listed:
+            for copy in copies.copies:
+                yield CopyKept(number, copy, copies.original, copies.current is None, found.by(copy))
+        number = sum(len(copies.copies) for _, copies in listed)
+        yield concluded(session, begun, problems=len(found.problems), conflicts=number)
+
+
+def resolve_conflicts(
+    common: Request, paths: Sequence[RelPath], take: Take | str, monitor: Monitor, *, dry_run: bool = False
+) -> Iterator[Event]:
+    """Resolve the conflicts that paths mean (none: all) by taking a version, or that of the member of this name.
+
+    Raises `AefsyncError` where no copy is meant, `UsageError` where no member has that name.
+    """
+
+    def decide(session: Session, found: Found) -> Plan:
+        chosen = [_meant(own, paths) for own in found.copies]
+        if not any(chosen):
+            what = ", ".join(map(str, paths)) or "these replicas"
+            raise AefsyncError(f"{what}: no conflict copies", hint="aefsync conflicts ROOT list shows what there is")
+        wanted = take if isinstance(take, Take) else Take(None, found.author(take))
+        return _resolved(session, chosen, wanted)
+
+    return _change(common, decide, monitor, dry_run=dry_run)
+
+
+def prune_conflicts(common: Request, monitor: Monitor, *, dry_run: bool = False) -> Iterator[Event]:
+    """Delete the conflict copies that are the same as what is at their path."""
+
+    def decide(session: Session, found: Found) -> Plan:
+        read = (read_copies(session.replicas[number], own) for number, own in enumerate(found.copies))
+        return Plan(tuple(tuple(action for copies in own for action in prune(copies)) for own in read))
+
+    return _change(common, decide, monitor, dry_run=dry_run)
+
+
+def _change(common: Request, decide: Decide, monitor: Monitor, *, dry_run: bool) -> Iterator[Event]:
+    """Look, decide, and carry it out."""
+    begun = time.monotonic()
+    yield Started("conflicts", common.locations, common.names)
+    with _open(common, Access.READ, monitor) as session:
+        found = _find(session, common)
+        plan = decide(session, found)
+    tally: Counter[str] = Counter()
+    for event in (*(Troubled(*each) for each in (*found.problems, *plan.unclear)), *_rehearse(plan, dry_run=dry_run)):
+        yield event
+        tally.update(_counted(event))
+    if any(plan.actions) and not dry_run:
+        with _open(common, Access.WRITE, monitor) as session:
+            for event in _carry_out(session, common, plan):
+                yield event
+                tally.update(_counted(event))
+    counts = {"moved": tally[Act.MOVE], "deleted": tally[Act.DELETE], "skipped": len(plan.unclear)}
+    problems, standing = tally["problem"] - len(plan.unclear), "conflicts" if plan.unclear else ""
+    yield concluded(session, begun, standing=standing, problems=problems, dry_run=dry_run, **counts)
+
+
+def _open(common: Request, access: Access, monitor: Monitor) -> AbstractContextManager[Session]:
+    terms = [Terms(access, Missing.REFUSE)] * len(common.locations)
+    return open_session(common, terms, monitor, command="conflicts resolve")
+
+
+def _find(session: Session, common: Request) -> Found:
+    """Take a snapshot of each replica, with versions where it has any, and look for conflict copies in it."""
+    scan, standings = scan_of(session, common), [opened.standing for opened in session.opened]
+    scans = session.each(lambda n, replica: replica.scan(scan._replace(versions=standings[n] is not None)))
+    copies = tuple(session.each(lambda _, replica: find_copies(replica)))
+    problems = tuple((number, problem) for number, scanned in enumerate(scans) for problem in scanned.problems)
+    return Found(copies, tuple(filter(None, standings)), problems)
+
+
+def _meant(own: Sequence[Copies], paths: Sequence[RelPath]) -> tuple[Copies, ...]:
+    return tuple(filter(None, (are_meant(copies, frozenset(paths)) for copies in own)))
+
+
+def _resolved(session: Session, chosen: Sequence[Sequence[Copies]], take: Take) -> Plan:
+    actions: list[tuple[Action, ...]] = []
+    unclear: list[tuple[int, Problem]] = []
+    for number, own in enumerate(chosen):
+        planned: list[Action] = []
+        claim = claims(session.replicas[number], own if take.way is Way.BOTH else ())
+        for copies in own:
+            try:
+                planned += resolve(copies, take, claim)
+            except ValueError as error:
+                unclear.append((number, Problem(copies.original, str(error))))
+        actions.append(tuple(planned))
+    return Plan(tuple(actions), tuple(unclear))
+
+
+def _rehearse(plan: Plan, *, dry_run: bool) -> Iterator[Event]:
+    if dry_run:
+        yield from (_acted(number, action) for number, own in enumerate(plan.actions) for action in own)
+
+
+def _carry_out(session: Session, common: Request, plan: Plan) -> Iterator[Event]:
+    for number, own in enumerate(plan.actions):
+        if not own:
+            continue
+        # Only what is concerned is looked at again, so that nothing else is read at the end.
+        paths = tuple({path for action in own for path in (action.path, action.source) if path is not None})
+        scan = Scan(paths=paths, mounts=None, aspects=scan_of(session, common).aspects)
+        session.call(number, lambda _, replica: replica.scan(scan))  # noqa: B023
+        for start in range(0, len(own), ACTIONS):
+            batch = own[start : start + ACTIONS]
+            applied = session.call(number, lambda _, replica: replica.apply(batch))  # noqa: B023
+            yield from (_acted(number, action) for action, done in zip(batch, applied.done, strict=True) if done)
+            yield from (Troubled(number, problem) for problem in applied.problems)
+        session.call(number, lambda _, replica: replica.record())
+        if session.opened[number].standing is None:
+            yield Notice(_FORGETFUL.format(session.locations[number].text), warning=True)
+
+
+_FORGETFUL = "{}: has no history, so a repair brings back what is deleted here only: resolve on all replicas alike"
+
+
+def _acted(number: int, action: Action) -> Acted:
+    entry = action.wanted or action.found
+    size = entry.size if entry is not None and entry.kind is Kind.FILE else 0
+    return Acted(action.act.value, action.path, None, (number,), size, "resolved", action.source)
+
+
+def _counted(event: Event) -> list[str]:
+    return [event.action] if isinstance(event, Acted) else ["problem"] if isinstance(event, Troubled) else []

@@ -1,0 +1,60 @@
+"""`init`: a history begun beforehand, which the first repair would begin otherwise."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from aefsync.core.members import Memory, Standing
+from aefsync.core.membership import joined, with_name
+from aefsync.core.ports import Access, Missing, Monitor
+from aefsync.errors import UsageError
+from aefsync.sync.admission import Admission
+from aefsync.sync.concluding import concluded
+from aefsync.sync.contacts import Contacts
+from aefsync.sync.events import Event, Notice, Started, Troubled
+from aefsync.sync.known import KnownRoots
+from aefsync.sync.members import enrolled
+from aefsync.sync.request import Request
+from aefsync.sync.session import Session, Terms, open_session
+from aefsync.sync.survey import scan_of
+
+if TYPE_CHECKING:
+    from aefsync.wire.remote import RemoteReplica
+
+
+def init(common: Request, names: Sequence[str], monitor: Monitor) -> Iterator[Event]:
+    """Have each replica remember what it holds now, and be called by the name given for it (empty: as it is)."""
+    begun = time.monotonic()
+    yield Started("init", common.locations, common.names)
+    admission = Admission(KnownRoots(common.state_dir), common.allowed)
+    terms = [Terms(Access.WRITE, Missing.CREATE)] * len(common.locations)
+    with open_session(common, terms, monitor, admission=admission, command="init") as session:
+        pairs = zip(session.locations, session.opened, strict=True)
+        yield from (Notice(f"{location.text}: created") for location, opened in pairs if opened.created)
+        yield from admission.notices
+        scan = scan_of(session, common)._replace(versions=True)
+        scans = session.each(lambda _, replica: replica.scan(scan))
+        problems = [(number, problem) for number, scanned in enumerate(scans) for problem in scanned.problems]
+        yield from (Troubled(number, problem) for number, problem in problems)
+        standings = session.each(lambda number, replica: _begin(session, number, replica, names[number]))
+        for number, standing in enumerate(standings):
+            if session.opened[number].standing is None:
+                yield Notice(f"{session.locations[number].text}: history starts")
+            yield from (each for each in enrolled(number, standing, Contacts(common.state_dir)) if each.is_self)
+        admission.remember(session.locations, session.opened_now(), scans)
+        yield concluded(session, begun, problems=len(problems))
+
+
+def _begin(session: Session, number: int, replica: RemoteReplica, name: str) -> Standing:
+    standing = replica.hello(session.requests[number]).standing
+    assert standing is not None
+    members = joined(standing.members, standing.id)
+    try:
+        members = with_name(members, standing.id, name) if name else members
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    if members != standing.members:
+        replica.remember(Memory(members))
+    return standing._replace(members=members)
