@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from aefsync.sync.events import Summary
 from aefsync.sync.session import Session
 
 
 def concluded(
-    session: Session, begun: float, *, standing: str = "", problems: int = 0, dry_run: bool = False, **counts: int
+    session: Session, begun: float, *, standing: str = "", problems: int = 0, dry_run: bool = False, **counts: Any
 ) -> Summary:
     """The summary of a command begun at that time of the monotonic clock; `standing`: what a person has to look at."""
     causes = tuple(filter(None, ("problems" if problems else "", standing)))
