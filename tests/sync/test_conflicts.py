@@ -1,0 +1,162 @@
+"""`conflicts` over real directories: what is listed, what becomes of it, and that undo takes it back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from aefsync.core.conflict import conflict_name
+from aefsync.core.copies import Take, Way
+from aefsync.core.path import RelPath
+from aefsync.core.policy import Policies
+from aefsync.core.ports import Silent
+from aefsync.errors import AefsyncError, UsageError
+from aefsync.sync.conflicts import list_conflicts, prune_conflicts, resolve_conflicts
+from aefsync.sync.copies import LIKELY
+from aefsync.sync.events import Acted, CopyKept, Event, Notice, Summary, Troubled
+from aefsync.sync.init import init
+from aefsync.sync.repair import repair
+from aefsync.sync.request import RepairRequest, Request
+from aefsync.sync.undo import undo
+from tests.support.trees import SECOND, survey, tree, write
+from tests.sync.joined import Threads, threads
+
+
+@pytest.fixture
+def engine() -> Iterator[Threads]:
+    with threads() as started:
+        yield started
+
+
+def copy_of(name: str, number: int = 1) -> str:
+    return os.fsdecode(conflict_name(os.fsencode(name), b"", number * SECOND, bytes(32)))
+
+
+X, Y, OLD, LONE = copy_of("x.txt"), copy_of("d/y"), copy_of("x.txt", 2), copy_of("lone")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    files = {"x.txt": "current", X: "other", "d/y": "same", f"d/{Y.rpartition('/')[2]}": "same", LONE: "lone"}
+    return tree(tmp_path / "A", files)
+
+
+def request(*roots: Path) -> Request:
+    return Request(tuple(map(str, roots)))
+
+
+def taken(root: Path, take: Take | str, *paths: str, dry_run: bool = False) -> list[Event]:
+    meant = [RelPath(os.fsencode(path)) for path in paths]
+    return list(resolve_conflicts(request(root), meant, take, Silent(), dry_run=dry_run))
+
+
+def end(events: Sequence[Event]) -> Summary:
+    assert isinstance(events[-1], Summary)
+    return events[-1]
+
+
+def acted(events: Sequence[Event]) -> list[tuple[str, str, str]]:
+    return [(e.action, str(e.old or ""), str(e.path)) for e in events if isinstance(e, Acted)]
+
+
+def files(root: Path) -> dict[str, str]:
+    found = (path for path in root.rglob("*") if path.is_file() and ".aefsync" not in path.parts)
+    return {str(path.relative_to(root)): path.read_text() for path in found}
+
+
+def test_copies_are_listed_by_their_originals(engine: Threads, root: Path) -> None:
+    before = survey(root, exact=True)
+    events = list(list_conflicts(request(root), [], Silent()))
+    listed = [(str(e.entry.path), str(e.original), e.is_alone, e.by) for e in events if isinstance(e, CopyKept)]
+    assert listed == [(Y, "d/y", False, ""), (LONE, "lone", True, ""), (X, "x.txt", False, "")]
+    assert (end(events).exit_code, end(events).conflicts) == (0, 3)
+    some = list(list_conflicts(request(root), [RelPath(b"d")], Silent()))
+    assert [str(e.entry.path) for e in some if isinstance(e, CopyKept)] == [Y]
+    assert survey(root, exact=True) == before
+
+
+def test_a_copy_takes_its_place_and_undo_takes_that_back(engine: Threads, root: Path) -> None:
+    before = files(root)
+    assert acted(taken(root, Take(Way.COPY), "x.txt", dry_run=True)) == [("move", X, "x.txt"), ("delete", "", X)]
+    assert files(root) == before
+    events = taken(root, Take(Way.COPY), "x.txt")
+    assert acted(events) == [("move", X, "x.txt"), ("delete", "", X)]
+    assert files(root) == {"x.txt": "other", **{name: before[name] for name in ("d/y", Y, LONE)}}
+    assert (end(events).exit_code, end(events).moved, end(events).deleted) == (0, 1, 1)
+    list(undo(request(root), end(events).run, Silent(), dry_run=False))
+    assert files(root) == before
+
+
+def test_all_at_once_and_what_is_not_clear_stays(engine: Threads, root: Path) -> None:
+    write(root / OLD, b"older")
+    (root / "dir").mkdir()
+    write(root / copy_of("dir"), b"a file once")
+    events = taken(root, Take(Way.COPY))
+    assert set(files(root)) == {"x.txt", X, OLD, "d/y", "lone", copy_of("dir")}
+    told = [(e.problem.path, e.problem.reason) for e in events if isinstance(e, Troubled)]
+    assert [path for path, _ in told] == [b"dir", b"x.txt"]
+    assert told[1][1] == "has 2 conflict copies: name the one to take"
+    assert (end(events).exit_code, end(events).causes, end(events).skipped) == (1, ("conflicts",), 2)
+
+
+def test_plain_names_are_free_ones(engine: Threads, root: Path) -> None:
+    for number in range(2, 2 + LIKELY + 1):
+        write(root / f"x ({number}).txt", b"")
+    write(root / OLD, b"older")
+    assert acted(taken(root, Take(Way.BOTH), "x.txt")) == [
+        ("move", X, f"x ({LIKELY + 3}).txt"),
+        ("move", OLD, f"x ({LIKELY + 4}).txt"),
+    ]
+
+
+def test_what_changed_meanwhile_is_left_alone(engine: Threads, root: Path) -> None:
+    engine.hooks = {(0, "apply"): lambda _: write(root / "x.txt", b"edited just now")}
+    before = files(root)
+    events = taken(root, Take(Way.COPY), X)
+    assert acted(events) == []
+    assert files(root) == {**before, "x.txt": "edited just now"}
+    assert (end(events).exit_code, end(events).causes) == (4, ("problems",))
+
+
+def test_copies_that_say_nothing_are_pruned(engine: Threads, root: Path) -> None:
+    write(root / copy_of("d/y", 2), b"SAME")
+    events = list(prune_conflicts(request(root), Silent()))
+    assert acted(events) == [("delete", "", Y)]
+    assert list(prune_conflicts(request(root), Silent()))[1:-1] == []
+
+
+def test_words_that_mean_nothing(engine: Threads, root: Path) -> None:
+    for paths in (["nothing"], ["x"], ["d/y/z"]):
+        with pytest.raises(AefsyncError, match="no conflict copies"):
+            taken(root, Take(Way.CURRENT), *paths)
+    with pytest.raises(UsageError, match="--take: no member is called 'nas'; there are none"):
+        taken(root, "nas", "x.txt")
+    assert not (root / ".aefsync").exists()
+
+
+def test_a_replica_without_a_history_is_warned_of(engine: Threads, root: Path) -> None:
+    (notice,) = (e for e in taken(root, Take(Way.CURRENT), "x.txt") if isinstance(e, Notice))
+    assert "has no history" in notice.text
+    list(init(request(root), [""], Silent()))
+    assert [e for e in taken(root, Take(Way.CURRENT)) if isinstance(e, Notice)] == []
+
+
+def test_a_version_is_taken_by_whose_it_is_and_the_next_run_spreads_it(engine: Threads, tmp_path: Path) -> None:
+    roots = [tree(tmp_path / name, {"f": "both"}) for name in "AB"]
+    list(init(request(*roots), ["laptop", "nas"], Silent()))
+    for number, root in enumerate(roots):
+        write(root / "f", b"of %d" % number, mtime_ns=(100 + number) * SECOND)
+    asked = RepairRequest(request(*roots), policies=Policies())
+    list(repair(asked, Silent()))
+    events = list(list_conflicts(request(*roots), [], Silent()))
+    assert [(e.replica, e.by) for e in events if isinstance(e, CopyKept)] == [(0, "laptop"), (1, "laptop")]
+    with pytest.raises(UsageError, match="which versions are by laptop"):
+        list(resolve_conflicts(request(roots[1]), [], "laptop", Silent()))
+    list(resolve_conflicts(request(*roots), [], "nas", Silent(), dry_run=True))
+    list(resolve_conflicts(request(roots[0]), [], "laptop", Silent()))
+    assert files(roots[0]) == {"f": "of 0"}
+    assert end(list(repair(asked, Silent()))).exit_code == 0
+    assert files(roots[1]) == {"f": "of 0"}
