@@ -1,0 +1,389 @@
+"""What happens to people's files in sessions by versions: one story a test, on disk, the engine as it is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from aefsync.core.identity import Allowed
+from aefsync.core.policy import Policies, parse_policy
+from aefsync.core.ports import Silent
+from aefsync.sync.events import Acted, Conflicted, Event, Notice, Summary
+from aefsync.sync.repair import repair
+from aefsync.sync.request import RepairRequest, Request
+from tests.support.trees import BASE_NS, SECOND, judge, write
+from tests.sync.joined import Threads, threads
+
+
+@pytest.fixture(autouse=True)
+def engine() -> Iterator[Threads]:
+    with threads() as started:
+        yield started
+
+
+class Group:
+    """Replicas side by side, and sessions between any of them."""
+
+    def __init__(self, folder: Path, number: int) -> None:
+        self._folder = folder
+        self.roots = [folder / name for name in "abcde"[:number]]
+        self._clock = 0
+        for root in self.roots:
+            root.mkdir()
+
+    def write(self, number: int, path: str, data: str) -> None:
+        """An edit, later than any before."""
+        self._clock += 1
+        write(self.roots[number] / path, data.encode(), mtime_ns=BASE_NS + self._clock * SECOND)
+
+    def everywhere(self, path: str, data: str) -> None:
+        self._clock += 1
+        for root in self.roots:
+            write(root / path, data.encode(), mtime_ns=BASE_NS + self._clock * SECOND)
+
+    def meet(self, *numbers: int, conflicts: str = "keep-both", prefers: int = 0, **options: object) -> list[Event]:
+        roots = [self.roots[number] for number in numbers or range(len(self.roots))]
+        common = Request(
+            tuple(map(str, roots)), state_dir=str(self._folder / "state"), allowed=Allowed(empty_root=True)
+        )
+        common = common._replace(**{name: options.pop(name) for name in ("paths", "rules") if name in options})
+        policy = parse_policy(conflicts)
+        asked = RepairRequest(common, policies=Policies(policy), preferred=((policy.argument, prefers),), **options)
+        return list(repair(asked, Silent()))
+
+    def trees(self) -> list[dict[str, str]]:
+        return [tree(root) for root in self.roots]
+
+    def agreed(self) -> dict[str, str]:
+        """What all have."""
+        for root in self.roots[1:]:
+            assert judge(self.roots[0], root) == []
+        return tree(self.roots[0])
+
+
+def tree(root: Path) -> dict[str, str]:
+    """Files by path with their contents; directories end with a slash."""
+    found = {}
+    for path in sorted(root.rglob("*")):
+        name = str(path.relative_to(root))
+        if not name.startswith(".aefsync"):
+            found |= {f"{name}/": ""} if path.is_dir() else {name: path.read_text()}
+    return found
+
+
+def end(events: Sequence[Event]) -> Summary:
+    assert isinstance(events[-1], Summary)
+    return events[-1]
+
+
+def conflicts(events: Sequence[Event]) -> list[str]:
+    return [str(event.path) for event in events if isinstance(event, Conflicted)]
+
+
+def actions(events: Sequence[Event]) -> list[tuple[str, str]]:
+    return [(event.action, str(event.path)) for event in events if isinstance(event, Acted)]
+
+
+def quiet(group: Group, *numbers: int) -> None:
+    """A session in which nothing happens."""
+    events = group.meet(*numbers)
+    assert actions(events) == [] and conflicts(events) == []
+    assert (end(events).exit_code, end(events).equal) == (0, True)
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Group:
+    group = Group(tmp_path, 2)
+    group.everywhere("a.txt", "a")
+    group.everywhere("d/x", "x")
+    group.everywhere("d/y", "y")
+    group.meet()
+    return group
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Group:
+    group = Group(tmp_path, 3)
+    group.everywhere("a.txt", "a")
+    group.meet()
+    return group
+
+
+def test_first_contact_of_equal_trees(tmp_path: Path) -> None:
+    group = Group(tmp_path, 2)
+    group.everywhere("a.txt", "a")
+    events = group.meet()
+    assert actions(events) == [] and end(events).literal_bytes == 0
+    assert end(events).exit_code == 0
+    quiet(group)
+
+
+def test_first_contact_of_one_name_with_two_contents(tmp_path: Path) -> None:
+    group = Group(tmp_path, 2)
+    group.write(0, "a.txt", "older")
+    group.write(1, "a.txt", "newer and longer")
+    events = group.meet()
+    assert conflicts(events) == ["a.txt"]
+    assert end(events).exit_code == 1
+    tree = group.agreed()
+    assert sorted(tree.values()) == ["newer and longer", "older"]
+    assert tree["a.txt"] == "newer and longer"
+    quiet(group)
+
+
+def test_the_same_edit_on_both_sides(pair: Group) -> None:
+    pair.everywhere("a.txt", "edited alike")
+    events = pair.meet()
+    assert actions(events) == [] and conflicts(events) == []
+    quiet(pair)
+
+
+def test_touching_every_file_moves_no_content(pair: Group) -> None:
+    for path in pair.roots[0].rglob("*"):
+        os.utime(path, ns=(BASE_NS, BASE_NS))
+    events = pair.meet()
+    assert {action for action, _ in actions(events)} == {"metadata"}
+    assert end(events).literal_bytes == end(events).reused_bytes == 0
+    quiet(pair)
+
+
+def test_a_tree_deleted_here_and_edited_there(pair: Group) -> None:
+    shutil.rmtree(pair.roots[0] / "d")
+    pair.write(1, "d/x", "edited")
+    pair.meet()
+    assert pair.agreed() == {"a.txt": "a", "d/": "", "d/x": "edited"}
+    quiet(pair)
+
+
+def test_a_deletion_stays_one_whoever_comes(three: Group) -> None:
+    (three.roots[0] / "a.txt").unlink()
+    three.meet(0, 1)
+    three.meet(1, 2)
+    assert three.agreed() == {}
+    for _ in range(2):
+        quiet(three, 2, 0)
+        quiet(three)
+
+
+def test_a_file_becomes_a_directory_and_the_reverse(pair: Group) -> None:
+    (pair.roots[0] / "a.txt").unlink()
+    pair.write(0, "a.txt/inside", "1")
+    shutil.rmtree(pair.roots[0] / "d")
+    pair.write(0, "d", "a file now")
+    events = pair.meet()
+    assert conflicts(events) == []
+    assert pair.agreed() == {"a.txt/": "", "a.txt/inside": "1", "d": "a file now"}
+    quiet(pair)
+
+
+def test_a_file_becomes_a_directory_here_and_is_edited_there(pair: Group) -> None:
+    (pair.roots[0] / "a.txt").unlink()
+    pair.write(0, "a.txt/inside", "1")
+    pair.write(1, "a.txt", "edited there")
+    assert conflicts(pair.meet()) == ["a.txt"]
+    tree = pair.agreed()
+    assert tree["a.txt/inside"] == "1"
+    assert "edited there" in tree.values()
+    quiet(pair)
+
+
+def test_a_directory_becomes_a_file_here_and_lives_there(pair: Group) -> None:
+    shutil.rmtree(pair.roots[0] / "d")
+    pair.write(0, "d", "a file now")
+    pair.write(1, "d/x", "edited")
+    pair.meet()
+    tree = pair.agreed()
+    assert tree["d/x"] == "edited" and "d/y" not in tree
+    assert "a file now" in tree.values()
+    quiet(pair)
+
+
+def test_both_rename_one_file_differently(pair: Group) -> None:
+    (pair.roots[0] / "a.txt").rename(pair.roots[0] / "b.txt")
+    (pair.roots[1] / "a.txt").rename(pair.roots[1] / "c.txt")
+    pair.meet()
+    assert pair.agreed() == {"b.txt": "a", "c.txt": "a", "d/": "", "d/x": "x", "d/y": "y"}
+    quiet(pair)
+
+
+def test_a_rename_here_and_an_edit_there(pair: Group) -> None:
+    (pair.roots[0] / "a.txt").rename(pair.roots[0] / "b.txt")
+    pair.write(1, "a.txt", "edited")
+    pair.meet()
+    assert pair.agreed() == {"a.txt": "edited", "b.txt": "a", "d/": "", "d/x": "x", "d/y": "y"}
+    quiet(pair)
+
+
+def test_names_are_swapped(pair: Group) -> None:
+    root = pair.roots[0] / "d"
+    (root / "x").rename(root / "z")
+    (root / "y").rename(root / "x")
+    (root / "z").rename(root / "y")
+    events = pair.meet()
+    assert pair.agreed() == {"a.txt": "a", "d/": "", "d/x": "y", "d/y": "x"}
+    assert end(events).literal_bytes == 0
+    quiet(pair)
+
+
+def test_a_directory_moves_into_its_sibling(pair: Group) -> None:
+    pair.write(0, "e/other", "other")
+    pair.meet()
+    (pair.roots[0] / "d").rename(pair.roots[0] / "e" / "d")
+    events = pair.meet()
+    assert pair.agreed() == {"a.txt": "a", "e/": "", "e/d/": "", "e/d/x": "x", "e/d/y": "y", "e/other": "other"}
+    assert actions(events) == [("move", "e/d")]
+    quiet(pair)
+
+
+def test_more_than_half_renamed_are_no_deletions(tmp_path: Path) -> None:
+    group = Group(tmp_path, 2)
+    for number in range(30):
+        group.everywhere(f"f{number}", f"content {number}")
+    group.meet()
+    for number in range(25):
+        (group.roots[0] / f"f{number}").rename(group.roots[0] / f"g{number}")
+    assert end(group.meet()).deleted == 0
+    assert len(group.agreed()) == 30
+    quiet(group)
+
+
+def test_the_sidecar_of_one_side_is_deleted(pair: Group) -> None:
+    (pair.roots[0] / ".aefsync" / "sidecar.db").unlink()
+    for extra in pair.roots[0].glob(".aefsync/sidecar.db-*"):
+        extra.unlink()
+    pair.write(1, "a.txt", "edited since")
+    events = pair.meet()
+    assert conflicts(events) == []  # what it still has is what the edit was made of
+    assert pair.agreed()["a.txt"] == "edited since"
+    quiet(pair)
+
+
+def test_a_replica_is_restored_from_last_week(pair: Group, tmp_path: Path) -> None:
+    shutil.copytree(pair.roots[0], tmp_path / "backup", symlinks=True)
+    pair.write(0, "a.txt", "of this week")
+    pair.meet()
+    for each in pair.roots[0].iterdir():
+        shutil.rmtree(each) if each.is_dir() else each.unlink()
+    shutil.copytree(tmp_path / "backup", pair.roots[0], dirs_exist_ok=True)
+    pair.meet()
+    assert pair.agreed()["a.txt"] == "of this week"
+    quiet(pair)
+
+
+def test_a_restored_replica_edits_on(pair: Group, tmp_path: Path) -> None:
+    pair.write(0, "new.txt", "1")
+    pair.meet()
+    shutil.copytree(pair.roots[0], tmp_path / "backup")
+    pair.write(0, "new.txt", "2: lost with the disk")
+    pair.meet()
+    for each in pair.roots[0].iterdir():
+        shutil.rmtree(each) if each.is_dir() else each.unlink()
+    shutil.copytree(tmp_path / "backup", pair.roots[0], dirs_exist_ok=True)
+    pair.write(0, "new.txt", "3: edited after the restore")
+    pair.meet()
+    assert {"2: lost with the disk", "3: edited after the restore"} <= set(pair.agreed().values())
+    quiet(pair)
+
+
+def test_a_copied_replica_is_one_of_its_own(pair: Group, tmp_path: Path) -> None:
+    shutil.copytree(pair.roots[0], tmp_path / "c")
+    pair.roots.append(tmp_path / "c")
+    pair.write(2, "a.txt", "by the copy")
+    pair.write(0, "d/x", "by the original")
+    events = pair.meet()
+    assert conflicts(events) == []
+    assert any(isinstance(event, Notice) and "a copy of" in event.text for event in events)
+    assert pair.agreed() == {"a.txt": "by the copy", "d/": "", "d/x": "by the original", "d/y": "y"}
+    pair.meet(0, 2)
+    quiet(pair)
+
+
+def test_an_empty_disk_joins(pair: Group, tmp_path: Path) -> None:
+    (tmp_path / "c").mkdir()
+    pair.roots.append(tmp_path / "c")
+    pair.meet(0, 2)
+    assert len(pair.agreed()) == 4
+    quiet(pair)
+
+
+@pytest.mark.parametrize("order", ["ring", "star", "random"])
+def test_five_replicas_come_to_agree(tmp_path: Path, order: str) -> None:
+    group = Group(tmp_path, 5)
+    group.everywhere("shared", "shared")
+    group.meet()
+    for number in range(5):
+        group.write(number, f"own{number}", f"of {number}")
+    group.write(0, "shared", "edited by the first")
+    pairs = {
+        "ring": [(i % 5, (i + 1) % 5) for i in range(9)],
+        "star": [(0, i % 4 + 1) for i in range(8)],
+        "random": [(3, 1), (4, 0), (2, 3), (0, 3), (1, 4), (2, 0), (3, 4), (1, 2), (0, 1), (4, 2), (3, 0), (1, 0)],
+    }[order]
+    for each in pairs:
+        assert conflicts(group.meet(*each)) == []
+    tree = group.agreed()
+    assert tree["shared"] == "edited by the first" and len(tree) == 6
+
+
+def test_one_file_in_conflict_on_three(three: Group) -> None:
+    for number in range(3):
+        three.write(number, "a.txt", f"edit of number {'x' * number}")
+    assert conflicts(three.meet()) == ["a.txt", "a.txt"]
+    assert sorted(three.agreed().values()) == sorted(f"edit of number {'x' * number}" for number in range(3))
+    quiet(three)
+
+
+def test_a_conflict_settled_apart_in_two_ways(tmp_path: Path) -> None:
+    group = Group(tmp_path, 4)
+    group.everywhere("a.txt", "a")
+    group.meet()
+    group.write(0, "a.txt", "first edit")
+    group.write(1, "a.txt", "second, longer edit")
+    group.meet(0, 2, conflicts="newest")
+    group.meet(1, 3, conflicts="newest")
+    group.meet(0, 1, conflicts="newest")
+    group.meet(2, 3, conflicts="prefer:A", prefers=0)
+    for each in ((0, 2), (1, 3), (0, 3), (1, 2), (0, 1)):
+        group.meet(*each)
+    assert set(group.agreed()) >= {"a.txt"}
+    quiet(group)
+
+
+def test_a_conflict_is_edited_again_on_both_sides_before_it_is_resolved(pair: Group) -> None:
+    pair.write(0, "a.txt", "one")
+    pair.write(1, "a.txt", "two, longer")
+    pair.meet()
+    pair.write(0, "a.txt", "one again....")
+    pair.write(1, "a.txt", "two again, longer still")
+    pair.meet()
+    contents = set(pair.agreed().values())
+    assert contents >= {"one", "one again....", "two again, longer still"}
+    quiet(pair)
+
+
+def test_a_filter_is_no_deletion_and_its_end_is_none(pair: Group) -> None:
+    pair.meet(rules=("a.txt",))
+    (pair.roots[0] / "a.txt").unlink()
+    pair.write(1, "d/x", "edited")
+    pair.meet(rules=("a.txt",))
+    assert (pair.roots[1] / "a.txt").exists()
+    pair.meet()
+    # What happened while nobody was to look is no deletion: it comes back.
+    assert pair.agreed() == {"a.txt": "a", "d/": "", "d/x": "edited", "d/y": "y"}
+    quiet(pair)
+
+
+def test_a_partial_run_loses_and_resurrects_nothing(pair: Group) -> None:
+    from aefsync.core.path import RelPath
+
+    (pair.roots[0] / "a.txt").unlink()
+    pair.write(1, "d/x", "edited")
+    pair.meet(paths=(RelPath(b"d"),))
+    assert pair.trees()[1]["a.txt"] == "a" and pair.trees()[0]["d/x"] == "edited"
+    pair.meet()
+    assert pair.agreed() == {"d/": "", "d/x": "edited", "d/y": "y"}
+    quiet(pair)
