@@ -26,6 +26,7 @@ from aefsync.core.tree import KeyRange, Question
 from aefsync.core.verdict import Decision, Rules, Take, Versions, unread
 from aefsync.errors import GuardError, UsageError
 from aefsync.sync.absence import appeared
+from aefsync.sync.merging import Merge, merges
 from aefsync.sync.moves import relocate
 from aefsync.sync.past import Past
 from aefsync.sync.request import RepairRequest
@@ -58,6 +59,8 @@ class Decided(NamedTuple):
     differences: int
     alone: tuple[int, ...]
     moves: Plan | None = None
+    merges: tuple[Merge, ...] = ()
+    """conflicts that a command is to settle, before anything else is done"""
 
     @property
     def replicas(self) -> int:
@@ -118,7 +121,7 @@ def decide(session: Session, survey: Survey, request: RepairRequest, past: Past 
     if request.mirror:
         _guard_unrelated(session, survey, request, decided.alone)
     room = Room(session)
-    decided = decided._replace(loads=tuple(_loads(decided, room)))
+    decided = decided._replace(loads=tuple(_loads(decided, room)), merges=tuple(merges(census.differences, rules)))
     _guard_deletes(session, decided, request)
     room.guard(request.min_free, (_transfers(decided.window(number).plan) for number in range(len(decided.loads))))
     return decided

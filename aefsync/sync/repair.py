@@ -18,6 +18,7 @@ from aefsync.sync.deadline import Deadline
 from aefsync.sync.decide import decide
 from aefsync.sync.events import Event, Notice, Started, Troubled
 from aefsync.sync.known import KnownRoots
+from aefsync.sync.merging import merge_all
 from aefsync.sync.outcome import Tally, summary
 from aefsync.sync.passes import carry_out, rehearse
 from aefsync.sync.past import Past
@@ -53,6 +54,10 @@ def repair(request: RepairRequest, monitor: Monitor, nursery: Nursery | None = N
         yield from observations(found)
         yield from restored(session, found.scans)
         decided = decide(session, found, request, past)
+        if past is not None and decided.merges and not request.dry_run:
+            yield from merge_all(session, decided.merges, past)
+            found = survey(session, common, View.VERSIONED, past)
+            decided = decide(session, found, request, past)
         attending = Attending(session)
         tally = Tally(decided.survey.scans)
         passes = rehearse(decided, attending.read_only)

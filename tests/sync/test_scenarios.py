@@ -387,3 +387,23 @@ def test_a_partial_run_loses_and_resurrects_nothing(pair: Group) -> None:
     pair.meet()
     assert pair.agreed() == {"d/": "", "d/x": "edited", "d/y": "y"}
     quiet(pair)
+
+
+def test_a_command_merges_what_it_can(pair: Group) -> None:
+    pair.write(0, "a.txt", "of the first\n")
+    pair.write(1, "a.txt", "of the second\n")
+    events = pair.meet(conflicts="merge:sh -c 'cat \"$@\" >{out}' merge {b} {base} {a}")
+    assert ("merge", "a.txt") in actions(events) and conflicts(events) == []
+    assert end(events).exit_code == 0
+    assert pair.agreed()["a.txt"] == "of the first\nof the second\n"
+    quiet(pair)
+
+
+@pytest.mark.parametrize("command", ["false", "true", "/no/such/command"])
+def test_a_command_that_does_not_merge_leaves_both(pair: Group, command: str) -> None:
+    pair.write(0, "a.txt", "of the first")
+    pair.write(1, "a.txt", "of the second")
+    events = pair.meet(conflicts=f"merge:{command}")
+    assert conflicts(events) == ["a.txt"]
+    assert {"of the first", "of the second"} <= set(pair.agreed().values())
+    quiet(pair)
