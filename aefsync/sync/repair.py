@@ -33,7 +33,6 @@ def repair(request: RepairRequest, monitor: Monitor, nursery: Nursery | None = N
     started_s = time.monotonic()
     common, deadline = request.common, Deadline(request.max_duration_s, started_s)
     yield Started("repair", common.locations, common.names)
-    command = "repair --mirror" if request.mirror else "repair"
     admission = Admission(KnownRoots(common.state_dir), common.allowed)
     terms = _terms(request)
     with open_session(
@@ -42,7 +41,7 @@ def repair(request: RepairRequest, monitor: Monitor, nursery: Nursery | None = N
         monitor,
         nursery=nursery,
         admission=admission,
-        command=command,
+        command=request.title,
         lock_wait_s=request.lock_wait_s,
     ) as session:
         yield from created(session)

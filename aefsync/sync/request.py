@@ -44,6 +44,10 @@ class DiffRequest(NamedTuple):
     """say how much of a file differs"""
 
 
+MIRROR, LAST_WRITE, VERSIONS = "repair --mirror", "repair --resolve lww", "repair"
+"""What journals call a repair."""
+
+
 class RepairRequest(NamedTuple):
     common: Request
     dry_run: bool = False
@@ -61,3 +65,8 @@ class RepairRequest(NamedTuple):
     """go by version vectors, and settle conflicts so; `None`: the last write wins"""
     preferred: tuple[tuple[str, int], ...] = ()
     """which replicas `prefer:REPLICA` means, by what policies call them"""
+
+    @property
+    def title(self) -> str:
+        """What it is called in journals."""
+        return MIRROR if self.mirror else LAST_WRITE if self.policies is None else VERSIONS

@@ -1,7 +1,8 @@
 """`undo`: take back what a run did, on every replica given that remembers it; the undo is a run of its own.
 
-Restored files come back with their old times.  Newest-wins repairs look at nothing else, so the next one would decide
-as it did before; whoever undoes a repair is told so, and what to say instead.
+What it changes are edits to replicas that remember: the next repair spreads them.  Where the last write wins, restored
+files come back with their old times, and as such repairs look at nothing else, the next one would decide as it did
+before; whoever undoes one is told so, and what to say instead.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from aefsync.core.past import RunRecord, Undo
 from aefsync.core.ports import Access, Missing, Monitor
 from aefsync.errors import AefsyncError
 from aefsync.sync.events import Acted, Event, Notice, Started, Summary, Troubled
-from aefsync.sync.request import Request
+from aefsync.sync.request import LAST_WRITE, MIRROR, Request
 from aefsync.sync.session import Session, Terms, open_session
 
 LAST = "last"
@@ -107,13 +108,13 @@ def _counted(event: Event) -> list[str]:
 def _consequences(session: Session, record: RunRecord) -> Iterator[Event]:
     """What the user has to know of the other replicas of that run, and of the next repair."""
     here = session.places
-    mirrored = record.command == "repair --mirror"
+    mirrored = record.command == MIRROR
     others = [place for place in record.replicas[mirrored:] if place not in here]
     if others:
         everywhere = " ".join(map(_quoted, record.replicas))
         names = ", ".join(map(os.fsdecode, others))
         yield Notice(f"{names} took part in that run and was not given: aefsync undo {everywhere} {record.run}")
-    if record.command == "repair":
+    if record.command == LAST_WRITE:
         kept = [*here, *(place for place in record.replicas if place not in here)]
         yield Notice(
             "the next repair, newest wins, would decide as that run did; to have what is here now everywhere: "
