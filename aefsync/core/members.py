@@ -36,7 +36,8 @@ class State(enum.IntEnum):
 class Member(NamedTuple):
     """One replica of the group, by its id of 32 hex digits.
 
-    `last_s` is when it last had a session that came to its end, in seconds since 1970 by the clock of whoever ran it.
+    `last_s` is when it last had a session that came to its end, in seconds since 1970 by the clock of whoever ran it,
+    `author` what it is called in vectors since, so that people can be told whose a version is (empty: not known).
     """
 
     id: str
@@ -45,12 +46,14 @@ class Member(NamedTuple):
     state: State = State.ACTIVE
     seen: Vector = ()
     last_s: int = 0
+    author: bytes = b""
 
     def merged(self, other: Member) -> Member:
         """What both say of one member together: the later state; of one incarnation, all that was seen."""
         low, high = sorted((self, other), key=lambda each: (each.incarnation, each.state, each.name))
         seen = merge([low.seen, high.seen]) if low.incarnation == high.incarnation else high.seen
-        return high._replace(seen=seen, last_s=max(low.last_s, high.last_s))
+        last_s, author = max((low.last_s, low.author), (high.last_s, high.author))
+        return high._replace(seen=seen, last_s=last_s, author=author)
 
 
 Members = tuple[Member, ...]

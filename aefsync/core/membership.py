@@ -49,9 +49,9 @@ def without(members: Members, member: Member, state: State) -> Members:
     return _with(members, member._replace(state=max(state, member.state)))
 
 
-def joined(members: Members, replica: str) -> Members:
+def joined(members: Members, replica: str, author: bytes) -> Members:
     """The map with the replica of this id in it, also where it had left; one that is forgotten stays so."""
-    known = next((each for each in members if each.id == replica), Member(replica))
+    known = next((each for each in members if each.id == replica), Member(replica))._replace(author=author)
     if known.state is State.LEFT:
         known = known._replace(state=State.ACTIVE, incarnation=known.incarnation + 1)
     return _with(members, known)

@@ -46,8 +46,7 @@ class Found(NamedTuple):
     def by(self, entry: Entry) -> str:
         """What the replica is called whose version an entry is (empty: nobody knows)."""
         author = entry.version.author if entry.version else b""
-        ids = [each.id for each in self.standings if each.author == author]
-        return next((each.name or each.id[:8] for each in self.members if each.id in ids), "")
+        return next((each.name or each.id[:8] for each in self.members if author and each.author == author), "")
 
     def author(self, name: str) -> bytes:
         """The author that the member of this name is; raises `UsageError`."""
@@ -55,10 +54,9 @@ class Found(NamedTuple):
             member = named(self.members, name)
         except ValueError as error:
             raise UsageError(f"--take: {error}") from None
-        author = next((each.author for each in self.standings if each.id == member.id), None)
-        if author is None:
-            raise UsageError(f"--take: which versions are by {name} is known where it is one of the roots given")
-        return author
+        if not member.author:
+            raise UsageError(f"--take: which versions are by {name} is not known before the first session with it")
+        return member.author
 
 
 class Plan(NamedTuple):

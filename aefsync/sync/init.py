@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aefsync.core.members import Memory, Standing
 from aefsync.core.membership import joined, with_name
 from aefsync.core.ports import Access, Missing, Monitor
-from aefsync.errors import UsageError
+from aefsync.errors import AefsyncError, UsageError
 from aefsync.sync.admission import Admission
 from aefsync.sync.concluding import concluded
 from aefsync.sync.contacts import Contacts
@@ -48,9 +48,12 @@ def init(common: Request, names: Sequence[str], monitor: Monitor) -> Iterator[Ev
 
 
 def _begin(session: Session, number: int, replica: RemoteReplica, name: str) -> Standing:
-    standing = replica.hello(session.requests[number]).standing
-    assert standing is not None
-    members = joined(standing.members, standing.id)
+    opened = replica.hello(session.requests[number])
+    standing = opened.standing
+    if standing is None:
+        reason = "whoever serves it lets nothing be changed" if opened.read_only else "it keeps no history"
+        raise AefsyncError(f"{session.locations[number].text}: {reason}")
+    members = joined(standing.members, standing.id, standing.author)
     try:
         members = with_name(members, standing.id, name) if name else members
     except ValueError as error:

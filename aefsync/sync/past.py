@@ -82,9 +82,9 @@ class Past:
 
     def _joined(self, present: Sequence[Standing]) -> Members:
         """The members, those who are here and new among them."""
-        known = {each.id for each in self.members}
-        fresh = tuple(Member(each.id) for each in present if each.id not in known)
-        return merge_members([self.members, fresh])
+        fresh = merge_members([self.members, tuple(Member(each.id) for each in present)])
+        authors = {each.id: each.author for each in present}
+        return tuple(each._replace(author=authors.get(each.id, each.author)) for each in fresh)
 
     @staticmethod
     def _seen(standing: Standing, members: Members) -> Vector:

@@ -66,9 +66,9 @@ def test_leaving_and_being_forgotten_hold() -> None:
 
 def test_a_replica_that_left_joins_again() -> None:
     left = without(MEMBERS, MEMBERS[1], State.LEFT)
-    again = joined(left, B)
+    again = joined(left, B, b"")
     assert by_id(merge_members([again, left]))[B].state is State.ACTIVE
-    assert joined(again, B) == again
-    assert by_id(joined(MEMBERS, "d" * 32))["d" * 32] == Member("d" * 32)
+    assert joined(again, B, b"") == again
+    assert by_id(joined(MEMBERS, "d" * 32, b"x"))["d" * 32] == Member("d" * 32, author=b"x")
     forgotten = without(MEMBERS, MEMBERS[1], State.FORGOTTEN)
-    assert joined(forgotten, B) == forgotten
+    assert joined(forgotten, B, b"") == forgotten

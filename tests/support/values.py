@@ -153,7 +153,16 @@ def rows(each: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
 ids_of_members = st.binary(min_size=16, max_size=16).map(bytes.hex)
 member_names = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=8)
 some_members = st.lists(
-    st.builds(Member, ids_of_members, member_names, counts, st.sampled_from(Membership), vectors, counts),
+    st.builds(
+        Member,
+        ids_of_members,
+        member_names,
+        counts,
+        st.sampled_from(Membership),
+        vectors,
+        counts,
+        st.just(b"") | authors,
+    ),
     max_size=4,
     unique_by=lambda member: member.id,
 ).map(lambda found: tuple(sorted(found)))

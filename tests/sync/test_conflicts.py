@@ -153,10 +153,10 @@ def test_a_version_is_taken_by_whose_it_is_and_the_next_run_spreads_it(engine: T
     list(repair(asked, Silent()))
     events = list(list_conflicts(request(*roots), [], Silent()))
     assert [(e.replica, e.by) for e in events if isinstance(e, CopyKept)] == [(0, "laptop"), (1, "laptop")]
-    with pytest.raises(UsageError, match="which versions are by laptop"):
-        list(resolve_conflicts(request(roots[1]), [], "laptop", Silent()))
-    list(resolve_conflicts(request(*roots), [], "nas", Silent(), dry_run=True))
-    list(resolve_conflicts(request(roots[0]), [], "laptop", Silent()))
-    assert files(roots[0]) == {"f": "of 0"}
-    assert end(list(repair(asked, Silent()))).exit_code == 0
+    with pytest.raises(UsageError, match="no member is called 'usb'; there are laptop, nas"):
+        list(resolve_conflicts(request(roots[1]), [], "usb", Silent()))
+    assert len(acted(list(resolve_conflicts(request(*roots), [], "nas", Silent(), dry_run=True)))) == 2
+    list(resolve_conflicts(request(roots[1]), [], "laptop", Silent()))
     assert files(roots[1]) == {"f": "of 0"}
+    assert end(list(repair(asked, Silent()))).exit_code == 0
+    assert files(roots[0]) == {"f": "of 0"}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from aefsync.core.action import Act, Action, StageFile
 from aefsync.core.entry import UNKNOWN, Entry, Kind
+from aefsync.core.members import Encounter, Mark, Member, Memory
 from aefsync.core.past import TrashItem
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Open, Phase, Piece, Replica, Scan, Scanned
@@ -167,17 +168,18 @@ NONCE = bytes(32)
         ["apply", [[0], [b"a"]], [["version", None, ROW]], [], VERSIONS],
         ["apply", [[0], [b"a"]], [["version", ROW, None]], [], VERSIONS],
         ["apply", [[0, 0], [b"a", b"b"]], [["create", ROW, None]] * 2, [], VERSIONS],
-        ["remember", [], [[0, "x", 0, 0, [], 0]], []],
-        ["remember", [A], [[0, "x\n", 0, 0, [], 0]], []],
-        ["remember", [A], [[0, "x\x9b", 0, 0, [], 0]], []],
-        ["remember", [A], [[0, "x" * 65, 0, 0, [], 0]], []],
-        ["remember", [A], [[0, "x", 0, 3, [], 0]], []],
-        ["remember", [A], [[0, "x", -1, 0, [], 0]], []],
-        ["remember", [A, B], [[1, "", 0, 0, [], 0], [0, "", 0, 0, [], 0]], []],
-        ["remember", [A], [[0, "", 0, 0, [], 0]] * 2, []],
+        ["remember", [], [[0, "x", 0, 0, [], 0, 0]], []],
+        ["remember", [A], [[0, "x\n", 0, 0, [], 0, 0]], []],
+        ["remember", [A], [[0, "x\x9b", 0, 0, [], 0, 0]], []],
+        ["remember", [A], [[0, "x" * 65, 0, 0, [], 0, 0]], []],
+        ["remember", [A], [[0, "x", 0, 3, [], 0, 0]], []],
+        ["remember", [A], [[0, "x", -1, 0, [], 0, 0]], []],
+        ["remember", [A, B], [[1, "", 0, 0, [], 0, 0], [0, "", 0, 0, [], 0, 0]], []],
+        ["remember", [A], [[0, "", 0, 0, [], 0, 0]] * 2, []],
+        ["remember", [A], [[0, "x", 0, 0, [], 0, 2]], []],
         ["remember", [A], [], [[0, 1, b"seven b", 0]]],
         ["remember", [A], [], [[0, 1, b"8 bytes.", 0]] * 2],
-        ["remember", [A], [[0, "", 0, 0, [], 0]] * 5000, []],
+        ["remember", [A], [[0, "", 0, 0, [], 0, 0]] * 5000, []],
         ["purge", ["a/b"]],
         ["purge", [""]],
         ["purge", [5]],
@@ -235,6 +237,13 @@ def test_versions_that_are_none_are_refused(row: Any) -> None:
         decode_answer(pack(["entries", [[0], [b"a"]], [ROW], [], row]))
     with pytest.raises(MessageError):
         decode_answer(pack(["graves", [[0], [b"a"]], row]))
+
+
+def test_members_as_an_honest_client_has_them() -> None:
+    """The control of all that is refused above."""
+    call = decode_call(pack(["remember", [A, B], [[0, "x", 0, 0, [0, 5, 1, 0], 0, 2]], [[1, 7, b"8 bytes.", 3]]]))
+    member = Member(A.hex(), "x", seen=(Dot(A, 5), Dot(B, 0)), author=B)
+    assert call.arguments == (Memory((member,), (Encounter(B.hex(), Mark(7, b"8 bytes."), 3),)),)
 
 
 def test_more_that_no_honest_server_says() -> None:

@@ -37,15 +37,19 @@ class MemberRow(Row):
     state: State
     seen: Counts
     last_s: Count
+    author: Count
+    """counted from 1; 0: not known"""
 
     @classmethod
     def of(cls, member: Member, roll: Roll) -> Self:
         number, seen = roll.number(bytes.fromhex(member.id)), roll.vector(member.seen)
-        return cls(number, member.name, member.incarnation, member.state, seen, member.last_s)
+        author = roll.number(member.author) + 1 if member.author else 0
+        return cls(number, member.name, member.incarnation, member.state, seen, member.last_s, author)
 
     def member(self, authors: Sequence[bytes]) -> Member:
-        seen = unpack_vector(authors, self.seen)
-        return Member(author_of(authors, self.id).hex(), self.name, self.incarnation, self.state, seen, self.last_s)
+        seen, identity = unpack_vector(authors, self.seen), author_of(authors, self.id).hex()
+        author = author_of(authors, self.author - 1) if self.author else b""
+        return Member(identity, self.name, self.incarnation, self.state, seen, self.last_s, author)
 
 
 class EncounterRow(Row):

@@ -1,0 +1,68 @@
+"""The map of members: merging in any order comes to the same, and the watermark is what all have seen."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aefsync.core.members import MAX_ABSENCE_S, Member, State, after_session, merge_members, watermark
+from aefsync.core.version import Dot, is_covered
+from tests.support import values
+
+IDS = ("a" * 32, "b" * 32)
+FEW = st.integers(0, 2)
+VECTORS = st.dictionaries(st.sampled_from([b"A" * 16, b"B" * 16]), st.integers(1, 3)).map(
+    lambda found: tuple(map(Dot._make, sorted(found.items())))
+)
+ROWS = st.builds(
+    Member, st.sampled_from(IDS), st.sampled_from(["", "x", "y"]), FEW, st.sampled_from(State), VECTORS, FEW,
+    st.sampled_from([b"", b"A" * 16, b"B" * 16]),
+)  # fmt: skip
+MAPS = st.lists(ROWS, max_size=2, unique_by=lambda member: member.id).map(lambda found: tuple(sorted(found)))
+
+
+@given(MAPS, MAPS, MAPS)
+def test_merging_is_a_join(one: tuple[Member, ...], other: tuple[Member, ...], third: tuple[Member, ...]) -> None:
+    assert merge_members([one, other]) == merge_members([other, one])
+    assert merge_members([merge_members([one, other]), third]) == merge_members([one, merge_members([other, third])])
+    assert merge_members([one, one]) == one
+
+
+@given(values.some_members)
+def test_merging_keeps_what_is_known(members: tuple[Member, ...]) -> None:
+    assert merge_members([members]) == merge_members([members, (), members]) == members
+
+
+A1, A3, B2 = Dot(b"A" * 16, 1), Dot(b"A" * 16, 3), Dot(b"B" * 16, 2)
+PAIR = (Member(IDS[0], seen=(A3, B2), last_s=100), Member(IDS[1], seen=(A1, B2), last_s=100))
+
+
+def test_the_watermark_is_what_all_have_seen() -> None:
+    assert watermark(PAIR, 100) == (A1, B2)
+    assert watermark((), 100) == ()
+    assert watermark((*PAIR, Member("c" * 32)), 100) == ()
+
+
+def test_nobody_waits_for_those_who_are_gone() -> None:
+    for gone in (
+        Member("c" * 32, state=State.LEFT),
+        Member("c" * 32, state=State.FORGOTTEN),
+        Member("c" * 32, last_s=1),
+    ):
+        now_s = MAX_ABSENCE_S + 2
+        assert watermark((*(each._replace(last_s=now_s) for each in PAIR), gone), now_s) == (A1, B2)
+    assert watermark((*PAIR, Member("c" * 32, last_s=1)), MAX_ABSENCE_S + 1) == ()
+
+
+def test_after_a_session_all_who_were_there_have_seen_the_same() -> None:
+    third = Member("c" * 32, seen=(A1,))
+    after = after_session((*PAIR, third), {each.id: each.seen for each in PAIR}, 200)
+    assert [(each.seen, each.last_s) for each in after] == [((A3, B2), 200), ((A3, B2), 200), ((A1,), 0)]
+    assert all(is_covered(each.seen, after[0].seen) for each in after)
+
+
+def test_of_one_incarnation_the_later_state_wins_and_a_new_one_begins_anew() -> None:
+    left = PAIR[0]._replace(state=State.LEFT)
+    assert PAIR[0].merged(left) == left.merged(PAIR[0]) == left
+    again = Member(IDS[0], incarnation=1, last_s=50)
+    assert left.merged(again) == again._replace(last_s=100)
