@@ -8,7 +8,7 @@ nobody can prepare two trees that look equal, or fixed for the root digest that 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from blake3 import blake3
 
@@ -54,6 +54,16 @@ def node_digest(slices: Iterable[bytes | memoryview], key: bytes, size: int = NO
     for part in slices:
         hasher.update(part)
     return hasher.digest(size)
+
+
+def node_digests(slices: Iterable[Sequence[bytes | memoryview]], key: bytes, size: int = NODE_DIGEST) -> list[bytes]:
+    """The same of several arrays at once, of each of which a slice comes at a time; of none where nothing comes."""
+    hashers: list[blake3] = []
+    for parts in slices:
+        hashers = hashers or [blake3(key=key) for _ in parts]
+        for hasher, part in zip(hashers, parts, strict=True):
+            hasher.update(part)
+    return [hasher.digest(size) for hasher in hashers]
 
 
 def short_digests(digests: bytes | memoryview, key: bytes) -> bytes:

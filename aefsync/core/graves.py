@@ -39,10 +39,11 @@ def graves_at(snapshot: Snapshot, low: int, high: int) -> list[Grave]:
     return found
 
 
-def history(versioned: Iterable[bytes | memoryview], tombstones: Snapshot) -> bytes:
-    """A digest of all entries with their versions (their digests in the view VERSIONED), and of all tombstones."""
-    roots = [node_digest(each, PUBLIC_KEY, ROOT_DIGEST) for each in (versioned, [tombstones.digests_in(View.BURIED)])]
-    return node_digest(roots, PUBLIC_KEY, ROOT_DIGEST)
+def history(root: bytes, tombstones: Snapshot) -> bytes:
+    """A digest of all entries with their versions (`root` is their public root digest in the view VERSIONED), and of all
+    tombstones."""
+    of_graves = node_digest([tombstones.digests_in(View.BURIED)], PUBLIC_KEY, ROOT_DIGEST)
+    return node_digest([root, of_graves], PUBLIC_KEY, ROOT_DIGEST)
 
 
 def _block(prefix: bytes, graves: Sequence[Grave]) -> tuple[Block, bytes]:

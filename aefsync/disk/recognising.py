@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 from array import array
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from operator import attrgetter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from aefsync.disk.chronicle import Chronicle, Numbered, seal_of
@@ -32,9 +31,8 @@ def recognise(chronicle: Chronicle, scanner: Scanner, doubtful: Collection[bytes
     new = {directory for (directory, _), each in found.items() if each.length}
     changed: dict[bytes, list[Head]] = {}
     absent: list[bytes] = []
-    heads = chronicle.sidecar.heads() if chronicle.sidecar is not None else ()
-    for directory, group in itertools.groupby(heads, key=attrgetter("directory")):
-        own = list(group)
+    for own in _directories(chronicle.sidecar.heads() if chronicle.sidecar is not None else ()):
+        directory = own[0].directory
         new.discard(directory)
         if (directory, 0) not in found:
             absent.append(directory)
@@ -43,23 +41,38 @@ def recognise(chronicle: Chronicle, scanner: Scanner, doubtful: Collection[bytes
     return Recognised(changed, absent, new)
 
 
+def _directories(heads: Iterable[Head]) -> Iterator[list[Head]]:
+    """The pages of records of each directory."""
+    own: list[Head] = []
+    for head in heads:
+        if head.first:
+            own.append(head)
+        else:
+            if own:
+                yield own
+            own = [head]
+    if own:
+        yield own
+
+
 def is_known(chronicle: Chronicle, found: Found, heads: Sequence[Head]) -> bool:
     """Whether a directory is as its records have it; if so, the versions of its entries are those that were recorded."""
-    seal = heads[0].seal if heads else b""
-    if not seal:
+    if not heads or not heads[0].seal:
         return False
-    keys = list(_keys(found, heads[0].directory))
-    pages = [found[key] for key in keys]
-    if any(isinstance(page, Page) and any(page.flags) for page in pages):
+    directory, seal = heads[0].directory, heads[0].seal
+    pages = [found[directory, 0]]
+    while (page := found.get((directory, len(pages)))) is not None:
+        pages.append(page)
+    if any(type(page) is Page and any(page.flags) for page in pages):
         return False
     if seal != seal_of(pages, [head.versions for head in heads], [head.hidden for head in heads]):
         return False
     if len(pages) == len(heads) == 1 and not heads[0].hidden:
-        chronicle.pages[keys[0]] = Numbered(heads[0].versions, None, pages[0].digests)
+        chronicle.pages[directory, 0] = Numbered(heads[0].versions, None, pages[0].digests)
         return True
     numbers, low = _shown_versions(heads), 0
-    for key, page in zip(keys, pages, strict=True):
-        chronicle.pages[key] = Numbered(packed(numbers[low : low + page.length]), None, page.digests)
+    for number, page in enumerate(pages):
+        chronicle.pages[directory, number] = Numbered(packed(numbers[low : low + page.length]), None, page.digests)
         low += page.length
     return True
 

@@ -30,7 +30,7 @@ from aefsync.disk.settling import Settling
 from aefsync.disk.sidecar import Damaged, trouble
 from aefsync.disk.sidecar_file import NAME, open_for_reading, open_for_writing, set_aside
 from aefsync.disk.standing import standing_of, with_memory
-from aefsync.disk.summing import digests_of
+from aefsync.disk.summing import NOTHING, roots_of
 from aefsync.disk.writer import Writer
 from aefsync.errors import AefsyncError, RootError
 
@@ -43,6 +43,7 @@ class Remembering(Keeping):
         self._random: Callable[[int], bytes] = secrets.token_bytes
         self._chronicle: Chronicle | None = None
         self._graves = buried(())
+        self._versioned = NOTHING
         self._is_in_sight: Callable[[bytes, bytes], bool] = lambda directory, name: True
         self._done: list[bytes] = []
         """For each batch that is pending, whether what it intended was carried out."""
@@ -118,6 +119,21 @@ class Remembering(Keeping):
             renamed = [e for e in pending if e.source and exists(root, e.path) and not exists(root, e.source)]
             Settling(chronicle, scanner, self._taking.aspects).move(renamed)
         return pending
+
+    def read_unread(self, skip: Sequence[Span], only: Sequence[Span] | None) -> Scanned:
+        scanned = super().read_unread(skip, only)
+        if self._scanner is not None:
+            self._keep_what_is_known(self._scanner)
+        return scanned
+
+    def _keep_what_is_known(self, scanner: Scanner) -> None:
+        """Write the records of what was found for the first time, and of what was read since it was recorded."""
+        known = self._chronicle
+        if known is not None and known.writable and (known.deferred or known.unsealed):
+            with self._remembering() as chronicle:
+                settling = Settling(chronicle, scanner, self._taking.aspects)
+                settling.begin()
+                settling.complete()
 
     @property
     def _snapshot(self) -> Snapshot:
@@ -198,22 +214,28 @@ class Remembering(Keeping):
         self._taken = None
 
     def _scanned(self, *, complete: bool = False) -> Scanned:
+        chronicle = self._chronicle
+        if chronicle is not None and complete and self._scanner is not None:
+            align(chronicle, self._scanner)
+        self._versioned = NOTHING
         scanned = super()._scanned(complete=complete)
-        if self._chronicle is None:
+        if chronicle is None:
             return scanned
-        past = self._past_of(self._chronicle) if scanned.root else b""
+        past = history(self._versioned, self._graves) if scanned.root else b""
         standing = None
-        if self._chronicle.writable and self._home is not None:
-            standing = standing_of(self._chronicle.words, self._home.identity, is_brief=True)
+        if chronicle.writable and self._home is not None:
+            standing = standing_of(chronicle.words, self._home.identity, is_brief=True)
         return scanned._replace(history=past, graves=self._graves.count, standing=standing)
 
-    def _past_of(self, chronicle: Chronicle) -> bytes:
-        if self._scanner is None:
-            return history((), self._graves)
-        align(chronicle, self._scanner)
-        if self._taking.aspects.is_plain:
-            return history(digests_of(self._scanner, chronicle.versioned), self._graves)
-        return history([self._snapshot.digests_in(View.VERSIONED)], self._graves)
+    def _root_of(self, scanner: Scanner) -> bytes:
+        """With the one that covers versions, which is taken in passing."""
+        if self._chronicle is None:
+            return super()._root_of(scanner)
+        if not self._taking.aspects.is_plain:
+            self._versioned = self._snapshot_root(View.VERSIONED)
+            return super()._root_of(scanner)
+        root, self._versioned = roots_of(scanner, lambda key, digests: digests, self._chronicle.versioned)
+        return root
 
     def _standing(self) -> Standing | None:
         """What the sidecar says; `None` where there is none that can be read."""
@@ -229,16 +251,9 @@ class Remembering(Keeping):
         return None
 
     def _close_chronicle(self) -> None:
-        """Write what is known by now, and let go of it."""
         chronicle, self._chronicle = self._chronicle, None
-        if chronicle is None or chronicle.sidecar is None:
-            return
-        with contextlib.closing(chronicle.sidecar), contextlib.suppress(AefsyncError, Damaged, OSError):
-            if chronicle.writable and self._scanner is not None:
-                settling = Settling(chronicle, self._scanner, self._taking.aspects)
-                with chronicle.transaction():
-                    settling.begin()
-                    settling.complete()
+        if chronicle is not None and chronicle.sidecar is not None:
+            chronicle.sidecar.close()
 
 
 def _unpacked(body: bytes) -> list[Intention]:

@@ -109,6 +109,8 @@ class LocalReplica(Remembering):
         self._taking.report_folded(self._scanner)
         restored = self._chronicle is not None and self._judge_scan(self._root, self._scanner, request)
         self._taken = None
+        if not unread(self._scanner.pages):
+            self._keep_what_is_known(self._scanner)
         return self._scanned()._replace(restored=restored)
 
     def _let_settle(self, scanner: Scanner) -> None:

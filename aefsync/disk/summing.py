@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from aefsync.core.digest import ENTRY_DIGEST, PUBLIC_KEY, ROOT_DIGEST, node_digest
+from aefsync.core.digest import ENTRY_DIGEST, PUBLIC_KEY, ROOT_DIGEST, node_digest, node_digests
 from aefsync.core.path import PathError, check_name
 from aefsync.core.ports import Scanned
 from aefsync.core.problem import Problem
@@ -18,23 +18,25 @@ from aefsync.disk.scan import Scanner
 _KIND = 0o170000
 
 
-def sum_up(scanner: Scanner | None, digests: Iterable[memoryview] | None = None, *, complete: bool) -> Scanned:
+NOTHING = node_digest((), PUBLIC_KEY, ROOT_DIGEST)
+"""The root digest of nothing."""
+
+
+def sum_up(scanner: Scanner | None, root: Callable[[Scanner], bytes] | None = None, *, complete: bool) -> Scanned:
     """What was found; the root digest only where nothing is left to be read, or all that will be read was (`complete`).
 
-    It is taken of `digests`, or else of those that the scanner keeps.  Without a scanner: a root that is missing and
-    counts as empty.
+    It is what `root` says, or else taken of what counts by default.  Without a scanner: a root that is missing and counts
+    as empty.
     """
     if scanner is None:
-        return Scanned(node_digest((), PUBLIC_KEY, ROOT_DIGEST), 0, 0, 0, 0, 0, ())
+        return Scanned(NOTHING, 0, 0, 0, 0, 0, ())
     unread_files, unread_bytes = _count_unread(scanner.pages.values())
     excluded, special = _count_left_out(scanner.pages.values())
     problems = {problem for found in scanner.problems.values() for problem in found}
     changed = scanner.mounts.changed.items()
     problems |= {Problem(path, reason, subtree=True) for path, reason in changed if path not in scanner.unexamined}
     return Scanned(
-        root=b""
-        if unread_files and not complete
-        else node_digest(digests_of(scanner) if digests is None else digests, PUBLIC_KEY, ROOT_DIGEST),
+        root=b"" if unread_files and not complete else (root or plain_root)(scanner),
         entries=scanner.entries,
         unread_files=unread_files,
         unread_bytes=unread_bytes,
@@ -47,21 +49,31 @@ def sum_up(scanner: Scanner | None, digests: Iterable[memoryview] | None = None,
     )
 
 
-def digests_of(
-    scanner: Scanner, seen_as: Callable[[PageKey, bytes], bytes] = lambda key, digests: digests
-) -> Iterator[memoryview]:
-    """The entry digests of all that is compared, in key order, those of a page `seen_as` asked for; every page must be
-    sealed."""
+def plain_root(scanner: Scanner) -> bytes:
+    """The root digest of what a scan found, of what counts by default; every page must be sealed."""
+    return roots_of(scanner, lambda key, digests: digests)[0]
+
+
+def roots_of(scanner: Scanner, *views: Callable[[PageKey, bytes], bytes]) -> list[bytes]:
+    """Root digests of all that is compared, taken of the entry digests of pages as each of some views sees them."""
+    slices = _slices(scanner, views)
+    return node_digests(slices, PUBLIC_KEY, ROOT_DIGEST) or [NOTHING] * len(views)
+
+
+def _slices(scanner: Scanner, views: Sequence[Callable[[PageKey, bytes], bytes]]) -> Iterator[list[memoryview]]:
+    """The entry digests in key order."""
     everything: dict[PageKey, Page | Brief] = {**scanner.briefs, **scanner.pages}
-    narrowing, last, taken = scanner.narrowing, None, memoryview(b"")
+    narrowing, last, size = scanner.narrowing, None, ENTRY_DIGEST
+    taken: list[memoryview] = []
     for key, low, high in runs(everything):
         if key != last:
-            last, taken = key, memoryview(seen_as(key, everything[key].digests))
+            digests = everything[key].digests
+            last, taken = key, [memoryview(view(key, digests)) for view in views]
         if narrowing.names(key[0]) is None:
-            yield taken[low * ENTRY_DIGEST : high * ENTRY_DIGEST]
+            yield [each[low * size : high * size] for each in taken]
         else:
             chosen = narrowing.chosen(key[0], scanner.pages[key].name_list(), low, high)
-            yield from (taken[index * ENTRY_DIGEST : (index + 1) * ENTRY_DIGEST] for index in chosen)
+            yield from ([each[index * size : (index + 1) * size] for each in taken] for index in chosen)
 
 
 def _count_unread(pages: Iterable[Page]) -> tuple[int, int]:

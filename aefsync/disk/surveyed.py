@@ -6,17 +6,19 @@ import itertools
 from collections.abc import Callable, Sequence
 
 from aefsync.core.compare import BATCH, Span
+from aefsync.core.digest import PUBLIC_KEY, ROOT_DIGEST
 from aefsync.core.entry import Entry
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Open, Phase, Scanned
 from aefsync.core.recipe import Learned
 from aefsync.core.snapshot import Snapshot
-from aefsync.core.tree import Answer, Question, answer
+from aefsync.core.tree import Answer, Question, answer, range_digest
+from aefsync.core.view import View
 from aefsync.disk.reading import materialised, read_pages, unread, within
 from aefsync.disk.recording import learn
 from aefsync.disk.scan import Scanner
 from aefsync.disk.sight import Wanted
-from aefsync.disk.summing import sum_up
+from aefsync.disk.summing import plain_root, sum_up
 from aefsync.disk.taking import Taking
 from aefsync.errors import AefsyncError
 
@@ -77,9 +79,15 @@ class Surveyed:
         return self._snapshot.find(path) if self._scanner is not None else None
 
     def _scanned(self, *, complete: bool = False) -> Scanned:
+        return sum_up(self._scanner, self._root_of, complete=complete)
+
+    def _root_of(self, scanner: Scanner) -> bytes:
+        """The root digest of what counts in the session."""
         # The scanner keeps entry digests of what counts by default; of anything else they are taken for the session.
-        digests = None if self._taking.aspects.is_plain else [memoryview(self._snapshot.digests)]
-        return sum_up(self._scanner, digests, complete=complete)
+        return plain_root(scanner) if self._taking.aspects.is_plain else self._snapshot_root(View.FULL)
+
+    def _snapshot_root(self, view: View) -> bytes:
+        return range_digest(self._snapshot, view, 0, self._snapshot.count, PUBLIC_KEY, ROOT_DIGEST)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -36,7 +36,7 @@ def test_leaves_differ_where_the_graves_do(mine: list[Grave], theirs: list[Grave
 
 @given(GRAVES, GRAVES)
 def test_histories_differ_where_the_graves_do(mine: list[Grave], theirs: list[Grave]) -> None:
-    pasts = [history([b"entries"], buried(graves)) for graves in (mine, theirs)]
+    pasts = [history(b"entries", buried(graves)) for graves in (mine, theirs)]
     assert (pasts[0] == pasts[1]) == (in_order(mine) == in_order(theirs))
 
 

@@ -483,7 +483,8 @@ class MemoryReplica:
         scanned = Scanned(root, snapshot.count, len(unread), sum(entry.size for entry in unread), 0, 0, ())
         if self._past is None:
             return scanned
-        sums = b"" if unread else history([chosen.digests_in(View.VERSIONED)], self._graves)
+        versioned = range_digest(chosen, View.VERSIONED, 0, chosen.count, PUBLIC_KEY, ROOT_DIGEST)
+        sums = b"" if unread else history(versioned, self._graves)
         standing = self._past.standing(brief=True) if self._session().access is Access.WRITE else None
         return scanned._replace(history=sums, graves=self._graves.count, standing=standing)
 
