@@ -46,7 +46,8 @@ def settle_conflicts(differences: Differences, rules: Rules, hidden: Collection[
         each = settled.get(path) or differences.find(path)
         return (each.entries, each.graves) if each is not None else None
 
-    for difference, found in _found(differences, rules):
+    doomed: list[RelPath] = []
+    for difference, found in _found(differences, rules, doomed):
         path, entries, graves = difference
         stand = barred(path, hidden, standing)
         decisions = _keep_both(difference, found, known, rules, hidden) if stand is None and found is not None else None
@@ -56,15 +57,19 @@ def settle_conflicts(differences: Differences, rules: Rules, hidden: Collection[
             decisions = [Decision(path, entries, stand or why or Stand(Why.NAME_TAKEN), graves)]
         for each in decisions:
             settled[each.path] = each
-    if rules.policies is not None:
-        for difference in _revived(differences, rules, settled):
-            for each in _live_again(difference, known, rules, hidden):
-                settled[each.path] = each
+    for difference in _revived(differences, rules, settled) if doomed else ():
+        for each in _live_again(difference, known, rules, hidden):
+            settled[each.path] = each
     return settled
 
 
-def _found(differences: Differences, rules: Rules) -> Iterator[tuple[Difference, Conflict | None]]:
-    """All conflicts; `None` for one that cannot be settled before contents are known."""
+def _found(
+    differences: Differences, rules: Rules, doomed: list[RelPath]
+) -> Iterator[tuple[Difference, Conflict | None]]:
+    """All conflicts; `None` for one that cannot be settled before contents are known.
+
+    A directory that is to go somewhere, and may have to stay for what is in it, is added to the `doomed`.
+    """
     if rules.policies is None:
         for difference in differences.clashes:
             yield difference, None if undecided(difference.entries, rules) else _clash(difference.entries)
@@ -73,6 +78,15 @@ def _found(differences: Differences, rules: Rules) -> Iterator[tuple[Difference,
         verdict = settle(*difference, rules)
         if isinstance(verdict, Conflict):
             yield difference, verdict
+        elif not isinstance(verdict, Stand) and not _stays(difference.entries, verdict):
+            doomed.append(difference.path)
+
+
+def _stays(entries: Versions, verdict: Take | Remove) -> bool:
+    """Whether no replica loses a directory."""
+    if isinstance(verdict, Take) and at(entries, verdict.winner).kind is Kind.DIRECTORY:
+        return True
+    return not any(entry is not None and entry.kind is Kind.DIRECTORY for entry in entries)
 
 
 def _clash(entries: Versions) -> Conflict:
@@ -153,9 +167,7 @@ def _revived(differences: Differences, rules: Rules, settled: Mapping[RelPath, D
         decision = settled.get(path)
         verdict = settle(*difference, rules) if decision is None else decision.verdict
         entries = entries if decision is None else decision.entries
-        stays = isinstance(verdict, KeepBoth | Stand)
-        if isinstance(verdict, Take):
-            stays = at(entries, verdict.winner).kind is Kind.DIRECTORY or not _directories(entries)
+        stays = isinstance(verdict, KeepBoth | Stand) or (isinstance(verdict, Take) and _stays(entries, verdict))
         if stays:
             revived += [doomed.pop(above) for above in path.ancestors if above in doomed]
         elif _directories(entries):

@@ -29,6 +29,8 @@ from aefsync.core.policy import Policy, PolicyKind
 from aefsync.core.verdict import Remove, Rules, Stand, Take, Versions, Why, at, by_content, is_clash
 from aefsync.core.version import FOUND, Order, Vector, Version, explicit, merge, minted, order
 
+_PAIR = 2
+_NEITHER: Graves = (None, None)
 _MAJORITY_OF = 3
 PREFERRED = "preferred"
 """The reason of a verdict that is an edit."""
@@ -48,6 +50,10 @@ def settle(path: RelPath, entries: Versions, graves: Graves, rules: Rules) -> Ta
     holders = [i for i, entry in enumerate(entries) if entry is not None]
     if len(holders) == 1 and not graves:
         return Take(holders[0], "missing", at(entries, holders[0]).version)
+    if len(entries) == _PAIR and (later := _in_turn(entries, graves)) is not None:
+        # Nearly always so, and there may be a million.
+        winner, version = later
+        return _removed(version, rules) if entries[winner] is None else Take(winner, "newer", version)
     if hinging(entries, graves):
         return Stand(Why.UNREAD)
     known = known_of(entries, graves)
@@ -62,6 +68,16 @@ def settle(path: RelPath, entries: Versions, graves: Graves, rules: Rules) -> Ta
         return Take(winner, why, Version(_merged(entries, known, heads), _author(entries, live)))
     policy = rules.policies.of(path) if rules.policies is not None else Policy()
     return _conflict(entries, known, heads, list(groups.values()), rules, policy)
+
+
+def _in_turn(entries: Versions, graves: Graves) -> tuple[int, Version] | None:
+    """Of two replicas the one that has seen what the other has, and its version; `None` where neither, or nothing, is known
+    to have been seen."""
+    one, other = ((entry and entry.version) or grave for entry, grave in zip(entries, graves or _NEITHER, strict=True))
+    if one is None or other is None or not one.vector or not other.vector:
+        return None
+    stands = order(one.vector, other.vector)
+    return (0, one) if stands is Order.AFTER else (1, other) if stands is Order.BEFORE else None
 
 
 def known_of(entries: Versions, graves: Graves) -> dict[int, Vector]:
@@ -93,10 +109,13 @@ def _heads(known: Mapping[int, Vector]) -> list[int]:
 
 
 def _buried(graves: Graves, heads: Sequence[int], rules: Rules) -> Remove | Stand:
-    if rules.no_delete:
-        return Stand(Why.KEPT)
     versions = [version for version in (graves[i] for i in heads) if version is not None]
-    return Remove("deleted", Version(merge(each.vector for each in versions), max(each.author for each in versions)))
+    merged = Version(merge(each.vector for each in versions), max(each.author for each in versions))
+    return _removed(merged, rules)
+
+
+def _removed(version: Version, rules: Rules) -> Remove | Stand:
+    return Stand(Why.KEPT) if rules.no_delete else Remove("deleted", version)
 
 
 def _merged(entries: Versions, known: Mapping[int, Vector], heads: Sequence[int]) -> Vector:

@@ -88,9 +88,18 @@ def order(one: Vector, other: Vector) -> Order:
     """How `one` stands to `other`."""
     if one == other:
         return Order.EQUAL
-    theirs, ours = dict(other), dict(one)
-    before = all(theirs.get(author, -1) >= counter for author, counter in one)
-    after = all(ours.get(author, -1) >= counter for author, counter in other)
+    before = after = True
+    i = j = 0
+    while i < len(one) and j < len(other):
+        (author, counter), (author_there, counter_there) = one[i], other[j]
+        if author == author_there:
+            before, after = before and counter <= counter_there, after and counter >= counter_there
+            i, j = i + 1, j + 1
+        elif author < author_there:
+            before, i = False, i + 1
+        else:
+            after, j = False, j + 1
+    before, after = before and i == len(one), after and j == len(other)
     return Order.BEFORE if before else Order.AFTER if after else Order.CONCURRENT
 
 
