@@ -210,9 +210,9 @@ class Chronicle:
         return dated
 
 
-def seal_of(pages: Sequence[Page | Brief], versions: Sequence[bytes], hidden: Sequence[bytes]) -> bytes:
+def seal_of(pages: Sequence[Page | Brief], versions: Sequence[bytes]) -> bytes:
     """16 bytes that stand for all that a directory shows (by its pages, all of it read, nothing racy), and for the versions
     recorded of it: while they are the same, every entry is as it was recorded."""
-    columns = [page.digests for page in pages] + [page.stamp for page in pages] + [*versions, *hidden]
+    columns = [page.digests for page in pages] + [page.stamp for page in pages] + [*versions]
     # One call where framing each column would take several: an unchanged directory costs hardly anything else.
     return content_digest(b"".join([*columns, array("Q", map(len, columns)).tobytes()]))[:16]

@@ -26,7 +26,7 @@ from aefsync.disk.merging import Merging, write
 from aefsync.disk.page import RACY, Page
 from aefsync.disk.pending import Intention
 from aefsync.disk.recognising import is_known, recognise
-from aefsync.disk.records import HIDDEN, Record
+from aefsync.disk.records import Record
 from aefsync.disk.scan import Scanner
 from aefsync.disk.sidecar import Head
 from aefsync.disk.sight import Wanted
@@ -132,7 +132,7 @@ class Judge:
 
     def _decide(self, place: _Place, name: bytes, before: Record | None, now: Record | None) -> Record | None:
         if now is None and not place.is_gone(name):
-            return before and self._out_of_sight(place.directory, before)
+            return before
         path = place.path(name)
         remembered = self._remember(place.directory, path, name, before)
         found = now.entry(path, self._mode_bits) if now is not None else None
@@ -146,11 +146,6 @@ class Judge:
         version = FOUND if remembered is None else remembered.version
         self._is_minted |= judged is not None and judged.version != version
         return self._keep(place.directory, name, judged, before, now)
-
-    def _out_of_sight(self, directory: bytes, before: Record) -> Record:
-        """What is remembered of something that the scan was not to see, or could not."""
-        is_partial = self._scanner.narrowing.names(directory) is not None
-        return before if is_partial else before._replace(flags=before.flags | HIDDEN)
 
     def _remember(self, directory: bytes, path: RelPath, name: bytes, before: Record | None) -> minting.Record | None:
         vectors = self._chronicle.vectors

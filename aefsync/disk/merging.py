@@ -15,9 +15,9 @@ from typing import NamedTuple
 from aefsync.core.snapshot import CONTENT
 from aefsync.core.view import STAT
 from aefsync.disk.chronicle import Chronicle, Numbered, seal_of
-from aefsync.disk.page import Page
-from aefsync.disk.records import HIDDEN, KEPT, NOTHING, Record, Records, joined, pieces
-from aefsync.disk.sidecar import Head, Sidecar, packed_positions
+from aefsync.disk.page import RACY, Page
+from aefsync.disk.records import NOTHING, Record, Records, joined, pieces
+from aefsync.disk.sidecar import Head, Sidecar
 from aefsync.disk.vectors import FIRST, packed
 
 Decide = Callable[[bytes, Record | None, Record | None], Record | None]
@@ -32,7 +32,7 @@ class Rows(NamedTuple):
     changed: dict[bytes, Records]
     dropped: tuple[bytes, ...]
     is_whole: bool
-    """everything that the directory shows is recorded as it is"""
+    """everything that the directory shows is recorded as it is, and nothing else"""
 
 
 class Merging:
@@ -73,15 +73,14 @@ class Merging:
                 continue
             for piece in pieces(after):
                 first = head.first if not piece.names or piece.names[0] == after.names[0] else piece.names[0]
-                versions, hidden = packed(piece.versions), packed_positions(piece.hidden)
-                heads.append(Head(self._directory, first, len(piece.names), b"", versions, hidden))
+                heads.append(Head(self._directory, first, len(piece.names), b"", packed(piece.versions)))
                 changed[first] = piece
         self._note()
         return Rows(tuple(heads), changed, tuple(dropped), self._is_whole)
 
     def _slices(self) -> Iterator[tuple[Head, Records, Records, list[bytes]]]:
         """Each page of records with what is shown, and what is named, where its names belong."""
-        heads = self._heads or [Head(self._directory, b"", 0, b"", b"", b"")]
+        heads = self._heads or [Head(self._directory, b"", 0, b"", b"")]
         for number, head in enumerate(heads):
             until = heads[number + 1].first if number + 1 < len(heads) else None
             high = len(self._named) if until is None else bisect_left(self._named, until)
@@ -120,12 +119,12 @@ class Merging:
             low += page.length
 
 
-_KEPT = bytes(flags & KEPT for flags in range(256))
+_KEPT = bytes(flags & RACY for flags in range(256))
 
 
 def _is_as_shown(record: Record | None, now: Record | None) -> bool:
     if now is None:
-        return record is None or bool(record.flags & HIDDEN)
+        return record is None
     return record is not None and not now.flags and record[:2] == now[:2]
 
 
@@ -177,7 +176,7 @@ def write(chronicle: Chronicle, directory: bytes, rows: Rows, pages: Sequence[Pa
     """Write what merging came to, in a transaction of the chronicle, with the seal of the directory where everything is recorded as it is shown."""
     seal = b""
     if rows.is_whole:
-        seal = seal_of(pages, [head.versions for head in rows.heads], [head.hidden for head in rows.heads])
+        seal = seal_of(pages, [head.versions for head in rows.heads])
         chronicle.unsealed.discard(directory)
     else:
         chronicle.unsealed.add(directory)

@@ -65,12 +65,14 @@ def is_known(chronicle: Chronicle, found: Found, heads: Sequence[Head]) -> bool:
         pages.append(page)
     if any(type(page) is Page and any(page.flags) for page in pages):
         return False
-    if seal != seal_of(pages, [head.versions for head in heads], [head.hidden for head in heads]):
+    if seal != seal_of(pages, [head.versions for head in heads]):
         return False
-    if len(pages) == len(heads) == 1 and not heads[0].hidden:
+    if len(pages) == len(heads) == 1:
         chronicle.pages[directory, 0] = Numbered(heads[0].versions, None, pages[0].digests)
         return True
-    numbers, low = _shown_versions(heads), 0
+    numbers, low = array("I"), 0
+    for head in heads:
+        numbers += unpacked(head.versions, head.length)
     for number, page in enumerate(pages):
         chronicle.pages[directory, number] = Numbered(packed(numbers[low : low + page.length]), None, page.digests)
         low += page.length
@@ -80,16 +82,6 @@ def is_known(chronicle: Chronicle, found: Found, heads: Sequence[Head]) -> bool:
 def _keys(found: Mapping[PageKey, object], directory: bytes) -> list[PageKey]:
     numbers = itertools.takewhile(lambda number: (directory, number) in found, itertools.count())
     return [(directory, number) for number in numbers]
-
-
-def _shown_versions(heads: Sequence[Head]) -> array[int]:
-    """The versions of what is to be seen of a directory, in the order of names."""
-    shown = array("I")
-    for head in heads:
-        hidden = frozenset(array("I", head.hidden))
-        numbers = unpacked(head.versions, head.length)
-        shown += array("I", [number for index, number in enumerate(numbers) if index not in hidden])
-    return shown
 
 
 def align(chronicle: Chronicle, scanner: Scanner) -> None:

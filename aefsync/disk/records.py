@@ -20,20 +20,15 @@ from aefsync.core.metadata import PERMISSIONS
 from aefsync.core.path import RelPath
 from aefsync.core.snapshot import CONTENT, STAT_COLUMNS
 from aefsync.core.view import STAT
-from aefsync.disk.page import RACY
 from aefsync.disk.vectors import unpacked
 
 ROWS = 1024
-HIDDEN = 4
-"""Not to be seen by the scan that recorded it: what filters leave out, or what lies where nothing could be known."""
-KEPT = RACY | HIDDEN
-"""The flags of an entry that are remembered."""
 _HEAD = struct.Struct("<2I")
 _FORMAT = {Kind.FILE: stat.S_IFREG, Kind.DIRECTORY: stat.S_IFDIR, Kind.SYMLINK: stat.S_IFLNK}
 
 
 class Record(NamedTuple):
-    """One of them: the packed stat, the content digest, flags, and the number of the version (`vectors`)."""
+    """One of them: the packed stat, the content digest, flags (`RACY` counts), and the number of the version (`vectors`)."""
 
     stat: bytes
     content: bytes
@@ -80,11 +75,6 @@ class Records(NamedTuple):
         stats = (self.stats[i : i + size] for i in range(0, len(self.stats), size))
         contents = (self.contents[i : i + wide] for i in range(0, len(self.contents), wide))
         return zip(self.names, map(Record, stats, contents, self.flags, self.versions), strict=True)
-
-    @property
-    def hidden(self) -> tuple[int, ...]:
-        """The positions of those that are not to be seen."""
-        return tuple(index for index, flags in enumerate(self.flags) if flags & HIDDEN)
 
 
 NOTHING = Records((), b"", b"", b"", array("I"))

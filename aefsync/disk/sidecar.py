@@ -27,7 +27,7 @@ from aefsync.errors import GuardError, RootError
 
 _SCHEMA = 1
 _APPLICATION = 0x61656673
-_PAGE = "directory BLOB, first BLOB, count INTEGER, seal BLOB, versions BLOB, hidden BLOB, checksum BLOB, body BLOB"
+_PAGE = "directory BLOB, first BLOB, count INTEGER, seal BLOB, versions BLOB, checksum BLOB, body BLOB"
 _GRAVE = "directory BLOB, number INTEGER, versions BLOB, checksum BLOB, names BLOB"
 _TABLES = (
     "meta (word TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID",
@@ -47,7 +47,7 @@ class Head(NamedTuple):
     """A page of records without these: what is enough where nothing has changed.
 
     `seal` is in the first page of a directory (its `first` is empty) and stands for what the whole directory showed;
-    `length` counts the records, `versions` are packed, `hidden` the packed positions of those not to be seen.
+    `length` counts the records, `versions` are packed.
     """
 
     directory: bytes
@@ -55,7 +55,6 @@ class Head(NamedTuple):
     length: int
     seal: bytes
     versions: bytes
-    hidden: bytes
 
 
 class Sidecar:
@@ -106,30 +105,30 @@ class Sidecar:
     def heads(self) -> Iterator[Head]:
         """Of all pages of records, those of a directory together and in order."""
         with trouble():
-            select = "SELECT directory, first, count, seal, versions, hidden FROM page ORDER BY directory, first"
+            select = "SELECT directory, first, count, seal, versions FROM page ORDER BY directory, first"
             yield from map(Head._make, self._database.execute(select))
 
     def heads_of(self, directory: bytes) -> list[Head]:
-        select = "SELECT directory, first, count, seal, versions, hidden FROM page WHERE directory = ? ORDER BY first"
+        select = "SELECT directory, first, count, seal, versions FROM page WHERE directory = ? ORDER BY first"
         return [Head._make(row) for row in self._run(select, (directory,))]
 
     def records(self, directory: bytes, first: bytes) -> Records:
         """One page of records."""
-        select = "SELECT versions, hidden, checksum, body FROM page WHERE directory = ? AND first = ?"
+        select = "SELECT versions, checksum, body FROM page WHERE directory = ? AND first = ?"
         rows = self._run(select, (directory, first))
         if not rows:
             raise Damaged("a page of records is missing")
-        ((versions, hidden, checksum, body),) = rows
-        _check(checksum, b"page", directory, first, versions, hidden, body)
+        ((versions, checksum, body),) = rows
+        _check(checksum, b"page", directory, first, versions, body)
         with trouble():
             return unpack(body, versions)
 
     def store(self, directory: bytes, first: bytes, seal: bytes, records: Records) -> None:
         """Keep a page of records."""
-        versions, hidden, body = packed(records.versions), packed_positions(records.hidden), pack(records)
-        checksum = _checksum(b"page", directory, first, versions, hidden, body)
-        row = (directory, first, len(records.names), seal, versions, hidden, checksum, body)
-        self._run("INSERT OR REPLACE INTO page VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        versions, body = packed(records.versions), pack(records)
+        checksum = _checksum(b"page", directory, first, versions, body)
+        row = (directory, first, len(records.names), seal, versions, checksum, body)
+        self._run("INSERT OR REPLACE INTO page VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
     def set_seal(self, directory: bytes, seal: bytes) -> None:
         self._run("UPDATE page SET seal = ? WHERE directory = ? AND first = x''", (seal, directory))
@@ -260,11 +259,6 @@ def _check_schema(database: sqlite3.Connection) -> None:
         )
     if schema < 1:
         raise ValueError("has no version")
-
-
-def packed_positions(positions: Sequence[int]) -> bytes:
-    """Positions among records; nothing where there are none."""
-    return array("I", positions).tobytes() if positions else b""
 
 
 def _checksum(*parts: bytes | int) -> bytes:

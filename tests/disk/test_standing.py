@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aefsync.core.members import Encounter, Mark, Member, Memory, State
+from aefsync.core.version import Dot
+from aefsync.disk.standing import AUTHOR, disproves, marks_of, members_of, met_of, standing_of, with_marks, with_memory
+
+MARKS = tuple(Mark(counter, counter.to_bytes(8)) for counter in range(1, 400))
+MEMBERS = (
+    Member("a" * 32, "näme", 2, State.LEFT, (Dot(bytes(16), 3), Dot(b"b" * 16, 1 << 62)), 5, b"c" * 16),
+    Member("b" * 32),
+)
+MET = (Encounter("b" * 32, Mark(7, b"12345678"), 2),)
+
+
+def test_what_a_session_leaves_comes_back() -> None:
+    words = {AUTHOR: b"a" * 16, **with_marks(MARKS[:3], ()), **with_memory({}, Memory(MEMBERS, MET))}
+    standing = standing_of(words, "d" * 32)
+    assert standing == ("d" * 32, b"a" * 16, MARKS[2], MEMBERS, MET)
+    brief = standing_of(words, "d" * 32, is_brief=True)
+    assert brief == ("d" * 32, b"a" * 16, MARKS[2], (), ())
+    assert standing_of({}, "d" * 32) is None
+
+
+def test_the_last_encounter_with_a_member_counts() -> None:
+    words = with_memory({}, Memory(MEMBERS, MET))
+    later = Encounter("b" * 32, Mark(9, b"abcdefgh"), 4)
+    other = Encounter("c" * 32, Mark(1, b"abcdefgh"), 4)
+    assert met_of(with_memory(words, Memory((), (other, later)))) == (later, other)
+    assert members_of(with_memory(words, Memory((), ()))) == ()
+
+
+def test_marks_that_no_member_can_have_are_let_go_of() -> None:
+    kept = marks_of(with_marks(MARKS, [Encounter("b" * 32, Mark(1, bytes(8)), 5)]))
+    assert kept[0] == MARKS[4]
+    assert kept[1:] == MARKS[-256:]
+
+
+@given(st.integers(1, 450), st.booleans())
+def test_a_mark_that_was_never_left_disproves(counter: int, is_own: bool) -> None:
+    claim = Mark(counter, counter.to_bytes(8) if is_own else b"another!")
+    assert disproves(MARKS, claim) == (not is_own or counter > len(MARKS))
+
+
+def test_of_what_is_older_than_all_that_is_kept_nothing_is_told() -> None:
+    assert not disproves(MARKS[-256:], Mark(1, b"another!"))
+    assert not disproves(MARKS, Mark(0, bytes(8)))
+    assert disproves((), Mark(1, b"another!"))
+
+
+@pytest.mark.parametrize("words", [{"members": b"[[1]]"}, {"members": b"{"}, {"met": b"[3]"}, {"marks": b"123"}])
+def test_damage_is_noticed(words: dict[str, bytes]) -> None:
+    with pytest.raises(ValueError):
+        standing_of({AUTHOR: b"a" * 16, **words}, "d" * 32)
