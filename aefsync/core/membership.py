@@ -50,8 +50,11 @@ def without(members: Members, member: Member, state: State) -> Members:
 
 
 def joined(members: Members, replica: str, author: bytes) -> Members:
-    """The map with the replica of this id in it, also where it had left; one that is forgotten stays so."""
+    """The map with the replica of this id in it, also where it had left; raises `ValueError` where it was forgotten: what
+    it holds may be what all others have deleted since."""
     known = next((each for each in members if each.id == replica), Member(replica))._replace(author=author)
+    if known.state is State.FORGOTTEN:
+        raise ValueError(f"replica {replica[:8]} was forgotten: it can join only as a new one, without its .aefsync/")
     if known.state is State.LEFT:
         known = known._replace(state=State.ACTIVE, incarnation=known.incarnation + 1)
     return _with(members, known)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from aefsync.core.action import Act, Action
 from aefsync.core.copies import Copies, Take, Way, are_meant, prune, resolve
 from aefsync.core.entry import Entry, Kind
-from aefsync.core.members import Members, Standing, merge_members
+from aefsync.core.members import Members, merge_members
 from aefsync.core.membership import named
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Monitor, Scan
@@ -33,15 +33,11 @@ ACTIONS = 512
 
 
 class Found(NamedTuple):
-    """The conflict copies of each replica, what the sidecars say, and trouble with looking."""
+    """The conflict copies of each replica, who takes part, and trouble with looking."""
 
     copies: tuple[tuple[Copies, ...], ...]
-    standings: tuple[Standing, ...]
+    members: Members
     problems: tuple[tuple[int, Problem], ...]
-
-    @property
-    def members(self) -> Members:
-        return merge_members(each.members for each in self.standings)
 
     def by(self, entry: Entry) -> str:
         """What the replica is called whose version an entry is (empty: nobody knows)."""
@@ -145,7 +141,7 @@ def _find(session: Session, common: Request) -> Found:
     scans = session.each(lambda n, replica: replica.scan(scan._replace(versions=standings[n] is not None)))
     copies = tuple(session.each(lambda _, replica: find_copies(replica)))
     problems = tuple((number, problem) for number, scanned in enumerate(scans) for problem in scanned.problems)
-    return Found(copies, tuple(filter(None, standings)), problems)
+    return Found(copies, merge_members(each.members for each in standings if each is not None), problems)
 
 
 def _meant(own: Sequence[Copies], paths: Sequence[RelPath]) -> tuple[Copies, ...]:

@@ -53,8 +53,8 @@ def _begin(session: Session, number: int, replica: RemoteReplica, name: str) -> 
     if standing is None:
         reason = "whoever serves it lets nothing be changed" if opened.read_only else "it keeps no history"
         raise AefsyncError(f"{session.locations[number].text}: {reason}")
-    members = joined(standing.members, standing.id, standing.author)
     try:
+        members = joined(standing.members, standing.id, standing.author)
         members = with_name(members, standing.id, name) if name else members
     except ValueError as error:
         raise UsageError(str(error)) from None

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from typing import ParamSpec, TypeVar
 
 from aefsync.core.members import Member, Members, Memory, Standing, State, merge_members
-from aefsync.core.membership import named, with_name, without
+from aefsync.core.membership import joined, named, with_name, without
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Monitor, Scan
 from aefsync.core.version import is_covered, merge
@@ -52,7 +52,8 @@ def _add(common: Request, name: str, location: str, monitor: Monitor) -> Iterato
         own, other = standing_of(session, 0), standing_of(session, 1)
         if own.id == other.id:
             raise UsageError(f"{location}: the same replica, or a copy of it: the next repair tells them apart")
-        members = _said(with_name, merge_members([own.members, other.members]), other.id, name)
+        known = _said(joined, merge_members([own.members, other.members]), other.id, other.author)
+        members = _said(with_name, known, other.id, name)
         _remember(session, members)
         contacts = Contacts(common.state_dir)
         place = session.opened[1].root if session.locations[1].login is None else os.fsencode(location)

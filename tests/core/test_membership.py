@@ -70,5 +70,5 @@ def test_a_replica_that_left_joins_again() -> None:
     assert by_id(merge_members([again, left]))[B].state is State.ACTIVE
     assert joined(again, B, b"") == again
     assert by_id(joined(MEMBERS, "d" * 32, b"x"))["d" * 32] == Member("d" * 32, author=b"x")
-    forgotten = without(MEMBERS, MEMBERS[1], State.FORGOTTEN)
-    assert joined(forgotten, B, b"") == forgotten
+    with pytest.raises(ValueError, match="bbbbbbbb was forgotten"):
+        joined(without(MEMBERS, MEMBERS[1], State.FORGOTTEN), B, b"")

@@ -86,6 +86,8 @@ def test_a_group_from_its_beginning_to_its_end(engine: Threads, roots: list[Path
     assert members(list(forget(request(state, a), "nas", Silent()))) == [("nas", "", State.FORGOTTEN, False)]
     with pytest.raises(UsageError, match="no member is called 'nas'"):
         list(forget(request(state, a), "nas", Silent()))
+    with pytest.raises(UsageError, match="was forgotten: it can join only as a new one"):
+        list(add_member(request(state, a), "nas", str(b), Silent()))
     with pytest.raises(UsageError, match="is this replica itself"):
         list(forget(request(state, a), "laptop", Silent()))
 
