@@ -30,8 +30,8 @@ def init(
 ) -> int:
     """Have replicas remember what they hold from now on.
 
-    The first repair does it, too; beforehand it tells apart what was there before and what changed since. A set gives
-    its replicas their names.
+    The first repair does it, too; beforehand it tells apart what was there before and what changed since. Everything
+    is read once. A set gives its replicas their names.
     """
     chosen = replicas(ctx, roots)
     if name is not None and len(chosen.locations) != 1:
