@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aefsync.core.ports import Access, Scan
+from aefsync.core.problem import Problem
+from aefsync.core.version import FOUND
+from aefsync.core.writing import Durability
+from aefsync.disk.filesystem import LOCAL, REMOTE
+from aefsync.disk.home import Home, open_home
+from aefsync.disk.sidecar import Damaged, Sidecar
+from aefsync.disk.sidecar_file import open_for_reading, open_for_writing
+from aefsync.errors import GuardError, RootError
+from tests.disk.rememberer import VERSIONS, Rememberer
+
+OLD = 10**18
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Iterator[Rememberer]:
+    root = Rememberer(tmp_path / "root")
+    yield root
+    root.close()
+
+
+@pytest.fixture
+def locked(root: Rememberer) -> Iterator[Home]:
+    home = open_home(root.root, create=True)
+    assert home is not None
+    home.lock("test")
+    yield home
+    home.close()
+
+
+def written(locked: Home) -> Sidecar:
+    return open_for_writing(locked, LOCAL, Durability.BATCH)
+
+
+def furnished(root: Rememberer) -> bytes:
+    """A root with a past; the bytes of its sidecar."""
+    for number in range(40):
+        root.write(b"d%d/file-%d" % (number % 4, number), b"%d" % number, mtime_ns=OLD)
+    root.see()
+    root.write(b"d0/file-0", b"edited")
+    root.remove(b"d1/file-1")
+    root.see()
+    return root.bytes_of_sidecar()
+
+
+def check_set_aside(root: Rememberer, problem: Problem, damaged: bytes) -> None:
+    assert problem.path == b".aefsync/sidecar.db"
+    assert "joins as a new one" in problem.reason
+    (aside,) = (root.path / ".aefsync").glob("sidecar.db.damaged-*[0-9]")
+    assert aside.read_bytes() == damaged
+    assert set(root.versions.values()) == {FOUND}
+    assert root.graves == {}
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "head", "other"])
+def test_a_damaged_sidecar_is_set_aside(root: Rememberer, damage: str) -> None:
+    whole = furnished(root)
+    damaged = {"empty": b"", "cut": whole[:9000], "head": b"x" * 100 + whole[100:], "other": b"no database\n" * 999}
+    root.place_of_sidecar.write_bytes(damaged[damage])
+    (problem,) = root.see().problems
+    check_set_aside(root, problem, damaged[damage])
+    scanned = root.see()
+    assert scanned.problems == ()
+    assert scanned.standing is not None
+    assert scanned.standing.mark.counter == 0
+
+
+@pytest.mark.parametrize("page", range(12))
+def test_no_damage_goes_unnoticed_where_it_matters(root: Rememberer, page: int) -> None:
+    whole = furnished(root)
+    versions, graves = root.versions, root.graves
+    at = page * 8192 + 4096
+    if at >= len(whole):
+        at = len(whole) - 100
+    damaged = whole[: at - 2000] + bytes(byte ^ 0x55 for byte in whole[at - 2000 : at + 4000]) + whole[at + 4000 :]
+    root.place_of_sidecar.write_bytes(damaged)
+    problems = root.see(VERSIONS._replace(ignore_index=True)).problems
+    if problems:
+        check_set_aside(root, problems[0], damaged)
+    else:
+        assert (root.versions, root.graves) == (versions, graves)
+
+
+def test_a_session_that_only_reads_leaves_a_damaged_one_where_it_is(root: Rememberer) -> None:
+    furnished(root)
+    root.place_of_sidecar.write_bytes(b"no database")
+    (problem,) = root.see(access=Access.READ).problems
+    assert problem.reason.endswith("this replica joins as a new one")
+    assert root.place_of_sidecar.read_bytes() == b"no database"
+
+
+def test_a_directory_in_its_place_is_damage(root: Rememberer) -> None:
+    furnished(root)
+    root.place_of_sidecar.unlink()
+    root.place_of_sidecar.mkdir()
+    (problem,) = root.see().problems
+    assert "is no regular file" in problem.reason
+    assert root.place_of_sidecar.is_file()
+
+
+@pytest.mark.parametrize("access", [Access.WRITE, Access.READ])
+def test_one_of_a_newer_program_stops_the_run(root: Rememberer, access: Access) -> None:
+    furnished(root)
+    database = sqlite3.connect(root.place_of_sidecar)
+    database.execute("PRAGMA user_version = 2")
+    database.close()
+    newer = root.place_of_sidecar.read_bytes()
+    with pytest.raises(GuardError, match="newer aefsync"):
+        root.see(access=access)
+    assert root.bytes_of_sidecar() == newer
+    root.see(Scan(), access)  # where versions do not count it is nobody's business
+    assert root.bytes_of_sidecar() == newer
+
+
+def test_a_file_that_somebody_else_has_locked_is_no_damage(locked: Home) -> None:
+    sidecar = written(locked)
+    place = locked.path_to("sidecar.db")
+    assert place is not None
+    other = sqlite3.connect(place, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    sidecar._database.execute("PRAGMA busy_timeout = 0")
+    with pytest.raises(RootError, match=r"sidecar\.db: database is locked"), sidecar.transaction():
+        pass
+    other.close()
+    with sidecar.transaction():
+        sidecar.set_words({"a": b"1"})
+    sidecar.close()
+
+
+def test_a_transaction_is_all_or_nothing(locked: Home) -> None:
+    sidecar = written(locked)
+
+    def fail() -> None:
+        with sidecar.transaction():
+            sidecar.set_words({"a": b"1"})
+            with sidecar.transaction():
+                sidecar.set_words({"b": b"1"})
+            raise Damaged
+
+    with pytest.raises(Damaged):
+        fail()
+    assert sidecar.words() == {}
+    sidecar.close()
+
+
+@pytest.mark.parametrize(("file_system", "journal"), [(LOCAL, "wal"), (REMOTE, "truncate")])
+def test_memory_is_shared_only_where_one_machine_has_the_file(locked: Home, file_system: object, journal: str) -> None:
+    sidecar = open_for_writing(locked, file_system, Durability.BATCH)  # type: ignore[arg-type]
+    assert sidecar._database.execute("PRAGMA journal_mode").fetchone() == (journal,)
+    assert sidecar._database.execute("PRAGMA synchronous").fetchone() == (2,)
+    sidecar.close()
+    hasty = open_for_writing(locked, file_system, Durability.NONE)  # type: ignore[arg-type]
+    assert hasty._database.execute("PRAGMA synchronous").fetchone() == (0,)
+    hasty.close()
+
+
+def test_reading_creates_and_changes_nothing(root: Rememberer) -> None:
+    furnished(root)
+    before = {name: (root.path / ".aefsync" / name).stat().st_mtime_ns for name in os.listdir(root.path / ".aefsync")}
+    root.write(b"new", b"1")
+    root.see(access=Access.READ)
+    assert root.versions[b"new"] != FOUND
+    root.replica.close()
+    after = {name: (root.path / ".aefsync" / name).stat().st_mtime_ns for name in os.listdir(root.path / ".aefsync")}
+    assert after == before
+
+
+def test_what_an_interrupted_run_had_committed_is_read(root: Rememberer, locked: Home) -> None:
+    sidecar = written(locked)
+    with sidecar.transaction():
+        sidecar.set_words({"a": b"1"})
+    folder = root.path / ".aefsync"
+    for name in ("sidecar.db", "sidecar.db-wal"):
+        shutil.copy(folder / name, folder / f"copy-{name}")
+    sidecar.close()
+    for name in ("sidecar.db", "sidecar.db-wal"):
+        os.rename(folder / f"copy-{name}", folder / name)
+    before = sorted(os.listdir(folder))
+    reading = open_for_reading(locked)
+    assert reading is not None
+    assert reading.words() == {"a": b"1"}
+    reading.close()
+    assert sorted(os.listdir(folder)) == before
+
+
+def test_what_a_run_at_work_has_committed_is_read(root: Rememberer, locked: Home) -> None:
+    sidecar = written(locked)
+    sidecar.set_words({"a": b"1"})
+    other = open_home(root.root, create=False)
+    assert other is not None
+    assert other.is_busy
+    reading = open_for_reading(other)
+    assert reading is not None
+    assert reading.words() == {"a": b"1"}
+    reading.close()
+    sidecar.close()
+    other.close()
+
+
+def test_there_is_none_before_the_first_session(root: Rememberer, locked: Home) -> None:
+    assert open_for_reading(locked) is None
+    assert not (root.path / ".aefsync" / "sidecar.db").exists()
+
+
+def test_an_entry_takes_little_room(root: Rememberer) -> None:
+    for number in range(3000):
+        root.write(
+            b"dir-%03d/some-file-%06d.txt" % (number % 100, number * 7919), b"%d" % number, mtime_ns=OLD + number**5
+        )
+    root.see()
+    assert len(root.bytes_of_sidecar()) < 120 * 3100

@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aefsync.core.path import RelPath
+from aefsync.core.ports import Access, Scan
+from aefsync.core.problem import ROT, SUSPECT, Problem
+from aefsync.core.version import FOUND
+from aefsync.disk import listing, records
+from tests.disk.ground import pass_the_step, unprivileged
+from tests.disk.rememberer import VERSIONS, Model, Rememberer, is_below
+
+OLD = 10**18
+NAMES = [b"a", b"b", b"d", b"d/a", b"d/b", b"d/c", b"d/e/f", b"e/x.tmp", b"e/y", b"f.tmp"]
+EDITS = st.tuples(st.sampled_from(["write", "touch", "chmod", "remove", "directory"]), st.sampled_from(NAMES))
+SCANS = st.sampled_from(
+    [
+        VERSIONS,
+        VERSIONS,
+        VERSIONS._replace(rules=("*.tmp",)),
+        VERSIONS._replace(paths=(RelPath(b"d"),)),
+        VERSIONS._replace(ignore_index=True),
+    ]
+)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Iterator[Rememberer]:
+    root = Rememberer(tmp_path / "root")
+    yield root
+    root.close()
+
+
+def carry_out(root: Rememberer, edit: str, path: bytes, number: int) -> None:
+    """Edit something, as far as it is there."""
+    place = root.place(path)
+    above = os.path.dirname(place)
+    if edit == "remove":
+        if os.path.lexists(place):
+            root.remove(path)
+        return
+    while not os.path.isdir(above):
+        if os.path.lexists(above):
+            os.unlink(above)
+        above = os.path.dirname(above)
+    if edit == "directory" or (edit == "write" and os.path.isdir(place)):
+        if os.path.lexists(place):
+            root.remove(path)
+        os.makedirs(place)
+    elif edit == "write":
+        root.write(path, b"%d" % number, mtime_ns=OLD + number)
+    elif os.path.lexists(place):
+        os.utime(place, ns=(OLD, OLD + number)) if edit == "touch" else os.chmod(place, 0o700 + number % 64)
+
+
+def sees(scan: Scan, path: bytes) -> bool:
+    if scan.rules and path.endswith(b".tmp"):
+        return False
+    return not scan.paths or any(is_below(path, top) for top in scan.paths)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@given(st.lists(st.tuples(st.lists(EDITS, max_size=4), SCANS, st.booleans()), min_size=2, max_size=5))
+def test_scans_are_judged_as_a_simple_model_judges_them(
+    monkeypatch: pytest.MonkeyPatch, sessions: list[tuple[list[tuple[str, bytes]], Scan, bool]]
+) -> None:
+    # Small pages, cut at different places.
+    monkeypatch.setattr(records, "ROWS", 2)
+    monkeypatch.setattr(listing, "ROWS", 3)
+    with tempfile.TemporaryDirectory() as folder:
+        root, model, number = Rememberer(Path(folder) / "root"), Model(), 0
+        for name in NAMES:
+            carry_out(root, "write", name, number := number + 1)
+        root.see()
+        model.judge(list(root.entries.values()), bytes(16), lambda path: True)
+        for edits, scan, is_hypothetical in sessions:
+            for edit, path in edits:
+                carry_out(root, edit, path, number := number + 1)
+            if is_hypothetical:
+                root.see(scan, Access.READ)
+            scanned = root.see(scan)
+            assert scanned.standing is not None
+            found = list(root.entries.values())
+            model.judge(found, scanned.standing.author, lambda path, scan=scan: sees(scan, path))
+            assert root.versions == model.versions(found)
+            assert root.graves == model.graves(lambda path, scan=scan: sees(scan, path))
+            assert scanned.standing.mark.counter == model.counter
+        root.close()
+
+
+def test_a_second_scan_writes_nothing(root: Rememberer) -> None:
+    for number in range(20):
+        root.write(b"d%d/x" % (number % 3), b"%d" % number, mtime_ns=OLD)
+        root.write(b"e/%d" % number, b"%d" % number)
+    first = root.see()
+    before = root.bytes_of_sidecar()
+    assert root.see().history == first.history
+    assert root.bytes_of_sidecar() == before
+    root.write(b"e/3", b"edited")
+    edited = root.see()
+    before = root.bytes_of_sidecar()
+    assert root.see().history == edited.history != first.history
+    assert root.bytes_of_sidecar() == before
+
+
+def test_an_unchanged_directory_is_not_looked_into(root: Rememberer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(30):
+        root.write(b"d%d/x" % number, b"1", mtime_ns=OLD)
+    pass_the_step()
+    root.see()
+    root.write(b"d7/x", b"edited", mtime_ns=OLD)
+    pass_the_step()
+    loaded = []
+    from aefsync.disk.sidecar import Sidecar
+
+    load = Sidecar.records
+    monkeypatch.setattr(
+        Sidecar, "records", lambda self, directory, first: loaded.append(directory) or load(self, directory, first)
+    )
+    root.see()
+    assert set(loaded) == {b"d7\0"}
+
+
+def test_the_first_scan_may_find_nothing(root: Rememberer) -> None:
+    root.see()
+    root.write(b"a", b"1")
+    scanned = root.see()
+    assert scanned.standing is not None
+    assert root.versions[b"a"] != FOUND
+    assert scanned.standing.mark.counter == 1
+
+
+def test_what_is_read_later_is_remembered_with_its_content(root: Rememberer) -> None:
+    root.write(b"a", b"1", mtime_ns=OLD)
+    root.see(reads=False)
+    root.replica.read_unread((), None)
+    root.write(b"b", b"2", mtime_ns=OLD)
+    os.rename(root.place(b"b"), root.place(b"a"))
+    root.see(reads=False)
+    assert root.versions[b"a"] != FOUND
+
+
+def test_where_nobody_can_look_nothing_is_gone() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        root = Rememberer(Path(folder) / "root")
+        root.write(b"d/a", b"1")
+        root.write(b"e/b", b"1")
+        with unprivileged(root):
+            root.see()
+            os.chmod(root.place(b"d"), 0)
+            assert [problem.path for problem in root.see().problems] == [b"d"]
+            assert root.graves == {}
+            os.chmod(root.place(b"d"), 0o755)
+            root.see()
+        assert root.versions.keys() == {b"d", b"d/a", b"e", b"e/b"}
+        assert root.versions[b"d/a"] == FOUND
+        assert root.graves == {}
+        root.close()
+
+
+def test_what_another_kind_of_file_took_the_place_of_is_not_gone(root: Rememberer) -> None:
+    root.write(b"a", b"1")
+    root.see()
+    root.remove(b"a")
+    os.mkfifo(root.place(b"a"))
+    root.see()
+    assert root.graves == {}
+    root.remove(b"a")
+    root.see()
+    assert set(root.graves) == {b"a"}
+
+
+def test_what_went_while_filters_left_it_out_is_gone_when_they_no_longer_do(root: Rememberer) -> None:
+    root.write(b"d/a.tmp", b"1")
+    root.write(b"d/b", b"1")
+    root.see()
+    root.see(VERSIONS._replace(rules=("*.tmp",)))
+    root.remove(b"d/a.tmp")
+    root.see(VERSIONS._replace(rules=("*.tmp",)))
+    assert root.graves == {}
+    root.see()
+    assert set(root.graves) == {b"d/a.tmp"}
+
+
+def test_a_file_that_is_there_after_all_is_not_gone(root: Rememberer, monkeypatch: pytest.MonkeyPatch) -> None:
+    root.write(b"d/a", b"1")
+    root.write(b"d/b", b"1")
+    root.see()
+    names = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda fd: [name for name in names(fd) if name != "a"])
+    root.see()
+    assert root.graves == {}
+    monkeypatch.undo()
+    root.see()
+    assert root.graves == {}
+    assert set(root.versions.values()) == {FOUND}
+
+
+def damage(root: Rememberer, path: bytes, data: bytes) -> None:
+    """Change bytes in place, and put the mtime back; the ctime cannot be."""
+    seen = os.stat(root.place(path))
+    with open(root.place(path), "r+b") as file:
+        file.write(data)
+    os.utime(root.place(path), ns=(seen.st_atime_ns, seen.st_mtime_ns))
+
+
+def test_a_suspect_keeps_its_version_and_is_reported(root: Rememberer) -> None:
+    root.write(b"d/a", b"12345", mtime_ns=OLD)
+    pass_the_step()
+    root.see()
+    damage(root, b"d/a", b"123x5")
+    for _ in range(2):
+        scanned = root.see()
+        assert scanned.problems == (Problem(b"d/a", SUSPECT, subtree=True),)
+        assert root.versions[b"d/a"] == FOUND
+        assert scanned.standing is not None
+        assert scanned.standing.mark.counter == 0
+    damage(root, b"d/a", b"12345")
+    assert root.see().problems == ()
+
+
+def test_rot_keeps_its_version_and_is_reported(root: Rememberer, monkeypatch: pytest.MonkeyPatch) -> None:
+    root.write(b"a", b"12345", mtime_ns=OLD)
+    pass_the_step()
+    root.see()
+    seen = os.stat(root.place(b"a"))
+    damage(root, b"a", b"123x5")
+    now = os.stat(root.place(b"a")).st_ctime_ns
+    pack = listing._pack
+
+    def as_before(stats: list[os.stat_result], *, stable: bool) -> bytes:
+        return pack(stats, stable=stable).replace(now.to_bytes(8, "little"), seen.st_ctime_ns.to_bytes(8, "little"))
+
+    monkeypatch.setattr(listing, "_pack", as_before)
+    monkeypatch.setattr("aefsync.disk.hashing.unchanged", lambda fd, seen: True)
+    scanned = root.see(VERSIONS._replace(ignore_index=True))
+    assert scanned.problems == (Problem(b"a", ROT, subtree=True),)
+    assert root.versions[b"a"] == FOUND
+
+
+def test_an_edit_within_a_tick_of_the_clock_is_an_edit(root: Rememberer) -> None:
+    root.write(b"a", b"12345", mtime_ns=OLD)
+    root.see()
+    root.write(b"a", b"123x5", mtime_ns=OLD + 1)
+    root.see()
+    assert root.versions[b"a"] != FOUND
+
+
+def test_a_damaged_page_is_noticed_when_it_is_needed(root: Rememberer) -> None:
+    root.write(b"d/a", b"1")
+    root.write(b"b", b"1")
+    root.see()
+    root.ask("SELECT 1")
+    import sqlite3
+
+    database = sqlite3.connect(root.place_of_sidecar)
+    database.execute("UPDATE page SET body = x'00' WHERE directory = x'6400'")
+    database.commit()
+    database.close()
+    assert root.see().problems == ()
+    root.write(b"d/new", b"2")
+    (problem,) = root.see().problems
+    assert problem.path == b".aefsync/sidecar.db"
+    assert "set aside as sidecar.db.damaged-run" in problem.reason
+    assert set(root.versions.values()) == {FOUND}
+    assert [each.name for each in (root.path / ".aefsync").glob("sidecar.db.damaged-*")]
+    assert root.see().problems == ()
