@@ -17,7 +17,7 @@ from typing import NamedTuple
 from aefsync.core.version import Vector, least, merge
 
 MAX_ABSENCE_S = 90 * 86_400
-"""After so long without a session a member is no longer waited for."""
+"""A member that the others meet without for so long is no longer waited for."""
 MOST_MEMBERS = 4096
 LONGEST_NAME = 64
 """Characters of what a member is called."""
@@ -69,10 +69,19 @@ def merge_members(maps: Iterable[Members]) -> Members:
     return tuple(merged[each] for each in sorted(merged))
 
 
-def watermark(members: Members, now_s: int, max_absence_s: int = MAX_ABSENCE_S) -> Vector:
+def watermark(members: Members, max_absence_s: int = MAX_ABSENCE_S) -> Vector:
     """What all members have seen that are still waited for; nothing where there are none."""
-    active = [each for each in members if each.state is State.ACTIVE]
-    return least([each.seen for each in active if not each.last_s or now_s - each.last_s <= max_absence_s])
+    return least([each.seen for each in awaited(members, max_absence_s)])
+
+
+def awaited(members: Members, max_absence_s: int = MAX_ABSENCE_S) -> Members:
+    """The members for which tombstones are kept.
+
+    A member is absent while others meet without it: a group that rests as a whole forgets nothing.
+    """
+    newest_s = max((each.last_s for each in members), default=0)
+    active = (each for each in members if each.state is State.ACTIVE)
+    return tuple(each for each in active if not each.last_s or newest_s - each.last_s <= max_absence_s)
 
 
 def after_session(members: Members, present: Mapping[str, Vector], now_s: int) -> Members:

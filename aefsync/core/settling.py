@@ -6,6 +6,8 @@ nothing.  The **heads** are the versions that no other one follows.
     heads                                        verdict
     one, an entry                                that one
     tombstones only                              the path goes
+    one, of a replica that was away for so long  the path goes, if all others have seen that version: its tombstone is
+                                                 no longer kept
     entries of equal content (and tombstones)    the content; the vectors merged, and of metadata the older mtime
     entries of different content                 a conflict, settled by the policy that holds for the path
     files of one size and mtime among these      left standing, unless three or more decide it: one may be damaged
@@ -27,11 +29,13 @@ from aefsync.core.metadata import Aspects
 from aefsync.core.path import RelPath
 from aefsync.core.policy import Policy, PolicyKind
 from aefsync.core.verdict import Remove, Rules, Stand, Take, Versions, Why, at, by_content, is_clash
-from aefsync.core.version import FOUND, Order, Vector, Version, explicit, merge, minted, order
+from aefsync.core.version import FOUND, Order, Vector, Version, explicit, is_covered, merge, minted, order
 
 _PAIR = 2
 _NEITHER: Graves = (None, None)
 _MAJORITY_OF = 3
+RETURNED = "returned"
+"""The reason of what is removed where it came back, as it was deleted meanwhile."""
 PREFERRED = "preferred"
 """The reason of a verdict that is an edit."""
 
@@ -48,6 +52,8 @@ class Conflict(NamedTuple):
 def settle(path: RelPath, entries: Versions, graves: Graves, rules: Rules) -> Take | Remove | Stand | Conflict:
     """The verdict on one path, what is above and below it left out of account."""
     holders = [i for i, entry in enumerate(entries) if entry is not None]
+    if rules.returned and not graves and rules.returned >= set(holders) and _is_buried(entries, holders, rules):
+        return _removed(at(entries, holders[0]).version or FOUND, rules, RETURNED)
     if len(holders) == 1 and not graves:
         return Take(holders[0], "missing", at(entries, holders[0]).version)
     if len(entries) == _PAIR and (later := _in_turn(entries, graves)) is not None:
@@ -114,8 +120,18 @@ def _buried(graves: Graves, heads: Sequence[int], rules: Rules) -> Remove | Stan
     return _removed(merged, rules)
 
 
-def _removed(version: Version, rules: Rules) -> Remove | Stand:
-    return Stand(Why.KEPT) if rules.no_delete else Remove("deleted", version)
+def _removed(version: Version, rules: Rules, reason: str = "deleted") -> Remove | Stand:
+    return Stand(Why.KEPT) if rules.no_delete else Remove(reason, version)
+
+
+def _is_buried(entries: Versions, holders: Sequence[int], rules: Rules) -> bool:
+    """Whether all others have seen what only those have that came back, and do not have it: its tombstone is gone.
+
+    (Never the other way round: who came back and lacks something was not there when it came.)
+    """
+    versions = [at(entries, i).version or FOUND for i in holders]
+    seen = all(version.vector and is_covered(version.vector, rules.watermark) for version in versions)
+    return seen and len(holders) < len(entries) - len(set(rules.returned) - set(holders))
 
 
 def _merged(entries: Versions, known: Mapping[int, Vector], heads: Sequence[int]) -> Vector:
@@ -131,12 +147,16 @@ def _author(entries: Versions, replicas: Sequence[int]) -> bytes:
 
 
 def oldest(entries: Versions, replicas: Sequence[int], aspects: Aspects) -> int:
-    """Among versions of equal content, the older mtime (the later one is that of a copy), then the larger mode."""
+    """Among versions of equal content, the older mtime (the later one is that of a copy), then the larger mode.
 
-    def rank(replica: int) -> tuple[int, int, bytes]:
+    What else counts where it is asked for is no part of versions: there the metadata that was set last.
+    """
+
+    def rank(replica: int) -> tuple[int, int, int, bytes]:
         entry = at(entries, replica)
         timed = entry.kind is not Kind.DIRECTORY and aspects.times
-        return (entry.mtime_ns if timed else 0, -entry.mode, entry.extra.canonical if entry.extra else b"")
+        head = (entry.mtime_ns if timed else 0, -entry.mode)
+        return (*head, 0, b"") if entry.extra is None else (*head, -entry.ctime_ns, entry.extra.canonical)
 
     return min(replicas, key=rank)
 

@@ -10,7 +10,7 @@ from aefsync.core.entry import Entry, Kind
 from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.path import RelPath
 from aefsync.core.policy import Policies
-from aefsync.core.version import Dot, Version
+from aefsync.core.version import Dot, Vector, Version
 
 Versions = tuple[Entry | None, ...]
 
@@ -34,6 +34,10 @@ class Rules(NamedTuple):
     """the replicas that policies prefer, by what these call them"""
     dot: Dot | None = None
     """what is put into the vectors of verdicts that are edits"""
+    returned: frozenset[int] = frozenset()
+    """replicas that were away for so long, or restored from so long ago, that tombstones may be gone which they need"""
+    watermark: Vector = ()
+    """what all others have seen"""
     above: Collection[bytes] = ()
     """directories on the way to the chosen sub-trees, which are made where they are missing, and never deleted"""
 

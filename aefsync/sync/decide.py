@@ -104,6 +104,8 @@ def decide(session: Session, survey: Survey, request: RepairRequest, past: Past 
     latest_ns = time.time_ns() + max(0, *session.clocks_ahead_ns) + SKEW_NS
     rules = Rules(latest_ns, request.mirror, survey.aspects, request.no_delete)
     rules = rules._replace(policies=request.policies, preferred=request.preferred, above=survey.above)
+    if past is not None:
+        rules = rules._replace(returned=past.returned(survey.scans), watermark=past.watermark)
     _guard_roots(session, survey, request)
     census = _take_census(session, survey, request)
     if not request.mirror:

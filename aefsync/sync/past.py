@@ -14,6 +14,7 @@ from aefsync.core.members import (
     Standing,
     State,
     after_session,
+    awaited,
     merge_members,
     watermark,
 )
@@ -40,7 +41,7 @@ class Past:
     @property
     def watermark(self) -> Vector:
         """What all members have seen; nothing as long as somebody here is new."""
-        return () if None in self._standings else watermark(self.members, self._now_s)
+        return () if None in self._standings else watermark(self.members)
 
     def scan_of(self, common: Scan, number: int) -> Scan:
         """How one replica is scanned."""
@@ -52,6 +53,13 @@ class Past:
         for other in self._standings:
             if own is not None and other is not None and other is not own:
                 yield from (Encounter(other.id, met.mark) for met in other.met if met.id == own.id)
+
+    def returned(self, scans: Sequence[Scanned]) -> frozenset[int]:
+        """The replicas for which tombstones were not kept: they were away for long, or are older than they were."""
+        known, waited_for = ({each.id for each in members} for members in (self.members, awaited(self.members)))
+        unawaited = known - waited_for
+        away = {number for number, own in enumerate(self._standings) if own is not None and own.id in unawaited}
+        return frozenset(away | {number for number, scanned in enumerate(scans) if scanned.restored})
 
     def mint(self) -> Dot | None:
         """A new dot, of the first replica that may be written to; `None` where none may be."""

@@ -119,7 +119,7 @@ def least_seen(hosts: Sequence[Host]) -> Vector:
     """The watermark of a session."""
     if any(not host.members for host in hosts):
         return ()
-    return watermark(merge_members([host.members for host in hosts]), now_s=0)
+    return watermark(merge_members([host.members for host in hosts]))
 
 
 def meet(

@@ -38,9 +38,9 @@ PAIR = (Member(IDS[0], seen=(A3, B2), last_s=100), Member(IDS[1], seen=(A1, B2),
 
 
 def test_the_watermark_is_what_all_have_seen() -> None:
-    assert watermark(PAIR, 100) == (A1, B2)
-    assert watermark((), 100) == ()
-    assert watermark((*PAIR, Member("c" * 32)), 100) == ()
+    assert watermark(PAIR) == (A1, B2)
+    assert watermark(()) == ()
+    assert watermark((*PAIR, Member("c" * 32))) == ()
 
 
 def test_nobody_waits_for_those_who_are_gone() -> None:
@@ -50,8 +50,8 @@ def test_nobody_waits_for_those_who_are_gone() -> None:
         Member("c" * 32, last_s=1),
     ):
         now_s = MAX_ABSENCE_S + 2
-        assert watermark((*(each._replace(last_s=now_s) for each in PAIR), gone), now_s) == (A1, B2)
-    assert watermark((*PAIR, Member("c" * 32, last_s=1)), MAX_ABSENCE_S + 1) == ()
+        assert watermark((*(each._replace(last_s=now_s) for each in PAIR), gone)) == (A1, B2)
+    assert watermark((*PAIR, Member("c" * 32, last_s=1))) == ()
 
 
 def test_after_a_session_all_who_were_there_have_seen_the_same() -> None:

@@ -230,3 +230,24 @@ def test_names_swapped_are_swapped(trees: list[MemoryTree]) -> None:
     meet(a, b)
     assert files(b) == {b"x": b"y", b"y": b"content of x"}
     meet(a, b)
+
+
+def test_what_was_deleted_while_a_member_was_away_for_a_year_does_not_come_back(trees: list[MemoryTree]) -> None:
+    a, b, c = trees
+    meet(*trees)
+    for path in (b"gone", b"kept"):
+        a.write_file(path, path)
+    meet(*trees)
+    a.remove(b"gone")
+    year = 10 * A_DAY
+    for _ in range(3):
+        year += 120 * A_DAY
+        meet(a, b, now_s=year)
+    assert not a.sidecar.graves() and not b.sidecar.graves()  # type: ignore[union-attr]
+    c.write_file(b"new", b"made while away", mtime_ns=5)
+    b.write_file(b"newer", b"made here", mtime_ns=5)
+    meet(b, c, now_s=year)
+    assert set(files(c)) == set(files(b)) == {b"kept", b"new", b"newer"}
+    assert [bytes(path) for _, _, path in c.trash] == [b"gone"]
+    meet(a, c, now_s=year)
+    assert files(a) == files(c)
