@@ -45,6 +45,7 @@ from aefsync.core.conflict import conflict_name, original_name
 from aefsync.core.differences import Differences
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.lookalikes import maybe_moved, sizes_of
+from aefsync.core.metadata import Aspects
 from aefsync.core.path import PathError, RelPath
 from aefsync.core.verdict import (
     Decision,
@@ -89,6 +90,11 @@ class Decisions:
         stands = frozenset(each.path for each in self._ordered if isinstance(each.verdict, Stand))
         self._standing = stands | frozenset(rules.folded) | frozenset(rules.appeared)
         self._above = frozenset(parent for path in self._hidden for parent in _parents(path))
+
+    @property
+    def aspects(self) -> Aspects:
+        """The metadata that counts."""
+        return self._rules.aspects
 
     @property
     def firsts(self) -> Sequence[bytes]:

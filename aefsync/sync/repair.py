@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from aefsync.core.plan import Pass, Step
 from aefsync.core.ports import Access, Missing, Monitor
+from aefsync.core.step import Pass, Step
 from aefsync.core.verdict import Decision
 from aefsync.core.view import View
 from aefsync.sync.admission import Admission
@@ -118,6 +118,6 @@ def _step(outcome: Outcome, step: Step, read_only: frozenset[int]) -> Iterator[E
     if refused:
         yield LeftUndone(step.action, step.path, refused)
     if to:
-        yield Acted(step.action, step.path, step.origin, to, step.size, step.reason, step.old, step.is_directory)
+        yield Acted(step.action, step.path, step.origin, to, *step[5:])
         if step.action == "conflict_copy" and step.old is not None:
             yield Conflicted(step.old, "keep-both", None, step.path, "a directory is in its place")

@@ -178,7 +178,11 @@ class ApplyCall(Form, tag="apply"):
         following = iter(paths)
         actions = [r.action(next(following), next(following) if r.act is Act.MOVE else None) for r in self.rows]
         wanted = iter(with_extras([action.wanted for action in actions if action.wanted], self.extras))
-        return (tuple(action._replace(wanted=next(wanted)) if action.wanted else action for action in actions),)
+        completed = tuple(action._replace(wanted=next(wanted)) if action.wanted else action for action in actions)
+        for action in completed:
+            if action.act is Act.JOIN and action.wanted and RelPath(action.wanted.leader) == action.path:
+                raise ValueError("a path that is to be another name of itself")
+        return (completed,)
 
 
 class RecordCall(Empty, tag="record"): ...
