@@ -15,6 +15,7 @@ class Counting(NamedTuple):
     owner: Annotated[bool, option("--owner", says="Owner and group, by name where there is one.")] = False
     numeric_ids: Annotated[bool, option("--numeric-ids", says="Owner and group, by number.")] = False
     xattrs: Annotated[bool, option("-X", "--xattrs", says="Extended attributes; for root ACLs as well.")] = False
+    hard_links: Annotated[bool, option("-H", "--hard-links", says="Which names are one file (hard links).")] = False
     setid: Annotated[bool, option("--setid", says="Set-user-id, set-group-id and sticky bits.")] = False
 
 
@@ -26,6 +27,7 @@ def counted(common: Request, counting: Counting) -> Request:
             mode_bits=aspects.mode_bits | (SPECIAL if counting.setid else 0),
             owner=counting.owner or counting.numeric_ids,
             numeric_ids=counting.numeric_ids,
+            links=counting.hard_links,
             xattrs=Namespaces.ALL if counting.xattrs else Namespaces.NONE,
         )
     )

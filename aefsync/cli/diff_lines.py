@@ -54,6 +54,8 @@ def metadata_text(one: Entry, other: Entry, aspects: Aspects = PLAIN) -> str:
     parts += _owner_texts(one, other)
     if one.extra and other.extra and one.extra.xattrs != other.extra.xattrs:
         parts.append("xattrs")
+    if aspects.links and one.leader != other.leader:
+        parts.append(f"hard link {escape(one.leader) or '-'} {escape(other.leader) or '-'}")
     return ", ".join(parts)
 
 

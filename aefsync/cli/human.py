@@ -102,7 +102,8 @@ class Human:
             source = "" if event.source is None else label(event.source)
             slash = "/" if event.is_directory else ""
             old = "" if event.old is None else f"{escape(event.old)}{slash} -> "
-            text = f"{event.action} {old}{escape(event.path)}{slash}"
+            leader = "" if event.leader is None else f" => {escape(event.leader)}"
+            text = f"{event.action} {old}{escape(event.path)}{slash}{leader}"
             self._out.line(f" {text}", marked=f"{source}>{labels(event.to)}", style="36")
 
     def _troubled(self, event: Troubled) -> None:

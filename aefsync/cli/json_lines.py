@@ -155,6 +155,8 @@ def _entry(entry: Entry, view: View) -> Record:
         line |= _name("group", owner.shown_group)
     if entry.extra is not None and entry.extra.xattrs is not None:
         line["xattrs"] = [escape(name) for name, _ in entry.extra.attributes]
+    if entry.extra is not None and entry.extra.leader is not None:
+        line |= _name("linked_to", entry.leader) if entry.leader else {"linked_to": None}
     return line | _name("target", entry.target) if entry.target else line
 
 
@@ -165,6 +167,8 @@ def _action(event: Acted | LeftUndone) -> Record:
     line: Record = {"event": "action", "action": event.action, **_name("path", event.path)}
     if event.old is not None:
         line |= _name("old", event.old)
+    if event.leader is not None:
+        line |= _name("linked_to", event.leader)
     kind = {"directory": True} if event.is_directory else {}
     ends = {"from": event.source, "to": list(event.to), "bytes": event.size, "reason": _text(event.reason)}
     return {**line, **ends, **kind}

@@ -20,6 +20,8 @@ class Act(enum.StrEnum):
     """put a staged file in the place of what is there"""
     LINK = "link"
     """make a symlink, also in the place of a file or symlink"""
+    JOIN = "join"
+    """make `path` another name of the file at `source`, also in the place of a file or symlink"""
     MKDIR = "mkdir"
     METADATA = "metadata"
     """set permission bits and mtime, content untouched"""
@@ -36,7 +38,7 @@ class Action(NamedTuple):
     """One step on one replica.
 
     `wanted` is the entry that stands at `path` afterwards (`None` after a delete), `found` the entry that the snapshot
-    had there (at `source`, for a move), `displaced` what it had at the `path` of a move: where the disk no longer shows
+    had there (for a move: at `source`), `displaced` what it had at the `path` of a move: where the disk no longer shows
     them, nothing is done and a problem reported.
     """
 

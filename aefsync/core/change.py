@@ -64,6 +64,7 @@ _INVERSE = {
     Did.REPLACED: Did.REPLACED,
     Did.METADATA: Did.METADATA,
 }
+_EITHER = (Act.LINK, Act.JOIN)
 _DID = {
     Act.CREATE: Did.CREATED,
     Act.MKDIR: Did.CREATED,
@@ -85,5 +86,6 @@ def change_of(action: Action, content: bytes = b"") -> Change | None:
         return None
     if wanted is not None and not wanted.is_read and content:
         wanted = wanted._replace(content=content)
-    did = _DID[act] if act is not Act.LINK else Did.REPLACED if found is not None else Did.CREATED
-    return Change(did, path, found, wanted, source, displaced)
+    if act in _EITHER:
+        return Change(Did.REPLACED if found is not None else Did.CREATED, path, found, wanted)
+    return Change(_DID[act], path, found, wanted, source, displaced)

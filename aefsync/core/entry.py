@@ -81,7 +81,24 @@ class Entry(NamedTuple):
     def _same_extra(self, other: Entry, aspects: Aspects) -> bool:
         if not aspects.has_extras or self.extra is None or other.extra is None:
             return not aspects.has_extras or self.extra is other.extra
-        return self.extra.is_same(other.extra)
+        own = self.extra if aspects.links else self.extra._replace(leader=other.extra.leader)
+        return own.is_same(other.extra)
+
+    @property
+    def leader(self) -> bytes:
+        """The path of the first name of the file that this is one of several names of; empty: it is its only one."""
+        return (self.extra and self.extra.leader) or b""
+
+    @property
+    def is_uprooted(self) -> bool:
+        """Whether its leader was moved, and is not the path of it any more."""
+        return self.leader.startswith(b"\0")
+
+    @property
+    def uprooted(self) -> Entry:
+        """The same when its leader was moved: who has the same one is all that is left of it."""
+        extra = self.extra and self.extra._replace(leader=b"\0" + self.leader)
+        return self if self.is_uprooted else self._replace(extra=extra)
 
     def agrees(self, other: Entry) -> bool:
         """Whether replicas holding these two are in agreement on the path."""

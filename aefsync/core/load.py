@@ -6,7 +6,8 @@ import operator
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from aefsync.core.plan import Pass, Plan
+from aefsync.core.plan import Plan
+from aefsync.core.step import Pass
 
 
 class Load(NamedTuple):

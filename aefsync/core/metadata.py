@@ -14,6 +14,11 @@ replicas agree (`is_approximate`).
                     mtimes 3 s | 14 s    two slots           looked at again     different
 
 Owners have names, and are the same where these are; a name that one machine lacks leaves the numbers to compare.
+
+Files that are several names of one have the first of these names in key order, their **leader**, in common; so two
+replicas link the same names together where every name has the same leader on both.
+
+    A: a = c, b     leaders a:a  b:-  c:a          B: a, b = c     leaders a:-  b:b  c:b          all three differ
 """
 
 from __future__ import annotations
@@ -75,21 +80,23 @@ class Extra(NamedTuple):
     """What only counts where it is asked for; `None` where it is not, or could not be read.
 
     `xattrs` is a digest of extended attributes (empty: there are none); `attributes` are these, where the replica was
-    asked for them.
+    asked for them.  `leader` is the path of the first name of a file that has several in the tree; empty: it has not.
     """
 
     owner: Owner | None = None
     xattrs: bytes | None = None
     attributes: Attributes = ()
+    leader: bytes | None = None
 
     @property
     def canonical(self) -> bytes:
         """What stands for it in digests."""
+        leader = b"" if self.leader is None else self.leader + b"\0"
         xattrs = b"?" if self.xattrs is None else self.xattrs
-        return (self.owner.canonical if self.owner else b"?") + xattrs
+        return leader + (self.owner.canonical if self.owner else b"?") + xattrs
 
     def is_same(self, other: Extra) -> bool:
-        if self.xattrs != other.xattrs:
+        if self.xattrs != other.xattrs or self.leader != other.leader:
             return False
         if self.owner is None or other.owner is None:
             return self.owner is other.owner
@@ -101,8 +108,8 @@ class Aspects(NamedTuple):
 
     `mode_bits` are the bits of a mode that do; mtimes are compared in steps of `step_ns`, those before `oldest_ns` and
     after `newest_ns` as if they were these, and are the same when no more than `window_ns` lie between them.  With
-    `owner` or `xattrs` an entry has an `Extra`; `numeric_ids` leaves names out of it.  Without `symlinks`, paths where one stands
-    are left alone.  `folding` (`stores.Folding`) tells which names are one name on some replica.
+    `owner`, `xattrs` or `links` (which names are one file) an entry has an `Extra`; `numeric_ids` leaves names out of it.
+    Without `symlinks`, paths where one stands are left alone.  `folding` (`stores.Folding`) tells which names are one name on some replica.
     """
 
     mode_bits: int = PERMISSIONS
@@ -114,13 +121,14 @@ class Aspects(NamedTuple):
     owner: bool = False
     numeric_ids: bool = False
     xattrs: Namespaces = Namespaces.NONE
+    links: bool = False
     symlinks: bool = True
     folding: int = 0
 
     @property
     def is_plain(self) -> bool:
         """Whether digests are those of what counts by default, which are kept."""
-        return self[:9] == PLAIN[:9]
+        return self[:10] == PLAIN[:10]
 
     @property
     def has_exact_times(self) -> bool:
@@ -129,7 +137,12 @@ class Aspects(NamedTuple):
     @property
     def has_extras(self) -> bool:
         """Whether something counts that a packed stat does not hold."""
-        return self.owner or self.xattrs > Namespaces.NONE
+        return self.owner or self.xattrs > Namespaces.NONE or self.links
+
+    @property
+    def alone(self) -> Aspects:
+        """The same without regard to other paths."""
+        return self._replace(links=False)
 
     @property
     def is_approximate(self) -> bool:

@@ -50,6 +50,13 @@ class Moves:
         self._arrived = {pair.target.path: pair.arrived for pair in single.moved.values()}
         self._made = shifted.made | single.made
 
+    @property
+    def sources(self) -> frozenset[bytes]:
+        """The paths that something was moved away from, directories with all below them."""
+        moving = [action for action in self.actions if action.source is not None]
+        exchanged = {action.path for action in moving if action.displaced is not None}
+        return frozenset(exchanged.union(action.source for action in moving if action.source is not None))
+
     def left(self) -> Iterator[Fate]:
         """The fates after the moves, in key order."""
         for fate in self._shifted.fates():

@@ -37,14 +37,15 @@ to the trash).
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from aefsync.core.action import Act, Action, StageFile
 from aefsync.core.entry import Entry, Kind
-from aefsync.core.metadata import PLAIN, Aspects
+from aefsync.core.linked import NO_LINKS, Linked, Links
+from aefsync.core.metadata import PLAIN, Aspects, Extra
 from aefsync.core.path import RelPath
+from aefsync.core.step import Pass, Place, Step, Transfer
 from aefsync.core.verdict import Decision, KeepBoth, Remove, Stand, Take, at
 from aefsync.core.version import Version
 
@@ -53,57 +54,6 @@ USABLE = 0o300
 
 _NEW = {Kind.FILE: Act.CREATE, Kind.DIRECTORY: Act.MKDIR, Kind.SYMLINK: Act.LINK}
 _REPLACE = {Kind.FILE: Act.COPY, Kind.SYMLINK: Act.LINK}
-
-
-class Pass(enum.IntEnum):
-    """The passes, in their order."""
-
-    MOVE = 0
-    DELETE = 1
-    PUT = 2
-    CLOSE = 3
-
-    @property
-    def backwards(self) -> bool:
-        """Whether it goes from the last window to the first."""
-        return self in (Pass.DELETE, Pass.CLOSE)
-
-
-class Place(NamedTuple):
-    """Which action of a replica: its number within the pass, from 0."""
-
-    step: Pass
-    number: int
-
-
-class Transfer(NamedTuple):
-    """A file whose bytes have to reach the staging of `receiver`; replica `origin` has them.
-
-    `replaces` says that the receiver has another version of it, which may hold parts of the new one.
-    """
-
-    origin: int
-    receiver: int
-    file: StageFile
-    replaces: bool = False
-
-
-class Step(NamedTuple):
-    """What happens to one path, for people.
-
-    `action` is a word of CLI.md, `places` tells for each receiver which of its actions it is (so that what was not done
-    need not be claimed; never one of CLOSE), `old` is the clashing path that a conflict copy had before.
-    """
-
-    action: str
-    path: RelPath
-    origin: int | None
-    receivers: tuple[int, ...]
-    places: tuple[Place, ...]
-    size: int
-    reason: str
-    old: RelPath | None = None
-    is_directory: bool = False
 
 
 class Plan(NamedTuple):
@@ -120,9 +70,9 @@ class Plan(NamedTuple):
         return tuple(own[step] for own in self.actions)
 
 
-def plan(decisions: Iterable[Decision], replicas: int, aspects: Aspects = PLAIN) -> Plan:
+def plan(decisions: Iterable[Decision], replicas: int, aspects: Aspects = PLAIN, links: Links = NO_LINKS) -> Plan:
     """Turn a window of decisions, in key order, into the actions of each of so many replicas."""
-    draft = _Draft(replicas, aspects)
+    draft = _Draft(replicas, aspects, links)
     for decision in decisions:
         match decision.verdict:
             case Take():
@@ -145,21 +95,35 @@ def _plan_take(draft: _Draft, decision: Decision, verdict: Take) -> None:
         if entry is not None and entry.path != path:
             moved = entry.path
             wanted = wanted._replace(path=path)
+    linked = draft.links.get(path, Linked(path, frozenset()))
     for replica, entry in enumerate(entries):
+        is_several = entry is not None and bool(entry.leader) and replica not in linked.stays
         why = "conflict" if moved else "missing" if entry is None and reason != "mirror" else reason
         spot = _Spot(replica, winner, source, wanted, why, moved)
-        if entry is None:
+        if linked.leader != path and replica not in linked.stays:
+            _plan_join(draft, spot._replace(leader=linked.leader), entry)
+        elif entry is None:
             draft.put(spot)
         elif entry.path != path:
             draft.keep(spot, entry)
+        elif is_several and entry.same_content(wanted):
+            draft.part(spot, entry)
         else:
             _plan_change(draft, spot, entry)
+
+
+def _plan_join(draft: _Draft, spot: _Spot, entry: Entry | None) -> None:
+    """Make the path another name of its leader, which has the version that is wanted by then."""
+    if entry is not None and entry.kind is Kind.DIRECTORY:
+        draft.delete(spot.replica, entry, spot.reason)
+        entry = None
+    draft.join(spot, entry)
 
 
 def _plan_change(draft: _Draft, spot: _Spot, entry: Entry) -> None:
     """Turn what a replica has at the path into what is wanted there."""
     if entry.same_content(spot.wanted) or spot.replica == spot.winner:
-        if not entry.same_metadata(spot.wanted, draft.aspects):
+        if not entry.same_metadata(spot.wanted, draft.aspects.alone):
             draft.set_metadata(spot, entry)
         elif entry.version != spot.wanted.version:
             draft.record(
@@ -204,17 +168,25 @@ class _Spot(NamedTuple):
     wanted: Entry
     reason: str
     old: RelPath | None = None
+    leader: RelPath | None = None
 
 
 class _Draft:
     """Collects the actions of each replica by pass, and the steps by word and path."""
 
-    def __init__(self, replicas: int, aspects: Aspects) -> None:
+    def __init__(self, replicas: int, aspects: Aspects, links: Links) -> None:
         self.aspects = aspects
+        self.links = links
         self._passes: list[tuple[list[Action], ...]] = [tuple([] for _ in Pass) for _ in range(replicas)]
         self._early: list[Transfer] = []
         self._transfers: list[Transfer] = []
         self._steps: dict[tuple[str, RelPath, str], tuple[_Spot, list[int], list[Place]]] = {}
+
+    def part(self, spot: _Spot, found: Entry) -> None:
+        """A file of its own in the place of another name of one, with the same content."""
+        place = self._add(spot.replica, Pass.PUT, Action(Act.COPY, spot.wanted.path, spot.wanted, found))
+        self._transfers.append(Transfer(spot.winner, spot.replica, StageFile(spot.source, spot.wanted.path)))
+        self._show(Act.COPY.value, spot, place)
 
     def put(self, spot: _Spot, found: Entry | None = None) -> None:
         """Something new at the path, or in the place of a file or link."""
@@ -232,12 +204,18 @@ class _Draft:
 
     def keep(self, spot: _Spot, entry: Entry) -> None:
         """Rename a clashing version to its conflict copy; where that has other metadata, it is made anew."""
-        if entry.same_content(spot.wanted) and entry.same_metadata(spot.wanted, self.aspects):
+        if entry.same_content(spot.wanted) and entry.same_metadata(spot.wanted, self.aspects.alone):
             move = Action(Act.MOVE, spot.wanted.path, spot.wanted, entry, source=entry.path)
             self._show("conflict_copy", spot, self._add(spot.replica, Pass.MOVE, move))
         else:
             self._add(spot.replica, Pass.DELETE, Action(Act.DELETE, entry.path, None, entry))
             self.put(spot)
+
+    def join(self, spot: _Spot, found: Entry | None) -> None:
+        """Another name of a file that is, or will be, in place."""
+        extra = (spot.wanted.extra or Extra())._replace(leader=spot.leader)
+        action = Action(Act.JOIN, spot.wanted.path, spot.wanted._replace(extra=extra), found)
+        self._show(Act.LINK.value, spot, self._add(spot.replica, Pass.PUT, action))
 
     def set_metadata(self, spot: _Spot, found: Entry) -> None:
         wanted = spot.wanted
@@ -275,12 +253,21 @@ class _Draft:
         return Plan(actions, tuple(self._early), tuple(self._transfers), steps)
 
     def _step(self, word: str, spot: _Spot, receivers: list[int], places: list[Place]) -> Step:
-        _, winner, _, wanted, reason, old = spot
-        size = wanted.size if wanted.kind is Kind.FILE else 0
+        _, winner, _, wanted, reason, old, leader = spot
+        size = wanted.size if wanted.kind is Kind.FILE and leader is None else 0
         origin = None if word == Act.DELETE.value else winner
         turned = tuple(map(self._turned, receivers, places))
         return Step(
-            word, wanted.path, origin, tuple(receivers), turned, size, reason, old, wanted.kind is Kind.DIRECTORY
+            word,
+            wanted.path,
+            origin,
+            tuple(receivers),
+            turned,
+            size,
+            reason,
+            old,
+            wanted.kind is Kind.DIRECTORY,
+            leader,
         )
 
     def _turned(self, replica: int, place: Place) -> Place:

@@ -47,6 +47,7 @@ from aefsync.core.conflicts import barred, parents, settle_conflicts
 from aefsync.core.differences import Differences
 from aefsync.core.entry import Kind
 from aefsync.core.lookalikes import maybe_moved, sizes_of
+from aefsync.core.metadata import Aspects
 from aefsync.core.path import RelPath
 from aefsync.core.settling import Conflict, hinging, settle
 from aefsync.core.verdict import (
@@ -89,6 +90,11 @@ class Decisions:
         stands = frozenset(each.path for each in self._ordered if isinstance(each.verdict, Stand))
         self._standing = stands | frozenset(rules.folded) | frozenset(rules.appeared)
         self._above = frozenset(parent for path in self._hidden for parent in parents(path))
+
+    @property
+    def aspects(self) -> Aspects:
+        """The metadata that counts."""
+        return self._rules.aspects
 
     @property
     def firsts(self) -> Sequence[bytes]:

@@ -18,10 +18,12 @@ from aefsync.core.compare import Difference
 from aefsync.core.differences import Differences
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.fate import Fate
+from aefsync.core.metadata import Aspects
 from aefsync.core.moves import Moves
 from aefsync.core.path import END, RelPath
-from aefsync.core.plan import Pass, Place, Plan, Step
+from aefsync.core.plan import Plan
 from aefsync.core.reconcile import Decisions
+from aefsync.core.step import Pass, Place, Step
 from aefsync.core.verdict import Decision, Remove, Stand, Take, Versions, at
 from aefsync.core.view import View
 
@@ -48,7 +50,8 @@ class OwnFates:
         if number not in self._cached:
             if len(self._cached) == _CACHED:
                 del self._cached[next(iter(self._cached))]
-            fates = (_fate(decision, self._replica) for decision in self._decisions.window(number))
+            aspects = self._decisions.aspects
+            fates = (_fate(decision, self._replica, aspects) for decision in self._decisions.window(number))
             self._cached[number] = [fate for fate in fates if fate is not None]
         return self._cached[number]
 
@@ -57,14 +60,15 @@ def _key(fate: Fate) -> bytes:
     return fate.path.key
 
 
-def _fate(decision: Decision, replica: int) -> Fate | None:
+def _fate(decision: Decision, replica: int, aspects: Aspects) -> Fate | None:
     """What becomes of a path on one replica; `None` where it stays as it is."""
     found, verdict = decision.entries[replica], decision.verdict
     if found is not None and found.path != decision.path:
         return None  # it is to be renamed already, to its conflict copy
     if isinstance(verdict, Take) and replica != verdict.winner:
         wanted = at(decision.entries, verdict.winner)
-        return None if found is not None and found.agrees(wanted) else Fate(decision.path, found, wanted)
+        is_same = found is not None and found.same_content(wanted) and found.same_metadata(wanted, aspects)
+        return None if is_same else Fate(decision.path, found, wanted)
     return Fate(decision.path, found, None) if isinstance(verdict, Remove) and found is not None else None
 
 
@@ -85,7 +89,7 @@ def outlook(decisions: Decisions, unknown: Iterable[Collection[bytes]]) -> Outlo
             barred.update(_at_and_above(decision.path))
         for replica in range(len(decision.entries)):
             if replica not in goes:
-                fate = _fate(decision, replica)
+                fate = _fate(decision, replica, decisions.aspects)
                 goes |= {replica} if fate is not None and fate.going is not None else set()
     return Outlook(frozenset(goes), frozenset(barred))
 
@@ -104,9 +108,12 @@ def relocated(decisions: Decisions, moves: Mapping[int, Moves], replicas: int, v
         own = moves[number].left() if number in moves else OwnFates(decisions, number).between(b"", END)
         streams.append(_numbered(own, number))
     found = Differences()
+    moved = {number: own.sources for number, own in moves.items()} if decisions.aspects.links else {}
     for _, group in itertools.groupby(heapq.merge(*streams, key=lambda item: item[:2]), key=lambda item: item[0]):
         difference = _difference([(number, each) for _, number, each in group], replicas)
-        if not view.same(difference.entries):
+        if decisions.aspects.links:
+            difference = _without_moved_leaders(difference, moved)
+        if not view.same(difference.entries, decisions.aspects):
             found.append(difference)
     return found
 
@@ -140,6 +147,10 @@ class AfterMoves:
         """How many there are: those of the decisions."""
         return self._decisions.windows
 
+    def __iter__(self) -> Iterator[Decision]:
+        for number in range(self.windows):
+            yield from self.window(number)
+
     def window(self, number: int) -> list[Decision]:
         """The decisions of one window, in key order, those on what a directory brought along among them."""
         firsts = self._decisions.firsts
@@ -149,7 +160,7 @@ class AfterMoves:
         for replica, left in self._left.items():
             found = {each.path: each.entries for each in left.between(low, high)}
             for path, decision in decisions.items():
-                if _fate(decision, replica) is not None:
+                if _fate(decision, replica, self._decisions.aspects) is not None:
                     here = found[path][0] if path in found else None
                     decisions[path] = decision._replace(entries=_put(decision.entries, replica, here))
             for path, (here, wanted) in found.items():
@@ -161,6 +172,19 @@ class AfterMoves:
 
 def _put(entries: Versions, replica: int, entry: Entry | None) -> Versions:
     return tuple(entry if number == replica else each for number, each in enumerate(entries))
+
+
+def _without_moved_leaders(difference: Difference, moved: Mapping[int, frozenset[bytes]]) -> Difference:
+    """A path moved away is no leader any more; `moved` are such paths, and those of directories, by replica."""
+    entries = [
+        entry.uprooted
+        if entry is not None
+        and entry.leader
+        and not moved.get(number, frozenset()).isdisjoint(_at_and_above(entry.leader))
+        else entry
+        for number, entry in enumerate(difference.entries)
+    ]
+    return Difference(difference.path, tuple(entries))
 
 
 def plan_of(moves: Mapping[int, Moves], replicas: int, origin: int | None, reason: str) -> Plan:

@@ -37,6 +37,7 @@ class Stores(NamedTuple):
     symlinks: bool = True
     folding: Folding = Folding.NONE
     xattrs: Namespaces = Namespaces.ALL
+    links: bool = True
 
     @property
     def range_ns(self) -> tuple[int, int]:
@@ -58,6 +59,7 @@ def coarsest(asked: Aspects, roots: Sequence[Stores]) -> Aspects:
         newest_ns=min(each.newest_ns for each in roots) if differ else NEWEST_NS,
         owner=asked.owner and all(each.owners for each in roots),
         xattrs=min(asked.xattrs, *(each.xattrs for each in roots)),
+        links=asked.links and all(each.links for each in roots),
         symlinks=all(each.symlinks for each in roots),
         folding=folding,
     )
@@ -71,6 +73,7 @@ def lacking(stores: Stores, asked: Aspects) -> list[str]:
         (f"times finer than {stores.step_ns / SECOND_NS:g} s", asked.times and stores.step_ns >= SECOND_NS // 1000),
         ("extended attributes", asked.xattrs and not stores.xattrs),
         ("owners", asked.owner and not stores.owners),
+        ("hard links", asked.links and not stores.links),
         ("symlinks", not stores.symlinks),
     )
     return [word for word, is_lacking in words if is_lacking]

@@ -208,7 +208,15 @@ def _newest_content(entries: Versions, holders: list[int], rules: Rules) -> Take
         reason = "newer" if len(newest) < len(holders) else "mode"
     if at(entries, best[0]).mtime_ns > rules.now_ns and reason != "mode":
         return Stand(Why.FUTURE)
-    return Take(freshest(entries, best), reason)
+    return Take(_linked(entries, freshest(entries, best), best, rules.aspects), reason)
+
+
+def _linked(entries: Versions, chosen: int, replicas: list[int], aspects: Aspects) -> int:
+    """Of the replicas whose version differs from the chosen one in nothing but what it is linked to, one that is linked:
+    what somebody linked stays so, a copy of it that was made without regard to that does not undo it."""
+    alike = [i for i in replicas if at(entries, i).same_metadata(at(entries, chosen), aspects.alone)]
+    linked = [i for i in alike if at(entries, i).leader] if aspects.links else []
+    return min(linked, key=lambda i: (at(entries, i).leader, i)) if linked else chosen
 
 
 def _latest(entries: Versions, replicas: list[int]) -> int:

@@ -21,6 +21,7 @@ from aefsync.disk.deleting import Spared, delete
 from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.durability import Durable
 from aefsync.disk.intents import Intent, Intents
+from aefsync.disk.joining import join
 from aefsync.disk.looking import Refused
 from aefsync.disk.metadata import make_directory, set_metadata
 from aefsync.disk.moving import move
@@ -34,13 +35,14 @@ _STEPS: dict[Act, Callable[[Scene, Action], None]] = {
     Act.CREATE: place_file,
     Act.COPY: place_file,
     Act.LINK: place_link,
+    Act.JOIN: join,
     Act.MKDIR: make_directory,
     Act.METADATA: set_metadata,
     Act.MOVE: move,
     Act.DELETE: delete,
 }
-_REPLACES = (Act.COPY, Act.LINK)
-_PUTS = (Act.CREATE, Act.COPY, Act.LINK, Act.MOVE)
+_REPLACES = (Act.COPY, Act.LINK, Act.JOIN)
+_PUTS = (Act.CREATE, Act.COPY, Act.LINK, Act.JOIN, Act.MOVE)
 
 
 class Applier:
@@ -112,6 +114,8 @@ class Applier:
         if scene.moved or scene.renewed:
             action = action._replace(found=scene.as_left(action.found), displaced=displaced)
         _STEPS[action.act](scene, action)
+        if action.act is Act.JOIN and action.wanted is not None:
+            content = scene.anchors[RelPath.again(action.wanted.leader)].content
         if action.act in _PUTS and action.wanted is not None:
             self._stamp(action.wanted, content, moved=action.act is Act.MOVE)
         if action.source is not None and displaced is not None:

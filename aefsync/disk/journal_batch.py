@@ -127,10 +127,11 @@ def unsqueezed(data: bytes) -> bytes:
 
 
 def pack_extra(extra: Extra | None) -> bytes:
-    """What only counted where it was asked for; nothing where it was not."""
+    """What only counted where it was asked for; nothing where it was not.  What it was linked to is no part of it: what
+    goes to the trash stays linked there."""
     if extra is None:
         return b""
-    owner, xattrs, attributes = extra
+    owner, xattrs, attributes, _ = extra
     said = (
         owner and (owner.uid, owner.gid, owner.user.hex(), owner.group.hex()),
         None if xattrs is None else xattrs.hex(),

@@ -79,15 +79,16 @@ def _place(scene: Scene, action: Action, staged: bytes, bring_to: Callable[[Stag
     target = (scene.parents.get(directory), name)
     annex = scene.annexes.at(directory)
     try:
-        _put(scene, action, (scene.staging.fd, staged) if annex is None else (annex.fd, bring_to(annex)), target)
+        put(scene, action, (scene.staging.fd, staged) if annex is None else (annex.fd, bring_to(annex)), target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
         annex = scene.annexes.make(directory)
-        _put(scene, action, (annex.fd, bring_to(annex)), target)
+        put(scene, action, (annex.fd, bring_to(annex)), target)
 
 
-def _put(scene: Scene, action: Action, staged: Place, target: Place) -> None:
+def put(scene: Scene, action: Action, staged: Place, target: Place) -> None:
+    """Put a staged thing in place, on one mount."""
     if action.found is None:
         try:
             rename_new(*staged, *target)

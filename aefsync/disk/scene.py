@@ -34,7 +34,8 @@ class Scene:
     `coming` the paths of all files that it creates, `there` those where it had nothing to put, because what was wanted
     stood there already.  `spared` are the directories that stay for the sake of what filters leave out.
     `renewed` gives, for a file with several names, by its inode, the times that it had, as often as this run moved or
-    changed it under one of them, and last those that it has since.
+    changed it under one of them, and last those that it has since.  `anchors` are files of which other paths may become
+    further names, as they were put in place, or found there and read.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Scene:
         self.there: set[RelPath] = set()
         self.spared: set[bytes] = set()
         self.renewed: dict[int, tuple[Times, ...]] = {}
+        self.anchors: dict[RelPath, Entry] = {}
 
     def as_left(self, entry: Entry | None) -> Entry | None:
         """An entry of the snapshot with the times that it has since this run moved it, or changed it under another name."""
@@ -98,5 +100,7 @@ class Scene:
         content = content or wanted.content
         fresh = wanted._replace(mtime_ns=seen.st_mtime_ns, ctime_ns=stamp[0], inode=stamp[1], content=content)
         self.placed.append(fresh)
+        if wanted.leader:
+            self.anchors[wanted.path] = fresh
         if moved:
             self.moved[wanted.path] = stamp

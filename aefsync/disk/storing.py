@@ -29,6 +29,7 @@ _FAT = Stores(
     symlinks=False,
     folding=Folding.CASE,
     xattrs=Namespaces.NONE,
+    links=False,
 )
 _KINDS = {
     0x4D44: _FAT,
@@ -106,6 +107,7 @@ def _try(scratch: int, judged: Stores) -> Stores:
             newest_ns=min(judged.newest_ns, _furthest(file, _YEAR_2200_NS, NEWEST_NS)),
             owners=_owners(file),
             xattrs=judged.xattrs if "extended attributes" not in found.cannot else Namespaces.NONE,
+            links="hard links" not in found.cannot,
             symlinks="symbolic links" not in found.cannot,
             folding=Folding(Folding.CASE * found.folds_case | Folding.FORMS * found.folds_forms),
         )

@@ -14,6 +14,7 @@ from aefsync.core.verdict import Why
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.extras import Extras
 from aefsync.disk.key_order import assemble
+from aefsync.disk.linking import linked
 from aefsync.disk.reading import materialised
 from aefsync.disk.scan import Scanner
 
@@ -23,7 +24,8 @@ class Taking:
 
     def __init__(self, root: ConfinedRoot | None = None, aspects: Aspects = PLAIN) -> None:
         self.aspects = aspects
-        self._extras = Extras(root, aspects) if root is not None and aspects.has_extras else None
+        self._root = root
+        self._extras = Extras(root, aspects) if root is not None and aspects.alone.has_extras else None
 
     def take(self, scanner: Scanner | None) -> Snapshot:
         """The snapshot as it is now; without a scanner, that of nothing."""
@@ -33,6 +35,8 @@ class Taking:
         blocks = assemble(pages)
         if self._extras is not None:
             blocks = self._extras.complete(blocks, pages)
+        if self._root is not None and self.aspects.links:
+            blocks = linked(self._root, blocks)
         return Snapshot(blocks, aspects=self.aspects)
 
     def complete(self, entries: Sequence[Entry]) -> Sequence[Entry]:

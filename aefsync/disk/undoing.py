@@ -60,7 +60,7 @@ class Undoing:
             self._recorded = Recorded(home, run)
         except OSError as error:
             raise AefsyncError(f"run {run} left no journal here: {reason_of(error)}") from None
-        self.aspects = self._recorded.aspects
+        self.aspects = self._recorded.aspects.alone
         self._extras = Extras(root, self.aspects)
 
     def part(self, request: Undo) -> TakenBack:

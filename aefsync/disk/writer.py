@@ -110,7 +110,7 @@ class Writer:
         """Carry out actions, and remember what is in place now."""
         applier = self._ready(scanner.is_unmanaged)
         stable = self._file_system.stable
-        extras = Extras(self._root, self._aspects) if self._aspects.has_extras else None
+        extras = Extras(self._root, self._aspects) if self._aspects.alone.has_extras else None
         applied = Recorder(self._journal, applier, self._staging.content, extras, stable=stable).apply(actions)
         if not self._writing.keeps_trash:
             self._trash.empty()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from aefsync.core.path import RelPath
-from aefsync.core.plan import Transfer
+from aefsync.core.step import Transfer
 from aefsync.errors import ProtocolError, UnreachableError
 from aefsync.sync.deadline import Deadline
 from aefsync.sync.session import Session

@@ -15,12 +15,14 @@ from typing import NamedTuple
 from aefsync.core.compare import BATCH, Span
 from aefsync.core.differences import Differences
 from aefsync.core.guards import mirror_of_empty, parse_max_delete, too_many_deletes, unrelated_roots
+from aefsync.core.linked import NO_LINKS, Links, links
 from aefsync.core.load import Load, load_of, total
 from aefsync.core.path import RelPath
-from aefsync.core.plan import Plan, Transfer, plan
+from aefsync.core.plan import Plan, plan
 from aefsync.core.reconcile import Decisions, needs_content, reconcile
 from aefsync.core.relocated import AfterMoves
 from aefsync.core.settling import PREFERRED, settle
+from aefsync.core.step import Transfer
 from aefsync.core.stores import Folding, collisions
 from aefsync.core.tree import KeyRange, Question
 from aefsync.core.verdict import Decision, Rules, Take, Versions, unread
@@ -50,7 +52,7 @@ class Decided(NamedTuple):
     """What is to be done, and what is left standing; `loads` tell what each window's plan comes to.
 
     `moves`, if there are any, are the plan of the first window; the others are about what is left after that, as is how
-    many paths each replica has `alone`.
+    many paths each replica has `alone`.  `links` say which names are to be one file.
     """
 
     survey: Survey
@@ -59,6 +61,7 @@ class Decided(NamedTuple):
     differences: int
     alone: tuple[int, ...]
     moves: Plan | None = None
+    links: Links = NO_LINKS
     merges: tuple[Merge, ...] = ()
     """conflicts that a command is to settle, before anything else is done"""
 
@@ -81,7 +84,7 @@ class Decided(NamedTuple):
         if self.moves is not None and number == 0:
             return Window(number, (), self.moves)
         decisions = self.decisions.window(number if self.moves is None else number - 1)
-        return Window(number, decisions, plan(decisions, self.replicas, self.survey.aspects))
+        return Window(number, decisions, plan(decisions, self.replicas, self.survey.aspects, self.links))
 
     @property
     def windows(self) -> int:
@@ -123,6 +126,8 @@ def decide(session: Session, survey: Survey, request: RepairRequest, past: Past 
     if request.mirror:
         _guard_unrelated(session, survey, request, decided.alone)
     room = Room(session)
+    if survey.aspects.links:
+        decided = decided._replace(links=links(decided.decisions, survey.aspects))
     decided = decided._replace(loads=tuple(_loads(decided, room)), merges=tuple(merges(census.differences, rules)))
     _guard_deletes(session, decided, request)
     room.guard(request.min_free, (_transfers(decided.window(number).plan) for number in range(len(decided.loads))))
@@ -149,7 +154,8 @@ def _decided(session: Session, survey: Survey, census: _Census, rules: Rules) ->
     if rules.mirror and census.absent:
         rules = rules._replace(appeared=appeared(session, decisions))
         decisions = reconcile(census.differences, rules, survey.unknown) if rules.appeared else decisions
-    may_move = rules.mirror or rules.policies is not None
+    # Groups of names are known by a path, which a move would take away.
+    may_move = rules.mirror or (rules.policies is not None and not rules.aspects.links)
     found = relocate(session, survey, decisions, rules) if may_move else None
     if found is None:
         return Decided(survey, decisions, (), len(census.differences), census.alone)

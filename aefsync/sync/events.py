@@ -66,7 +66,7 @@ class Acted(NamedTuple):
     """One action as users see it, over all replicas it goes to; with `-n`, one that would be done.
 
     `action` is a word of CLI.md; `source` the replica it comes from; `old` the former path of a move; `size` the
-    file's size in bytes.
+    file's size in bytes; `leader` the path that a hard link is another name of.
     """
 
     action: str
@@ -77,6 +77,7 @@ class Acted(NamedTuple):
     reason: str
     old: RelPath | None = None
     is_directory: bool = False
+    leader: RelPath | None = None
 
 
 class LeftUndone(NamedTuple):

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from aefsync.core.action import Act
-from aefsync.core.plan import Pass
 from aefsync.core.ports import Scanned
 from aefsync.core.problem import Problem
+from aefsync.core.step import Pass
 from aefsync.core.verdict import Decision, Stand, Why
 from aefsync.sync.attending import Attending
 from aefsync.sync.decide import Decided

@@ -14,9 +14,9 @@ from typing import NamedTuple
 from aefsync.core.action import Act, Action, Applied, KeptCopy
 from aefsync.core.conflict import original_name
 from aefsync.core.path import RelPath
-from aefsync.core.plan import Pass, Place, Transfer
 from aefsync.core.ports import Monitor, Phase
 from aefsync.core.problem import Problem
+from aefsync.core.step import Pass, Place, Transfer
 from aefsync.sync.attending import Attending
 from aefsync.sync.deadline import Deadline
 from aefsync.sync.decide import Decided, Window

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from aefsync.core.path import RelPath
-from aefsync.core.plan import Transfer
 from aefsync.core.space import Share, Space, not_enough_space
+from aefsync.core.step import Transfer
 from aefsync.errors import GuardError
 from aefsync.sync.session import Session
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from aefsync.core.entry import Kind
 from aefsync.core.path import RelPath
-from aefsync.core.plan import Pass, Step
 from aefsync.core.ports import Opened, Scanned
+from aefsync.core.step import Pass, Step
 from aefsync.core.verdict import Decision, KeepBoth, at
 from aefsync.sync.decide import SKEW_NS
 from aefsync.sync.events import Acted, Begun, Conflicted, Event, LeftUndone, Notice, Troubled
@@ -70,7 +70,7 @@ def _step(outcome: Outcome, step: Step, read_only: frozenset[int]) -> Iterator[E
     if refused:
         yield LeftUndone(step.action, step.path, refused)
     if to:
-        yield Acted(step.action, step.path, step.origin, to, step.size, step.reason, step.old, step.is_directory)
+        yield Acted(step.action, step.path, step.origin, to, *step[5:])
         if step.action == "conflict_copy" and step.old is not None:
             yield _kept_both(outcome, step.old, step.path)
 

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from aefsync.core.action import Staged, StageFile
 from aefsync.core.path import RelPath
-from aefsync.core.plan import Transfer
 from aefsync.core.ports import Piece
 from aefsync.core.problem import Problem
 from aefsync.core.recipe import Learned, Run
+from aefsync.core.step import Transfer
 from aefsync.sync.deadline import Deadline
 from aefsync.sync.delta import Lacking, Seeded, lacking
 from aefsync.sync.session import Session

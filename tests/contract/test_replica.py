@@ -16,19 +16,20 @@ from aefsync.core.compare import Span, differences, select
 from aefsync.core.digest import KEY_SIZE, content_digest
 from aefsync.core.entry import UNKNOWN, Entry, Kind
 from aefsync.core.finding import State
-from aefsync.core.metadata import PLAIN, Aspects, Extra, Owner
+from aefsync.core.metadata import PLAIN, Aspects, Extra, Namespaces, Owner
 from aefsync.core.past import ChangeCounts, RunRecord, TakenBack, Title, TrashQuery, Undo
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Open, Opened, Piece, Replica, Scan, Scanned
 from aefsync.core.recipe import Learned
 from aefsync.core.renamed import Rename
+from aefsync.core.stores import Stores
 from aefsync.core.tree import Answer, Question
 from aefsync.core.view import View
 from aefsync.errors import AefsyncError, RootError
 from aefsync.wire.login import Transport
 from tests.support.logins import Logins
 from tests.support.served import served
-from tests.support.sites import SITES, Site
+from tests.support.sites import SITES, MemorySite, Site
 from tests.support.sshd import Sshd
 
 NONCE = bytes(range(KEY_SIZE))
@@ -414,6 +415,134 @@ def test_comparison_finds_exactly_the_differences(bench: Bench) -> None:
     found = list(differences(fetch, View.FULL, select(ask, View.FULL, counts)))
     assert [bytes(each.path) for each in found] == [b"d03/f05", b"d03/f05-", b"d11/f00", b"z"]
     assert [[entry is not None for entry in each.entries] for each in found] == [[1, 1], [1, 0], [1, 0], [0, 1]]
+
+
+def counting(replica: Replica, aspects: Aspects) -> dict[bytes, Entry]:
+    """The entries by path, with what counts."""
+    replica.scan(Scan(aspects=aspects))
+    number = replica.read_unread((), None).entries
+    return {bytes(entry.path): entry for entry in replica.entries([(0, number)])}
+
+
+def bring(a: Replica, b: Replica, entry: Entry, path: RelPath) -> None:
+    """Bring one of A's files to B's staging."""
+    relay(a, b, entry, path)
+    assert b.stage([StageFile(entry, path)], None).problems == ()
+
+
+def test_extended_attributes_count_where_they_are_asked_for(bench: Bench) -> None:
+    aspects = PLAIN._replace(xattrs=Namespaces.USER)
+    for site in (bench.a, bench.b):
+        furnish(site)
+    bench.a.attribute(b"docs/a.txt", said=b"\0\xff", more=b"")
+    bench.a.attribute(b"docs", of=b"a directory")
+    bench.b.attribute(b"docs/b.txt", gone=b"x")
+    a, b = bench.open(bench.a), bench.open(bench.b)
+    theirs, ours = counting(a, aspects), counting(b, aspects)
+    assert [path for path in ours if not ours[path].same_metadata(theirs[path], aspects)] == [
+        *(b"docs", b"docs/a.txt", b"docs/b.txt"),
+    ]
+    extra = theirs[b"docs/a.txt"].extra
+    assert extra is not None
+    assert extra.attributes == ((b"user.more", b""), (b"user.said", b"\0\xff"))
+    fresh = theirs[b"docs/a.txt"]._replace(path=RelPath(b"new"))
+    bring(a, b, theirs[b"docs/a.txt"], fresh.path)
+    acts = [
+        Action(Act.METADATA, RelPath(path), theirs[path], ours[path])
+        for path in (b"docs", b"docs/a.txt", b"docs/b.txt")
+    ]
+    assert b.apply([*acts, Action(Act.CREATE, fresh.path, fresh, None)]).problems == ()
+    for path in (b"docs", b"docs/a.txt", b"docs/b.txt"):
+        assert bench.b.attributes(path) == bench.a.attributes(path)
+    assert bench.b.attributes(b"new") == {"said": b"\0\xff", "more": b""}
+
+
+def test_what_a_root_stores_is_told(bench: Bench) -> None:
+    everything = hello(bench.replica(bench.a), bench.a).stores
+    assert everything._replace(owners=True) == Stores()
+    if isinstance(bench.b, MemorySite):
+        bench.b.tree.stores = Stores(0, 2 * 10**9, 0, 1 << 62, owners=False, symlinks=False, links=False)
+        assert hello(bench.replica(bench.b), bench.b).stores == bench.b.tree.stores
+
+
+# hard links
+
+
+LINKS = PLAIN._replace(links=True)
+
+
+def test_names_of_one_file_have_the_first_of_them_as_leader(bench: Bench) -> None:
+    furnish(bench.a)
+    bench.a.join(b"docs/b.txt", b"a")
+    bench.a.join(b"a", b"empty/z")
+    replica = bench.open(bench.a, Access.READ)
+    found = counting(replica, LINKS)
+    assert {path: entry.leader for path, entry in found.items() if entry.leader} == dict.fromkeys(
+        (b"a", b"docs/b.txt", b"empty/z"), b"a"
+    )
+    assert all(entry.extra is not None and entry.extra.leader is not None for entry in found.values())
+    narrowed = Scan(paths=(RelPath(b"docs"), RelPath(b"empty")), aspects=LINKS)
+    number = replica.scan(narrowed).entries
+    names = {bytes(entry.path): entry.leader for entry in replica.entries([(0, number)])}
+    assert (names[b"docs/b.txt"], names[b"empty/z"]) == (b"docs/b.txt", b"docs/b.txt")
+    assert all(entry.extra is None for entry in look(replica).values())
+
+
+def test_a_path_becomes_another_name(bench: Bench) -> None:
+    bench.a.write_file(b"a", b"content", 0o600, 77)
+    for name in (b"b", b"c", b"d"):
+        bench.a.join(b"a", name)
+    bench.b.write_file(b"c", b"something else")
+    bench.b.write_file(b"old", b"stays")
+    bench.b.join(b"old", b"d")
+    a, b = bench.open(bench.a), bench.open(bench.b)
+    theirs, ours = counting(a, LINKS), counting(b, LINKS)
+    bring(a, b, theirs[b"a"], RelPath(b"a"))
+    acts = [Action(Act.CREATE, RelPath(b"a"), theirs[b"a"], None)]
+    acts += [Action(Act.JOIN, RelPath(name), theirs[name], ours.get(name)) for name in (b"b", b"c", b"d")]
+    assert b.apply(acts) == Applied((True,) * 4, (), ())
+    assert bench.b.names(b"a") == {b"a", b"b", b"c", b"d"}
+    assert bench.b.names(b"old") == {b"old"}
+    assert bench.b.listing()[b"c"] == (Kind.FILE, 0o600, 77, b"content")
+    again = counting(b, LINKS)
+    assert {again[name].leader for name in (b"a", b"b", b"c", b"d")} == {b"a"}
+    b.close()
+    undone = bench.open(bench.b, run="undo").undo(Undo("run"))
+    assert undone.problems == ()
+    assert {path: seen[3] for path, seen in bench.b.listing().items()} == {
+        b"c": b"something else",
+        b"d": b"stays",
+        b"old": b"stays",
+    }
+    assert bench.b.names(b"d") == {b"d", b"old"}
+
+
+def test_a_name_of_something_else_than_what_is_wanted_is_refused(bench: Bench) -> None:
+    bench.a.write_file(b"a", b"wanted", mtime_ns=5)
+    bench.a.join(b"a", b"b")
+    bench.b.write_file(b"a", b"edited", mtime_ns=5)
+    theirs = counting(bench.open(bench.a), LINKS)
+    b = bench.open(bench.b)
+    counting(b, LINKS)
+    applied = b.apply([Action(Act.JOIN, RelPath(b"b"), theirs[b"b"], None)])
+    assert applied.done == (False,)
+    assert [problem[:2] for problem in applied.problems] == [(b"b", "what it is to be linked to is not in place")]
+    assert set(bench.b.listing()) == {b"a"}
+
+
+def test_all_names_of_a_file_are_replaced(bench: Bench) -> None:
+    for name in (b"a", b"b"):
+        bench.a.write_file(name, b"new " + name, mtime_ns=9)
+    bench.b.write_file(b"a", b"old")
+    bench.b.join(b"a", b"b")
+    a, theirs = bench.survey(bench.a)
+    b = bench.open(bench.b)
+    ours = look(b)
+    for name in (b"a", b"b"):
+        bring(a, b, theirs[name], RelPath(name))
+    acts = [Action(Act.COPY, RelPath(name), theirs[name], ours[name]) for name in (b"a", b"b")]
+    assert b.apply(acts) == Applied((True, True), (), ())
+    assert {path: seen[3] for path, seen in bench.b.listing().items()} == {b"a": b"new a", b"b": b"new b"}
 
 
 # read, write, stage

@@ -13,9 +13,10 @@ from aefsync.core.entry import Entry, Kind
 from aefsync.core.members import Member, Members, after_session, merge_members, watermark
 from aefsync.core.minting import Record, judge, settle
 from aefsync.core.path import RelPath
-from aefsync.core.plan import Pass, plan
+from aefsync.core.plan import plan
 from aefsync.core.policy import Policies
 from aefsync.core.reconcile import Decisions, reconcile
+from aefsync.core.step import Pass
 from aefsync.core.verdict import Rules, Stand
 from aefsync.core.version import Dot, Vector, Version, is_covered, merge
 from tests.core.simulator import Tree, _perform

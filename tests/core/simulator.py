@@ -11,8 +11,9 @@ from aefsync.core.compare import Difference
 from aefsync.core.differences import Differences
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.path import RelPath
-from aefsync.core.plan import Pass, Plan, plan
+from aefsync.core.plan import Plan, plan
 from aefsync.core.reconcile import needs_content, reconcile
+from aefsync.core.step import Pass
 from aefsync.core.verdict import Decision, Rules
 from aefsync.core.view import View
 from tests.support.snapshots import planted, unread

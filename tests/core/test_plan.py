@@ -6,8 +6,9 @@ from aefsync.core.action import Act, Action, StageFile
 from aefsync.core.differences import Differences
 from aefsync.core.entry import Entry
 from aefsync.core.load import Load, load_of
-from aefsync.core.plan import Pass, Place, Plan, Step, Transfer, plan
+from aefsync.core.plan import Plan, plan
 from aefsync.core.reconcile import reconcile
+from aefsync.core.step import Pass, Place, Step, Transfer
 from aefsync.core.verdict import Rules
 from aefsync.core.view import View
 from tests.support.snapshots import directory, file, link, planted, unread

@@ -9,9 +9,10 @@ from hypothesis import given
 from aefsync.core.differences import Differences
 from aefsync.core.moves import Moves, find_moves
 from aefsync.core.path import END, RelPath
-from aefsync.core.plan import Pass, Place, plan
+from aefsync.core.plan import plan
 from aefsync.core.reconcile import Decisions, reconcile
 from aefsync.core.relocated import OwnFates, outlook, plan_of, relocated
+from aefsync.core.step import Pass, Place
 from aefsync.core.verdict import Rules, Stand, Why
 from aefsync.core.view import View
 from tests.core.mover import Tree, all_movable, fates, tree

@@ -197,3 +197,38 @@ def test_attributes_that_are_too_large_are_one_problem(aefsync: Program, pair: P
     for _ in range(2):
         done = aefsync("repair", "-X", "--mirror", *pair).expect(4)
         assert done.err.count(b"too large") == 1
+
+
+def names(root: Path) -> set[frozenset[str]]:
+    """The names of each file, as groups."""
+    groups: dict[int, set[str]] = {}
+    for path in root.rglob("*"):
+        if path.is_file() and ".aefsync" not in path.parts:
+            groups.setdefault(path.stat().st_ino, set()).add(str(path.relative_to(root)))
+    return set(map(frozenset, groups.values()))
+
+
+def test_hard_links_follow_where_they_are_asked_for(aefsync: Program, pair: Pair) -> None:
+    tree(pair.a, {"one": "1", "d/two": "2", "alone": "3"})
+    tree(pair.b, {"one": "1", "copy": "1", "alone": "3"})
+    for name, other in (("one", "copy"), ("one", "d/also one"), ("d/two", "two")):
+        os.link(pair.a / name, pair.a / other)
+    aefsync("repair", *pair).expect(0)
+    assert all(len(group) == 1 for group in names(pair.b)), "never without being asked"
+    assert aefsync("diff", *pair).expect(0).lines == []
+    shown = aefsync("diff", "-H", *pair).expect(1).lines
+    assert "m copy (hard link copy -)" in shown
+    done = aefsync("repair", "-H", "--mirror", "-i", *pair).expect(0)
+    assert "A>B link d/also one => copy" in done.lines
+    assert names(pair.b) == names(pair.a)
+    assert judged(pair) == []
+    nothing_left(aefsync, pair, "-H")
+    (pair.a / "copy").unlink()
+    (pair.a / "two").write_text("edited under one name")
+    os.link(pair.b / "alone", pair.b / "alone too")
+    before = names(pair.b)
+    done = aefsync("repair", "-H", "--mirror", "-i", *pair).expect(0)
+    assert done.lines[:-1] == [">B delete alone too", ">B delete copy", "A>B copy d/two", "A>B link two => d/two"]
+    assert names(pair.b) == names(pair.a)
+    aefsync("undo", pair.b, "last").expect(0)
+    assert names(pair.b) == before

@@ -11,17 +11,17 @@ import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aefsync.core.action import Act, Action, Applied, Staged, StageFile
 from aefsync.core.change import Change, Did, change_of
 from aefsync.core.compare import BATCH, Span, spans_of
-from aefsync.core.digest import PUBLIC_KEY, ROOT_DIGEST, content_digest
+from aefsync.core.digest import PUBLIC_KEY, ROOT_DIGEST, content_digest, framed_digest
 from aefsync.core.entry import UNKNOWN, Entry, Kind
 from aefsync.core.finding import Finding, State
 from aefsync.core.graves import buried, graves_at, history
 from aefsync.core.members import Memory
-from aefsync.core.metadata import PERMISSIONS, PLAIN, Aspects, Extra, Owner
+from aefsync.core.metadata import PERMISSIONS, PLAIN, Aspects, Attributes, Extra, Owner
 from aefsync.core.minting import needs_reading
 from aefsync.core.past import TRASH_PAGE, ChangeCounts, RunRecord, TakenBack, Title, TrashItem, TrashQuery, Undo
 from aefsync.core.path import RelPath
@@ -31,6 +31,7 @@ from aefsync.core.recipe import CHUNK_DIGEST, LEVELS, Learned, Recipe, Run, runs
 from aefsync.core.renamed import Rename
 from aefsync.core.snapshot import Block, Snapshot, VersionList
 from aefsync.core.space import Space
+from aefsync.core.stores import Stores
 from aefsync.core.tree import Answer, Question, answer, range_digest
 from aefsync.core.version import Dot, Grave
 from aefsync.core.view import STAT, View
@@ -54,12 +55,15 @@ class Node(NamedTuple):
     data: bytes = b""
     uid: int = 0
     gid: int = 0
+    xattrs: Attributes = ()
 
     def entry(self, path: RelPath, content: bytes = UNKNOWN, aspects: Aspects = PLAIN) -> Entry:
         if self.kind is not Kind.FILE:
             content = content_digest(self.data) if self.kind is Kind.SYMLINK else bytes(32)
         size = 0 if self.kind is Kind.DIRECTORY else len(self.data)
-        extra = Extra(Owner(self.uid, self.gid)) if aspects.owner else None
+        digest = framed_digest([part for pair in self.xattrs for part in pair], 16) if self.xattrs else b""
+        owner, xattrs = Owner(self.uid, self.gid) if aspects.owner else None, digest if aspects.xattrs else None
+        extra = Extra(owner, xattrs) if aspects.has_extras else None
         row = (self.kind, self.mode, size, self.mtime_ns, self.ctime_ns, self.inode, content)
         return Entry(path, *row, extra=extra)
 
@@ -92,6 +96,7 @@ class MemoryTree:
     free_bytes: int = 1 << 40
     identity: str = ""
     sidecar: Sidecar | None = None
+    stores: Stores = field(default_factory=Stores)
 
     def put(self, path: bytes, kind: Kind, data: bytes, mode: int, mtime_ns: int) -> None:
         """Put something in place, as an inode of its own."""
@@ -110,9 +115,23 @@ class MemoryTree:
     def remove(self, path: bytes) -> None:
         del self.nodes[RelPath(path)]
 
+    def join(self, path: bytes, other: bytes) -> None:
+        """Give a file another name."""
+        self.nodes[RelPath(other)] = self.nodes[RelPath(path)]
+
+    def change(self, path: bytes, **fields: Any) -> None:
+        """Change something under all its names."""
+        old = self.nodes[RelPath(path)]
+        node = old._replace(**fields, ctime_ns=next(_numbers))
+        self.nodes |= {each: node for each, found in self.nodes.items() if found.inode == old.inode}
+
     def give(self, path: bytes, uid: int, gid: int) -> None:
         """Give something to another owner."""
-        self.nodes[RelPath(path)] = self.nodes[RelPath(path)]._replace(uid=uid, gid=gid, ctime_ns=next(_numbers))
+        self.change(path, uid=uid, gid=gid)
+
+    def attribute(self, path: bytes, **xattrs: bytes) -> None:
+        """Give something these extended attributes of the user's, and no others."""
+        self.change(path, xattrs=tuple(sorted((b"user." + name.encode(), value) for name, value in xattrs.items())))
 
     def children(self, path: bytes) -> list[RelPath]:
         return [each for each in self.nodes if each.is_below(path)]
@@ -155,6 +174,7 @@ class MemoryReplica:
         self._past: Sidecar | None = None
         self._done: list[Action] = []
         self._restored = False
+        self._renewed: dict[tuple[int, int], int] = {}
 
     def hello(self, request: Open) -> Opened:
         created = False
@@ -178,6 +198,7 @@ class MemoryReplica:
             CHUNKER,
             identity=self.tree.identity,
             standing=self.tree.sidecar.standing() if self.tree.sidecar is not None else None,
+            stores=self.tree.stores,
         )
 
     def scan(self, request: Scan) -> Scanned:
@@ -232,7 +253,7 @@ class MemoryReplica:
 
     def entries(self, spans: Sequence[Span]) -> Sequence[Entry]:
         self._session()
-        return [self._with_target(entry) for low, high in spans for entry in self._snapshot.entries(low, high)]
+        return [self._completed(entry) for low, high in spans for entry in self._snapshot.entries(low, high)]
 
     def graves(self, spans: Sequence[Span]) -> Sequence[Grave]:
         self._session()
@@ -454,7 +475,12 @@ class MemoryReplica:
         return self._request
 
     def _look(self, path: RelPath) -> Entry:
-        entry = self.tree.nodes[path].entry(path, aspects=self._aspects)
+        node = self.tree.nodes[path]
+        entry = node.entry(path, aspects=self._aspects)
+        if self._aspects.links and entry.extra is not None:
+            names = [each for each, found in self.tree.nodes.items() if found.inode == node.inode and self._sees(each)]
+            leader = min(names, key=lambda each: each.key) if len(names) > 1 else b""
+            entry = entry._replace(extra=entry.extra._replace(leader=bytes(leader)))
         known = self.tree.known.get(path)
         return entry._replace(content=known.content) if known and known.stat_key == entry.stat_key else entry
 
@@ -468,7 +494,10 @@ class MemoryReplica:
     def _sees(self, path: RelPath) -> bool:
         return self._is_chosen(path) or any(top.is_below(path) for top in self._chosen)
 
-    def _with_target(self, entry: Entry) -> Entry:
+    def _completed(self, entry: Entry) -> Entry:
+        node = self.tree.nodes.get(entry.path)
+        if node is not None and node.xattrs and entry.extra is not None and entry.extra.xattrs:
+            entry = entry._replace(extra=entry.extra._replace(attributes=node.xattrs))
         return entry._replace(target=self._bytes(entry.path)) if entry.kind is Kind.SYMLINK else entry
 
     def _bytes(self, path: RelPath) -> bytes:
@@ -524,7 +553,12 @@ class MemoryReplica:
         node = self.tree.nodes.get(place)
         if found is None and absent and node is not None:
             raise Refused("appeared since the scan")
-        if found is not None and (node is None or node.entry(place).stat_key != found.stat_key):
+        if found is None or (node is not None and node.entry(place).stat_key == found.stat_key):
+            return
+        ctime_ns = found.ctime_ns
+        while (found.inode, ctime_ns) in self._renewed:  # by this run, under another name
+            ctime_ns = self._renewed[found.inode, ctime_ns]
+        if node is None or (node.inode, node.ctime_ns) != (found.inode, ctime_ns):
             raise Refused("changed since the scan")
 
     def _kind(self, path: RelPath) -> Kind | None:
@@ -537,8 +571,12 @@ class MemoryReplica:
                 raise Refused("vanished since the scan")
             node = self.tree.nodes[path]
             mode, mtime_ns = self._mode(wanted, node.mode), self._mtime_ns(wanted, node.mtime_ns)
-            self.tree.nodes[path] = node._replace(mode=mode, mtime_ns=mtime_ns, ctime_ns=next(_numbers))
+            self.tree.change(path, mode=mode, mtime_ns=mtime_ns)
             self._give(path, wanted)
+            self._renewed[node.inode, node.ctime_ns] = self.tree.nodes[path].ctime_ns
+            return
+        if act is Act.JOIN:
+            self._join(path, wanted)
             return
         if act in (Act.CREATE, Act.COPY) and path not in self._staged:
             raise Refused("was not staged")
@@ -550,9 +588,21 @@ class MemoryReplica:
         self.tree.put(path, wanted.kind, data, mode, self._mtime_ns(wanted, next(_numbers)))
         self._give(path, wanted)
 
+    def _join(self, path: RelPath, wanted: Entry) -> None:
+        node = self.tree.nodes.get(RelPath(wanted.leader))
+        if node is None or wanted.content not in (UNKNOWN, content_digest(node.data)):
+            raise Refused("what it is to be linked to is not in place")
+        if self._aspects.times and node.mtime_ns != wanted.mtime_ns:
+            raise Refused("what it is to be linked to is not in place")
+        if path in self.tree.nodes:
+            self._discard("replaced", path)
+        self.tree.join(wanted.leader, path)
+
     def _give(self, path: RelPath, wanted: Entry) -> None:
         if self._aspects.owner and wanted.extra and wanted.extra.owner:
             self.tree.give(path, wanted.extra.owner.uid, wanted.extra.owner.gid)
+        if self._aspects.xattrs and wanted.extra and wanted.extra.xattrs is not None:
+            self.tree.change(path, xattrs=wanted.extra.attributes)
 
     def _mode(self, wanted: Entry, others: int) -> int:
         """The bits that count as wanted, the others as they are."""
@@ -627,7 +677,7 @@ class MemoryReplica:
         self.tree.trash[self._request.run, why, path] = self.tree.nodes.pop(path)
 
 
-_PUTS = (Act.CREATE, Act.COPY, Act.LINK, Act.MKDIR)
+_PUTS = (Act.CREATE, Act.COPY, Act.LINK, Act.JOIN, Act.MKDIR)
 
 
 def _cut(data: bytes, level: int) -> list[bytes]:

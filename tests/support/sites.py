@@ -36,6 +36,17 @@ class Site(Protocol):
 
     def owner(self, path: bytes) -> tuple[int, int]: ...
 
+    def join(self, path: bytes, other: bytes) -> None:
+        """Give a file another name."""
+
+    def names(self, path: bytes) -> set[bytes]:
+        """All names of a file, this one among them."""
+
+    def attribute(self, path: bytes, **xattrs: bytes) -> None:
+        """Give something these extended attributes of the user's, and no others."""
+
+    def attributes(self, path: bytes) -> dict[str, bytes]: ...
+
     def vanish(self) -> None:
         """Take the (empty) root away."""
 
@@ -57,6 +68,15 @@ class MemorySite:
         self.make_link = self.tree.make_link
         self.remove = self.tree.remove
         self.give = self.tree.give
+        self.join = self.tree.join
+        self.attribute = self.tree.attribute
+
+    def names(self, path: bytes) -> set[bytes]:
+        inode = self.tree.nodes[RelPath(path)].inode
+        return {bytes(each) for each, node in self.tree.nodes.items() if node.inode == inode}
+
+    def attributes(self, path: bytes) -> dict[str, bytes]:
+        return {name.decode().removeprefix("user."): value for name, value in self.tree.nodes[RelPath(path)].xattrs}
 
     def owner(self, path: bytes) -> tuple[int, int]:
         return self.tree.nodes[RelPath(path)].uid, self.tree.nodes[RelPath(path)].gid
@@ -108,6 +128,24 @@ class DiskSite:
     def owner(self, path: bytes) -> tuple[int, int]:
         seen = os.lstat(self._place(path))
         return seen.st_uid, seen.st_gid
+
+    def join(self, path: bytes, other: bytes) -> None:
+        os.link(self._place(path), self._place(other))
+
+    def names(self, path: bytes) -> set[bytes]:
+        one = os.lstat(self._place(path))
+        return {each for each in self.listing() if os.path.samestat(os.lstat(self._place(each)), one)}
+
+    def attribute(self, path: bytes, **xattrs: bytes) -> None:
+        place = self._place(path)
+        for name in os.listxattr(place):
+            os.removexattr(place, name)
+        for name, value in xattrs.items():
+            os.setxattr(place, f"user.{name}", value)
+
+    def attributes(self, path: bytes) -> dict[str, bytes]:
+        place = self._place(path)
+        return {name.removeprefix("user."): os.getxattr(place, name) for name in os.listxattr(place)}
 
     def vanish(self) -> None:
         os.rmdir(self.root)

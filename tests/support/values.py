@@ -87,7 +87,7 @@ def aspects(draw: st.DrawFn) -> Aspects:
     oldest_ns, newest_ns = sorted([draw(int64s), draw(int64s)])
     bits, times = draw(st.integers(0, 0o7777)), draw(st.booleans())
     step_ns, window_ns, flags = draw(st.integers(1, INT63)), draw(counts), [draw(st.booleans()) for _ in range(2)]
-    names = draw(st.sampled_from(Namespaces)), draw(st.booleans()), draw(st.integers(0, 3))
+    names = draw(st.sampled_from(Namespaces)), draw(st.booleans()), draw(st.booleans()), draw(st.integers(0, 3))
     return Aspects(bits, times, step_ns, oldest_ns, newest_ns, window_ns, *flags, *names)
 
 
@@ -98,7 +98,9 @@ def stores(draw: st.DrawFn) -> Stores:
         return Stores()
     flags = draw(st.booleans()), draw(st.booleans())
     numbers = draw(st.integers(0, 0o7777)), draw(st.integers(1, INT63)), draw(int64s), draw(int64s)
-    return Stores(*numbers, *flags, Folding(draw(st.integers(0, 3))), draw(st.sampled_from(Namespaces)))
+    return Stores(
+        *numbers, *flags, Folding(draw(st.integers(0, 3))), draw(st.sampled_from(Namespaces)), links=draw(st.booleans())
+    )
 
 
 @st.composite
@@ -111,6 +113,8 @@ def actions(draw: st.DrawFn) -> Action:
     bare, placed = (entries(st.just(place), st.none()) for place in (source or path, path))
     found = draw(st.none() if act is Act.RECORD and is_gone else bare if act is Act.RECORD else st.none() | bare)
     displaced = draw(st.none() | placed) if act is Act.MOVE else None
+    if act is Act.JOIN and wanted is not None:
+        wanted = wanted._replace(extra=Extra(leader=bytes(draw(paths.filter(lambda other: other != path)))))
     return Action(act, path, wanted, found, source, displaced, version if is_gone else None)
 
 

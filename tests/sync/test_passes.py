@@ -10,9 +10,9 @@ import pytest
 from aefsync.core.action import Act, Action
 from aefsync.core.differences import Differences
 from aefsync.core.path import RelPath
-from aefsync.core.plan import Pass
 from aefsync.core.ports import Phase, Silent
 from aefsync.core.problem import Problem
+from aefsync.core.step import Pass
 from aefsync.core.view import View
 from aefsync.sync.attending import Attending
 from aefsync.sync.deadline import Deadline

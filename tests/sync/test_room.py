@@ -7,8 +7,8 @@ import pytest
 
 from aefsync.core.action import StageFile
 from aefsync.core.path import RelPath
-from aefsync.core.plan import Transfer
 from aefsync.core.space import Share, Space
+from aefsync.core.step import Transfer
 from aefsync.errors import GuardError
 from aefsync.sync.room import BLOCK, Room
 from tests.contract.test_replica import file

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from aefsync.core.action import StageFile
 from aefsync.core.entry import UNKNOWN, Entry, Kind
 from aefsync.core.path import RelPath
-from aefsync.core.plan import Pass, Transfer
 from aefsync.core.ports import Piece
 from aefsync.core.problem import Problem
 from aefsync.core.recipe import Run
+from aefsync.core.step import Pass, Transfer
 from aefsync.core.view import View
 from aefsync.disk.hashing import SMALL
 from aefsync.sync import transfer as module

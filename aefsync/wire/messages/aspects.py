@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from aefsync.core.entry import Entry
 from aefsync.core.metadata import NEWEST_NS, PERMISSIONS, PLAIN, SPECIAL, Aspects, Extra, Namespaces, Owner
+from aefsync.core.path import MAX_PATH, RelPath
 from aefsync.core.stores import Folding, Stores
 from aefsync.wire.messages.rows import MANY, Int64, Row
 
@@ -30,6 +31,7 @@ class AspectsRow(Row):
     owner: bool
     numeric_ids: bool
     xattrs: Namespaces
+    links: bool
     symlinks: bool
     folding: Folds
 
@@ -70,15 +72,18 @@ class ExtraRow(Row):
     owner: OwnerRow | None
     xattrs: Annotated[bytes, Meta(max_length=32)] | None = None
     attributes: Annotated[tuple[tuple[Attribute, Value], ...], Meta(max_length=1024)] = ()
+    leader: Annotated[bytes, Meta(max_length=MAX_PATH)] | None = None
 
     @classmethod
     def of(cls, extra: Extra) -> Self:
-        return cls(OwnerRow(*extra.owner) if extra.owner else None, extra.xattrs, extra.attributes)
+        return cls(OwnerRow(*extra.owner) if extra.owner else None, *extra[1:])
 
     def extra(self) -> Extra:
         if any(b"\0" in name or not name for name, _ in self.attributes):
             raise ValueError("extended attribute without a name, or with NUL")
-        return Extra(self.owner.owner() if self.owner else None, self.xattrs, self.attributes)
+        if self.leader:
+            RelPath(self.leader.removeprefix(b"\0"))
+        return Extra(self.owner.owner() if self.owner else None, self.xattrs, self.attributes, self.leader)
 
 
 Extras = Annotated[tuple[ExtraRow | None, ...], Meta(max_length=MANY)]
@@ -108,6 +113,7 @@ class StoresRow(Row):
     symlinks: bool
     folding: Folds
     xattrs: Namespaces
+    links: bool
 
     @classmethod
     def of(cls, stores: Stores) -> Self | None:

@@ -184,6 +184,9 @@ class ApplyCall(Form, tag="apply"):
         actions = [r.action(next(following), next(following) if r.act is Act.MOVE else None) for r in self.rows]
         wanted = iter(with_extras([action.wanted for action in actions if action.wanted], self.extras))
         whole = [action._replace(wanted=next(wanted)) if action.wanted else action for action in actions]
+        for action in whole:
+            if action.act is Act.JOIN and action.wanted and RelPath(action.wanted.leader) == action.path:
+                raise ValueError("a path that is to be another name of itself")
         return (tuple(with_version(*pair) for pair in zip(whole, self._column(), strict=True)),)
 
     def _column(self) -> list[Version | None]:

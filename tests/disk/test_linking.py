@@ -1,0 +1,59 @@
+"""Which names are one file, as the disk tells it."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from aefsync.core.entry import UNKNOWN
+from aefsync.core.snapshot import Snapshot
+from aefsync.disk import linking
+from aefsync.disk.filesystem import LOCAL, FileSystem
+from aefsync.disk.key_order import assemble
+from aefsync.disk.linking import linked
+from tests.disk.ground import Ground
+
+
+def leaders(ground: Ground, file_system: FileSystem = LOCAL) -> dict[bytes, bytes]:
+    blocks = linked(ground.root, assemble(ground.scanner(file_system=file_system).pages))
+    return {bytes(entry.path): entry.leader for entry in Snapshot(blocks).entries()}
+
+
+def several(ground: Ground) -> None:
+    ground.write(b"d/x", b"1")
+    os.link(ground.place(b"d/x"), ground.place(b"a"))
+    ground.write(b"alone", b"2")
+    os.symlink(b"a", ground.place(b"link"))
+    os.link(ground.place(b"link"), ground.place(b"link too"), follow_symlinks=False)
+
+
+def test_only_files_with_several_names_in_the_tree_have_a_leader(ground: Ground, other: Ground) -> None:
+    several(ground)
+    os.link(ground.place(b"alone"), other.place(b"outside"))
+    assert leaders(ground) == {b"a": b"a", b"alone": b"", b"d": b"", b"d/x": b"a", b"link": b"", b"link too": b""}
+    assert leaders(ground, LOCAL._replace(stable=False)) == leaders(ground)
+
+
+def test_files_of_two_file_systems_are_never_one(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    several(ground)
+    real, devices = os.stat, iter((1, 2))
+
+    class Elsewhere:
+        def __init__(self, seen: os.stat_result) -> None:
+            self.st_nlink, self.st_ino, self.st_dev = seen.st_nlink, seen.st_ino, next(devices)
+
+    scanned = assemble(ground.scanner().pages)
+    monkeypatch.setattr(linking.os, "stat", lambda *args, **kwargs: Elsewhere(real(*args, **kwargs)))
+    blocks = linked(ground.root, scanned)
+    assert not any(entry.leader for entry in Snapshot(blocks).entries())
+
+
+def test_what_is_read_of_one_name_is_known_of_the_others(ground: Ground) -> None:
+    several(ground)
+    blocks = assemble(ground.scanner().pages)
+    assert all(entry.content == UNKNOWN for entry in linked(ground.root, blocks)[0].entries(0, 1))
+    known = [block._replace(contents=block.contents[:-32] + b"k" * 32) if block.prefix else block for block in blocks]
+    found = {bytes(entry.path): entry.content for entry in Snapshot(linked(ground.root, known)).entries()}
+    assert found[b"a"] == found[b"d/x"] == b"k" * 32
+    assert found[b"alone"] == UNKNOWN
