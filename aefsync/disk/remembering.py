@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import secrets
+import os
 from collections.abc import Callable, Iterator, Sequence
 
 from aefsync.core.action import Act, Action, Applied
@@ -41,7 +41,7 @@ class Remembering(Keeping):
 
     def __init__(self) -> None:
         super().__init__()
-        self._random: Callable[[int], bytes] = secrets.token_bytes
+        self._random: Callable[[int], bytes] = os.urandom
         self._chronicle: Chronicle | None = None
         self._graves = buried(())
         self._versioned = NOTHING
