@@ -21,7 +21,7 @@ from aefsync.core.version import Dot, Grave, Vector, Version, is_covered, minted
 from aefsync.disk.key_order import runs
 from aefsync.disk.page import Brief, Page, PageKey
 from aefsync.disk.sidecar import Sidecar
-from aefsync.disk.standing import AUTHOR, NO_MARK, disproves, marks_of, met_of, with_marks
+from aefsync.disk.standing import AUTHOR, ID, NO_MARK, PLACE, disproves, marks_of, met_of, with_marks
 from aefsync.disk.vectors import FIRST, NUMBER, Vectors, packed, unpacked
 
 _FOUND = FIRST.to_bytes(NUMBER, "little")
@@ -86,6 +86,18 @@ class Chronicle:
         self._dug: set[bytes] = set()
         if AUTHOR not in self.words:
             self.set_words({AUTHOR: self.author})
+
+    def settle_in(self, identity: str, place: bytes) -> None:
+        """Know the replica by its id, and where it is.
+
+        Under another id it is a copy, however that was made: it shares the past, and goes on under a name of its own.
+        """
+        known, now = self.words.get(ID), {ID: identity.encode(), PLACE: place}
+        if known is not None and known != now[ID]:
+            self.author, self.marks = self._random(AUTHOR_BYTES), []
+            now |= {AUTHOR: self.author, **with_marks((), ())}
+        if not now.items() <= self.words.items():
+            self.set_words(now)
 
     @property
     def mark(self) -> Mark:

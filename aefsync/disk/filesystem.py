@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
 from aefsync.disk import syscalls
 
+_LASTING = {
+    0xEF53: "ext4",
+    0x9123683E: "btrfs",
+    0xF2F52010: "f2fs",
+    0x2FC12FC1: "zfs",
+    0xCA451A4E: "bcachefs",
+}
+"""Those whose id is written on the disk; of others it is what they are mounted from, and changes at will (statfs(2))."""
 _UNSTABLE = {
     0x4D44: "vfat",
     0x2011BAB0: "exfat",
@@ -37,3 +46,11 @@ REMOTE = FileSystem(stable=False, step_ns=2_000_000_000)
 def file_system_of(fd: int) -> FileSystem:
     """Judge the file system of an open descriptor by its kind."""
     return REMOTE if syscalls.file_system_magic(fd) in _UNSTABLE else LOCAL
+
+
+def place_of(fd: int) -> bytes:
+    """Where an open directory is, as far as nothing but copying it changes that: the id of its file system, its inode."""
+    magic = syscalls.file_system_magic(fd)
+    file_system = os.fstatvfs(fd).f_fsid if magic in _LASTING else 0
+    inode = 0 if magic in _UNSTABLE else os.fstat(fd).st_ino
+    return f"{file_system:x}:{inode:x}".encode()

@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import re
+import time
 
 from aefsync.core.path import RESERVED
 from aefsync.disk.confined import ConfinedRoot
@@ -108,7 +109,7 @@ class Home(ConfinedRoot):
         """Take the root's lock; raises `LockedError`, naming the holder."""
         fd = self.open(b"lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _seize(fd)
         except OSError as error:
             holder = os.read(fd, 200).decode("ascii", "replace").strip()
             os.close(fd)
@@ -163,6 +164,19 @@ class Home(ConfinedRoot):
             os.close(self._lock_fd)
             self._lock_fd = -1
         os.close(self.fd)
+
+
+def _seize(fd: int, attempts: int = 5) -> None:
+    """Take a lock; raises `OSError`.  Whoever only asks whether it is held has it for a moment, without a word."""
+    for attempt in range(1, attempts + 1):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if attempt == attempts or os.pread(fd, 1, 0):
+                raise
+            time.sleep(0.002)
+        else:
+            return
 
 
 def open_home(root: ConfinedRoot, *, create: bool) -> Home | None:

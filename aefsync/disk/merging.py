@@ -158,6 +158,12 @@ class Shown:
         return self._page is not None
 
 
+def found_in(page: Page) -> Records:
+    """What a page shows, as what is found for the first time."""
+    none = array("I", bytes(4 * page.length))
+    return Records(tuple(page.name_list()), page.stats, page.contents, page.flags.translate(_KEPT), none)
+
+
 def _part(page: Page, names: Sequence[bytes], low: int, high: int) -> Records:
     contents, flags = page.contents[low * CONTENT : high * CONTENT], page.flags[low:high]
     none = array("I", bytes(4 * (high - low)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import secrets
+import os
 from collections.abc import Callable, Iterator, Sequence
 
 from aefsync.core.action import Act, Action, Applied
@@ -21,6 +21,7 @@ from aefsync.core.view import View
 from aefsync.disk.absence import Absence
 from aefsync.disk.chronicle import Chronicle
 from aefsync.disk.confined import ConfinedRoot, exists
+from aefsync.disk.filesystem import place_of
 from aefsync.disk.judging import Judge
 from aefsync.disk.keeping import Keeping
 from aefsync.disk.pending import Intention, by_directory, intentions, pack_batch, unpack_batch
@@ -29,7 +30,7 @@ from aefsync.disk.scan import Scanner
 from aefsync.disk.settling import Settling
 from aefsync.disk.sidecar import Damaged, trouble
 from aefsync.disk.sidecar_file import NAME, open_for_reading, open_for_writing, set_aside
-from aefsync.disk.standing import standing_of, with_memory
+from aefsync.disk.standing import ID, PLACE, Words, standing_of, with_memory
 from aefsync.disk.summing import NOTHING, roots_of
 from aefsync.disk.writer import Writer
 from aefsync.errors import AefsyncError, RootError
@@ -40,13 +41,24 @@ class Remembering(Keeping):
 
     def __init__(self) -> None:
         super().__init__()
-        self._random: Callable[[int], bytes] = secrets.token_bytes
+        self._random: Callable[[int], bytes] = os.urandom
         self._chronicle: Chronicle | None = None
         self._graves = buried(())
         self._versioned = NOTHING
         self._is_in_sight: Callable[[bytes, bytes], bool] = lambda directory, name: True
+        self._is_copy = False
         self._done: list[bytes] = []
         """For each batch that is pending, whether what it intended was carried out."""
+
+    def _look_whether_copied(self) -> None:
+        """Give a root a new id that was copied, or restored from a backup of files, together with what it remembers."""
+        if self._home is None or self._root is None or self._request.access is not Access.WRITE:
+            return
+        words = self._words()
+        is_elsewhere = PLACE in words and words[PLACE] != place_of(self._root.fd)
+        if is_elsewhere and words.get(ID) == self._home.identity.encode():
+            self._home.identify(self._random(16).hex())
+            self._is_copy = True
 
     def _open_chronicle(self, request: Scan) -> list[Problem]:
         """Begin to remember, where that is asked for; trouble with what was remembered."""
@@ -70,7 +82,12 @@ class Remembering(Keeping):
                 if writable
                 else open_for_reading(self._home)
             )
-        return Chronicle(sidecar, writable=writable, random=self._random)
+        chronicle = Chronicle(sidecar, writable=writable, random=self._random)
+        if writable and self._home is not None and self._root is not None:
+            if not self._home.identity:
+                self._home.identify(self._random(16).hex())
+            chronicle.settle_in(self._home.identity, place_of(self._root.fd))
+        return chronicle
 
     def _begin_anew(self, damaged: Damaged) -> Problem:
         """Go on without what was remembered, as a replica that joins; it is set aside."""
@@ -97,7 +114,7 @@ class Remembering(Keeping):
     def _judge(self, chronicle: Chronicle, root: ConfinedRoot, scanner: Scanner, request: Scan) -> bool:
         absence, aspects = Absence(root, scanner), request.aspects
         with chronicle.transaction():
-            restored = chronicle.disprove(request.claims)
+            restored = chronicle.disprove(request.claims) or self._is_copy
             pending = self._pending(chronicle, root, scanner)
             intended = by_directory(each for each in pending if each.act is not Act.RECORD)
             judge = Judge(chronicle, scanner, absence, aspects.mode_bits, intended)
@@ -239,16 +256,20 @@ class Remembering(Keeping):
 
     def _standing(self) -> Standing | None:
         """What the sidecar says; `None` where there is none that can be read."""
-        if self._home is None:
-            return None
+        with contextlib.suppress(ValueError):
+            return standing_of(self._words(), self._home.identity) if self._home is not None else None
+        return None
+
+    def _words(self) -> Words:
+        """What the sidecar says of the replica; nothing where there is none that can be read."""
         if self._chronicle is not None:
-            return standing_of(self._chronicle.words, self._home.identity)
+            return self._chronicle.words
         with contextlib.suppress(AefsyncError, Damaged):
-            sidecar = open_for_reading(self._home)
+            sidecar = open_for_reading(self._home) if self._home is not None else None
             if sidecar is not None:
                 with contextlib.closing(sidecar):
-                    return standing_of(sidecar.words(), self._home.identity)
-        return None
+                    return sidecar.words()
+        return {}
 
     def _close_chronicle(self) -> None:
         chronicle, self._chronicle = self._chronicle, None

@@ -76,6 +76,7 @@ class LocalReplica(Remembering):
             if home is not None:
                 home.close()
             self._home = open_home_of(opened, request)
+            self._look_whether_copied()
             if self._home is not None:
                 attach(ConfinedRoot(opened.fd), self._home)
         return describe(opened, self._clock_ns(), self._home)._replace(standing=self._standing())

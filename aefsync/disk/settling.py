@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from operator import attrgetter
 
 from aefsync.core.action import Act
 from aefsync.core.entry import Entry, Kind
@@ -11,12 +12,13 @@ from aefsync.core.metadata import Aspects
 from aefsync.core.path import RelPath
 from aefsync.disk.chronicle import Chronicle
 from aefsync.disk.key_order import pages_of
-from aefsync.disk.merging import Merging, write
+from aefsync.disk.merging import Merging, Rows, found_in, write
 from aefsync.disk.page import RACY, Page
 from aefsync.disk.pending import Intention, by_directory
-from aefsync.disk.records import Record
+from aefsync.disk.records import Record, Records, pieces
 from aefsync.disk.scan import Scanner
-from aefsync.disk.vectors import FIRST
+from aefsync.disk.sidecar import Head
+from aefsync.disk.vectors import packed
 
 Done = Mapping[bytes, Intention]
 
@@ -43,9 +45,13 @@ class Settling:
                 chronicle.looked_at_everything()
 
     def _begin(self, directory: bytes, pages: Sequence[Page]) -> None:
-        merging = Merging(self._chronicle, directory, pages, (), ())
-        rows = merging.merge(lambda name, before, now: now and now._replace(flags=now.flags & RACY, version=FIRST))
-        write(self._chronicle, directory, rows, pages, ())
+        changed: dict[bytes, Records] = {}
+        for page in filter(attrgetter("length"), pages):
+            for piece in pieces(found_in(page)):
+                changed[piece.names[0] if changed else b""] = piece
+        heads = (Head(directory, first, len(each.names), b"", packed(each.versions)) for first, each in changed.items())
+        is_whole = not any(any(page.flags) for page in pages)
+        write(self._chronicle, directory, Rows(tuple(heads), changed, (), is_whole), pages, ())
 
     def move(self, batch: Iterable[Intention]) -> None:
         """Have the records of renamed directories move along."""

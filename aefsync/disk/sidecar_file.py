@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
-import tempfile
 
 from aefsync.core.problem import reason_of
 from aefsync.core.writing import Durability
@@ -82,6 +80,9 @@ def _size(home: Home, name: str) -> int:
 
 def _whole_copy(place: str) -> Sidecar:
     """What an interrupted run left, made whole elsewhere."""
+    import shutil  # hardly ever needed, and they bring much with them
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="aefsync-") as directory:
         copy = os.path.join(directory, NAME)
         for suffix in ("", *_JOURNALS):

@@ -13,7 +13,7 @@ from aefsync.core.version import Dot, Vector
 
 Words = Mapping[str, bytes]
 """The words of a sidecar (`meta`)."""
-AUTHOR = "author"
+AUTHOR, ID, PLACE = "author", "id", "place"
 _MEMBERS, _MET, _MARKS = "members", "met", "marks"
 _MARK = struct.Struct(f"<Q{TAG}s")
 _LATEST = 256

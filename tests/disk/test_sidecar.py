@@ -10,7 +10,7 @@ import pytest
 
 from aefsync.core.ports import Access, Scan
 from aefsync.core.problem import Problem
-from aefsync.core.version import FOUND
+from aefsync.core.version import FOUND, Dot
 from aefsync.core.writing import Durability
 from aefsync.disk.filesystem import LOCAL, REMOTE
 from aefsync.disk.home import Home, open_home
@@ -219,3 +219,37 @@ def test_an_entry_takes_little_room(root: Rememberer) -> None:
         )
     root.see()
     assert len(root.bytes_of_sidecar()) < 120 * 3100
+
+
+def test_a_copied_root_is_a_replica_of_its_own(root: Rememberer, tmp_path: Path) -> None:
+    furnished(root)
+    first = root.see()
+    root.replica.close()
+    shutil.copytree(root.path, tmp_path / "copy", symlinks=True)
+    root.path = tmp_path / "copy"
+    scanned = root.see()
+    assert first.standing is not None
+    assert scanned.standing is not None
+    assert scanned.restored
+    assert scanned.standing.id != first.standing.id
+    assert scanned.standing.author != first.standing.author
+    assert scanned.standing.mark.counter == 0
+    assert scanned.history == first.history
+    root.write(b"new", b"1")
+    later = root.see()
+    assert not later.restored
+    assert later.standing is not None
+    assert later.standing.id == scanned.standing.id
+    assert root.versions[b"new"] == ((Dot(later.standing.author, 1),), later.standing.author)
+
+
+def test_a_root_with_another_id_has_another_author(root: Rememberer) -> None:
+    furnished(root)
+    first = root.see()
+    root.replica.close()
+    (root.path / ".aefsync" / "id").write_text("c" * 32 + "\n")
+    scanned = root.see()
+    assert first.standing is not None
+    assert scanned.standing is not None
+    assert scanned.standing.id == "c" * 32
+    assert scanned.standing.author != first.standing.author
