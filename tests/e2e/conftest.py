@@ -25,6 +25,12 @@ def pair(tmp_path: Path) -> Pair:
 
 
 @pytest.fixture
+def last_write_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Repairs go by the newest mtime, and keep no versions, unless told otherwise."""
+    monkeypatch.setenv("AEFSYNC_RESOLVE", "lww")
+
+
+@pytest.fixture
 def aefsync(home: Path) -> Iterator[Program]:
     """The program; after the test none of its processes may be left."""
     program = Program(home)

@@ -13,6 +13,8 @@ from tests.e2e.conftest import Pair
 from tests.e2e.program import Arg, Program
 from tests.support.trees import BASE_NS, IS_ROOT, SECOND, judge, link, survey, tree, write
 
+pytestmark = pytest.mark.usefixtures("last_write_wins")
+
 
 def nothing_left(aefsync: Program, pair: Pair, *options: Arg) -> None:
     """A diff shows nothing, and a further repair touches nothing."""

@@ -14,6 +14,8 @@ from tests.e2e.freeze import strace
 from tests.e2e.program import ORDINARY, Outcome, Program, wait_until
 from tests.support.trees import judge, survey, tree, write
 
+pytestmark = pytest.mark.usefixtures("last_write_wins")
+
 
 def paired(aefsync: Program, pair: Pair, files: dict[str, bytes | str | None]) -> None:
     """Two equal trees, known to the program."""

@@ -12,6 +12,8 @@ from tests.e2e.freeze import frozen, held
 from tests.e2e.program import Program
 from tests.support.trees import BASE_NS, SECOND, judge, survey, tree, write
 
+pytestmark = pytest.mark.usefixtures("last_write_wins")
+
 LATER = BASE_NS + 60 * SECOND
 OPEN = "openat,openat2"
 HOT = "hot-file"
