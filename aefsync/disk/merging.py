@@ -125,7 +125,9 @@ _KEPT = bytes(flags & RACY for flags in range(256))
 def _is_as_shown(record: Record | None, now: Record | None) -> bool:
     if now is None:
         return record is None
-    return record is not None and not now.flags and record[:2] == now[:2]
+    if record is None or now.flags or record.content != now.content:
+        return False
+    return record.stat == now.stat or record.is_like(now)
 
 
 class Shown:
