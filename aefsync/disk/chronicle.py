@@ -99,6 +99,11 @@ class Chronicle:
         if not now.items() <= self.words.items():
             self.set_words(now)
 
+    def enter(self, sidecar: Sidecar) -> None:
+        """Be written from now on, in a sidecar that has just been made."""
+        self.sidecar, self.writable = sidecar, True
+        self.set_words(self.words)
+
     @property
     def mark(self) -> Mark:
         """The last one."""

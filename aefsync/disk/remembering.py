@@ -22,14 +22,16 @@ from aefsync.disk.absence import Absence
 from aefsync.disk.chronicle import Chronicle
 from aefsync.disk.confined import ConfinedRoot, exists
 from aefsync.disk.filesystem import place_of
+from aefsync.disk.home import Home
 from aefsync.disk.judging import Judge
 from aefsync.disk.keeping import Keeping
+from aefsync.disk.opening import OpenRoot
 from aefsync.disk.pending import Intention, by_directory, intentions, pack_batch, unpack_batch
 from aefsync.disk.recognising import align
 from aefsync.disk.scan import Scanner
 from aefsync.disk.settling import Settling
-from aefsync.disk.sidecar import Damaged, trouble
-from aefsync.disk.sidecar_file import NAME, open_for_reading, open_for_writing, set_aside
+from aefsync.disk.sidecar import Damaged, Sidecar, trouble
+from aefsync.disk.sidecar_file import NAME, has_sidecar, open_for_reading, open_for_writing, set_aside
 from aefsync.disk.standing import ID, PLACE, Words, standing_of, with_memory
 from aefsync.disk.summing import NOTHING, roots_of
 from aefsync.disk.writer import Writer
@@ -47,6 +49,9 @@ class Remembering(Keeping):
         self._versioned = NOTHING
         self._is_in_sight: Callable[[bytes, bytes], bool] = lambda directory, name: True
         self._is_copy = False
+        self._id = ""
+        self._is_unborn = False
+        """whether there is no sidecar yet: it is made when anything is first written in the root"""
         self._done: list[bytes] = []
         """For each batch that is pending, whether what it intended was carried out."""
 
@@ -72,22 +77,26 @@ class Remembering(Keeping):
         return []
 
     def _new_chronicle(self) -> Chronicle:
-        writable = self._root is not None and self._request.access is Access.WRITE
-        if writable:
-            self._writing()
+        writes = self._root is not None and self._request.access is Access.WRITE
         sidecar = None
-        if self._home is not None:
-            sidecar = (
-                open_for_writing(self._home, self._file_system, self._request.writing.durability)
-                if writable
-                else open_for_reading(self._home)
-            )
-        chronicle = Chronicle(sidecar, writable=writable, random=self._random)
-        if writable and self._home is not None and self._root is not None:
-            if not self._home.identity:
-                self._home.identify(self._random(16).hex())
-            chronicle.settle_in(self._home.identity, place_of(self._root.fd))
+        if self._home is not None and has_sidecar(self._home):
+            sidecar = self._open_sidecar(self._home) if writes else open_for_reading(self._home)
+        chronicle = Chronicle(sidecar, writable=writes, random=self._random)
+        self._is_unborn = writes and sidecar is None
+        if writes and self._root is not None:
+            self._id = (self._home.identity if self._home is not None else "") or self._random(16).hex()
+            chronicle.settle_in(self._id, place_of(self._root.fd))
         return chronicle
+
+    def _open_sidecar(self, home: Home) -> Sidecar:
+        self._writing()
+        return open_for_writing(home, self._file_system, self._request.writing.durability)
+
+    def _on_home(self, opened: OpenRoot, home: Home) -> None:
+        """The root is known by what the coordinator has been told already."""
+        super()._on_home(opened, home)
+        if self._is_unborn:
+            home.identify(self._id)
 
     def _begin_anew(self, damaged: Damaged) -> Problem:
         """Go on without what was remembered, as a replica that joins; it is set aside."""
@@ -179,6 +188,8 @@ class Remembering(Keeping):
     def remember(self, memory: Memory) -> None:
         with self._remembering() as chronicle:
             chronicle.set_words(with_memory(chronicle.words, memory))
+        if self._scanner is not None:
+            self._keep_what_is_known(self._scanner)
 
     @contextlib.contextmanager
     def _remembering(self) -> Iterator[Chronicle]:
@@ -186,6 +197,10 @@ class Remembering(Keeping):
         self._writing()
         if self._chronicle is None:
             raise AefsyncError("this session remembers nothing")
+        if self._is_unborn and self._home is not None:
+            self._is_unborn = False
+            self._home.identify(self._id)
+            self._chronicle.enter(self._open_sidecar(self._home))
         try:
             with self._chronicle.transaction():
                 yield self._chronicle
@@ -240,8 +255,8 @@ class Remembering(Keeping):
             return scanned
         past = history(self._versioned, self._graves) if scanned.root else b""
         standing = None
-        if chronicle.writable and self._home is not None:
-            standing = standing_of(chronicle.words, self._home.identity, is_brief=True)
+        if chronicle.writable or self._is_unborn:
+            standing = standing_of(chronicle.words, self._id, is_brief=True)
         return scanned._replace(history=past, graves=self._graves.count, standing=standing)
 
     def _root_of(self, scanner: Scanner) -> bytes:

@@ -197,6 +197,7 @@ class LocalReplica(Remembering):
 
     def _on_home(self, opened: OpenRoot, home: Home) -> None:
         """From now on the index lives in the new home; it begins with what is known already."""
+        super()._on_home(opened, home)
         if self._index is None or self._scanner is None:
             return
         self._index.close()

@@ -19,6 +19,14 @@ _JOURNALS = ("-wal", "-journal")
 _ALL = ("", *_JOURNALS, "-shm")
 
 
+def has_sidecar(home: Home) -> bool:
+    """Whether a home has anything by that name."""
+    try:
+        return _size(home, NAME) > 0
+    except OSError as error:
+        raise RootError(f".aefsync/{NAME}: {reason_of(error)}") from None
+
+
 def open_for_writing(home: Home, file_system: FileSystem, durability: Durability) -> Sidecar:
     """The sidecar of a home that this session has locked, made where there is none; raises as `connect`.
 

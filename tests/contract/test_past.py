@@ -35,6 +35,11 @@ class Seen:
         self.entries = {bytes(entry.path): entry for entry in found}
         self.graves = {bytes(grave.path): grave.version for grave in self.replica.graves([(0, self.scanned.graves)])}
 
+    def close(self) -> None:
+        """End a session as one that came to its end, and left what there was to remember."""
+        self.replica.remember(Memory(()))
+        self.replica.close()
+
     def version(self, path: bytes) -> Version:
         version = self.entries[path].version
         assert version is not None
@@ -52,7 +57,7 @@ class Seen:
 def again(bench: Bench, site: Site, edit: Callable[[], object] = lambda: None, scan: Scan = PAST) -> Seen:
     """A first session, an edit, and a second session."""
     first = Seen(bench, site)
-    first.replica.close()
+    first.close()
     edit()
     return Seen(bench, site, scan)
 
@@ -72,10 +77,19 @@ def test_what_the_first_scan_finds_has_no_origin(bench: Bench) -> None:
     assert seen.standing.mark.counter == 0
 
 
+def test_a_session_that_comes_to_nothing_leaves_nothing(bench: Bench) -> None:
+    furnish(bench.a)
+    seen = Seen(bench, bench.a)
+    seen.replica.close()
+    assert hello(bench.replica(bench.a), bench.a).standing is None
+    bench.a.write_file(b"new", b"since")
+    assert Seen(bench, bench.a).version(b"new") == FOUND
+
+
 def test_a_second_scan_changes_nothing(bench: Bench) -> None:
     furnish(bench.a)
     first = Seen(bench, bench.a)
-    first.replica.close()
+    first.close()
     second = Seen(bench, bench.a)
     assert second.scanned.history == first.scanned.history != b""
     assert second.standing == first.standing
@@ -97,7 +111,7 @@ def test_a_new_file_gets_a_dot_and_all_of_a_scan_the_same(bench: Bench) -> None:
 def test_an_edit_follows_what_was_there(bench: Bench) -> None:
     furnish(bench.a)
     before = Seen(bench, bench.a)
-    before.replica.close()
+    before.close()
     bench.a.write_file(b"a", b"edited", mtime_ns=99)
     bench.a.write_file(b"d/x", b"x", mode=0o600)
     seen = Seen(bench, bench.a)
@@ -108,13 +122,13 @@ def test_an_edit_follows_what_was_there(bench: Bench) -> None:
 def test_what_is_gone_leaves_a_tombstone(bench: Bench) -> None:
     furnish(bench.a)
     before = Seen(bench, bench.a)
-    before.replica.close()
+    before.close()
     bench.a.remove(b"d/x")
     bench.a.remove(b"d")
     seen = Seen(bench, bench.a)
     assert set(seen.graves) == {b"d", b"d/x"}
     assert seen.graves[b"d/x"].vector == minted(explicit(FOUND, before.entries[b"d/x"]), seen.dot(1))
-    seen.replica.close()
+    seen.close()
     bench.a.make_directory(b"d")
     later = Seen(bench, bench.a)
     assert set(later.graves) == {b"d/x"}
@@ -134,7 +148,7 @@ def test_tombstones_answer_questions(bench: Bench) -> None:
 def test_what_all_have_seen_is_forgotten(bench: Bench) -> None:
     furnish(bench.a)
     seen = again(bench, bench.a, lambda: bench.a.remove(b"a"))
-    seen.replica.close()
+    seen.close()
     forgetting = Seen(bench, bench.a, PAST._replace(watermark=(seen.dot(1),)))
     assert forgetting.graves == {}
     forgetting.replica.close()
@@ -144,7 +158,7 @@ def test_what_all_have_seen_is_forgotten(bench: Bench) -> None:
 def test_a_session_that_only_reads_leaves_nothing(bench: Bench) -> None:
     furnish(bench.a)
     seen = again(bench, bench.a, lambda: bench.a.write_file(b"new", b"1"), PAST)
-    seen.replica.close()
+    seen.close()
     bench.a.write_file(b"newer", b"2")
     reading = Seen(bench, bench.a, access=Access.READ)
     assert reading.version(b"newer").vector == (seen.dot(2),)
@@ -158,7 +172,7 @@ def test_outside_of_a_chosen_sub_tree_nothing_is_judged(bench: Bench) -> None:
     furnish(bench.a)
     seen = again(bench, bench.a, lambda: bench.a.remove(b"a"), PAST._replace(paths=(RelPath(b"d"),)))
     assert seen.graves == {}
-    seen.replica.close()
+    seen.close()
     assert set(Seen(bench, bench.a).graves) == {b"a"}
 
 
@@ -186,7 +200,7 @@ def test_what_is_placed_has_the_version_it_came_with(bench: Bench) -> None:
     assert after.graves == 2
     found = {bytes(e.path): e.version for e in seen.replica.entries([(0, after.entries)])}
     assert found == {b"d": FOUND, b"d/x": FOUND, b"l": version, b"new": version}
-    seen.replica.close()
+    seen.close()
     later = Seen(bench, bench.a)
     assert later.scanned.history == after.history
     assert later.graves == {b"a": version, b"never": version}
@@ -215,7 +229,7 @@ def test_minted_dots_are_new_and_last(bench: Bench) -> None:
     seen = Seen(bench, bench.a)
     assert seen.replica.mint() == seen.dot(1)
     assert seen.replica.mint() == seen.dot(2)
-    seen.replica.close()
+    seen.close()
     assert Seen(bench, bench.a).standing.mark.counter == 2
 
 
@@ -239,7 +253,7 @@ def claims(*marks: Mark) -> Scan:
 def test_its_own_marks_prove_that_a_replica_is_itself(bench: Bench) -> None:
     furnish(bench.a)
     seen = again(bench, bench.a, lambda: bench.a.write_file(b"a", b"edited"))
-    seen.replica.close()
+    seen.close()
     later = Seen(bench, bench.a, claims(seen.standing.mark))
     assert not later.first.restored
     assert later.standing.author == seen.standing.author
@@ -248,7 +262,7 @@ def test_its_own_marks_prove_that_a_replica_is_itself(bench: Bench) -> None:
 def test_a_mark_that_is_not_its_own_makes_a_replica_another_one(bench: Bench) -> None:
     furnish(bench.a)
     seen = again(bench, bench.a, lambda: bench.a.write_file(b"a", b"edited"))
-    seen.replica.close()
+    seen.close()
     later = Seen(bench, bench.a, claims(Mark(1, b"8 bytes!")))
     assert later.first.restored
     assert later.standing.author != seen.standing.author

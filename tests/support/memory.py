@@ -219,7 +219,7 @@ class MemoryReplica:
         if writes:
             self._session(Access.WRITE)
         sidecar = self.tree.sidecar or Sidecar(self.tree.identity or f"{self.tree.number:032x}")
-        sidecar = sidecar if writes else copy.deepcopy(sidecar)
+        sidecar = sidecar if writes else copy.deepcopy(sidecar)  # a new one is kept when anything is written
         self._restored = sidecar.is_disproved(request.claims)
         known = {path: each.entry for path, each in sidecar.records.items()}
         for number, entry in enumerate(entries):
@@ -229,8 +229,6 @@ class MemoryReplica:
         self._past = sidecar
         fresh = sidecar.judge(entries, self._sees)
         sidecar.keep(fresh, request.watermark)
-        if writes:
-            self.tree.sidecar = sidecar
         return [entry._replace(version=fresh[entry.path].version) for entry in entries]
 
     def read_unread(self, skip: Sequence[Span], only: Sequence[Span] | None) -> Scanned:
@@ -260,14 +258,16 @@ class MemoryReplica:
         return [grave for low, high in spans for grave in graves_at(self._graves, low, high)]
 
     def mint(self) -> Dot:
-        self._session(Access.WRITE)
-        assert self._past is not None
-        return self._past.mint()
+        return self._remembering().mint()
 
     def remember(self, memory: Memory) -> None:
+        self._remembering().remember(memory)
+
+    def _remembering(self) -> Sidecar:
         self._session(Access.WRITE)
         assert self._past is not None
-        self._past.remember(memory)
+        self.tree.sidecar = self._past
+        return self._past
 
     @property
     def _graves(self) -> Snapshot:
@@ -358,7 +358,7 @@ class MemoryReplica:
         self._session(Access.WRITE)
         done, problems = [], []
         if self._past is not None:
-            self._past.expect(actions)
+            self._remembering().expect(actions)
         for action in actions:
             before, change = self.tree.nodes.get(action.source or action.path), change_of(action)
             try:
