@@ -83,6 +83,8 @@ class LocalReplica(Remembering):
 
     def scan(self, request: Scan) -> Scanned:
         self._check_open()
+        # A rule that is none is refused before anything is made below the root.
+        filtering = Filter(request.rules)
         self._taking = Taking(self._root, request.aspects)
         troubles = self._open_chronicle(request)
         if self._root is None:
@@ -92,9 +94,7 @@ class LocalReplica(Remembering):
             self._index = open_index(self._opened, self._request, self._home, self._file_system)
         own = own_paths(self._opened, self._request)
         flags = (request.one_file_system, request.ignore_index, request.eager)
-        limits = Limits(
-            Filter(request.rules), own, *flags, Narrowing(request.paths), request.mounts, request.list_filtered
-        )
+        limits = Limits(filtering, own, *flags, Narrowing(request.paths), request.mounts, request.list_filtered)
         sight = LocalSight(self._root, self._file_system, limits, crew=self._crew, clock_ns=self._clock_ns)
         self._scanner = Scanner(sight, self._index, limits, lambda entries: self.on_progress(Phase.SCAN, entries, 0))
         troubles += self._settle(self._root)
