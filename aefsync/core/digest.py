@@ -8,7 +8,7 @@ nobody can prepare two trees that look equal, or fixed for the root digest that 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from blake3 import blake3
 
@@ -28,6 +28,19 @@ def content_digest(data: bytes | memoryview) -> bytes:
     return blake3(data).digest()
 
 
+def content_digester() -> Callable[[bytes | memoryview], bytes]:
+    """`content_digest`, cheaper where it is called again and again."""
+    hasher = blake3()
+    start_over, update, digest = hasher.reset, hasher.update, hasher.digest
+
+    def taken(data: bytes | memoryview) -> bytes:
+        start_over()
+        update(data)
+        return digest()
+
+    return taken
+
+
 def content_hasher(*, threads: bool = False) -> blake3:
     """An incremental content hasher; `threads` lets it use every core for large blocks."""
     return blake3(max_threads=blake3.AUTO if threads else 1)
@@ -39,13 +52,15 @@ def entry_digests(prefix: bytes, names: Iterable[bytes], metas: Iterable[bytes],
     `prefix` is the key of the directory with a closing NUL (empty for the root); `metas` holds the kind and metadata
     of each as the view sees it, `META` bytes long, `contents` 32 bytes each, and behind them what else counts.
     """
-    size, head = ENTRY_DIGEST, _ENTRY_DOMAIN + prefix
-    return b"".join(
-        [
-            blake3(head + name + b"\0" + meta + content).digest(size)
-            for name, meta, content in zip(names, metas, contents, strict=True)
-        ]
-    )
+    size, head, taken = ENTRY_DIGEST, _ENTRY_DOMAIN + prefix, list[bytes]()
+    # A hasher that starts over costs half of what a new one does.
+    hasher = blake3()
+    start_over, update, digest, add = hasher.reset, hasher.update, hasher.digest, taken.append
+    for name, meta, content in zip(names, metas, contents, strict=True):
+        start_over()
+        update(head + name + b"\0" + meta + content)
+        add(digest(size))
+    return b"".join(taken)
 
 
 def node_digest(slices: Iterable[bytes | memoryview], key: bytes, size: int = NODE_DIGEST) -> bytes:

@@ -208,7 +208,7 @@ def block_digests(block: Block, view: View, aspects: Aspects = PLAIN) -> bytes:
     return entry_digests(block.prefix, names, reduce_stats(block.stats, view, aspects), contents)
 
 
-def reduce_contents(block: Block, view: View) -> Iterator[bytes]:
+def reduce_contents(block: Block, view: View) -> Iterable[bytes]:
     """The content digests as `view` sees them (zeros where it looks at no content)."""
     contents = block.contents if view.reads else bytes(len(block.contents))
-    return (contents[i : i + CONTENT] for i in range(0, len(contents), CONTENT))
+    return itertools.chain.from_iterable(_CONTENT.iter_unpack(contents))

@@ -20,6 +20,7 @@ STAT = struct.Struct("=5q")
 """A packed stat: mode with kind bits, size (0 for directories), mtime_ns, ctime_ns, inode modulo 2**63."""
 
 _META = struct.Struct("<3q")
+_PLAIN = struct.Struct(f"={META}s{STAT.size - META}x")
 _AS_PACKED = sys.byteorder == "little"
 """A packed stat of a plain file then begins with its reduced form."""
 _KIND = 0o170000
@@ -77,10 +78,17 @@ def reduce_stats(stats: bytes, view: View, aspects: Aspects = PLAIN) -> Iterator
     permission bits not for symlinks.
     """
     if view.metadata and not aspects.has_exact_times:
-        yield from _reduce_times(stats, aspects)
-        return
+        return _reduce_times(stats, aspects)
     mask = _KIND | aspects.mode_bits if view.metadata else _KIND
-    timed, regular, directory = view.metadata, stat.S_IFREG, stat.S_IFDIR
+    modes = set(memoryview(stats).cast("q")[:: STAT.size // 8].tolist()) if stats else set()
+    if _AS_PACKED and view.metadata and all(mode & mask == mode and stat.S_ISREG(mode) for mode in modes):
+        return itertools.chain.from_iterable(_PLAIN.iter_unpack(stats))
+    return _reduce_each(stats, mask, timed=view.metadata)
+
+
+def _reduce_each(stats: bytes, mask: int, *, timed: bool) -> Iterator[bytes]:
+    """The same, one by one."""
+    regular, directory = stat.S_IFREG, stat.S_IFDIR
     pack, width = _META.pack, STAT.size
     for start, (mode, size, mtime_ns, _, _) in zip(range(0, len(stats), width), STAT.iter_unpack(stats), strict=True):
         kind = mode & _KIND

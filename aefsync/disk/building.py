@@ -105,9 +105,7 @@ class PageBuilder:
         for before in known:
             page = _reuse(page, before)
         if contents:
-            names_kept = page.name_list()
-            fresh = {index: contents[names_kept[index]] for index in page.unread() if not page.flags[index] & RACY}
-            page = page.with_contents({index: content for index, content in fresh.items() if content != UNKNOWN})
+            page = _with_read(page, contents)
         return self._with_links(page, kinds, contents)
 
     def _kept(self, names: bytes, kinds: list[int]) -> list[int] | None:
@@ -135,6 +133,8 @@ class PageBuilder:
             return b""
         clock = memoryview(stats).cast("q")[self._clock_column :: STAT_COLUMNS].tolist()
         regular, directory, racy_from = stat.S_IFREG, stat.S_IFDIR, self._racy_from
+        if max(clock) < racy_from and kinds.count(regular) == len(kinds):
+            return bytes([UNREAD]) * len(kinds)
         return bytes(
             [
                 0 if kind == directory else (UNREAD if kind == regular else 0) | (RACY if time >= racy_from else 0)
@@ -198,8 +198,21 @@ def _reuse(page: Page, known: Page) -> Page:
     return page._replace(contents=bytes(contents), flags=bytes(flags), digests=bytes(digests))
 
 
+def _with_read(page: Page, contents: Mapping[bytes, bytes]) -> Page:
+    """The page with these contents, by name, where nothing is racy; `UNKNOWN` is none."""
+    names = page.name_list()
+    if page.flags.count(UNREAD) == page.length:
+        found = [contents[name] for name in names]
+        if UNKNOWN not in found:
+            return page._replace(contents=b"".join(found), flags=bytes(page.length))
+    fresh = {index: contents[names[index]] for index in page.unread() if not page.flags[index] & RACY}
+    return page.with_contents({index: content for index, content in fresh.items() if content != UNKNOWN})
+
+
 def _kinds(stats: bytes) -> list[int]:
-    return [mode & _KIND for mode in memoryview(stats).cast("q")[0::STAT_COLUMNS].tolist()] if stats else []
+    modes = memoryview(stats).cast("q")[0::STAT_COLUMNS].tolist() if stats else []
+    kinds = {mode & _KIND for mode in set(modes)}
+    return [mode & _KIND for mode in modes] if len(kinds) > 1 else [*kinds] * len(modes)
 
 
 def _where(kinds: list[int], kind: int) -> list[int]:

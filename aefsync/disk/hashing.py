@@ -6,12 +6,12 @@ Large files are read in blocks rather than mapped: a mapped file that somebody t
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from operator import attrgetter
 from typing import NamedTuple
 
-from aefsync.core.digest import content_digest, content_hasher
+from aefsync.core.digest import content_digest, content_digester, content_hasher
 from aefsync.disk.sparse import read_runs
 
 SMALL = 1 << 17
@@ -49,8 +49,10 @@ def unchanged(fd: int, seen: Seen) -> bool:
     return bool(_LOOK(now) == seen if seen.inode else _LOOK_UNSTABLE(now) == seen[:2])
 
 
-def hash_file(dir_fd: int, name: bytes, seen: Seen) -> bytes | HashFailure:
-    """The content digest of a file of the directory `dir_fd`."""
+def hash_file(
+    dir_fd: int, name: bytes, seen: Seen, digest: Callable[[bytes], bytes] = content_digest
+) -> bytes | HashFailure:
+    """The content digest of a file of the directory `dir_fd`; `digest` takes that of a small one's bytes."""
     try:
         fd = os.open(name, READ_FLAGS, dir_fd=dir_fd)
     except FileNotFoundError:
@@ -61,10 +63,10 @@ def hash_file(dir_fd: int, name: bytes, seen: Seen) -> bytes | HashFailure:
         if seen.size <= SMALL:
             data = os.read(fd, seen.size + 1)
             if len(data) == seen.size and unchanged(fd, seen):
-                return content_digest(data)
+                return digest(data)
             return CHANGED
-        digest = _hash_blocks(fd)
-        return digest if unchanged(fd, seen) else CHANGED
+        found = _hash_blocks(fd)
+        return found if unchanged(fd, seen) else CHANGED
     except OSError as error:
         return HashFailure((error.strerror or str(error)).lower())
     finally:
@@ -82,4 +84,5 @@ def _hash_blocks(fd: int) -> bytes:
 
 def hash_files(dir_fd: int, names: Sequence[bytes], seen: Sequence[Seen]) -> list[bytes | HashFailure]:
     """Content digests of some files of one directory, in order."""
-    return [hash_file(dir_fd, name, stat) for name, stat in zip(names, seen, strict=True)]
+    digest = content_digester()
+    return [hash_file(dir_fd, name, stat, digest) for name, stat in zip(names, seen, strict=True)]

@@ -17,11 +17,11 @@ from typing import Any
 
 from aefsync.core.digest import framed_digest
 from aefsync.disk.page import Brief, Page, PageKey, pack, pack_brief, unpack, unpack_brief
+from aefsync.disk.read_ahead import ReadAhead
 
 _VERSION = 3
 _SELECT = "SELECT checksum, body FROM page WHERE directory = ? AND number = ?"
 _SELECT_NUMBERS = "SELECT number FROM page WHERE directory = ?"
-_SELECT_BRIEFS = "SELECT number, checksum, body FROM brief WHERE directory = ?"
 _FLUSH = 8 << 20
 """Bytes of pages kept in memory before they are written."""
 
@@ -44,6 +44,7 @@ class Index:
         self._pending: dict[PageKey, bytes] = {}
         self._pending_briefs: dict[PageKey, bytes | None] = {}
         self._pending_bytes = 0
+        self._ahead: list[ReadAhead] | None = None
 
     def _take_over(self, seed: str) -> None:
         if self._database is None:
@@ -89,11 +90,14 @@ class Index:
     def briefs(self, directory: bytes) -> dict[int, Brief]:
         """The briefs of a directory's pages, by number, of those that may be recognised by them."""
         found: dict[int, Brief] = {}
-        for rows in self._rows_of(_SELECT_BRIEFS, (directory,)):
-            for number, checksum, body in rows:
-                if number not in found and _checksum((directory, number), _BRIEF, body) == checksum:
-                    with contextlib.suppress(ValueError):
-                        found[number] = unpack_brief(body)
+        if self._ahead is None:
+            self._ahead = [ReadAhead(each) for each in (self._database, self._fallback) if each is not None]
+        for ahead in self._ahead:
+            with contextlib.suppress(sqlite3.Error):
+                for number, checksum, body in ahead.of(directory):
+                    if number not in found and _checksum((directory, number), _BRIEF, body) == checksum:
+                        with contextlib.suppress(ValueError):
+                            found[number] = unpack_brief(body)
         return found
 
     def _rows_of(self, select: str, parameters: tuple[bytes | int, ...]) -> Iterator[list[tuple[Any, ...]]]:
@@ -117,12 +121,14 @@ class Index:
     def cut(self, directory: bytes, count: int) -> None:
         """Forget all but the first `count` pages of a directory."""
         if self._database is not None:
+            self._ahead = None
             with contextlib.suppress(sqlite3.Error):
                 self._database.execute("DELETE FROM page WHERE directory = ? AND number >= ?", (directory, count))
                 self._database.execute("DELETE FROM brief WHERE directory = ? AND number >= ?", (directory, count))
 
     def flush(self) -> None:
         """Write what is waiting; an index that cannot be written is given up without a word: it is a cache."""
+        self._ahead = None
         if self._database is None or not self._pending:
             return
         try:
@@ -161,6 +167,7 @@ class Index:
         """Drop the pages of directories that are no longer there."""
         if self._database is None or not directories:
             return
+        self._ahead = None
         rows = [(directory,) for directory in directories]
         with contextlib.suppress(sqlite3.Error), self._transaction(self._database) as database:
             database.executemany("DELETE FROM page WHERE directory = ?", rows)

@@ -15,7 +15,7 @@ from itertools import chain, islice
 from operator import attrgetter
 from typing import NamedTuple
 
-from aefsync.core.digest import content_digest, framed_digest
+from aefsync.core.digest import content_digester, framed_digest
 from aefsync.core.entry import UNKNOWN
 from aefsync.core.path import RESERVED
 from aefsync.core.view import STAT
@@ -96,6 +96,7 @@ def read_directory(fd: int, *, stable: bool) -> tuple[list[Listing], dict[bytes,
     contents: list[bytes] = []
     buffer = bytearray(_EAGER)
     buffers, view = [buffer], memoryview(buffer)
+    digest = content_digester()
     for entry in entries:
         if not entry.is_file(follow_symlinks=False):
             stats.append(entry.stat(follow_symlinks=False))
@@ -108,7 +109,7 @@ def read_directory(fd: int, *, stable: bool) -> tuple[list[Listing], dict[bytes,
         finally:
             os.close(file)
         stats.append(seen)
-        contents.append(content_digest(view[:count]) if count == seen.st_size else UNKNOWN)
+        contents.append(digest(view[:count]) if count == seen.st_size else UNKNOWN)
     listings = [
         Listing(b"\0".join(names[low : low + ROWS]), _pack(stats[low : low + ROWS], stable=stable), ())
         for low in range(0, len(names), ROWS)

@@ -81,6 +81,20 @@ def test_a_directory_has_as_many_pages_as_it_needs(index: Index) -> None:
     assert list(index.pages(b"e\0")) == []
 
 
+def test_briefs_are_those_of_now_although_they_are_read_ahead(index: Index) -> None:
+    index.store((b"docs\0", 0), PAGE)
+    index.store((b"src\0", 0), PAGE)
+    index.flush()
+    assert index.briefs(b"") == {}
+    index.store((b"docs\0", 0), OTHER)
+    index.flush()
+    assert index.briefs(b"docs\0") == {0: OTHER.brief()}
+    index.forget([b"src\0"])
+    assert index.briefs(b"src\0") == {}
+    index.cut(b"docs\0", 0)
+    assert index.briefs(b"docs\0") == {}
+
+
 def test_a_page_without_a_brief_takes_the_old_one_away(index: Index) -> None:
     index.store((b"d\0", 0), PAGE)
     index.flush()
