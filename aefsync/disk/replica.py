@@ -36,6 +36,8 @@ from aefsync.disk.taking import Taking
 from aefsync.errors import AefsyncError, RootError
 
 PeerRoot = Callable[[int], int]
+FEW_FILES, FEW_BYTES = 256, 4 << 20
+"""Unread files of which an eager scan reads the contents at once, needed or not: to ask which are costs more."""
 
 
 class LocalReplica(Keeping):
@@ -105,7 +107,11 @@ class LocalReplica(Keeping):
             raise RootError(problems[0].reason if problems else "vanished")
         self._taking.report_folded(self._scanner)
         self._taken = None
-        return self._scanned()
+        scanned = self._scanned()
+        if request.eager and 0 < scanned.unread_files <= FEW_FILES and scanned.unread_bytes <= FEW_BYTES:
+            self._read(self._scanner, unread(self._scanner.pages))
+            return self._scanned()
+        return scanned
 
     def _settle(self, root: ConfinedRoot) -> list[Problem]:
         """Have what a run left half replaced put back before anybody looks, or know at least that it is unknown."""

@@ -101,6 +101,9 @@ def decide(session: Session, survey: Survey, request: RepairRequest) -> Decided:
     latest_ns = time.time_ns() + max(0, *session.clocks_ahead_ns) + SKEW_NS
     rules = Rules(latest_ns, request.mirror, survey.aspects, request.no_delete)
     _guard_roots(session, survey, request)
+    room = Room(session)
+    if survey.selections:
+        room.ask_ahead()
     census = _take_census(session, survey, request)
     if not request.mirror:
         _guard_unrelated(session, survey, request, census.alone)
@@ -114,7 +117,6 @@ def decide(session: Session, survey: Survey, request: RepairRequest) -> Decided:
     decided = _decided(session, survey, census, rules)
     if request.mirror:
         _guard_unrelated(session, survey, request, decided.alone)
-    room = Room(session)
     if survey.aspects.links:
         decided = decided._replace(links=links(decided.decisions, survey.aspects))
     decided = decided._replace(loads=tuple(_loads(decided, room)))

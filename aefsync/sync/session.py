@@ -100,11 +100,18 @@ class Session(NamedTuple):
 
     @property
     def sent_bytes(self) -> int:
-        return sum(replica.sent_bytes for replica in self.replicas)
+        """Protocol bytes to agents on other hosts; what is said to processes of this machine costs nobody anything."""
+        return sum(replica.sent_bytes for replica in self._far)
 
     @property
     def received_bytes(self) -> int:
-        return sum(replica.received_bytes for replica in self.replicas)
+        """Protocol bytes from agents on other hosts."""
+        return sum(replica.received_bytes for replica in self._far)
+
+    @property
+    def _far(self) -> Iterator[RemoteReplica]:
+        pairs = zip(self.locations, self.replicas, strict=True)
+        return (replica for location, replica in pairs if location.login is not None)
 
     @property
     def round_trips(self) -> int:

@@ -174,6 +174,10 @@ class RemoteReplica:
         spaces: Sequence[Space] = self._call(Method.SPACE)
         return spaces
 
+    def space_ahead(self) -> Pending:
+        """`space`, on its way while other things are asked."""
+        return self._caller.send(Method.SPACE)
+
     def allocated(self, paths: Sequence[RelPath]) -> Sequence[int | None]:
         sizes: list[int | None] = []
         for start in range(0, len(paths), MANY_PATHS):
