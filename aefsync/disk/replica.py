@@ -107,8 +107,8 @@ class LocalReplica(Keeping):
             raise RootError(problems[0].reason if problems else "vanished")
         self._taking.report_folded(self._scanner)
         self._taken = None
-        scanned = self._scanned()
-        if request.eager and 0 < scanned.unread_files <= FEW_FILES and scanned.unread_bytes <= FEW_BYTES:
+        scanned, is_eager = self._scanned(), request.eager and not request.ignore_index
+        if is_eager and 0 < scanned.unread_files <= FEW_FILES and scanned.unread_bytes <= FEW_BYTES:
             self._read(self._scanner, unread(self._scanner.pages))
             return self._scanned()
         return scanned
