@@ -134,7 +134,7 @@ class LocalReplica(Keeping):
         self._check_open()
         if self._root is None:
             return [Recipe(run.path, run.offset, (), b"") for run in runs]
-        return cut_runs(self._root, self._find, runs, level)
+        return cut_runs(self._root, self._find, runs, level, self._lists)
 
     def match(self, seeds: Sequence[RelPath] | None, recipes: Sequence[Recipe], level: int) -> Sequence[Sequence[Span]]:
         self._check_open()

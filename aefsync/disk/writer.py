@@ -86,7 +86,10 @@ class Writer:
 
     def stage(self, files: Sequence[StageFile], source: ConfinedRoot | None) -> Staged:
         """Complete files, copied from another root or as written."""
-        return self._staging.stage(files, source)
+        staged = self._staging.stage(files, source)
+        if source is None:
+            self._assembly.arrived(files, staged.contents)
+        return staged
 
     def reuse(self, files: Sequence[StageFile], held: Mapping[bytes, Entry]) -> Staged:
         """Complete the files whose content is that of one that is `held`, by content digest."""
