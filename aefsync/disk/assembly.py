@@ -195,6 +195,12 @@ def unfinished(home: Home) -> list[Seed]:
     return found
 
 
+def clear_remains(home: Home) -> None:
+    """Remove what interrupted runs left in staging and is of no use; only with the lock held."""
+    useful = (seed.path[len(TMP) + 1 :].split(b"/")[:2] for seed in unfinished(home))
+    home.clear_tmp([b"/".join(names) for names in useful])
+
+
 def _size(seed: Seed) -> int:
     """The size of a seed; 0 where there is none."""
     with contextlib.suppress(OSError), _opened(seed) as fd:

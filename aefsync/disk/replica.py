@@ -16,6 +16,7 @@ from aefsync.core.problem import Problem
 from aefsync.core.recipe import Recipe, Run
 from aefsync.core.renamed import Rename
 from aefsync.disk.annexes import attach
+from aefsync.disk.assembly import clear_remains
 from aefsync.disk.building import Limits
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.content import cut_runs, read_pieces, with_target
@@ -98,6 +99,8 @@ class LocalReplica(Keeping):
         self._scanner = Scanner(sight, self._index, limits, lambda entries: self.on_progress(Phase.SCAN, entries, 0))
         self._taking = Taking(self._root, request.aspects)
         unsettled = self._settle(self._root)
+        if self._home is not None and self._home.is_locked and self._writer is None:
+            clear_remains(self._home)
         self._scanner.scan()
         for problem in unsettled:
             self._scanner.report(b"", problem)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from aefsync.errors import AefsyncError
+from aefsync.errors import AefsyncError, UnreachableError
 from aefsync.sync.agent import Pin, PinnedReplica
 from aefsync.wire.login import Link, Login
 from aefsync.wire.serve import Served, serve
@@ -19,11 +19,9 @@ from aefsync.wire.stream import SocketStream, Stream
 
 @dataclass
 class Line:
-    """What went over the streams to one host, one after the other, and when they break.
+    """What goes over the streams to one host, one after the other, and when they break.
 
     `turns` are round trips as the network sees them: how often something was said after something was heard.
-    `cut_after` writes of the coordinator (`cut_replies`: of the agent) the stream of that time breaks; the next one
-    holds, if `heals`.
     """
 
     dials: int = 0
@@ -32,10 +30,44 @@ class Line:
     received_bytes: int = 0
     writes: int = 0
     replies: int = 0
-    cut_after: int | None = None
-    cut_replies: int | None = None
-    heals: bool = True
-    heard: bool = field(default=True, repr=False)
+    was_cut: bool = False
+    _heard: bool = field(default=True, repr=False)
+    _limits: dict[str, int] = field(default_factory=dict, repr=False)
+    _heals: bool = field(default=True, repr=False)
+
+    def begin(
+        self,
+        writes: int | None = None,
+        replies: int | None = None,
+        *,
+        cut_sent: int | None = None,
+        cut_received: int | None = None,
+        heals: bool = True,
+    ) -> None:
+        """Count anew, and cut the stream after so many messages or bytes; if it `heals`, only once."""
+        self.dials = self.turns = self.sent_bytes = self.received_bytes = self.writes = self.replies = 0
+        self.was_cut, self._heals = False, heals
+        limits = {"writes": writes, "replies": replies, "sent_bytes": cut_sent, "received_bytes": cut_received}
+        self._limits = {name: limit for name, limit in limits.items() if limit is not None}
+
+    def said(self, data: bytes) -> None:
+        self.turns += self._heard
+        self._heard = False
+        self.writes += 1
+        self.sent_bytes += len(data)
+
+    def heard(self, data: bytes) -> None:
+        self._heard = True
+        self.received_bytes += len(data)
+
+    def look(self, stream: Stream, *names: str) -> None:
+        """Cut the stream if it is time to."""
+        if any(getattr(self, name) >= self._limits.get(name, 1 << 60) for name in names):
+            self.was_cut = True
+            if self._heals:
+                self._limits = {}
+            stream.close()
+            raise ConnectionResetError("cut")
 
 
 class _Ours:
@@ -44,6 +76,7 @@ class _Ours:
     def __init__(self, inner: Stream, line: Line) -> None:
         self._inner = inner
         self._line = line
+        self.met, self.close = inner.met, inner.close
 
     @property
     def sent_bytes(self) -> int:
@@ -54,29 +87,21 @@ class _Ours:
         return self._inner.received_bytes
 
     def read(self, size: int) -> bytes:
-        data = self._inner.read(size)
-        self._line.received_bytes += len(data)
-        self._line.heard = True
+        self._line.look(self._inner, "received_bytes")
+        try:
+            data = self._inner.read(size)
+        except OSError as error:  # the other half of a cut
+            raise ConnectionResetError from error
+        self._line.heard(data)
         return data
 
     def write(self, data: bytes) -> None:
-        line = self._line
-        line.turns += line.heard
-        line.heard = False
-        if line.cut_after is not None and line.writes >= line.cut_after:
-            _cut(line, self._inner, self._inner)
-        line.writes += 1
-        line.sent_bytes += len(data)
+        self._line.look(self._inner, "writes", "sent_bytes")
+        self._line.said(data)
         self._inner.write(data)
 
-    def met(self) -> None:
-        self._inner.met()
-
     def loss(self, said: bytes | None) -> AefsyncError:
-        return self._inner.loss(said)
-
-    def close(self) -> None:
-        self._inner.close()
+        return UnreachableError("connection lost", transient=True)
 
 
 class _Theirs(SocketStream):
@@ -87,18 +112,9 @@ class _Theirs(SocketStream):
         self._line = line
 
     def write(self, data: bytes) -> None:
-        if self._line.cut_replies is not None and self._line.replies >= self._line.cut_replies:
-            _cut(self._line, self, self)
+        self._line.look(self, "replies")
         self._line.replies += 1
         super().write(data)
-
-
-def _cut(line: Line, *streams: Stream) -> None:
-    if line.heals:
-        line.cut_after = line.cut_replies = None
-    for stream in streams:
-        stream.close()
-    raise ConnectionResetError("cut")
 
 
 @dataclass
@@ -116,7 +132,6 @@ class Hosts:
         here, there = socket.socketpair()
         line = self.line(login.host)
         line.dials += 1
-        line.heard = True
         thread = threading.Thread(target=serve, args=(self.serving(), _Theirs(there, line)))
         thread.start()
         self.threads.append(thread)
