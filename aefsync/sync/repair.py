@@ -22,6 +22,7 @@ from aefsync.sync.deadline import Deadline
 from aefsync.sync.decide import SKEW_NS, Decided, decide
 from aefsync.sync.events import Acted, Conflicted, Event, LeftUndone, Notice, Started, Summary, Troubled
 from aefsync.sync.known import KnownRoots
+from aefsync.sync.location import parse
 from aefsync.sync.outcome import Tally, is_standing, summary
 from aefsync.sync.passes import Outcome, carry_out, rehearse
 from aefsync.sync.reconnecting import Patience, anew
@@ -71,7 +72,9 @@ class _Run:
         self._attempts = 0
         self._may_return = False
         self._arrived_bytes = 0
-        self._told: set[Event] = set()
+        self._is_far = any(parse(text).login is not None for text in request.common.locations)
+        self._told: set[int] = set()
+        """hashes of events: there may be a million"""
 
     def may_gain(self, failure: AefsyncError | None) -> bool:
         """Whether something may come of another attempt: one that was lost is there again, or has let go of its lock."""
@@ -85,10 +88,11 @@ class _Run:
         """Do what is to be done, and tell what was not told before."""
         self._attempts += 1
         for event in self._attempted():
-            if isinstance(event, Acted) or event not in self._told:
+            # What was done is done once; anything else may be found again.
+            if isinstance(event, Acted) or not self._is_far or hash(event) not in self._told:
                 yield event
-            if not isinstance(event, Acted):
-                self._told.add(event)
+            if self._is_far and not isinstance(event, Acted):
+                self._told.add(hash(event))
 
     def _attempted(self) -> Iterator[Event]:
         request, common = self._request, self._request.common
