@@ -106,7 +106,8 @@ class Scan(NamedTuple):
     ignore_index: bool = False
     """read every file, whatever the index says (`--checksum`)"""
     eager: bool = False
-    """where nothing is known yet, read small files in the same pass: their contents will probably be needed"""
+    """where nothing is known yet, read small files in the same pass, and where little is unread, that: these contents
+    will probably be needed"""
     paths: tuple[RelPath, ...] = ()
     """only these sub-trees (none: everything), and the directories that lead there"""
     mounts: tuple[bytes, ...] | None = None

@@ -69,14 +69,16 @@ class Block(NamedTuple):
         """Decode one entry."""
         return next(self.entries(index, index + 1))
 
-    def entries(self, low: int, high: int, mode_bits: int = PERMISSIONS) -> Iterator[Entry]:
-        """Decode the entries at `low` … `high - 1`, with these bits of their modes."""
+    def entries(
+        self, low: int, high: int, mode_bits: int = PERMISSIONS, names: Sequence[bytes] | None = None
+    ) -> Iterator[Entry]:
+        """Decode the entries at `low` … `high - 1`, with these bits of their modes; `names` are those of the block."""
         above, again = self.prefix.replace(b"\0", b"/"), RelPath.again
         contents = (self.contents[i : i + CONTENT] for i in range(low * CONTENT, high * CONTENT, CONTENT))
         rows = STAT.iter_unpack(self.stats[low * STAT.size : high * STAT.size])
         extras = itertools.repeat(None) if self.extras is None else self.extras[low:high]
         versions = itertools.repeat(None) if self.versions is None else map(self.versions.__getitem__, range(low, high))
-        columns = zip(self.name_list()[low:high], rows, contents, extras, versions, strict=False)
+        columns = zip((names or self.name_list())[low:high], rows, contents, extras, versions, strict=False)
         for name, row, content, extra, version in columns:
             mode, size, mtime_ns, ctime_ns, inode = row
             kind = kind_of(mode)
@@ -94,7 +96,7 @@ class Snapshot:
     `digests` are the entry digests as `view` sees them, where they are known already.
     """
 
-    __slots__ = ("_cached", "_firsts", "_starts", "aspects", "blocks", "count")
+    __slots__ = ("_cached", "_firsts", "_split", "_starts", "aspects", "blocks", "count")
 
     def __init__(
         self, blocks: list[Block], digests: bytes | None = None, aspects: Aspects = PLAIN, view: View = View.FULL
@@ -102,6 +104,8 @@ class Snapshot:
         self.blocks = blocks
         self.aspects = aspects
         self._cached: dict[View, bytes] = {} if digests is None else {view: digests}
+        self._split: tuple[int, list[bytes]] = (-1, [])
+        """the block that was looked into last, and its names: most often the next key is in it, too"""
         self._starts: list[int] = []
         self._firsts: list[bytes] = []
         position = 0
@@ -118,7 +122,7 @@ class Snapshot:
             return 0
         block = self.blocks[number]
         if key.startswith(block.prefix):
-            inside = bisect_left(block.name_list(), key[len(block.prefix) :])
+            inside = bisect_left(self._names(number), key[len(block.prefix) :])
         else:
             inside = block.length
         return self._starts[number] + inside
@@ -126,15 +130,22 @@ class Snapshot:
     def key(self, position: int) -> bytes:
         """The key of the entry at `position`."""
         number = bisect_right(self._starts, position) - 1
-        block = self.blocks[number]
-        return block.prefix + block.name_list()[position - self._starts[number]]
+        return self.blocks[number].prefix + self._names(number)[position - self._starts[number]]
+
+    def _names(self, number: int) -> list[bytes]:
+        if self._split[0] != number:
+            self._split = (number, self.blocks[number].name_list())
+        return self._split[1]
 
     def find(self, path: RelPath) -> Entry | None:
         """The entry of a path, if there is one."""
         key = path.key
         position = self.position(key)
         if position < self.count and self.key(position) == key:
-            return next(self.entries(position, position + 1))
+            number = bisect_right(self._starts, position) - 1
+            inside = position - self._starts[number]
+            bits = self.aspects.mode_bits | PERMISSIONS
+            return next(self.blocks[number].entries(inside, inside + 1, bits, self._names(number)))
         return None
 
     def named(self, part: bytes) -> Iterator[Entry]:

@@ -9,19 +9,34 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from aefsync.core.action import StageFile
 from aefsync.core.compare import Span, spans_of
+from aefsync.core.digest import content_hasher
+from aefsync.core.entry import Entry
 from aefsync.core.path import RelPath
 from aefsync.core.recipe import CHUNK_DIGEST, SMALLEST, Recipe, first_level
-from aefsync.disk.chunking import cut
+from aefsync.disk.chunk_lists import ChunkLists
+from aefsync.disk.chunking import Chunks, cut
 from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.hashing import unchanged
 from aefsync.disk.home import TMP, Home
+from aefsync.disk.staging import seen_as
 
 _BLOCK = 1 << 20
 _NO_COPY = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF)
 """How a file system says that it does not copy within itself."""
+
+
+NO_LISTS = ChunkLists(b"")
+Find = Callable[[RelPath], Entry | None]
+"""The entry that the snapshot shows at a path."""
+
+
+def _nothing(_: RelPath) -> None:
+    """Know of no entry."""
 
 
 class Seed(NamedTuple):
@@ -47,11 +62,22 @@ class _Extent(NamedTuple):
 
 
 class Assembly:
-    """Files that come together; `leftovers` are seeds beside those that are named."""
+    """Files that come together; `leftovers` are seeds beside those that are named.
 
-    def __init__(self, root: ConfinedRoot, leftovers: Sequence[Seed] = ()) -> None:
+    `lists` are consulted for seeds that `find` knows the content of, and told of what was cut.
+    """
+
+    def __init__(
+        self, root: ConfinedRoot, leftovers: Sequence[Seed] = (), lists: ChunkLists = NO_LISTS, find: Find = _nothing
+    ) -> None:
         self._root = root
         self._leftovers = leftovers
+        self._lists = lists
+        self._find = find
+        self._named: dict[RelPath, Recipe] = {}
+        """files to come that were named as a whole, until they are complete"""
+        self._relied_on: set[bytes] = set()
+        """contents of seeds whose chunks were taken from a list"""
         self._begin(())
 
     def _begin(self, seeds: Sequence[Seed]) -> None:
@@ -69,6 +95,8 @@ class Assembly:
             self._begin([*self._leftovers, *(Seed(self._root, path) for path in seeds)])
         if level != self._level:
             self._descend(level)
+        if level == 0:
+            self._named |= {each.path: each for each in recipes if each.content and not each.offset}
         return [self._look_up(recipe) for recipe in recipes]
 
     def _look_up(self, recipe: Recipe) -> list[Span]:
@@ -107,12 +135,37 @@ class Assembly:
         """Cut these bytes of a seed; one that cannot be read is none."""
         with contextlib.suppress(OSError), _opened(seed) as fd:
             for start, stop in spans:
-                lengths, digests = cut(fd, start, stop - start, self._level)
+                lengths, digests = self._chunks(seed, fd, start, stop)
                 offset = start
                 for number, length in enumerate(lengths):
                     digest = digests[number * CHUNK_DIGEST : (number + 1) * CHUNK_DIGEST]
                     self._held.setdefault(digest, _Held(seed, offset, length))
                     offset += length
+
+    def _chunks(self, seed: Seed, fd: int, start: int, stop: int) -> Chunks:
+        """A part of a seed as chunks, from a list where it is of the whole."""
+        entry = self._find(RelPath(seed.path)) if self._level == start == 0 and seed.root is self._root else None
+        if entry is None or not entry.is_read or entry.size != stop or not unchanged(fd, seen_as(entry)):
+            return cut(fd, start, stop - start, self._level)
+        known = self._lists.find(entry.content, stop)
+        if known is not None:
+            self._relied_on.add(entry.content)
+            return known
+        whole = content_hasher(threads=True)
+        chunks = cut(fd, 0, stop, 0, whole.update)
+        self._lists.keep(whole.digest(), chunks)
+        return chunks
+
+    def arrived(self, files: Sequence[StageFile], contents: Sequence[bytes]) -> None:
+        """Hear which files are complete now (`contents`: their digests, else empty): what they were named by is true of
+        them; and after a failure no list counts that was relied on."""
+        for file, content in zip(files, contents, strict=True):
+            named = self._named.pop(file.path, None)
+            if not content:
+                for each in self._relied_on:
+                    self._lists.forget(each)
+            elif named is not None and named.content == content:
+                self._lists.keep(content, Chunks(list(named.lengths), named.digests))
 
     def fill(self, path: RelPath, fd: int) -> int:
         """Copy what was found for a file into it; how many bytes."""
@@ -140,6 +193,12 @@ def unfinished(home: Home) -> list[Seed]:
                 elif entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_size >= SMALLEST:
                     found.append(Seed(home, path))
     return found
+
+
+def clear_remains(home: Home) -> None:
+    """Remove what interrupted runs left in staging and is of no use; only with the lock held."""
+    useful = (seed.path[len(TMP) + 1 :].split(b"/")[:2] for seed in unfinished(home))
+    home.clear_tmp([b"/".join(names) for names in useful])
 
 
 def _size(seed: Seed) -> int:

@@ -11,7 +11,8 @@ from aefsync.core.entry import Entry, Kind
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Piece
 from aefsync.core.recipe import Recipe, Run
-from aefsync.disk.chunking import cutting
+from aefsync.disk.chunk_lists import ChunkLists
+from aefsync.disk.chunking import Chunks, cutting
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.hashing import unchanged
 from aefsync.disk.staging import seen_as
@@ -26,9 +27,12 @@ def read_pieces(root: ConfinedRoot, find: Find, pieces: Sequence[Piece]) -> list
     return [piece._replace(data=_look(root, find, piece.path, _reading(piece)) or b"") for piece in pieces]
 
 
-def cut_runs(root: ConfinedRoot, find: Find, runs: Sequence[Run], level: int) -> list[Recipe]:
-    """Runs of files as chunks; without chunks where a file is no longer what was scanned."""
-    found = [_look(root, find, run.path, cutting(run, level)) for run in runs]
+def cut_runs(root: ConfinedRoot, find: Find, runs: Sequence[Run], level: int, lists: ChunkLists) -> list[Recipe]:
+    """Runs of files as chunks; without chunks where a file is no longer what was scanned.
+
+    Files that are cut from the first level on are known from then on by `lists`.
+    """
+    found = [_look(root, find, run.path, _cutting(find, run, level, lists)) for run in runs]
     return [recipe or Recipe(run.path, run.offset, (), b"") for run, recipe in zip(runs, found, strict=True)]
 
 
@@ -58,6 +62,25 @@ def _look(root: ConfinedRoot, find: Find, path: RelPath, read: Callable[[int], T
         return None
     finally:
         os.close(fd)
+
+
+def _cutting(find: Find, run: Run, level: int, lists: ChunkLists) -> Callable[[int], Recipe]:
+    if level or run.offset:
+        return cutting(run, level)
+    entry = find(run.path)
+    if entry is not None and entry.is_read and entry.size == run.length:
+        known = lists.find(entry.content, entry.size)
+        if known is not None:
+            recipe = Recipe(run.path, 0, tuple(known.lengths), known.digests, entry.content)
+            return lambda fd: recipe
+
+    def cut_run(fd: int) -> Recipe:
+        recipe = cutting(run, level)(fd)
+        if recipe.content:
+            lists.keep(recipe.content, Chunks(list(recipe.lengths), recipe.digests))
+        return recipe
+
+    return cut_run
 
 
 def _reading(piece: Piece) -> Callable[[int], bytes]:

@@ -11,6 +11,7 @@ import fcntl
 import os
 import re
 import time
+from collections.abc import Collection
 
 from aefsync.core.path import RESERVED
 from aefsync.disk.confined import ConfinedRoot
@@ -145,14 +146,24 @@ class Home(ConfinedRoot):
             os.close(fd)
         return False
 
-    def clear_tmp(self) -> None:
-        """Remove what this and any interrupted run left in staging; only with the lock held."""
-        with contextlib.suppress(OSError):
-            with self.directory(TMP) as fd:
-                leftovers = os.listdir(fd)
-            for name in leftovers:
+    def clear_tmp(self, keep: Collection[bytes] = ()) -> None:
+        """Remove what this and any interrupted run left in staging, but for `keep` (run/name); only with the lock held."""
+        runs = {each.partition(b"/")[0] for each in keep}
+        for name in self._listed(TMP):
+            if name not in runs:
+                remove = [name]
+            else:
+                remove = [
+                    each for inner in self._listed(TMP + b"/" + name) if (each := name + b"/" + inner) not in keep
+                ]
+            for path in remove:
                 with contextlib.suppress(OSError):
-                    remove_tree(self, TMP + b"/" + os.fsencode(name))
+                    remove_tree(self, TMP + b"/" + path)
+
+    def _listed(self, path: bytes) -> list[bytes]:
+        with contextlib.suppress(OSError), self.directory(path) as fd:
+            return [os.fsencode(name) for name in os.listdir(fd)]
+        return []
 
     def close(self) -> None:
         for annex in self.annexes.values():

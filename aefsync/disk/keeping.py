@@ -11,6 +11,7 @@ from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Phase
 from aefsync.core.space import Space
 from aefsync.disk.assembly import Assembly, unfinished
+from aefsync.disk.chunk_lists import ChunkLists
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.filesystem import LOCAL
 from aefsync.disk.history import History
@@ -95,7 +96,12 @@ class Keeping(Surveyed):
     def _copied(self, done: int) -> None:
         self.on_progress(Phase.COPY, done, 0)
 
+    @property
+    def _lists(self) -> ChunkLists:
+        return ChunkLists(self._request.cache_dir)
+
     def _assembling(self, root: ConfinedRoot) -> Assembly:
         if self._assembly is None:
-            self._assembly = Assembly(root, unfinished(self._home) if self._home is not None else ())
+            leftovers = unfinished(self._home) if self._home is not None else ()
+            self._assembly = Assembly(root, leftovers, self._lists, self._find)
         return self._assembly

@@ -16,6 +16,7 @@ from aefsync.core.problem import Problem
 from aefsync.core.recipe import Recipe, Run
 from aefsync.core.renamed import Rename
 from aefsync.disk.annexes import attach
+from aefsync.disk.assembly import clear_remains
 from aefsync.disk.building import Limits
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.content import cut_runs, read_pieces, with_target
@@ -36,6 +37,8 @@ from aefsync.disk.taking import Taking
 from aefsync.errors import AefsyncError, RootError
 
 PeerRoot = Callable[[int], int]
+FEW_FILES, FEW_BYTES = 256, 4 << 20
+"""Unread files of which an eager scan reads the contents at once, needed or not: to ask which are costs more."""
 
 
 class LocalReplica(Remembering):
@@ -85,7 +88,7 @@ class LocalReplica(Remembering):
         self._check_open()
         # A rule that is none is refused before anything is made below the root.
         filtering = Filter(request.rules)
-        self._taking = Taking(self._root, request.aspects)
+        self._taking, is_fresh = Taking(self._root, request.aspects), self._writer is None
         troubles = self._open_chronicle(request)
         if self._root is None:
             return self._scanned()
@@ -98,6 +101,8 @@ class LocalReplica(Remembering):
         sight = LocalSight(self._root, self._file_system, limits, crew=self._crew, clock_ns=self._clock_ns)
         self._scanner = Scanner(sight, self._index, limits, lambda entries: self.on_progress(Phase.SCAN, entries, 0))
         troubles += self._settle(self._root)
+        if self._home is not None and self._home.is_locked and is_fresh:
+            clear_remains(self._home)
         self._scanner.scan()
         if self._chronicle is not None:
             self._let_settle(self._scanner)
@@ -110,9 +115,13 @@ class LocalReplica(Remembering):
         self._taking.report_folded(self._scanner)
         restored = self._chronicle is not None and self._judge_scan(self._root, self._scanner, request)
         self._taken = None
-        if not unread(self._scanner.pages):
+        scanned, is_eager = self._scanned(), request.eager and not request.ignore_index
+        if is_eager and 0 < scanned.unread_files <= FEW_FILES and scanned.unread_bytes <= FEW_BYTES:
+            self._read(self._scanner, unread(self._scanner.pages))
+            scanned = self._scanned()
+        if not scanned.unread_files:
             self._keep_what_is_known(self._scanner)
-        return self._scanned()._replace(restored=restored)
+        return scanned._replace(restored=restored)
 
     def _let_settle(self, scanner: Scanner) -> None:
         """What changed just now is looked at once more, so that what is remembered of it proves something."""
@@ -142,7 +151,7 @@ class LocalReplica(Remembering):
         self._check_open()
         if self._root is None:
             return [Recipe(run.path, run.offset, (), b"") for run in runs]
-        return cut_runs(self._root, self._find, runs, level)
+        return cut_runs(self._root, self._find, runs, level, self._lists)
 
     def match(self, seeds: Sequence[RelPath] | None, recipes: Sequence[Recipe], level: int) -> Sequence[Sequence[Span]]:
         self._check_open()

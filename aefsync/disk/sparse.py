@@ -34,7 +34,7 @@ class Run(NamedTuple):
 
 def read_runs(fd: int) -> Iterator[Run]:
     """Every byte of a file, in order; raises `OSError`."""
-    view = memoryview(bytearray(BLOCK))
+    view = memoryview(bytearray(min(BLOCK, os.fstat(fd).st_size + 1)))
     offset = 0
     for start, stop in _data(fd):
         yield from _zeros(offset, start)

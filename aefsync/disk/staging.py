@@ -77,6 +77,11 @@ class Staging:
         """The content digest of what is complete in staging for `path`; empty where nothing is."""
         return self._contents.get(path, b"")
 
+    @property
+    def unfinished(self) -> list[bytes]:
+        """The names of files that were written to and are not complete."""
+        return [name for path, name in self._names.items() if path not in self._contents]
+
     def take(self, path: RelPath) -> bytes:
         """Forget what was staged for `path`, because it is in place; its content digest."""
         self._names.pop(path, None)

@@ -87,7 +87,10 @@ class Writer:
 
     def stage(self, files: Sequence[StageFile], source: ConfinedRoot | None) -> Staged:
         """Complete files, copied from another root or as written."""
-        return self._staging.stage(files, source)
+        staged = self._staging.stage(files, source)
+        if source is None:
+            self._assembly.arrived(files, staged.contents)
+        return staged
 
     def reuse(self, files: Sequence[StageFile], held: Mapping[bytes, Entry]) -> Staged:
         """Complete the files whose content is that of one that is `held`, by content digest."""
@@ -174,9 +177,10 @@ class Writer:
         return purge_runs(self._home, runs)
 
     def clear(self) -> None:
-        """Empty the staging, also of what interrupted runs left there."""
+        """Empty the staging, also of what interrupted runs left there, but for files whose origin was lost midway."""
         self._annexes.close()
-        self._home.clear_tmp()
+        unfinished = self._opened_staging.unfinished if self._opened_staging is not None else ()
+        self._home.clear_tmp([self._run.encode() + b"/" + name for name in unfinished])
         for annex in self._home.annexes.values():
             if annex.is_locked or annex.try_lock(self._run):
                 annex.clear_tmp()

@@ -26,6 +26,8 @@ class Attending:
 
     def __init__(self, session: Session) -> None:
         self.lost: dict[int, str] = {}
+        self.may_return = True
+        """whether those that are lost may be there again in a moment"""
         self.read_only = frozenset(number for number, opened in enumerate(session.opened) if opened.read_only)
         self.session = session
 
@@ -40,7 +42,7 @@ class Attending:
             except (UnreachableError, ProtocolError) as error:
                 if not replica.is_lost:
                     raise
-                self.lost[number] = error.message
+                self._lose([number], error)
                 return otherwise(number)
 
         return self.session.each(attempt)
@@ -56,9 +58,18 @@ class Attending:
                 gone = [n for n, replica in enumerate(self.session.replicas) if replica.is_lost and n not in self.lost]
                 if not gone:
                     raise
-                self.lost |= dict.fromkeys(gone, error.message)
+                self._lose(gone, error)
                 continue
             return done._replace(failed=self._failed(done, wanted))
+
+    def _lose(self, numbers: Sequence[int], error: UnreachableError | ProtocolError) -> None:
+        self.lost |= dict.fromkeys(numbers, error.message)
+        self.may_return = self.may_return and isinstance(error, UnreachableError) and error.transient
+
+    @property
+    def arrived_bytes(self) -> int:
+        """Content that is in the staging of some replica, of files that are not complete."""
+        return sum(replica.arrived_bytes for replica in self.session.replicas)
 
     def _failed(self, done: Transferred, wanted: Sequence[Transfer]) -> tuple[frozenset[RelPath], ...]:
         dropped = [(each.receiver, each.file.path) for each in wanted if each.origin in self.lost]

@@ -110,6 +110,9 @@ def decide(session: Session, survey: Survey, request: RepairRequest, past: Past 
     if past is not None:
         rules = rules._replace(returned=past.returned(survey.scans), watermark=past.watermark)
     _guard_roots(session, survey, request)
+    room = Room(session)
+    if survey.selections:
+        room.ask_ahead()
     census = _take_census(session, survey, request)
     if not request.mirror:
         _guard_unrelated(session, survey, request, census.alone)
@@ -125,7 +128,6 @@ def decide(session: Session, survey: Survey, request: RepairRequest, past: Past 
     decided = _decided(session, survey, census, rules)
     if request.mirror:
         _guard_unrelated(session, survey, request, decided.alone)
-    room = Room(session)
     if survey.aspects.links:
         decided = decided._replace(links=links(decided.decisions, survey.aspects))
     decided = decided._replace(loads=tuple(_loads(decided, room)), merges=tuple(merges(census.differences, rules)))

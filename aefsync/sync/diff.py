@@ -18,6 +18,7 @@ from aefsync.sync.child import Nursery
 from aefsync.sync.delta import Seeded, lacking
 from aefsync.sync.events import Differs, Event, Notice, Started, State, Summary
 from aefsync.sync.known import KnownRoots
+from aefsync.sync.reconnecting import Patience, persevering
 from aefsync.sync.request import DiffRequest
 from aefsync.sync.session import Session, Terms, open_session
 from aefsync.sync.survey import Survey, coarsened, observations, survey
@@ -33,10 +34,15 @@ def diff(request: DiffRequest, monitor: Monitor, nursery: Nursery | None = None)
     if request.chunks and (len(common.locations) != 2 or request.quick):
         raise UsageError("--chunks looks into the files of two replicas, by content")
     yield Started("diff", common.locations, common.names)
-    terms = [Terms(Access.READ, Missing.REFUSE)] * len(common.locations)
-    view = View.QUICK if request.quick else View.FULL
     if request.quick:
         yield Notice("contents not read (--quick)")
+    yield from persevering(lambda: _compared(request, monitor, nursery, begun), Patience(common.link.retries))
+
+
+def _compared(request: DiffRequest, monitor: Monitor, nursery: Nursery | None, begun: float) -> Iterator[Event]:
+    common = request.common
+    terms = [Terms(Access.READ, Missing.REFUSE)] * len(common.locations)
+    view = View.QUICK if request.quick else View.FULL
     admission = Admission(KnownRoots(common.state_dir), common.allowed)
     with open_session(
         common,

@@ -188,7 +188,8 @@ class Summary(NamedTuple):
 
     `roots` are public root digests (empty where not all was read), `suspects` paths left standing because equal stat
     hides different bytes, `causes` words for each reason why `exit_code` is not 0.  `keeps_trash` says whether what was
-    replaced or deleted is still in the trash.
+    replaced or deleted is still in the trash.  `sent_bytes` and `received_bytes` are those of the protocol to and from
+    other hosts.
     """
 
     exit_code: int

@@ -45,7 +45,7 @@ def init(common: Request, names: Sequence[str], monitor: Monitor) -> Iterator[Ev
             if session.opened[number].standing is None:
                 yield Notice(f"{session.locations[number].text}: history starts")
             yield from (each for each in enrolled(number, standing, Contacts(common.state_dir)) if each.is_self)
-        admission.remember(session.locations, session.opened_now(), scans)
+        admission.remember(session.locations, session.each(session.opened_now), scans)
         yield concluded(session, begun, problems=len(problems))
 
 

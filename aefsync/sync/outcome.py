@@ -15,6 +15,7 @@ from aefsync.sync.decide import Decided
 from aefsync.sync.events import Summary
 from aefsync.sync.passes import Outcome
 from aefsync.sync.request import RepairRequest
+from aefsync.sync.session import Session
 from aefsync.sync.survey import agree
 
 _ELSEWHERE = (Why.UNKNOWN, Why.UNREAD, Why.KEPT)
@@ -31,18 +32,29 @@ def is_standing(decision: Decision) -> bool:
 class Tally:
     """Counts over all that was done, and of problems beyond those of the scan."""
 
-    def __init__(self, scans: Sequence[Scanned]) -> None:
-        self._known = {(number, problem) for number, scanned in enumerate(scans) for problem in scanned.problems}
-        self._told = {(number, problem.path) for number, problem in self._known}
+    def __init__(self) -> None:
         self.acts: Counter[Act] = Counter()
         """How many actions of each sort were done, over all replicas; permissions taken last not counted again."""
+        self.copies = 0
+        self.moved = 0
+        self.literal_bytes = self.reused_bytes = 0
+        self.sent_bytes = self.received_bytes = self.round_trips = 0
+        self.begin(())
+
+    def begin(self, scans: Sequence[Scanned]) -> None:
+        """Count from now on how things are; of earlier attempts it counts on only what they did, and what that cost."""
+        self._known = {(number, problem) for number, scanned in enumerate(scans) for problem in scanned.problems}
+        self._told = {(number, problem.path) for number, problem in self._known}
         self.reasons: Counter[Why] = Counter()
         """Why paths are left standing."""
         self.problems = len(self._known)
         self.skipped = self.spared = 0
-        self.copies = 0
-        self.moved = 0
-        self.literal_bytes = self.reused_bytes = 0
+
+    def spend(self, session: Session) -> None:
+        """Count what an attempt cost, at its end."""
+        self.sent_bytes += session.sent_bytes
+        self.received_bytes += session.received_bytes
+        self.round_trips += session.round_trips
 
     def add(self, outcome: Outcome) -> None:
         """Count what one pass over one window came to."""
@@ -123,9 +135,9 @@ def summary(
         moved=tally.moved,
         metadata=tally.acts[Act.METADATA],
         skipped=tally.skipped,
-        sent_bytes=session.sent_bytes,
-        received_bytes=session.received_bytes,
-        round_trips=session.round_trips,
+        sent_bytes=tally.sent_bytes + session.sent_bytes,
+        received_bytes=tally.received_bytes + session.received_bytes,
+        round_trips=tally.round_trips + session.round_trips,
         literal_bytes=tally.literal_bytes,
         reused_bytes=tally.reused_bytes,
         verified=not tally.problems,

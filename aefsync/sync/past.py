@@ -20,6 +20,7 @@ from aefsync.core.members import (
 )
 from aefsync.core.ports import Access, Scan, Scanned
 from aefsync.core.version import Dot, Vector, merge
+from aefsync.sync.attending import Attending
 from aefsync.sync.session import Session
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Past:
                 return self._session.call(number, lambda _, replica: replica.mint())
         return None
 
-    def conclude(self, scans: Sequence[Scanned], *, is_whole: bool) -> None:
+    def conclude(self, attending: Attending, scans: Sequence[Scanned], *, is_whole: bool) -> None:
         """Have every replica remember the session; `is_whole`: over the whole roots, unfiltered, and without trouble."""
         present = [scanned.standing for scanned in scans if scanned.standing is not None]
         members = self._joined(present)
@@ -86,7 +87,7 @@ class Past:
             if known is None or known.members != members or not set(met) <= set(known.met):
                 replica.remember(Memory(members, met))
 
-        self._session.each(remember)
+        attending.each(remember, lambda _: None)
 
     def _joined(self, present: Sequence[Standing]) -> Members:
         """The members, those who are here and new among them."""

@@ -1,12 +1,18 @@
-"""Try again what a broken connection prevented: soon at first, then ever later, and not all at the same moment."""
+"""Try again what a broken connection prevented: soon at first, then ever later, and not all at the same moment.
+
+What is tried may be as small as one greeting or as large as a whole run: a run that begins anew scans anew, finds in
+staging what had arrived, and decides on what is left as it is by then.
+"""
 
 from __future__ import annotations
 
+import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from aefsync.errors import UnreachableError
+from aefsync.sync.events import Event, Notice
 
 T = TypeVar("T")
 
@@ -14,30 +20,65 @@ FIRST_S = 0.5
 LONGEST_S = 30.0
 
 
-def persistently(
-    attempt: Callable[[int], T],
-    retries: int,
-    *,
-    sleep: Callable[[float], None] = time.sleep,
-    chance: Callable[[], float] | None = None,
-) -> T:
-    """The result of `attempt`, which hears how often it was tried before.
+class Patience:
+    """How often to try again: up to `retries` times, for reasons that may pass.
 
-    Where it fails for a reason that may pass it is tried again, up to `retries` times.  The pauses double up to
-    `LONGEST_S`, each cut to between half and all of that by `chance` (0 … 1; at random): peers that lost one host do
-    not return together.
+    The pauses double up to `LONGEST_S`, each cut to between half and all of that by `chance`: peers that lost one host
+    do not return together.
     """
-    for number in range(retries + 1):
+
+    def __init__(
+        self,
+        retries: int,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.failures = 0
+        self._retries = retries
+        self._sleep = sleep
+        self._chance = chance
+
+    def lasts(self) -> bool:
+        """Whether to try again what failed for a reason that may pass, after a pause."""
+        if self.failures >= self._retries:
+            return False
+        self._sleep(min(LONGEST_S, FIRST_S * 2**self.failures) * (0.5 + self._chance() / 2))
+        self.failures += 1
+        return True
+
+
+def persistently(attempt: Callable[[int], T], patience: Patience) -> T:
+    """The result of `attempt`, which hears how often it failed before.
+
+    Where it fails for a reason that may pass it is tried again, as long as the patience lasts; the error that is raised
+    then calls for no further attempt.
+    """
+    while True:
         try:
-            return attempt(number)
+            return attempt(patience.failures)
         except UnreachableError as error:
-            if not error.transient or number == retries:
+            if not (error.transient and patience.lasts()):
+                error.transient = False
                 raise
-        sleep(min(LONGEST_S, FIRST_S * 2**number) * (0.5 + (chance or _random)() / 2))
-    raise AssertionError("unreachable")
 
 
-def _random() -> float:
-    import random  # with much of the cryptography that a run without trouble does without
+def persevering(begin: Callable[[], Iterator[Event]], patience: Patience) -> Iterator[Event]:
+    """The events of a run that changes nothing; it begins anew where a replica is lost before more than notices came."""
+    while True:
+        told = False
+        try:
+            for event in begin():
+                told = told or not isinstance(event, Notice)
+                yield event
+        except UnreachableError as error:
+            if told or not (error.transient and patience.lasts()):
+                raise
+            yield anew(error.message)
+        else:
+            return
 
-    return random.random()  # noqa: S311  a pause is no secret
+
+def anew(reason: str) -> Notice:
+    """What is said of a run that begins anew."""
+    return Notice(f"{reason}; beginning anew", warning=True)

@@ -10,73 +10,173 @@ import time
 from collections.abc import Iterator, Sequence
 
 from aefsync.core.ports import Access, Missing, Monitor, Scanned
+from aefsync.core.space import size_text
 from aefsync.core.view import View
+from aefsync.errors import AefsyncError, LockedError, UnreachableError
 from aefsync.sync.admission import Admission
 from aefsync.sync.attending import Attending
 from aefsync.sync.child import Nursery
 from aefsync.sync.deadline import Deadline
-from aefsync.sync.decide import decide
-from aefsync.sync.events import Event, Notice, Started, Troubled
+from aefsync.sync.decide import Decided, decide
+from aefsync.sync.events import Acted, Event, Notice, Started, Summary, Troubled
 from aefsync.sync.known import KnownRoots
+from aefsync.sync.location import parse
 from aefsync.sync.merging import merge_all
 from aefsync.sync.outcome import Tally, summary
 from aefsync.sync.passes import carry_out, rehearse
 from aefsync.sync.past import Past
+from aefsync.sync.reconnecting import Patience, anew
 from aefsync.sync.request import RepairRequest
-from aefsync.sync.session import Terms, open_session
+from aefsync.sync.session import Session, Terms, open_session
 from aefsync.sync.survey import Survey, coarsened, observations, survey
 from aefsync.sync.telling import begun, created, restored, skewed, told
 
 
 def repair(request: RepairRequest, monitor: Monitor, nursery: Nursery | None = None) -> Iterator[Event]:
-    """Make replicas agree; exit codes as in CLI.md."""
-    started_s = time.monotonic()
-    common, deadline = request.common, Deadline(request.max_duration_s, started_s)
+    """Make replicas agree; exit codes as in CLI.md.
+
+    Where a replica is lost that may be there again in a moment, the others are done, and the run begins anew with what
+    is left, as often as `--retries` allows.
+    """
+    common = request.common
     yield Started("repair", common.locations, common.names)
-    admission = Admission(KnownRoots(common.state_dir), common.allowed)
-    terms = _terms(request)
-    with open_session(
-        common,
-        terms,
-        monitor,
-        nursery=nursery,
-        admission=admission,
-        command=request.title,
-        lock_wait_s=request.lock_wait_s,
-    ) as session:
-        yield from created(session)
-        yield from admission.notices
-        yield from skewed(session)
+    run, patience = _Run(request, monitor, nursery), Patience(common.link.retries)
+    while True:
+        failure: AefsyncError | None = None
+        try:
+            yield from run.attempt()
+        except (UnreachableError, LockedError) as error:
+            failure = error
+        if not (run.may_gain(failure) and patience.lasts()):
+            break
+        yield from map(anew, run.lost if failure is None else [failure.message])
+    if failure is not None and run.ended is None:
+        raise failure
+    yield from run.ending()
+
+
+class _Run:
+    """What must be remembered between the attempts of one run.
+
+    `ended` is what the last one came to that came to its end, `lost` why replicas were lost in it.
+    """
+
+    def __init__(self, request: RepairRequest, monitor: Monitor, nursery: Nursery | None) -> None:
+        self.ended: Summary | None = None
+        self.lost: list[str] = []
+        self._begun = time.monotonic()
+        self._deadline = Deadline(request.max_duration_s, self._begun)
+        self._request = request
+        self._monitor = monitor
+        self._nursery = nursery
+        self._tally = Tally()
+        self._attempts = 0
+        self._may_return = False
+        self._arrived_bytes = 0
+        self._is_far = any(parse(text).login is not None for text in request.common.locations)
+        self._told: set[int] = set()
+        """hashes of events: there may be a million"""
+
+    def may_gain(self, failure: AefsyncError | None) -> bool:
+        """Whether something may come of another attempt: one that was lost is there again, or has let go of its lock."""
+        if self._deadline.late:
+            return False
+        if isinstance(failure, LockedError):
+            return self._attempts > 1
+        return self._may_return if failure is None else isinstance(failure, UnreachableError) and failure.transient
+
+    def attempt(self) -> Iterator[Event]:
+        """Do what is to be done, and tell what was not told before."""
+        self._attempts += 1
+        for event in self._attempted():
+            # What was done is done once; anything else may be found again.
+            if isinstance(event, Acted) or not self._is_far or hash(event) not in self._told:
+                yield event
+            if self._is_far and not isinstance(event, Acted):
+                self._told.add(hash(event))
+
+    def _attempted(self) -> Iterator[Event]:
+        request, common = self._request, self._request.common
+        admission = Admission(KnownRoots(common.state_dir), common.allowed)
+        with open_session(
+            common,
+            _terms(request),
+            self._monitor,
+            nursery=self._nursery,
+            admission=admission,
+            command=request.title,
+            lock_wait_s=request.lock_wait_s,
+        ) as session:
+            try:
+                yield from created(session)
+                yield from admission.notices
+                yield from skewed(session)
+                yield from self._repaired(session, admission)
+            finally:
+                self._tally.spend(session)
+
+    def _repaired(self, session: Session, admission: Admission) -> Iterator[Event]:
+        request, tally, deadline = self._request, self._tally, self._deadline
         past = Past(session) if request.policies is not None else None
-        found = survey(session, common, View.FULL if past is None else View.VERSIONED, past)
-        yield from coarsened(session, common)
+        found = survey(session, request.common, View.FULL if past is None else View.VERSIONED, past)
+        yield from coarsened(session, request.common)
         yield from observations(found)
         yield from restored(session, found.scans)
         decided = decide(session, found, request, past)
         if past is not None and decided.merges and not request.dry_run:
             yield from merge_all(session, decided.merges, past)
-            found = survey(session, common, View.VERSIONED, past)
+            found = survey(session, request.common, View.VERSIONED, past)
             decided = decide(session, found, request, past)
         attending = Attending(session)
-        tally = Tally(decided.survey.scans)
+        tally.begin(decided.survey.scans)
         passes = rehearse(decided, attending.read_only)
-        for outcome in passes if request.dry_run else carry_out(attending, decided, monitor, deadline):
+        for outcome in passes if request.dry_run else carry_out(attending, decided, self._monitor, deadline):
             tally.add(outcome)
             yield from told(outcome, attending.read_only)
         scans = decided.survey.scans
-        if not request.dry_run and (not decided.is_empty or any(scanned.unread_files for scanned in scans)):
+        if not request.dry_run and _is_to_be_recorded(session, decided):
             scans = tuple(attending.each(lambda _, replica: replica.record(), scans.__getitem__))
             yield from (Troubled(number, problem) for number, problem in tally.look_again(scans))
-        yield from (Notice(f"{reason}; the others are done", warning=True) for reason in attending.lost.values())
         if not request.dry_run and not attending.lost:
-            if past is not None:
-                past.conclude(scans, is_whole=_is_whole(request, found, tally, scans, late=deadline.late))
-            now = session.opened_now()
-            admission.remember(session.locations, now, scans)
-            yield from begun(session.opened, now)
-        if deadline.late:
+            yield from self._remembered(session, attending, admission, past, scans, found)
+        elapsed_s = time.monotonic() - self._begun
+        self.ended = summary(attending, decided, tally, scans, request, elapsed_s, late=deadline.late)
+        self.lost, self._may_return = list(attending.lost.values()), bool(attending.lost) and attending.may_return
+        self._arrived_bytes = attending.arrived_bytes
+
+    def _remembered(
+        self,
+        session: Session,
+        attending: Attending,
+        admission: Admission,
+        past: Past | None,
+        scans: Sequence[Scanned],
+        found: Survey,
+    ) -> Iterator[Event]:
+        """Keep, there and here, what the session came to."""
+        if past is not None:
+            is_whole = _is_whole(self._request, found, self._tally, scans, late=self._deadline.late)
+            past.conclude(attending, scans, is_whole=is_whole)
+        opened = attending.each(session.opened_now, session.opened.__getitem__)
+        if not attending.lost:
+            admission.remember(session.locations, opened, scans)
+            yield from begun(session.opened, opened)
+
+    def ending(self) -> Iterator[Event]:
+        """What there is to say at the end of the last attempt."""
+        rest = f"; of what was on its way {size_text(self._arrived_bytes)} had arrived" if self._arrived_bytes else ""
+        for reason in self.lost:
+            yield Notice(f"{reason}; the others are done{rest}", warning=True)
+        if self._deadline.late:
             yield Notice("the time is up (--max-duration): the next run goes on", warning=True)
-        yield summary(attending, decided, tally, scans, request, time.monotonic() - started_s, late=deadline.late)
+        if self.ended is not None:
+            yield self.ended
+
+
+def _is_to_be_recorded(session: Session, decided: Decided) -> bool:
+    """Whether there was something to be done, or is to be read, or was left in staging by a run that was interrupted."""
+    unread = any(scanned.unread_files for scanned in decided.survey.scans)
+    return not decided.is_empty or unread or any(opened.unfinished for opened in session.opened)
 
 
 def _is_whole(request: RepairRequest, found: Survey, tally: Tally, scans: Sequence[Scanned], *, late: bool) -> bool:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from aefsync.core.path import RelPath
 from aefsync.core.space import Share, Space, not_enough_space
 from aefsync.core.step import Transfer
 from aefsync.errors import GuardError
 from aefsync.sync.session import Session
+
+if TYPE_CHECKING:
+    from aefsync.wire.calling import Pending
 
 BLOCK = 4096
 """What the smallest file takes."""
@@ -21,8 +25,13 @@ class Room:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._asked: dict[int, Pending] = {}
         self._spaces: dict[int, Sequence[Space]] = {}
         self._needed: dict[int, dict[Space, int]] = {}
+
+    def ask_ahead(self) -> None:
+        """Ask every replica now: the answers come beside those to whatever is asked next."""
+        self._asked = {number: replica.space_ahead() for number, replica in enumerate(self._session.replicas)}
 
     def add(self, transfers: Sequence[Transfer]) -> None:
         """Count files at their sizes."""
@@ -48,9 +57,8 @@ class Room:
                 raise GuardError(refusal)
 
     def _ask(self, receivers: Collection[int]) -> None:
-        if receivers:
-            told = self._session.each(lambda number, replica: replica.space() if number in receivers else ())
-            self._spaces |= {receiver: told[receiver] for receiver in receivers}
+        for number in receivers:
+            self._spaces[number] = self._session.call(number, lambda number, _: self._asked[number].wait())
 
     def _refusal(self, receiver: int, needed: Mapping[int, Mapping[Space, int]], min_free: Share) -> str | None:
         root = self._session.locations[receiver].text

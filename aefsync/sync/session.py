@@ -24,7 +24,7 @@ from aefsync.sync.admission import Admission
 from aefsync.sync.child import Nursery
 from aefsync.sync.connecting import connected, deploy_to, dial
 from aefsync.sync.location import Location, parse
-from aefsync.sync.reconnecting import persistently
+from aefsync.sync.reconnecting import Patience, persistently
 from aefsync.sync.request import Request
 from aefsync.sync.together import together
 from aefsync.wire.login import Link
@@ -90,14 +90,10 @@ class Session(NamedTuple):
             return None
         return sum(location.login is None for location in self.locations[:origin])
 
-    def opened_now(self) -> list[Opened]:
-        """What the replicas say of themselves now: this run may have been the first to write to a root."""
-
-        def ask(number: int, replica: RemoteReplica) -> Opened:
-            opened, request = self.opened[number], self.requests[number]
-            return opened if opened.identity or request.access is Access.READ else replica.hello(request)
-
-        return self.each(ask)
+    def opened_now(self, number: int, replica: RemoteReplica) -> Opened:
+        """What a replica says of itself now: this run may have been the first to write to its root."""
+        opened, request = self.opened[number], self.requests[number]
+        return opened if opened.identity or request.access is Access.READ else replica.hello(request)
 
     @property
     def clocks_ahead_ns(self) -> tuple[int, ...]:
@@ -106,11 +102,18 @@ class Session(NamedTuple):
 
     @property
     def sent_bytes(self) -> int:
-        return sum(replica.sent_bytes for replica in self.replicas)
+        """Protocol bytes to agents on other hosts; what is said to processes of this machine costs nobody anything."""
+        return sum(replica.sent_bytes for replica in self._far)
 
     @property
     def received_bytes(self) -> int:
-        return sum(replica.received_bytes for replica in self.replicas)
+        """Protocol bytes from agents on other hosts."""
+        return sum(replica.received_bytes for replica in self._far)
+
+    @property
+    def _far(self) -> Iterator[RemoteReplica]:
+        pairs = zip(self.locations, self.replicas, strict=True)
+        return (replica for location, replica in pairs if location.login is not None)
 
     @property
     def round_trips(self) -> int:
@@ -203,7 +206,7 @@ class _Hello(NamedTuple):
         if login is None:
             return attempt(0)
         try:
-            return persistently(attempt, self.link.retries)
+            return persistently(attempt, Patience(self.link.retries))
         except IncompatibleError:
             if not self.link.deploy:
                 raise

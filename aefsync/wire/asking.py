@@ -36,6 +36,7 @@ class Asking:
         self.on_progress: OnProgress = monitor or _ignore
         self.label = label
         self.round_trips = 0
+        self._settled_bytes = 0
         self.clock_ahead_ns = 0
         """How much later it is on the peer's clock than on ours, to within half a round trip or half a second."""
         self._clock_ns = clock_ns
@@ -51,6 +52,11 @@ class Asking:
     @property
     def received_bytes(self) -> int:
         return self._earlier_received + self._caller.stream.received_bytes
+
+    @property
+    def arrived_bytes(self) -> int:
+        """Content that the replica has taken in, of files that are not complete yet."""
+        return self._settled_bytes + sum(size for size, pending in self._written if pending.is_done)
 
     @property
     def peer_version(self) -> str | None:
@@ -104,4 +110,6 @@ class Asking:
     def _settle(self, most: int) -> None:
         """Wait until at most so many bytes are written and not yet acknowledged; raises what went wrong with them."""
         while self._written and sum(size for size, _ in self._written) > most:
-            self._written.popleft()[1].wait()
+            size, pending = self._written.popleft()
+            pending.wait()
+            self._settled_bytes += size

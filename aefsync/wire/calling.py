@@ -31,6 +31,11 @@ class Pending:
         self._end = end
         self._ended.set()
 
+    @property
+    def is_done(self) -> bool:
+        """Whether the call has ended well."""
+        return isinstance(self._end, Reply)
+
     def wait(self) -> Any:
         """What the call returned; raises what it raised, or why nothing comes any more."""
         self._ended.wait()
@@ -52,6 +57,8 @@ class Caller:
         """Guards the connection, what is pending, and whether all is over."""
         self._sending = threading.Lock()
         self._over = False
+        self._loss: UnreachableError | None = None
+        """why the peer cannot be reached any more, if that is so"""
         self._reader: threading.Thread | None = None
 
     @property
@@ -71,7 +78,7 @@ class Caller:
         with self._sending:
             with self._changed:
                 if self._over:
-                    raise UnreachableError(f"{self._label}: the connection is closed")
+                    raise self._gone()
                 data = self.connection.send(Call(method, arguments))
                 self._pending.append(pending)
                 self._changed.notify()
@@ -144,6 +151,11 @@ class Caller:
             return self.stream.loss(self.connection.said)
         return UnreachableError(f"connection lost: {error.strerror or error}", transient=True)
 
+    def _gone(self) -> UnreachableError:
+        """The error of a call that comes too late: it is lost for the reason for which those before it were."""
+        loss = self._loss or UnreachableError(f"{self._label}: the connection is closed")
+        return UnreachableError(loss.message, hint=loss.hint, transient=loss.transient)
+
     def _give_up(self, error: BaseException) -> None:
         with self._changed:
             is_first, self._over = not self._over, True
@@ -154,6 +166,7 @@ class Caller:
             error.message = f"{self._label}: {error.message}"
             error.args = (error.message,)
         if is_first:
+            self._loss = error if isinstance(error, UnreachableError) else None
             self.stream.close()
         for pending in lost:
             pending.end(error)

@@ -132,7 +132,9 @@ class RemoteReplica(Asking):
         return self._staged(len(files), Method.REUSE, files)
 
     def stage(self, files: Sequence[StageFile], peer: int | None) -> Staged:
-        return self._staged(len(files), Method.STAGE, files, peer)
+        staged = self._staged(len(files), Method.STAGE, files, peer)
+        self._settled_bytes = 0
+        return staged
 
     def movable(self, renames: Sequence[Rename]) -> Sequence[bool]:
         told: Sequence[bool] = self._call(Method.MOVABLE, renames)
@@ -148,6 +150,10 @@ class RemoteReplica(Asking):
     def space(self) -> Sequence[Space]:
         spaces: Sequence[Space] = self._call(Method.SPACE)
         return spaces
+
+    def space_ahead(self) -> Pending:
+        """`space`, on its way while other things are asked."""
+        return self._caller.send(Method.SPACE)
 
     def allocated(self, paths: Sequence[RelPath]) -> Sequence[int | None]:
         sizes: list[int | None] = []

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aefsync.core.entry import Entry
 from aefsync.core.path import RelPath
-from aefsync.core.snapshot import Snapshot
+from aefsync.core.snapshot import Block, Snapshot
 from aefsync.core.view import View
 from tests.core.test_path import PATHS
 from tests.support.snapshots import directory, file, generated, link, snapshot, with_changed
@@ -82,3 +83,12 @@ def test_generated_snapshots_are_what_they_say() -> None:
     assert [a.path for a, b in zip(packed.entries(), changed.entries(), strict=True) if a != b] == [
         b"sub-directory/file-00000999.txt"
     ]
+
+
+def test_whoever_asks_for_paths_in_order_has_each_block_taken_apart_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = snapshot([file(b"name %02d" % number) for number in range(40)], 10)
+    split: list[bytes] = []
+    name_list = Block.name_list
+    monkeypatch.setattr(Block, "name_list", lambda block: split.append(block.names) or name_list(block))
+    assert all(packed.find(RelPath(b"name %02d" % number)) is not None for number in range(40))
+    assert split == [block.names for block in packed.blocks]

@@ -10,6 +10,7 @@ import pytest
 
 from aefsync.core.ports import Silent
 from aefsync.core.view import View
+from aefsync.disk.replica import FEW_BYTES
 from aefsync.errors import GuardError, RootError
 from aefsync.sync.diff import diff, hidden
 from aefsync.sync.events import Differs, Event, Notice, Started, State, Summary, Troubled
@@ -82,7 +83,7 @@ def test_every_difference_is_told_with_its_state(engine: Threads, roots: list[Pa
 def test_files_of_one_side_or_of_different_size_are_not_read(
     engine: Threads, roots: list[Path], tmp_path: Path
 ) -> None:
-    large = b"x" * 200_000  # small files are read along with the first listing
+    large = b"x" * (FEW_BYTES + 1)  # a little is read by the scan
     write(roots[0] / "large-a", large)
     write(roots[0] / "larger", large + b"!")
     write(roots[1] / "larger", large)

@@ -16,7 +16,7 @@ from aefsync.sync.events import Examined, Summary
 from aefsync.wire.login import Link, Transport
 from tests.support.sshd import Sshd
 
-OPENSSH = Link(ssh="ssh", timeout_s=20, retries=0)
+OPENSSH = Link(ssh="ssh", connect_timeout_s=60, retries=0)
 
 
 class Visit(NamedTuple):
@@ -68,7 +68,7 @@ def test_all_is_well(practice: Practice) -> None:
 def test_a_host_as_such_has_no_root(practice: Practice) -> None:
     (practice.home / ".ssh").mkdir()
     (practice.home / ".ssh" / "config").write_text((practice.sshd.folder / "ssh_config").read_text())
-    link = Link(Transport.PARAMIKO, timeout_s=20, retries=0)
+    link = Link(Transport.PARAMIKO, connect_timeout_s=60, retries=0)
     seen = practice.visit("box", link=link)
     assert (seen.last, seen.exit_code) == (("clock", "ok", "tells the time that it is here"), 0)
     seen = practice.visit("stranger", link=link)
@@ -121,6 +121,7 @@ def test_a_pinned_agent(practice: Practice) -> None:
     (practice.home / "srv").mkdir()
     practice.sshd.far(practice.home, forced=f"aefsync agent --root {practice.home}/srv --read-only")
     seen = practice.visit("box:")
+    assert seen.exit_code == 0, seen
     assert (seen.found["aefsync"].text, seen.notes) == ("an agent is the forced command of this key", ["writing"])
     assert list((practice.home / "srv").iterdir()) == []
     seen = practice.visit("box:/etc")

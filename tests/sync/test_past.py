@@ -49,7 +49,7 @@ def session(
         scans = list(found.scans)
         if not decided.is_empty or any(scanned.unread_files for scanned in scans):
             scans = opened.each(lambda _, replica: replica.record())
-        past.conclude(scans, is_whole=not any(outcome.problems for outcome in outcomes))
+        past.conclude(attending, scans, is_whole=not any(outcome.problems for outcome in outcomes))
         assert len({scanned.history for scanned in scans}) == 1
     return replicas[0].log, decided, outcomes
 

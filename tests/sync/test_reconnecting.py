@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aefsync.errors import AefsyncError, RootError, UnreachableError
-from aefsync.sync.reconnecting import FIRST_S, LONGEST_S, persistently
+from aefsync.sync.reconnecting import FIRST_S, LONGEST_S, Patience, persistently
 
 
 class Trying:
@@ -23,7 +23,7 @@ class Trying:
         return "there"
 
     def run(self, retries: int, chance: float = 1.0) -> str:
-        return persistently(self, retries, sleep=self.pauses.append, chance=lambda: chance)
+        return persistently(self, Patience(retries, sleep=self.pauses.append, chance=lambda: chance))
 
 
 def lost() -> UnreachableError:
@@ -49,8 +49,9 @@ def test_the_pauses_grow_up_to_a_limit_and_are_spread() -> None:
 @pytest.mark.parametrize("retries", [0, 1, 3])
 def test_in_the_end_the_error_stands(retries: int) -> None:
     trying = Trying(*(lost() for _ in range(9)))
-    with pytest.raises(UnreachableError, match="^lost$"):
+    with pytest.raises(UnreachableError, match="^lost$") as caught:
         trying.run(retries)
+    assert not caught.value.transient
     assert trying.attempts == list(range(retries + 1))
 
 

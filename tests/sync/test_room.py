@@ -54,18 +54,19 @@ def guard(transfers: list[Transfer], spaces: list[Space], origin: type[MemoryRep
     replicas = (Watched(origin(MemoryTree()), 0), Watched(Receiver(MemoryTree(), spaces), 1))
     with joined(*replicas) as session:
         room = Room(session)
+        room.ask_ahead()
         for each in transfers:
             room.add([each])
         room.guard(ONE, ([each] for each in transfers))
     return [name for replica in replicas for _, name, _ in replica.log if name in ("space", "allocated")]
 
 
-def test_nothing_is_asked_where_nothing_is_brought() -> None:
-    assert guard([], [Space(b"", 0, 100 * MB, 0)]) == []
+def test_no_room_is_needed_where_nothing_is_brought() -> None:
+    assert guard([], [Space(b"", 0, 100 * MB, 0)]) == ["space", "space"]
 
 
 def test_room_enough() -> None:
-    assert guard([transfer(b"f", MB)], [Space(b"", 90 * MB, 100 * MB, 0)]) == ["space"]
+    assert guard([transfer(b"f", MB)], [Space(b"", 90 * MB, 100 * MB, 0)]) == ["space", "space"]
 
 
 def test_many_small_files_take_a_block_each() -> None:
@@ -88,10 +89,10 @@ def test_each_file_system_counts_for_itself() -> None:
 
 def test_a_sparse_file_needs_what_it_takes() -> None:
     spaces = [Space(b"", 10 * MB, 100 * MB, 0)]
-    assert guard([transfer(b"f", 1 << 40)], spaces, Sparse) == ["allocated", "space"]
+    assert guard([transfer(b"f", 1 << 40)], spaces, Sparse) == ["space", "allocated", "space"]
     with pytest.raises(GuardError):
         guard([transfer(b"f", 1 << 40)], spaces)
 
 
 def test_what_the_disk_says_of_a_missing_root(tmp_path: Path) -> None:
-    assert guard([transfer(b"f", 1 << 40)], []) == ["space"]
+    assert guard([transfer(b"f", 1 << 40)], []) == ["space", "space"]

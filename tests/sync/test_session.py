@@ -17,6 +17,7 @@ from aefsync.errors import AefsyncError, LockedError, RootError, UnreachableErro
 from aefsync.sync.location import parse
 from aefsync.sync.request import Request
 from aefsync.sync.session import Session, Terms, _check_apart, new_run, open_session
+from aefsync.wire.login import Login
 from tests.support.memory import MemoryReplica, MemoryTree
 from tests.support.trees import tree
 from tests.sync.joined import Threads, Watched, joined, threads
@@ -296,12 +297,14 @@ def test_a_root_that_another_run_is_at_work_on_is_waited_for(
 # the session
 
 
-def test_costs_are_added_up() -> None:
-    with joined(*(MemoryReplica(MemoryTree()) for _ in range(2))) as session:
+def test_costs_are_what_travels_to_other_hosts() -> None:
+    with joined(*(MemoryReplica(MemoryTree()) for _ in range(3))) as session:
         session.replicas[0].scan(Scan())
-        assert session.round_trips == 2
-        assert session.sent_bytes == sum(replica.sent_bytes for replica in session.replicas)
-        assert session.received_bytes == sum(replica.received_bytes for replica in session.replicas)
+        assert (session.round_trips, session.sent_bytes, session.received_bytes) == (2, 0, 0)
+        here, *there = session.locations
+        far = session._replace(locations=(here, *(each._replace(login=Login("box")) for each in there)))
+        assert far.sent_bytes == sum(replica.sent_bytes for replica in session.replicas[1:]) > 0
+        assert far.received_bytes == sum(replica.received_bytes for replica in session.replicas[1:]) > 0
 
 
 def test_each_gives_results_in_the_order_of_the_replicas() -> None:

@@ -130,6 +130,7 @@ def _travelled(path: bytes, seen: Seen) -> bool:
 @pytest.mark.parametrize("direct", [True, False])
 def test_a_file_is_read_once(bench: Bench, monkeypatch: pytest.MonkeyPatch, direct: bool) -> None:
     monkeypatch.setattr("aefsync.disk.listing._EAGER", 0)
+    monkeypatch.setattr("aefsync.disk.replica.FEW_FILES", 0)
     a, b = bench.add("a", "b")
     for number in range(5):
         # Too large to be read along with the listing.

@@ -1,0 +1,160 @@
+"""The connection is cut at each message of a session, on either side: what is said, what stands, what the next run does."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aefsync.core.ports import Silent
+from aefsync.errors import UnreachableError
+from aefsync.sync.diff import diff
+from aefsync.sync.events import Acted, Event, Notice, Started, Summary
+from aefsync.sync.repair import repair
+from aefsync.sync.request import DiffRequest, RepairRequest, Request
+from aefsync.wire.login import Link
+from tests.support.far import Hosts, hosts
+from tests.support.trees import survey, tree
+from tests.sync.joined import threads
+
+NOISE = random.Random(5).randbytes(300_000)
+HERE = {"new here": b"1" * 5000, "d/deep": b"2", "both": NOISE}
+THERE = {"new there": b"3" * 5000, "e/deep": b"4", "both": NOISE[:150_000] + b"older" + NOISE[150_005:]}
+
+
+class Pair:
+    """A here, and B on another host; a new one each time."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.number = 0
+
+    def fresh(self, retries: int = 0) -> RepairRequest:
+        self.number += 1
+        base = self.home / str(self.number)
+        self.a, self.b = tree(base / "A", HERE), tree(base / "B", THERE, mtime_ns=1)
+        link = Link(retries=retries)
+        locations = (str(self.a), f"box:{self.b}")
+        return RepairRequest(Request(locations, cache_dir=str(base / "cache"), link=link), allow_unrelated_roots=True)
+
+
+@pytest.fixture
+def pair(home: Path, monkeypatch: pytest.MonkeyPatch) -> Pair:
+    monkeypatch.setattr("aefsync.sync.reconnecting.FIRST_S", 0.0)
+    return Pair(home)
+
+
+@pytest.fixture
+def far() -> Iterator[Hosts]:
+    with hosts() as there, threads():
+        yield there
+
+
+def events_of(request: RepairRequest) -> tuple[list[Event], UnreachableError | None]:
+    events: list[Event] = []
+    try:
+        events += repair(request, Silent())
+    except UnreachableError as error:
+        return events, error
+    return events, None
+
+
+def ended(events: list[Event]) -> Summary:
+    assert isinstance(events[-1], Summary)
+    return events[-1]
+
+
+def cuts(pair: Pair, far: Hosts) -> list[tuple[int | None, int | None]]:
+    """Every place where a session can be cut: before each message of the coordinator, and before each of the agent."""
+    line = far.line("box")
+    assert ended(events_of(pair.fresh())[0]).exit_code == 0
+    assert line.writes > 10
+    return [*((k, None) for k in range(line.writes)), *((None, k) for k in range(line.replies))]
+
+
+def files(root: Path) -> set[tuple[bytes, bytes]]:
+    """What is below a root: paths, and what they hold."""
+    return {(path, bytes(row[3])) for path, row in survey(root).items()}  # type: ignore[arg-type]
+
+
+def test_a_session_that_is_cut_ends_clearly_and_the_next_goes_on(pair: Pair, far: Hosts) -> None:
+    line, number = far.line("box"), 0
+    for place in cuts(pair, far):
+        request = pair.fresh()
+        location, allowed = request.common.locations[1], files(pair.a) | files(pair.b)
+        line.begin(*place)
+        events, error = events_of(request)
+        if not line.was_cut:  # it was over already: there was less progress to be told of
+            continue
+        number += 1
+        if error is not None:
+            assert (error.message, error.exit_code) == (f"{location}: connection lost", 7)
+            assert all(isinstance(event, Started) for event in events)
+        else:
+            assert (ended(events).exit_code, ended(events).causes[-1:]) == (7, ("lost",))
+            (said,) = (event.text for event in events if isinstance(event, Notice))
+            assert said.startswith(f"{location}: connection lost; the others are done")
+        assert files(pair.a) | files(pair.b) <= allowed
+        line.begin()
+        again, _ = events_of(request)
+        assert (ended(again).exit_code, ended(again).equal) == (0, True)
+        assert files(pair.a) == files(pair.b)
+        assert list((pair.b / ".aefsync" / "tmp").iterdir()) == []
+    assert number > 20
+
+
+def test_a_run_whose_connection_is_cut_anywhere_goes_on_by_itself(pair: Pair, far: Hosts) -> None:
+    line, anew = far.line("box"), 0
+    for place in cuts(pair, far)[::3]:
+        request = pair.fresh(retries=2)
+        line.begin(*place)
+        events, error = events_of(request)
+        assert error is None
+        assert (ended(events).exit_code, ended(events).equal) == (0, True)
+        assert files(pair.a) == files(pair.b)
+        anew += sum(isinstance(event, Notice) and event.text.endswith("; beginning anew") for event in events)
+        done = [event for event in events if isinstance(event, Acted)]
+        assert len({(event.path, event.to) for event in done}) == len(done)
+    assert anew > 5
+
+
+def test_what_had_arrived_is_not_sent_again(pair: Pair, far: Hosts) -> None:
+    request = pair.fresh()
+    large = random.Random(9).randbytes(24 << 20)
+    tree(pair.a, {"large": large})
+    line = far.line("box")
+    line.begin(cut_sent=16 << 20)
+    events, _ = events_of(request)
+    (said,) = (event.text for event in events if isinstance(event, Notice))
+    assert "of what was on its way" in said
+    line.begin()
+    again, _ = events_of(request)
+    assert (ended(again).exit_code, ended(again).equal) == (0, True)
+    assert line.sent_bytes < 17 << 20
+
+
+def test_the_receiver_keeps_what_had_arrived_from_one_that_is_lost(pair: Pair, far: Hosts) -> None:
+    request = pair.fresh()
+    tree(pair.b, {"large": random.Random(9).randbytes(24 << 20)})
+    line = far.line("box")
+    line.begin(cut_received=16 << 20)
+    assert ended(events_of(request)[0]).exit_code == 7
+    line.begin()
+    assert ended(events_of(request)[0]).exit_code == 0
+    assert line.received_bytes < 17 << 20
+    assert list((pair.a / ".aefsync" / "tmp").iterdir()) == []
+
+
+def test_a_comparison_that_is_cut_begins_anew(pair: Pair, far: Hosts) -> None:
+    line, common = far.line("box"), pair.fresh(retries=1).common
+    line.begin(2)
+    events = list(diff(DiffRequest(common), Silent()))
+    assert ended(events).differences == 7
+    assert [event.text for event in events if isinstance(event, Notice)] == [
+        f"{common.locations[1]}: connection lost; beginning anew"
+    ]
+    line.begin(2, heals=False)
+    with pytest.raises(UnreachableError, match="connection lost"):
+        list(diff(DiffRequest(common), Silent()))
