@@ -22,7 +22,10 @@ _ALL = ("", *_JOURNALS, "-shm")
 def has_sidecar(home: Home) -> bool:
     """Whether a home has anything by that name."""
     try:
-        return _size(home, NAME) > 0
+        os.stat(NAME, dir_fd=home.fd, follow_symlinks=False)
+        return True
+    except FileNotFoundError:
+        return False
     except OSError as error:
         raise RootError(f".aefsync/{NAME}: {reason_of(error)}") from None
 

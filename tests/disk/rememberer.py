@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from aefsync.core.entry import Entry
+from aefsync.core.members import Memory
 from aefsync.core.minting import Record, judge
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Open, Scan, Scanned
@@ -50,6 +51,8 @@ class Rememberer(Ground):
             scanned = self.replica.read_unread((), None)._replace(restored=scanned.restored)
         self.entries = {bytes(each.path): each for each in self.replica.entries([(0, scanned.entries)])}
         self.graves = {bytes(each.path): each.version for each in self.replica.graves([(0, scanned.graves)])}
+        if access is Access.WRITE and not self.place_of_sidecar.exists():
+            self.replica.remember(Memory(()))
         return scanned
 
     @property
