@@ -63,13 +63,15 @@ class Journal:
         self._intended: Sequence[Change] = ()
         self._counts = dict.fromkeys(Did, 0)
 
-    def intend(self, changes: Sequence[Change]) -> None:
-        """Write down what is about to be done; raises `OSError`, and then nothing of it may be done."""
+    def intend(self, changes: Sequence[Change], *, lasting: bool = True) -> None:
+        """Write down what is about to be done, durably where it has to be `lasting`; raises `OSError`, and then nothing
+        of it may be done."""
         self._intended = changes
         if changes:
             self._open()
             self._append(_INTENT, pack_intent(changes))
-            self._durable.file(self._fd)
+            if lasting:
+                self._durable.file(self._fd)
 
     def confirm(self, outcome: Outcome) -> None:
         """Write down what became of it."""

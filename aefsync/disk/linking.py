@@ -11,11 +11,12 @@ import itertools
 import os
 import stat
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from aefsync.core.entry import UNKNOWN
 from aefsync.core.metadata import Extra
 from aefsync.core.snapshot import CONTENT, STAT_COLUMNS, Block
+from aefsync.core.view import STAT
 from aefsync.disk.building import directory_path
 from aefsync.disk.confined import ConfinedRoot
 
@@ -26,36 +27,48 @@ Member = tuple[int, int]
 
 def linked(root: ConfinedRoot, blocks: Sequence[Block]) -> list[Block]:
     """The blocks of a snapshot with the leaders of their entries, and contents that are known by another name."""
-    groups = [members for members in _groups(root, blocks).values() if len(members) > 1]
     leaders: dict[int, dict[int, bytes]] = {}
     contents: dict[int, dict[int, bytes]] = {}
-    for members in groups:
+    at, names = -1, list[bytes]()
+    for members in _groups(root, blocks).values():
         number, index = members[0]
-        leader = (blocks[number].prefix + blocks[number].name_list()[index]).replace(b"\0", b"/")
-        known = next((found for each in members if (found := _content(blocks, each)) != UNKNOWN), UNKNOWN)
+        if len(members) == 1:
+            continue
+        if number != at:  # groups come by their first members
+            at, names = number, blocks[number].name_list()
+        leader = directory_path(blocks[number].prefix + names[index] + b"\0")
+        known = dict(filter(_is_known, (_seen(blocks, each) for each in members)))
         for number, index in members:
             leaders.setdefault(number, {})[index] = leader
-            contents.setdefault(number, {})[index] = known
+            stats, content = _seen(blocks, (number, index))
+            contents.setdefault(number, {})[index] = known.get(stats, content)
     return [_completed(block, leaders.get(number, {}), contents.get(number, {})) for number, block in enumerate(blocks)]
 
 
-def _content(blocks: Sequence[Block], member: Member) -> bytes:
-    number, index = member
-    return blocks[number].contents[index * CONTENT : (index + 1) * CONTENT]
+def _seen(blocks: Sequence[Block], member: Member) -> tuple[bytes, bytes]:
+    """The stat that a scan saw, and the content: of two names that were not seen alike one may have been edited since."""
+    block, index = blocks[member[0]], member[1]
+    stats = block.stats[index * STAT.size : (index + 1) * STAT.size]
+    return stats, block.contents[index * CONTENT : (index + 1) * CONTENT]
 
 
-def _completed(block: Block, leaders: dict[int, bytes], contents: dict[int, bytes]) -> Block:
-    extras = list(block.extras) if block.extras is not None else [Extra(leader=b"")] * block.length
-    if block.extras is not None:
-        extras = [extra._replace(leader=b"") for extra in extras]
+def _is_known(seen: tuple[bytes, bytes]) -> bool:
+    return seen[1] != UNKNOWN
+
+
+def _completed(block: Block, leaders: Mapping[int, bytes], contents: Mapping[int, bytes]) -> Block:
+    known = block.extras or [Extra()] * block.length
+    # A million entries have few extras, and those of equal ones are one object.
+    alone = {extra: extra._replace(leader=b"") for extra in set(known)}
+    extras = [alone[extra] for extra in known]
     for index, leader in leaders.items():
         extras[index] = extras[index]._replace(leader=leader)
     if not contents:
         return block._replace(extras=extras)
-    known = bytearray(block.contents)
+    filled = bytearray(block.contents)
     for index, content in contents.items():
-        known[index * CONTENT : (index + 1) * CONTENT] = content
-    return block._replace(extras=extras, contents=bytes(known), digests=None)
+        filled[index * CONTENT : (index + 1) * CONTENT] = content
+    return block._replace(extras=extras, contents=bytes(filled), digests=None)
 
 
 def _groups(root: ConfinedRoot, blocks: Sequence[Block]) -> dict[tuple[int, int], list[Member]]:
@@ -87,6 +100,6 @@ def _files(block: Block) -> Iterator[tuple[int, int]]:
 
 def _repeated(blocks: Sequence[Block]) -> frozenset[int]:
     """The inodes that occur more than once; 0 (not known) counts as one of them."""
-    found = array("q", [inode for block in blocks for _, inode in _files(block)])
+    found = array("q", (inode for block in blocks for _, inode in _files(block)))
     ordered = array("q", sorted(found))
     return frozenset(one for one, other in itertools.pairwise(ordered) if one == other) | {0}

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import stat
 
-from aefsync.core.action import Action
-from aefsync.core.entry import Kind, kind_of
+from aefsync.core.action import Act, Action, StageFile
+from aefsync.core.entry import Entry, Kind, kind_of
 from aefsync.core.metadata import SPECIAL
 from aefsync.disk.confined import split
 from aefsync.disk.looking import Refused, look, shows, wanted_of
+from aefsync.disk.placing import place_file
 from aefsync.disk.planting import plant
+from aefsync.disk.present import entry_of
 from aefsync.disk.scene import Scene
 from aefsync.disk.setting import changed_mode, finish_directory, finish_link, set_owner, set_time, set_xattrs
 
@@ -36,6 +38,18 @@ def make_directory(scene: Scene, action: Action) -> None:
         scene.durable.step(fd, parent)
 
 
+def _set_apart(scene: Scene, action: Action, found: Entry) -> None:
+    """A file of its own with this metadata, in the place of one of several names: the others are not to change with it."""
+    content = action.found.content if action.found else wanted_of(action).content
+    wanted = wanted_of(action)._replace(size=found.size, content=content)
+    staged = scene.staging.stage([StageFile(wanted, action.path, found)], scene.root)
+    if not all(staged.contents):
+        raise Refused(staged.reason)
+    place_file(scene, action._replace(act=Act.COPY, wanted=wanted, found=found))
+    directory, name = split(action.path)
+    scene.stamp(wanted, os.stat(name, dir_fd=scene.parents.get(directory), follow_symlinks=False))
+
+
 def set_metadata(scene: Scene, action: Action) -> None:
     """Set what counts on a descriptor whose fstat is what the plan saw."""
     directory, name = split(action.path)
@@ -50,6 +64,9 @@ def set_metadata(scene: Scene, action: Action) -> None:
         seen = os.fstat(fd)
         if kind_of(seen.st_mode) is not wanted.kind or (action.found and not shows(seen, action.found)):
             raise Refused("changed since the scan")
+        if wanted.kind is Kind.FILE and seen.st_nlink > 1 and not scene.aspects.links:
+            _set_apart(scene, action, entry_of(action.path, seen))
+            return
         handle = f"/proc/self/fd/{fd}" if _O_PATH else fd
         set_owner(handle, wanted, seen, scene.aspects)
         mode = changed_mode(wanted, stat.S_IMODE(seen.st_mode), scene.aspects)

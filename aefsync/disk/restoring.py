@@ -79,7 +79,9 @@ class Restorer:
     def perform(self, steps: Sequence[Step]) -> list[Made]:
         """Make changes in order; none of them where they cannot be written down first."""
         try:
-            self._journal.intend([step.change for step in steps])
+            # Steps come a directory at a time.  An undo that a crash of the machine cut short is simply run again: what
+            # it takes back stays remembered, and in the trash.
+            self._journal.intend([step.change for step in steps], lasting=False)
         except OSError as error:
             return [Made(f"the journal cannot be written: {reason_of(error)}")] * len(steps)
         made = [self._make(step) for step in steps]

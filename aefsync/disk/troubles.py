@@ -1,7 +1,7 @@
 """Troubles: what stopped an action, told once where it stops many others too.
 
-A file system that is read-only, or a directory that may not be written, is one problem, whatever was to be done there;
-and that a directory could not be made says all about what should have come into it.
+A file system that is read-only, a root that was deleted, or a directory that may not be written, is one problem,
+whatever was to be done there; and that a directory could not be made says all about what should have come into it.
 """
 
 from __future__ import annotations
@@ -35,13 +35,18 @@ class Troubles:
         number = error.errno if isinstance(error, OSError) else None
         if number == errno.ENOENT and any(above in self._unmade for above in action.path.ancestors):
             return []
-        place = self._place(split(path)[0], number)
+        reason = f"{reason_of(error)}: nothing in it can be changed"
+        if number == errno.ENOENT and not os.fstat(self._root.fd).st_nlink:
+            place: bytes | None = b""
+            reason = "the root was deleted during the run"
+        else:
+            place = self._place(split(path)[0], number)
         if place is None:
             return [Problem(bytes(path), reason_of(error))]
         if place in self._told or any(above in self._told for above in _above(place)):
             return []
         self._told.add(place)
-        return [Problem(place, f"{reason_of(error)}: nothing in it can be changed")]
+        return [Problem(place, reason)]
 
     def _place(self, directory: bytes, number: int | None) -> bytes | None:
         """The directory in which nothing can be changed, if that is it."""

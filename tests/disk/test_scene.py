@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from aefsync.core.action import Act, Action, Applied
+from aefsync.core.metadata import PLAIN
 from aefsync.core.path import RelPath
 from tests.disk.ground import Site, pass_the_step
 
@@ -33,7 +34,9 @@ def test_their_times_are_set_and_they_are_moved(site: Site) -> None:
     found = {name: site.entry(name) for name in NAMES}
     late = {name: entry._replace(mtime_ns=10**18, mode=0o600) for name, entry in found.items()}
     actions = [Action(Act.METADATA, RelPath(name), late[name], found[name]) for name in NAMES[:2]]
+    site.applier._scene.aspects = PLAIN._replace(links=True)
     assert site.applier.apply(actions).problems == ()
+    assert {site.mode(name) for name in NAMES} == {0o600}
     found = {name: site.entry(name) for name in NAMES}
     moves = [
         Action(Act.MOVE, RelPath(b"to " + name), found[name]._replace(path=RelPath(b"to " + name)), found[name],
@@ -41,6 +44,20 @@ def test_their_times_are_set_and_they_are_moved(site: Site) -> None:
         for name in NAMES
     ]  # fmt: skip
     assert site.applier.apply(moves) == Applied((True,) * 3, (), ())
+
+
+def test_what_is_set_under_one_name_is_not_set_under_the_others(site: Site) -> None:
+    several(site)
+    found = site.entry(b"three")
+    wanted = found._replace(mtime_ns=10**18, mode=0o600)
+    assert site.applier.apply([Action(Act.METADATA, found.path, wanted, found)]) == Applied((True,), (), ())
+    assert {name: (site.mode(name), site.read(name)) for name in NAMES} == {
+        b"one": (0o644, b"old"),
+        b"three": (0o600, b"old"),
+        b"two": (0o644, b"old"),
+    }
+    assert os.stat(site.place(b"three")).st_mtime_ns == 10**18
+    assert site.read(b".aefsync/trash/run/replaced/three") == b"old"
 
 
 def test_an_edit_in_between_is_still_seen(site: Site) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 
 import pytest
 
@@ -44,6 +45,13 @@ def test_a_file_system_that_became_read_only_is_one_problem(site: Site, monkeypa
     monkeypatch.setattr(placing, "rename_new", refuse)
     applied = site.applier.apply(create(site, b"a", b"b"))
     assert applied.problems == (Problem(b"", "read-only file system: nothing in it can be changed"),)
+
+
+def test_a_root_that_was_deleted_is_one_problem(site: Site) -> None:
+    actions = create(site, b"a", b"b")
+    shutil.rmtree(site.path)
+    applied = site.applier.apply(actions)
+    assert applied.problems == (Problem(b"", "the root was deleted during the run"),)
 
 
 def test_what_should_have_come_into_a_directory_that_was_not_made_is_not_told_of(site: Site) -> None:

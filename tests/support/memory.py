@@ -119,6 +119,12 @@ class MemoryTree:
         """Give a file another name."""
         self.nodes[RelPath(other)] = self.nodes[RelPath(path)]
 
+    def part(self, path: bytes) -> None:
+        """Make one of several names a file of its own."""
+        node = self.nodes[RelPath(path)]
+        if [each.inode for each in self.nodes.values()].count(node.inode) > 1:
+            self.nodes[RelPath(path)] = node._replace(inode=next(_numbers))
+
     def change(self, path: bytes, **fields: Any) -> None:
         """Change something under all its names."""
         old = self.nodes[RelPath(path)]
@@ -571,6 +577,8 @@ class MemoryReplica:
                 raise Refused("vanished since the scan")
             node = self.tree.nodes[path]
             mode, mtime_ns = self._mode(wanted, node.mode), self._mtime_ns(wanted, node.mtime_ns)
+            if node.kind is Kind.FILE and not self._aspects.links:
+                self.tree.part(path)
             self.tree.change(path, mode=mode, mtime_ns=mtime_ns)
             self._give(path, wanted)
             self._renewed[node.inode, node.ctime_ns] = self.tree.nodes[path].ctime_ns
