@@ -46,7 +46,7 @@ _PUTS = (Act.CREATE, Act.COPY, Act.LINK, Act.JOIN, Act.MOVE)
 
 
 class Applier:
-    """Carries out actions on one root; `touched`, `placed`, `there`, `as_left` and `renew` as in `Scene`."""
+    """Carries out actions on one root; `touched`, `placed`, `there`, `as_left`, `renew` and `renewed` as in `Scene`."""
 
     def __init__(
         self,
@@ -67,6 +67,7 @@ class Applier:
         self.there = self._scene.there
         self.as_left = self._scene.as_left
         self.renew = self._scene.renew
+        self.renewed = self._scene.renewed
 
     def apply(self, actions: Sequence[Action]) -> Applied:
         """Carry out actions in order; one that cannot be is a problem, and the others go on."""

@@ -25,7 +25,7 @@ from aefsync.disk.home import Home
 from aefsync.disk.intents import Intents
 from aefsync.disk.journal import Journal
 from aefsync.disk.journaling import Recorder
-from aefsync.disk.recording import Placed
+from aefsync.disk.recording import Placed, unread_among
 from aefsync.disk.restoring import Restorer, restore
 from aefsync.disk.retention import expire, forget_bytes
 from aefsync.disk.scan import Scanner
@@ -136,6 +136,7 @@ class Writer:
         # One step later nothing that was just placed is racy any more.
         time.sleep(self._file_system.step_ns / 1e9)
         scanner.materialise()
+        prefixes = prefixes | unread_among(scanner.pages, self._applier.renewed if self._applier else ())
         lasting = (key for key in scanner.rescan(prefixes) if (self._root, directory_path(key)) not in failed)
         self._placed.complete(scanner, lasting)
         for (_, directory), reason in failed.items():

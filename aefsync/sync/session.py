@@ -85,8 +85,9 @@ class Session(NamedTuple):
         return self.replicas[replica].graves(spans)
 
     def peer(self, receiver: int, origin: int) -> int | None:
-        """The number under which `receiver` can copy from `origin` directly; `None` where the bytes must come by here."""
-        if any(self.locations[each].login is not None for each in (receiver, origin)):
+        """The number under which `receiver` can copy from `origin` directly; `None` where the bytes must come by here, or
+        it is the same replica, which has them already."""
+        if receiver == origin or any(self.locations[each].login is not None for each in (receiver, origin)):
             return None
         return sum(location.login is None for location in self.locations[:origin])
 

@@ -12,6 +12,7 @@ from aefsync.disk import linking
 from aefsync.disk.filesystem import LOCAL, FileSystem
 from aefsync.disk.key_order import assemble
 from aefsync.disk.linking import linked
+from aefsync.disk.recording import unread_among
 from tests.disk.ground import Ground
 
 
@@ -57,3 +58,12 @@ def test_what_is_read_of_one_name_is_known_of_the_others(ground: Ground) -> None
     found = {bytes(entry.path): entry.content for entry in Snapshot(linked(ground.root, known)).entries()}
     assert found[b"a"] == found[b"d/x"] == b"k" * 32
     assert found[b"alone"] == UNKNOWN
+
+
+def test_names_that_are_unread_are_found_when_their_file_was_changed_under_another(ground: Ground) -> None:
+    several(ground)
+    pages = ground.scanner().pages
+    inode = os.stat(ground.place(b"a")).st_ino
+    assert unread_among(pages, {inode}) == {b"", b"d\0"}
+    assert unread_among(pages, {os.stat(ground.place(b"d")).st_ino}) == set()
+    assert unread_among(pages, ()) == set()

@@ -92,3 +92,8 @@ def test_the_newest_wins_with_what_it_is_linked_to(found: list[MemoryTree]) -> N
     suspects = [path for path in NAMES if len({tree.nodes[path].data for tree in found if path in tree.nodes}) > 1]
     if not suspects:
         assert len(set(map(str, map(sorted, (map(sorted, groups(tree)) for tree in found))))) == 1
+
+
+def test_a_replica_is_no_peer_of_itself() -> None:
+    with joined(*in_memory(MemoryTree(), MemoryTree())) as session:
+        assert [[session.peer(receiver, origin) for origin in (0, 1)] for receiver in (0, 1)] == [[None, 1], [0, None]]
