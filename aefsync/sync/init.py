@@ -40,7 +40,8 @@ def init(common: Request, names: Sequence[str], monitor: Monitor) -> Iterator[Ev
         scans = session.each(lambda _, replica: replica.read_unread((), None))
         problems = [(number, problem) for number, scanned in enumerate(scans) for problem in scanned.problems]
         yield from (Troubled(number, problem) for number, problem in problems)
-        standings = session.each(lambda number, replica: _begin(session, number, replica, names[number]))
+        known = [opened.standing or scanned.standing for opened, scanned in zip(session.opened, scans, strict=True)]
+        standings = session.each(lambda number, replica: _begin(session, number, replica, known[number], names[number]))
         for number, standing in enumerate(standings):
             if session.opened[number].standing is None:
                 yield Notice(f"{session.locations[number].text}: history starts")
@@ -49,17 +50,14 @@ def init(common: Request, names: Sequence[str], monitor: Monitor) -> Iterator[Ev
         yield concluded(session, begun, problems=len(problems))
 
 
-def _begin(session: Session, number: int, replica: RemoteReplica, name: str) -> Standing:
-    opened = replica.hello(session.requests[number])
-    standing = opened.standing
+def _begin(session: Session, number: int, replica: RemoteReplica, standing: Standing | None, name: str) -> Standing:
     if standing is None:
-        reason = "whoever serves it lets nothing be changed" if opened.read_only else "it keeps no history"
-        raise AefsyncError(f"{session.locations[number].text}: {reason}")
+        raise AefsyncError(f"{session.locations[number].text}: whoever serves it lets nothing be changed")
     try:
         members = joined(standing.members, standing.id, standing.author)
         members = with_name(members, standing.id, name) if name else members
     except ValueError as error:
         raise UsageError(str(error)) from None
-    if members != standing.members:
+    if members != standing.members or session.opened[number].standing is None:
         replica.remember(Memory(members))
     return standing._replace(members=members)

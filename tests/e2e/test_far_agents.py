@@ -74,6 +74,7 @@ def test_a_forced_agent_serves_its_pin_and_nothing_else(far: Far, tmp_path: Path
     assert not (far.home / "other" / ".aefsync").exists()
 
 
+@pytest.mark.usefixtures("last_write_wins")
 def test_an_append_only_side_keeps_its_trash(far: Far, tmp_path: Path) -> None:
     tree(tmp_path / "A", {"f": "new"}, mtime_ns=10**18)
     tree(far.home / "srv", {"f": "old"}, mtime_ns=10**17)

@@ -365,15 +365,15 @@ def test_a_conflict_is_edited_again_on_both_sides_before_it_is_resolved(pair: Gr
     quiet(pair)
 
 
-def test_a_filter_is_no_deletion_and_its_end_is_none(pair: Group) -> None:
+def test_a_filter_is_no_deletion(pair: Group) -> None:
     pair.meet(rules=("a.txt",))
     (pair.roots[0] / "a.txt").unlink()
     pair.write(1, "d/x", "edited")
     pair.meet(rules=("a.txt",))
     assert (pair.roots[1] / "a.txt").exists()
     pair.meet()
-    # What happened while nobody was to look is no deletion: it comes back.
-    assert pair.agreed() == {"a.txt": "a", "d/": "", "d/x": "edited", "d/y": "y"}
+    # What went while nobody was to look is gone when somebody is.
+    assert pair.agreed() == {"d/": "", "d/x": "edited", "d/y": "y"}
     quiet(pair)
 
 

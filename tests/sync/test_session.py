@@ -276,6 +276,7 @@ def test_a_root_that_another_run_is_at_work_on_is_waited_for(
     root = tree(tmp_path / "a", {".aefsync/": None})
     lock = os.open(root / ".aefsync" / "lock", os.O_RDWR | os.O_CREAT)
     fcntl.flock(lock, fcntl.LOCK_EX)
+    os.write(lock, b"pid 1, run other")
     pauses: list[float] = []
 
     def pause(seconds: float) -> None:
@@ -288,6 +289,7 @@ def test_a_root_that_another_run_is_at_work_on_is_waited_for(
         assert session.opened[0].seen_before
     assert pauses == [0.05, 0.1, 0.2]
     fcntl.flock(lock, fcntl.LOCK_EX)
+    os.pwrite(lock, b"pid 1, run other", 0)
     with pytest.raises(LockedError, match="another run"):
         open_all(root, terms=WRITE)
     assert len(pauses) == 3
