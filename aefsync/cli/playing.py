@@ -15,7 +15,8 @@ from aefsync.cli.options import Output
 from aefsync.cli.progress import Progress
 from aefsync.cli.replica_names import label
 from aefsync.cli.writer import Writer
-from aefsync.core.ports import Monitor, Phase, Silent
+from aefsync.core.ports import Monitor, Phase
+from aefsync.core.silent import Silent
 from aefsync.errors import UnreachableError
 from aefsync.sync.events import Event, Notice, Summary
 

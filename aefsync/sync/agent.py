@@ -31,7 +31,10 @@ class Peers:
         self._roots: dict[int, int] = {}
 
     def show(self, root_fd: int) -> None:
-        """Hand this replica's root to the others."""
+        """Hand this replica's root to the others; -1: it was let go, and so are theirs."""
+        if root_fd < 0:
+            self._forget()
+            return
         for peer in self._sockets.values():
             with contextlib.suppress(OSError):
                 socket.send_fds(peer, [b"r"], [root_fd])
@@ -47,6 +50,17 @@ class Peers:
                 raise UnreachableError(f"replica {number} is gone")
             self._roots[number] = received[0]
         return self._roots[number]
+
+    def _forget(self) -> None:
+        """Let go of the others' roots, also of those that nobody has asked for."""
+        roots = list(self._roots.values())
+        self._roots.clear()
+        for peer in self._sockets.values():
+            with contextlib.suppress(OSError):
+                while received := socket.recv_fds(peer, 1, 1, socket.MSG_DONTWAIT)[1]:
+                    roots += received
+        for fd in roots:
+            os.close(fd)
 
 
 def serve_child(stream: socket.socket, peers: dict[int, socket.socket]) -> NoReturn:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aefsync.core.ports import Silent
+from aefsync.core.silent import Silent
 from aefsync.core.view import View
 from aefsync.errors import GuardError, RootError
 from aefsync.sync.diff import diff, hidden
