@@ -28,6 +28,7 @@ COMMANDS = {
     "diff": "diff",
     "repair": "repair",
     "sync": "repair",
+    "watch": "watch",
     "digest": "digest",
     "trash": "trash",
     "status": "status",

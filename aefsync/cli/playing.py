@@ -34,8 +34,12 @@ class Renderer(Protocol):
         """Show what was held back: the run is over, well or not."""
 
 
-class _Drawing(Protocol):
+class Drawing(Protocol):
+    """Something drawn on a terminal, which `pause` takes away before anything is printed."""
+
     def progress(self, replica: int, phase: Phase, done: int, total: int) -> None: ...
+
+    def pause(self) -> None: ...
 
 
 class _Closable(Protocol):
@@ -45,7 +49,7 @@ class _Closable(Protocol):
 class _Watching:
     """Shows progress on one monitor, and on stderr what the far sides have to say."""
 
-    def __init__(self, drawing: _Drawing, err: Writer) -> None:
+    def __init__(self, drawing: Drawing | Silent, err: Writer) -> None:
         self.progress = drawing.progress
         self._err = err
 
@@ -53,24 +57,30 @@ class _Watching:
         self._err.line(f" {escape_text(line)}", marked=f"{label(replica)}|", style="2")
 
 
-def play(output: Output, begin: Begin, *, itemize: bool = False, null: bool = False) -> int:
-    """Run to the end, and return the exit code of the summary; raises what the run raises."""
+def play(
+    output: Output, begin: Begin, *, itemize: bool = False, null: bool = False, drawing: Drawing | None = None
+) -> int:
+    """Run to the end, and return the exit code of the last summary; raises what the run raises.
+
+    Progress is shown by `drawing`, or else by bars.
+    """
     style = Style(output.verbose, output.quiet, output.stats, itemize, null)
     colored = environment.colors_on(output.color, sys.stdout, os.environ)
     styled_err = environment.colors_on(output.color, sys.stderr, os.environ)
-    progress = Progress(sys.stdout) if shows_progress(output, sys.stderr) else None
-    before = progress.pause if progress else None
+    if drawing is None and shows_progress(output, sys.stderr):
+        drawing = Progress(sys.stdout)
+    before = drawing.pause if drawing else None
     is_seen = environment.is_terminal(sys.stdout, os.environ)
     out = Writer(binary(sys.stdout), encoding=encoding(sys.stdout), colored=colored, prompt=is_seen, before=before)
     err = Writer(binary(sys.stderr), encoding=encoding(sys.stderr), colored=styled_err, prompt=True, before=before)
     renderer: Renderer = _json_lines(out) if output.json else Human(out, err, style)
     try:
-        return _show(begin(_Watching(progress or Silent(), err)), renderer)
+        return _show(begin(_Watching(drawing or Silent(), err)), renderer)
     except BrokenPipeError as error:
         raise UnreachableError("the process of a replica has gone away") from error
     finally:
-        if progress:
-            progress.pause()
+        if drawing:
+            drawing.pause()
         renderer.finish()
         err.flush()
 
@@ -88,6 +98,7 @@ def _show(events: Iterator[Event], renderer: Renderer) -> int:
             renderer.show(event)
             if isinstance(event, Summary):
                 exit_code = event.exit_code
+                renderer.finish()
     return exit_code
 
 

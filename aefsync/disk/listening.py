@@ -41,9 +41,10 @@ class Listening:
 
     def wait(self, place: Place, request: Wait) -> Hints:
         """What has changed, or else will have within the time; nothing where something else was wanted meanwhile."""
-        if not request.listen:
+        if place.shared or not request.listen:
             self.close()
-            return Hints(deaf=(ROOT,))
+            reason = "what others change is not noticed on this file system: it is polled" if request.listen else ""
+            return Hints(deaf=(ROOT,), reason=reason)
         reason = self._listen(place)
         if self._watcher is None:
             return Hints(deaf=(ROOT,), reason=reason)
@@ -52,9 +53,6 @@ class Listening:
             self._stirred.wait(request.limit_ms / 1000)
             hints = self._watcher.take()
         self._stirred.clear()
-        if place.shared:
-            reason = "what others change is not noticed on this file system: it is polled"
-            return hints._replace(deaf=(ROOT,), reason=reason)
         return hints
 
     def _listen(self, place: Place) -> str:

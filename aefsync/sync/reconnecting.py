@@ -33,8 +33,13 @@ def persistently(
         except UnreachableError as error:
             if not error.transient or number == retries:
                 raise
-        sleep(min(LONGEST_S, FIRST_S * 2**number) * (0.5 + (chance or _random)() / 2))
+        sleep(pause_s(number, chance))
     raise AssertionError("unreachable")
+
+
+def pause_s(number: int, chance: Callable[[], float] | None = None) -> float:
+    """How long to wait when it has failed `number` times before."""
+    return min(LONGEST_S, FIRST_S * 2.0 ** min(number, 16)) * (0.5 + (chance or _random)() / 2)
 
 
 def _random() -> float:
