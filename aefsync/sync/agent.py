@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import socket
 from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
@@ -57,7 +58,8 @@ class Peers:
         self._roots.clear()
         for peer in self._sockets.values():
             with contextlib.suppress(OSError):
-                while received := socket.recv_fds(peer, 1, 1, socket.MSG_DONTWAIT)[1]:
+                # (`recv_fds` of Python 3.11 takes flags, and ignores them.)
+                while select.select([peer], [], [], 0)[0] and (received := socket.recv_fds(peer, 1, 1)[1]):
                     roots += received
         for fd in roots:
             os.close(fd)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Generator, Hashable, Iterator
+from contextlib import closing
 
 from aefsync.sync.events import Acted, Conflicted, Event, Filtered, LeftUndone, Notice, Summary, Troubled
 
@@ -20,9 +21,10 @@ class Unrepeated:
         self._said_s: dict[Hashable, float] = {}
         self._has_acted = False
 
-    def of(self, events: Iterable[Event]) -> Iterator[Event]:
+    def of(self, events: Generator[Event]) -> Iterator[Event]:
         """The events that are news."""
-        return filter(self._is_news, events)
+        with closing(events):
+            yield from filter(self._is_news, events)
 
     def _is_news(self, event: Event) -> bool:
         key = self._key(event)
