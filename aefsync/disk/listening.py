@@ -45,9 +45,10 @@ class Listening:
             self.close()
             reason = "what others change is not noticed on this file system: it is polled" if request.listen else ""
             return Hints(deaf=(ROOT,), reason=reason)
+        has_listened = self._watcher is not None
         reason = self._listen(place)
         if self._watcher is None:
-            return Hints(deaf=(ROOT,), reason=reason)
+            return Hints((ROOT,) if has_listened else (), (ROOT,), reason)
         hints = self._watcher.take()
         if not hints.changed:
             self._stirred.wait(request.limit_ms / 1000)

@@ -144,7 +144,8 @@ class Watcher(WatchCallback):
                 self._changed = {ROOT: None}
             elif ROOT not in self._changed:
                 self._changed[path] = None
-        self._stirred.set()
+            # With the lock held: whoever takes what has changed is not stirred for it afterwards.
+            self._stirred.set()
 
     def _watch(self, top: bytes) -> None:
         """Watch a directory and all below it, those higher up first: what is in one is looked up when it is watched."""

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import closing
+from typing import Protocol, cast
 
 from aefsync.sync.events import Acted, Conflicted, Event, Filtered, LeftUndone, Notice, Summary, Troubled
 
 _MOST = 4096
 """Events remembered; what was said longest ago is forgotten first."""
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
 
 
 class Unrepeated:
@@ -21,9 +26,9 @@ class Unrepeated:
         self._said_s: dict[Hashable, float] = {}
         self._has_acted = False
 
-    def of(self, events: Generator[Event]) -> Iterator[Event]:
+    def of(self, events: Iterator[Event]) -> Iterator[Event]:
         """The events that are news."""
-        with closing(events):
+        with closing(cast("_Closable", events)):
             yield from filter(self._is_news, events)
 
     def _is_news(self, event: Event) -> bool:
