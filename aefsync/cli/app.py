@@ -29,6 +29,7 @@ COMMANDS = {
     "repair": "repair",
     "sync": "repair",
     "watch": "watch",
+    "schedule": "schedule",
     "digest": "digest",
     "trash": "trash",
     "status": "status",
