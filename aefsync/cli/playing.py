@@ -8,16 +8,17 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import BinaryIO, Protocol, TextIO, cast
 
-from aefsync.cli import environment
+from aefsync.cli import environment, signals
 from aefsync.cli.escape import escape_text
 from aefsync.cli.human import Human, Style
 from aefsync.cli.options import Output
 from aefsync.cli.progress import Progress
 from aefsync.cli.replica_names import label
+from aefsync.cli.reporting import Log
 from aefsync.cli.writer import Writer
 from aefsync.core.ports import Monitor, Phase
 from aefsync.core.silent import Silent
-from aefsync.errors import UnreachableError
+from aefsync.errors import AefsyncError, UnreachableError
 from aefsync.sync.events import Event, Notice, Summary
 
 Begin = Callable[[Monitor], Iterator[Event]]
@@ -58,11 +59,17 @@ class _Watching:
 
 
 def play(
-    output: Output, begin: Begin, *, itemize: bool = False, null: bool = False, drawing: Drawing | None = None
+    output: Output,
+    begin: Begin,
+    *,
+    itemize: bool = False,
+    null: bool = False,
+    drawing: Drawing | None = None,
+    log: Log | None = None,
 ) -> int:
     """Run to the end, and return the exit code of the last summary; raises what the run raises.
 
-    Progress is shown by `drawing`, or else by bars.
+    Progress is shown by `drawing`, or else by bars.  What is said to people is said in the `log`, too.
     """
     style = Style(output.verbose, output.quiet, output.stats, itemize, null)
     colored = environment.colors_on(output.color, sys.stdout, os.environ)
@@ -74,8 +81,15 @@ def play(
     out = Writer(binary(sys.stdout), encoding=encoding(sys.stdout), colored=colored, prompt=is_seen, before=before)
     err = Writer(binary(sys.stderr), encoding=encoding(sys.stderr), colored=styled_err, prompt=True, before=before)
     renderer: Renderer = _json_lines(out) if output.json else Human(out, err, style)
+    if log is not None:
+        renderer = _Both(renderer, Human(log, log, style._replace(quiet=False)))
     try:
         return _show(begin(_Watching(drawing or Silent(), err)), renderer)
+    except (AefsyncError, KeyboardInterrupt, signals.SignalledError) as error:
+        if log is not None:
+            words = error.message if isinstance(error, AefsyncError) else signals.WORDS[signals.exit_code(error)]
+            log.line(f" {escape_text(words)}", marked="aefsync:")
+        raise
     except BrokenPipeError as error:
         raise UnreachableError("the process of a replica has gone away") from error
     finally:
@@ -83,6 +97,23 @@ def play(
             drawing.pause()
         renderer.finish()
         err.flush()
+        if log is not None:
+            log.close()
+
+
+class _Both:
+    """A renderer, and one that writes the log."""
+
+    def __init__(self, shown: Renderer, logged: Renderer) -> None:
+        self._renderers = (shown, logged)
+
+    def show(self, event: Event) -> None:
+        for each in self._renderers:
+            each.show(event)
+
+    def finish(self) -> None:
+        for each in self._renderers:
+            each.finish()
 
 
 def _json_lines(out: Writer) -> Renderer:

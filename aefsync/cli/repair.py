@@ -8,10 +8,12 @@ import typer
 
 from aefsync.cli.counting import Counting
 from aefsync.cli.hooking import Hooking, hooks_of
+from aefsync.cli.metrics import metered
 from aefsync.cli.options import Allowing, Comparing, Locations, Output
 from aefsync.cli.playing import announced, play
 from aefsync.cli.reaching import Reaching
 from aefsync.cli.repairing import Repairing, asked
+from aefsync.cli.reporting import Reporting, open_log, reporting_on
 from aefsync.cli.resolving import Resolving
 from aefsync.cli.safety import Safety
 from aefsync.core.ports import Monitor
@@ -30,6 +32,7 @@ def repair(
     counting: Counting,
     comparing: Comparing,
     reaching: Reaching,
+    reporting: Reporting,
     output: Output,
 ) -> int:
     """Make replicas agree (also: aefsync sync).
@@ -39,12 +42,15 @@ def repair(
     become like A. What is replaced or deleted goes to the trash of its replica: see aefsync trash.
     """
     wanted, notices = asked(ctx, locations, repairing, resolving, safety, allowing, counting, comparing, reaching)
+    wanted, log = reporting_on(wanted, reporting), open_log(reporting.log_file)
+    job = " ".join(wanted.common.locations)
     hooks = hooks_of(hooking)
     from aefsync.sync.repair import repair as engine
 
     itemize = repairing.itemize or repairing.dry_run or output.verbose > 0
 
     def begin(monitor: Monitor) -> Iterator[Event]:
-        return announced(hooked(engine(wanted, monitor, ctx.obj), hooks), *notices)
+        events = metered(hooked(engine(wanted, monitor, ctx.obj), hooks), reporting.metrics_file, job)
+        return announced(events, *notices)
 
-    return play(output, begin, itemize=itemize)
+    return play(output, begin, itemize=itemize, log=log)

@@ -18,6 +18,7 @@ from aefsync.cli.hooking import Hooking, hooks_of
 from aefsync.cli.options import Allowing, Comparing, Output
 from aefsync.cli.reaching import Reaching
 from aefsync.cli.repairing import Repairing, asked
+from aefsync.cli.reporting import Reporting, reporting_on
 from aefsync.cli.resolving import Resolving
 from aefsync.cli.safety import Safety
 from aefsync.cli.timetable import Job, crontab_line, job_of, service_unit, timer_unit
@@ -52,6 +53,7 @@ def schedule(
     counting: Counting,
     comparing: Comparing,
     reaching: Reaching,
+    reporting: Reporting,
     output: Output,
     locations: _Locations = None,
 ) -> int:
@@ -65,7 +67,10 @@ def schedule(
     if scheduling.list_:
         _say(f"{each.name}  {each.when:<16}  aefsync {each.what}" for each in UserUnits(os.environ).installed())
         return 0
-    wanted, _ = asked(ctx, locations or [], repairing, resolving, safety, allowing, counting, comparing, reaching)
+    wanted = reporting_on(
+        asked(ctx, locations or [], repairing, resolving, safety, allowing, counting, comparing, reaching).request,
+        reporting,
+    )
     hooks_of(hooking)
     environment.colors_on(output.color, sys.stdout, os.environ)
     name = _name(wanted.common.locations)

@@ -22,6 +22,11 @@ class SignalledError(BaseException):
         self.exit_code = 128 + number
 
 
+def exit_code(error: KeyboardInterrupt | SignalledError) -> int:
+    """The exit code of a run that a signal ended."""
+    return error.exit_code if isinstance(error, SignalledError) else 130
+
+
 @contextmanager
 def calling(name: str, call: Callable[[], None]) -> Iterator[None]:
     """Call something on a signal, in place of what it does otherwise, unless it is ignored."""

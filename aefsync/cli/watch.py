@@ -14,10 +14,12 @@ import typer
 from aefsync.cli import signals
 from aefsync.cli.counting import Counting
 from aefsync.cli.hooking import Hooking, hooks_of
+from aefsync.cli.metrics import metered
 from aefsync.cli.options import Allowing, Comparing, Locations, Output, option
 from aefsync.cli.playing import announced, play, shows_progress
 from aefsync.cli.reaching import Reaching
 from aefsync.cli.repairing import Repairing, asked
+from aefsync.cli.reporting import Reporting, open_log, reporting_on
 from aefsync.cli.resolving import Resolving
 from aefsync.cli.safety import Safety
 from aefsync.cli.status_line import StatusLine
@@ -54,6 +56,7 @@ def watch(
     counting: Counting,
     comparing: Comparing,
     reaching: Reaching,
+    reporting: Reporting,
     output: Output,
 ) -> int:
     """Make replicas agree, and again whenever something changes.
@@ -62,6 +65,8 @@ def watch(
     is not mounted, is waited out. SIGHUP looks at everything now; Ctrl-C and SIGTERM end it.
     """
     wanted, notices = asked(ctx, locations, repairing, resolving, safety, allowing, counting, comparing, reaching)
+    wanted, log = reporting_on(wanted, reporting), open_log(reporting.log_file)
+    job = " ".join(wanted.common.locations)
     hooks = hooks_of(hooking)
     supervisor = Supervisor(os.environ)
     request = _request(watching, wanted, supervisor.tick_s)
@@ -81,13 +86,13 @@ def watch(
     def begin(monitor: Monitor) -> Iterator[Event]:
         alive = _Alive(monitor, supervisor)
         events = engine(request, alive, inbox, hooks, ctx.obj, Surroundings(on_rest))
-        news = Unrepeated(request.rescan_s).of(_seen(events, supervisor, status))
+        news = Unrepeated(request.rescan_s).of(_seen(metered(events, reporting.metrics_file, job), supervisor, status))
         return announced(news, *notices)
 
     itemize = repairing.itemize or repairing.dry_run or output.verbose > 0
     with signals.calling("SIGHUP", lambda: inbox.put((None, EVERYTHING))):
         try:
-            return play(output, begin, itemize=itemize, drawing=status)
+            return play(output, begin, itemize=itemize, drawing=status, log=log)
         finally:
             supervisor.stopping()
 

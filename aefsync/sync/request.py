@@ -34,6 +34,8 @@ class Request(NamedTuple):
     list_filtered: bool = False
     names: tuple[str, ...] = ()
     """what a set calls them, or empty"""
+    own: tuple[str, ...] = ()
+    """files of ours on this machine, beside those in `cache_dir` and `state_dir`: they are no part of any tree"""
     hinted: bool = False
     """`paths` are what somebody has heard of: one that is nowhere is no mistake"""
 

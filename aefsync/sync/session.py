@@ -181,7 +181,7 @@ def begin(
     """
     locations = places(common)
     session = Session(locations, tuple(replicas), (), new_run())
-    ours = (os.fsencode(common.state_dir),) if common.state_dir else ()
+    ours = tuple(os.fsencode(place) for place in (common.state_dir, *common.own) if place)
     renewed = admission.renewed if admission is not None else {}
     key, cache = nonce or os.urandom(KEY_SIZE), os.fsencode(common.cache_dir)
     hello = _Hello(session, terms, key, cache, ours, renewed, common.link, monitor)
