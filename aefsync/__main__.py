@@ -45,7 +45,7 @@ def _run(argv: list[str]) -> int:
     gc.set_threshold(200_000, 20, 100)
     # Two replicas are the rule, or one with another elsewhere: their processes start up while typer is imported here.
     early = 1 if any(":" in word for word in argv) else 2
-    nursery = Nursery(early if argv[:1] in (["diff"], ["repair"], ["sync"]) and len(argv) > 2 else 0)
+    nursery = Nursery(early if argv[:1] in (["diff"], ["repair"], ["sync"], ["watch"]) and len(argv) > 2 else 0)
     try:
         from aefsync.cli.app import run
 

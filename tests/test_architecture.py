@@ -39,6 +39,8 @@ DOORS = {
     "typer": "aefsync.cli",
     "click": "aefsync.cli",
     "rich": "aefsync.cli",
+    "prometheus_client": "aefsync.cli.metrics",
+    "watchdog": "aefsync.disk.watching",
 }
 """The one module (or, for the command line, floor) that each third-party package is imported by."""
 

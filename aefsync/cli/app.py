@@ -28,6 +28,8 @@ COMMANDS = {
     "diff": "diff",
     "repair": "repair",
     "sync": "repair",
+    "watch": "watch",
+    "schedule": "schedule",
     "digest": "digest",
     "trash": "trash",
     "status": "status",

@@ -16,6 +16,7 @@ from aefsync.errors import UsageError
 
 _ORDER = "aefsync.order"
 _CONFIGURED = "aefsync.configured"
+_GIVEN = "aefsync.given"
 
 
 class Configured(NamedTuple):
@@ -61,6 +62,12 @@ def is_on_the_line(ctx: typer.Context, name: str) -> bool:
     return name in option_order(ctx)
 
 
+def given(ctx: typer.Context) -> Sequence[str]:
+    """The words of the command line, behind the command's name."""
+    words: Sequence[str] = ctx.meta.get(_GIVEN, ())
+    return words
+
+
 class Command(TyperCommand):
     """A command of aefsync."""
 
@@ -70,6 +77,7 @@ class Command(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         given = list(args)
         try:
+            ctx.meta[_GIVEN] = given
             given_values, _, order = self.make_parser(ctx).parse_args(list(args))
             ctx.meta[_ORDER] = [param.name for param in order]
             _refuse_from_environment(self.params)

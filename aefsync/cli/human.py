@@ -145,10 +145,13 @@ class Human:
         self._differences.flush()
         if self._compares and self._style.verbose and not self._style.quiet:
             self._say(compared(self._started, summary))
-        sentence = {"repair": repaired, "undo": undone, "conflicts": resolved}.get(self._started.command)
+        sentence = {"repair": repaired, "watch": repaired, "undo": undone, "conflicts": resolved}.get(
+            self._started.command
+        )
         if sentence and not self._style.quiet:
             line = sentence(self._started, summary, self._tally)
             if line:
                 self._out.line(line)
         if self._style.stats:
             self._say(figures(summary))
+        self._tally = Tally()

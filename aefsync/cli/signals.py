@@ -22,6 +22,27 @@ class SignalledError(BaseException):
         self.exit_code = 128 + number
 
 
+def exit_code(error: KeyboardInterrupt | SignalledError) -> int:
+    """The exit code of a run that a signal ended."""
+    return error.exit_code if isinstance(error, SignalledError) else 130
+
+
+@contextmanager
+def calling(name: str, call: Callable[[], None]) -> Iterator[None]:
+    """Call something on a signal, in place of what it does otherwise, unless it is ignored."""
+    number = getattr(signal, name, None)
+    if number is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(number)
+    if before is not signal.SIG_IGN:
+        signal.signal(number, lambda number, frame: call())
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 @contextmanager
 def raising(clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
     """Raise `SignalledError` in the main thread on these signals, unless they are ignored (nohup).

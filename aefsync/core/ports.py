@@ -15,6 +15,7 @@ from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span
 from aefsync.core.entry import Entry
 from aefsync.core.finding import Finding
+from aefsync.core.hint import Hints, Wait
 from aefsync.core.members import Encounter, Memory, Standing
 from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.past import RunRecord, TakenBack, Title, TrashItem, TrashQuery, Undo
@@ -268,6 +269,12 @@ class Replica(Protocol):
     def examine(self) -> Sequence[Finding]:
         """What runs at this root can rely on and what stands in their way, step by step; nothing stays changed."""
 
+    def wait(self, request: Wait) -> Hints:
+        """Let go of the root and its lock until the next `hello`, and say what has changed, waiting for that so long.
+
+        It ends early where anything else is asked.  Whoever listens for the first time, or anew, says "everything".
+        """
+
     def close(self) -> None:
         """End the session; further calls fail."""
 
@@ -288,13 +295,3 @@ class Monitor(Protocol):
 
     def heard(self, replica: int, line: str) -> None:
         """A line that the far side of a replica wrote to its standard error."""
-
-
-class Silent:
-    """The monitor that shows nothing."""
-
-    def progress(self, replica: int, phase: Phase, done: int, total: int) -> None:
-        return None
-
-    def heard(self, replica: int, line: str) -> None:
-        return None

@@ -26,8 +26,8 @@ from aefsync.errors import AefsyncError
 class Keeping(Surveyed):
     """An open root and its home, which is made when the session first writes."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def _begin(self) -> None:
+        super()._begin()
         self._opened: OpenRoot | None = None
         self._root: ConfinedRoot | None = None
         self._file_system = LOCAL

@@ -44,6 +44,9 @@ class Remembering(Keeping):
     def __init__(self) -> None:
         super().__init__()
         self._random: Callable[[int], bytes] = os.urandom
+
+    def _begin(self) -> None:
+        super()._begin()
         self._chronicle: Chronicle | None = None
         self._graves = buried(())
         self._versioned = NOTHING

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 
 from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span
 from aefsync.core.entry import Entry
+from aefsync.core.hint import ROOT, Hints, Wait
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Open, Opened, Phase, Piece, Scan, Scanned
 from aefsync.core.problem import Problem
@@ -26,6 +28,7 @@ from aefsync.disk.filter import Filter
 from aefsync.disk.home import Home
 from aefsync.disk.index import Index
 from aefsync.disk.intents import settle, unsettled
+from aefsync.disk.listening import Listening, Place
 from aefsync.disk.movable import are_movable
 from aefsync.disk.narrowing import Narrowing
 from aefsync.disk.opening import OpenRoot, describe, open_home_of, open_index, open_root, own_paths
@@ -45,7 +48,7 @@ class LocalReplica(Remembering):
     """One root of this machine.
 
     `peer_root` gives the root descriptor of another replica of the same coordinator, by its number; `on_root` hears of
-    this one's.
+    this one's, and of -1 when it was let go.
     """
 
     def __init__(
@@ -58,6 +61,13 @@ class LocalReplica(Remembering):
         self._peer_root = peer_root
         self._on_root = on_root
         self._clock_ns = clock_ns
+        self.stirred = threading.Event()
+        """Set it to end a `wait` under way."""
+        self._listening = Listening(self.stirred)
+        self._listened_at: Place | None = None
+
+    def _begin(self) -> None:
+        super()._begin()
         self._index: Index | None = None
         self._crew = NOBODY
 
@@ -215,10 +225,33 @@ class LocalReplica(Remembering):
             for key, page in self._scanner.pages.items():
                 self._index.store(key, page)
 
+    def wait(self, request: Wait) -> Hints:
+        if self._has_begun:
+            self._listened_at = self._listened()
+            self._let_go()
+        if self._closed:
+            raise AefsyncError("the session is closed")
+        if self._listened_at is None:
+            return Hints(deaf=(ROOT,))
+        return self._listening.wait(self._listened_at, request)
+
+    def _listened(self) -> Place:
+        """What is listened to while the session rests."""
+        assert self._opened is not None
+        if self._scanner is None and self._listened_at is not None:
+            return self._listened_at
+        limits = self._scanner.limits if self._scanner is not None else Limits(Filter(()))
+        return Place(self._opened.path, limits.filter, limits.own, shared=not self._file_system.stable)
+
     def close(self) -> None:
         if self._closed:
             return
         self._closed = True
+        self._listening.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Close everything, and be as before the first hello."""
         self._close_chronicle()
         self._crew.close()
         if self._writer is not None:
@@ -231,3 +264,5 @@ class LocalReplica(Remembering):
             self._home.close()
         if self._root is not None:
             os.close(self._root.fd)
+            self._on_root(-1)
+        self._begin()

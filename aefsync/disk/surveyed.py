@@ -28,9 +28,13 @@ class Surveyed:
 
     def __init__(self) -> None:
         self.on_progress: Callable[[Phase, int, int], None] = lambda phase, done, total: None
+        self._closed = False
+        self._begin()
+
+    def _begin(self) -> None:
+        """Be as before the first hello."""
         self._request: Open
         self._has_begun = False
-        self._closed = False
         self._taking = Taking()
         self._scanner: Scanner | None = None
         self._taken: Snapshot | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import socket
 from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
@@ -31,7 +32,10 @@ class Peers:
         self._roots: dict[int, int] = {}
 
     def show(self, root_fd: int) -> None:
-        """Hand this replica's root to the others."""
+        """Hand this replica's root to the others; -1: it was let go, and so are theirs."""
+        if root_fd < 0:
+            self._forget()
+            return
         for peer in self._sockets.values():
             with contextlib.suppress(OSError):
                 socket.send_fds(peer, [b"r"], [root_fd])
@@ -47,6 +51,18 @@ class Peers:
                 raise UnreachableError(f"replica {number} is gone")
             self._roots[number] = received[0]
         return self._roots[number]
+
+    def _forget(self) -> None:
+        """Let go of the others' roots, also of those that nobody has asked for."""
+        roots = list(self._roots.values())
+        self._roots.clear()
+        for peer in self._sockets.values():
+            with contextlib.suppress(OSError):
+                # (`recv_fds` of Python 3.11 takes flags, and ignores them.)
+                while select.select([peer], [], [], 0)[0] and (received := socket.recv_fds(peer, 1, 1)[1]):
+                    roots += received
+        for fd in roots:
+            os.close(fd)
 
 
 def serve_child(stream: socket.socket, peers: dict[int, socket.socket]) -> NoReturn:

@@ -23,8 +23,7 @@ LONGEST_S = 30.0
 class Patience:
     """How often to try again: up to `retries` times, for reasons that may pass.
 
-    The pauses double up to `LONGEST_S`, each cut to between half and all of that by `chance`: peers that lost one host
-    do not return together.
+    The pauses between are those of `pause_s`.
     """
 
     def __init__(
@@ -43,9 +42,15 @@ class Patience:
         """Whether to try again what failed for a reason that may pass, after a pause."""
         if self.failures >= self._retries:
             return False
-        self._sleep(min(LONGEST_S, FIRST_S * 2**self.failures) * (0.5 + self._chance() / 2))
+        self._sleep(pause_s(self.failures, self._chance))
         self.failures += 1
         return True
+
+
+def pause_s(failures: int, chance: Callable[[], float] = random.random) -> float:
+    """How long to wait after so many failures: doubling up to `LONGEST_S`, each cut to between half and all of that by
+    `chance` (0 … 1): peers that lost one host do not return together."""
+    return min(LONGEST_S, FIRST_S * 2.0 ** min(failures, 16)) * (0.5 + chance() / 2)
 
 
 def persistently(attempt: Callable[[int], T], patience: Patience) -> T:

@@ -6,8 +6,10 @@ order, while the run goes on.
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from aefsync.core.ports import Access, Missing, Monitor, Scanned
 from aefsync.core.space import size_text
@@ -16,6 +18,7 @@ from aefsync.errors import AefsyncError, LockedError, UnreachableError
 from aefsync.sync.admission import Admission
 from aefsync.sync.attending import Attending
 from aefsync.sync.child import Nursery
+from aefsync.sync.connecting import connected
 from aefsync.sync.deadline import Deadline
 from aefsync.sync.decide import Decided, decide
 from aefsync.sync.events import Acted, Event, Notice, Started, Summary, Troubled
@@ -27,9 +30,14 @@ from aefsync.sync.passes import carry_out, rehearse
 from aefsync.sync.past import Past
 from aefsync.sync.reconnecting import Patience, anew
 from aefsync.sync.request import RepairRequest
-from aefsync.sync.session import Session, Terms, open_session
+from aefsync.sync.session import Session, Terms, begin, places
 from aefsync.sync.survey import Survey, coarsened, observations, survey
 from aefsync.sync.telling import begun, created, restored, skewed, told
+
+if TYPE_CHECKING:
+    from aefsync.wire.remote import RemoteReplica
+
+    Connect = Callable[[], contextlib.AbstractContextManager[Sequence[RemoteReplica]]]
 
 
 def repair(request: RepairRequest, monitor: Monitor, nursery: Nursery | None = None) -> Iterator[Event]:
@@ -40,7 +48,9 @@ def repair(request: RepairRequest, monitor: Monitor, nursery: Nursery | None = N
     """
     common = request.common
     yield Started("repair", common.locations, common.names)
-    run, patience = _Run(request, monitor, nursery), Patience(common.link.retries)
+    start = nursery or Nursery()
+    run = _Run(request, monitor, lambda: connected(places(common), common.link, monitor, start))
+    patience = Patience(common.link.retries)
     while True:
         failure: AefsyncError | None = None
         try:
@@ -55,20 +65,27 @@ def repair(request: RepairRequest, monitor: Monitor, nursery: Nursery | None = N
     yield from run.ending()
 
 
+def one_pass(request: RepairRequest, replicas: Sequence[RemoteReplica], monitor: Monitor) -> Iterator[Event]:
+    """Make these replicas agree once; the last event is the summary.  They stay open, and their roots locked."""
+    run = _Run(request, monitor, lambda: contextlib.nullcontext(replicas))
+    yield from run.attempt()
+    yield from run.ending()
+
+
 class _Run:
-    """What must be remembered between the attempts of one run.
+    """What must be remembered between the attempts of one run; `connect` gives the replicas of one.
 
     `ended` is what the last one came to that came to its end, `lost` why replicas were lost in it.
     """
 
-    def __init__(self, request: RepairRequest, monitor: Monitor, nursery: Nursery | None) -> None:
+    def __init__(self, request: RepairRequest, monitor: Monitor, connect: Connect) -> None:
         self.ended: Summary | None = None
         self.lost: list[str] = []
         self._begun = time.monotonic()
         self._deadline = Deadline(request.max_duration_s, self._begun)
         self._request = request
         self._monitor = monitor
-        self._nursery = nursery
+        self._connect = connect
         self._tally = Tally()
         self._attempts = 0
         self._may_return = False
@@ -98,15 +115,16 @@ class _Run:
     def _attempted(self) -> Iterator[Event]:
         request, common = self._request, self._request.common
         admission = Admission(KnownRoots(common.state_dir), common.allowed)
-        with open_session(
-            common,
-            _terms(request),
-            self._monitor,
-            nursery=self._nursery,
-            admission=admission,
-            command=request.title,
-            lock_wait_s=request.lock_wait_s,
-        ) as session:
+        with self._connect() as replicas:
+            session = begin(
+                replicas,
+                common,
+                _terms(request),
+                self._monitor,
+                admission=admission,
+                command=request.title,
+                lock_wait_s=request.lock_wait_s,
+            )
             try:
                 yield from created(session)
                 yield from admission.notices

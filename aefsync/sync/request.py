@@ -34,6 +34,10 @@ class Request(NamedTuple):
     list_filtered: bool = False
     names: tuple[str, ...] = ()
     """what a set calls them, or empty"""
+    own: tuple[str, ...] = ()
+    """files of ours on this machine, beside those in `cache_dir` and `state_dir`: they are no part of any tree"""
+    hinted: bool = False
+    """`paths` are what somebody has heard of: one that is nowhere is no mistake"""
 
 
 class DiffRequest(NamedTuple):
@@ -70,3 +74,15 @@ class RepairRequest(NamedTuple):
     def title(self) -> str:
         """What it is called in journals."""
         return MIRROR if self.mirror else LAST_WRITE if self.policies is None else VERSIONS
+
+
+class WatchRequest(NamedTuple):
+    repair: RepairRequest
+    settle_s: float = 0.1
+    """how long nothing must have happened before a pass"""
+    rescan_s: float = 3600.0
+    """how often there is a pass over everything, whatever was heard"""
+    polls: bool = False
+    """listen to nothing: passes over everything only"""
+    tick_s: float = 60.0
+    """how long nobody need be told that the watch goes on"""

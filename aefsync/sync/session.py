@@ -148,37 +148,65 @@ def open_session(
     command: str = "",
     lock_wait_s: float = 0,
 ) -> Iterator[Session]:
-    """Connect to each replica (or take its process from the nursery) and open them together; raises `AefsyncError`.
+    """Connect to each replica (or take its process from the nursery) and open them together, as `begin` does."""
+    with connected(places(common), common.link, monitor, nursery or Nursery()) as replicas:
+        yield begin(
+            replicas,
+            common,
+            terms,
+            monitor,
+            nonce=nonce,
+            admission=admission,
+            command=command,
+            lock_wait_s=lock_wait_s,
+        )
+
+
+def places(common: Request) -> tuple[Location, ...]:
+    """Where the replicas are; raises `UsageError`."""
+    return tuple(parse(text) for text in common.locations)
+
+
+def begin(
+    replicas: Sequence[RemoteReplica],
+    common: Request,
+    terms: Sequence[Terms],
+    monitor: Monitor,
+    *,
+    nonce: bytes | None = None,
+    admission: Admission | None = None,
+    command: str = "",
+    lock_wait_s: float = 0,
+) -> Session:
+    """Open replicas together, whether they rested or were never opened; raises `AefsyncError`.
 
     `admission` judges the roots before any of them is written to; a root that another run is at work on is waited for
     so long.  `command` is what the journals of the replicas call the run.
     """
-    locations = tuple(parse(text) for text in common.locations)
-    run = new_run()
-    with connected(locations, common.link, monitor, nursery or Nursery()) as replicas:
-        session = Session(locations, replicas, (), run)
-        ours = (os.fsencode(common.state_dir),) if common.state_dir else ()
-        renewed = admission.renewed if admission is not None else {}
-        key, cache = nonce or os.urandom(KEY_SIZE), os.fsencode(common.cache_dir)
-        hello = _Hello(session, terms, key, cache, ours, renewed, common.link, monitor)
-        # Roots are looked at before anything is created or locked in any of them.
-        opened = session.each(hello.look)
-        _check_apart(locations, opened)
-        if admission is not None:
-            admission.judge(locations, opened, [term.access for term in terms])
-        for number, (each, term) in enumerate(zip(opened, terms, strict=True)):
-            if each.is_missing and term.missing is Missing.REFUSE:
-                session.call(number, hello.insist)
-        if any(term.access is Access.WRITE for term in terms):
-            hello = hello._replace(title=Title(command, session._replace(opened=tuple(opened)).places))
-            # One after the other in the same order everywhere, so that of two runs on one pair one gets both locks.
-            order = sorted(range(len(opened)), key=lambda i: (opened[i].host, opened[i].root))
-            until = time.monotonic() + lock_wait_s
-            again = {i: session.call(i, partial(hello.enter, until)) for i in order}
-            opened = [again[i] for i in range(len(opened))]
-        requests = tuple(hello.request(number) for number in range(len(opened)))
-        mounts = tuple(map(admission.mounts, range(len(opened)))) if admission is not None else ()
-        yield session._replace(opened=tuple(opened), requests=requests, mounts=mounts)
+    locations = places(common)
+    session = Session(locations, tuple(replicas), (), new_run())
+    ours = tuple(os.fsencode(place) for place in (common.state_dir, *common.own) if place)
+    renewed = admission.renewed if admission is not None else {}
+    key, cache = nonce or os.urandom(KEY_SIZE), os.fsencode(common.cache_dir)
+    hello = _Hello(session, terms, key, cache, ours, renewed, common.link, monitor)
+    # Roots are looked at before anything is created or locked in any of them.
+    opened = session.each(hello.look)
+    _check_apart(locations, opened)
+    if admission is not None:
+        admission.judge(locations, opened, [term.access for term in terms])
+    for number, (each, term) in enumerate(zip(opened, terms, strict=True)):
+        if each.is_missing and term.missing is Missing.REFUSE:
+            session.call(number, hello.insist)
+    if any(term.access is Access.WRITE for term in terms):
+        hello = hello._replace(title=Title(command, session._replace(opened=tuple(opened)).places))
+        # One after the other in the same order everywhere, so that of two runs on one pair one gets both locks.
+        order = sorted(range(len(opened)), key=lambda i: (opened[i].host, opened[i].root))
+        until = time.monotonic() + lock_wait_s
+        again = {i: session.call(i, partial(hello.enter, until)) for i in order}
+        opened = [again[i] for i in range(len(opened))]
+    requests = tuple(hello.request(number) for number in range(len(opened)))
+    mounts = tuple(map(admission.mounts, range(len(opened)))) if admission is not None else ()
+    return session._replace(opened=tuple(opened), requests=requests, mounts=mounts)
 
 
 class _Hello(NamedTuple):

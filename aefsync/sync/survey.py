@@ -106,7 +106,8 @@ def survey(session: Session, request: Request, view: View, past: Past | None = N
             raise GuardError(refusal.message)
     if view.reads and any(scanned.unread_files for scanned in scans):
         scans = _read(session, scans)
-    _check_chosen(session, request.paths, scans)
+    if not request.hinted:
+        _check_chosen(session, request.paths, scans)
     above = frozenset(parent for path in request.paths for parent in path.ancestors)
     return compare(session, view, scans, scan.aspects, above)
 

@@ -68,6 +68,12 @@ class Asking:
         """Whether the connection is over."""
         return self._caller.is_over
 
+    def count_anew(self) -> None:
+        """Count bytes and round trips from here on."""
+        stream = self._caller.stream
+        self._earlier_sent, self._earlier_received = -stream.sent_bytes, -stream.received_bytes
+        self.round_trips = 0
+
     def restart(self, stream: Stream) -> None:
         """Begin anew over another stream: the peer knows nothing of what was said before."""
         self.end()

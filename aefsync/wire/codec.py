@@ -160,6 +160,11 @@ class Connection:
         """What a client got before its peer greeted, at most `MAX_BANNER` bytes or so; `None` once it has."""
         return bytes(self._buffer) if self.peer_version is None else None
 
+    @property
+    def has_more(self) -> bool:
+        """Whether more was received than the messages taken so far."""
+        return bool(self._buffer)
+
     def receive_data(self, data: bytes) -> None:
         """Take in what was read from the peer."""
         if self.state in (State.IDLE, State.BUSY):

@@ -51,6 +51,7 @@ class Method(enum.StrEnum):
     RUNS = "runs"
     UNDO = "undo"
     EXAMINE = "examine"
+    WAIT = "wait"
     CLOSE = "close"
 
 

@@ -10,6 +10,7 @@ from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span, batches
 from aefsync.core.entry import Entry
 from aefsync.core.finding import Finding
+from aefsync.core.hint import Hints, Wait
 from aefsync.core.members import Memory
 from aefsync.core.past import RunRecord, TakenBack, TrashItem, TrashQuery, Undo
 from aefsync.core.path import RelPath
@@ -187,6 +188,10 @@ class RemoteReplica(Asking):
     def examine(self) -> Sequence[Finding]:
         findings: Sequence[Finding] = self._call(Method.EXAMINE)
         return findings
+
+    def wait(self, request: Wait) -> Hints:
+        hints: Hints = self._call(Method.WAIT, request)
+        return hints
 
     def _scanned(self, method: Method, *arguments: Any) -> Scanned:
         scanned: Scanned = self._call(method, *arguments)

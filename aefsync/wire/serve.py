@@ -13,8 +13,9 @@ from typing import Any, Protocol
 from aefsync.core.ports import Phase, Replica
 from aefsync.core.problem import reason_of
 from aefsync.errors import AefsyncError, IncompatibleError, ProtocolError, RootError, UnreachableError
+from aefsync.wire.ahead import Ahead
 from aefsync.wire.codec import NEED_DATA, PULSE, Connection, LocalProtocolError, Role, State
-from aefsync.wire.dialogue import Call, Failed, Message, Progress, Reply, failure_of
+from aefsync.wire.dialogue import Call, Failed, Message, Method, Progress, Reply, failure_of
 from aefsync.wire.stream import READ_SIZE, Stream
 
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENOMEM)
@@ -24,9 +25,10 @@ PROGRESS_INTERVAL = 0.05
 
 
 class Served(Replica, Protocol):
-    """A replica that says how far it is."""
+    """A replica that says how far it is, and ends a `wait` when it is `stirred`."""
 
     on_progress: Callable[[Phase, int, int], None]
+    stirred: threading.Event
 
 
 def serve(
@@ -43,6 +45,8 @@ def serve(
         if pulse_s is not None:
             threading.Thread(target=channel.beat, args=(pulse_s,), daemon=True).start()
         while (call := channel.next_call()) is not None:
+            if call.method is Method.WAIT:
+                channel.listen(replica.stirred)
             end, goes_on = _perform(replica, call)
             if not (channel.answer(end) and goes_on):
                 break
@@ -95,6 +99,7 @@ class _Channel:
         self._stream = stream
         self._connection = Connection(Role.SERVER, compress=True)
         self._lock = threading.Lock()
+        self._ahead: Ahead | None = None
         self.over = threading.Event()
 
     def greet(self) -> None:
@@ -111,12 +116,21 @@ class _Channel:
         if self._connection.state is State.CLOSED:
             return None
         while (event := self._connection.next_event()) is NEED_DATA:
-            data = self._stream.read(READ_SIZE)
+            ahead, self._ahead = self._ahead, None
+            data = self._stream.read(READ_SIZE) if ahead is None else ahead.result()
             if not data:
                 return None
             self._connection.receive_data(data)
         assert isinstance(event, Call)
         return event
+
+    def listen(self, stirred: threading.Event) -> None:
+        """Set `stirred` as soon as the client says anything, or leaves."""
+        stirred.clear()
+        if self._connection.has_more:
+            stirred.set()
+        else:
+            self._ahead = Ahead(lambda: self._stream.read(READ_SIZE), stirred.set)
 
     def answer(self, end: Reply | Failed) -> bool:
         """Send the end of a call; whether it was what the replica gave, and not that it could not be sent."""

@@ -16,6 +16,7 @@ from aefsync.core.compare import Span, differences, select
 from aefsync.core.digest import KEY_SIZE, content_digest
 from aefsync.core.entry import UNKNOWN, Entry, Kind
 from aefsync.core.finding import State
+from aefsync.core.hint import Hints, Wait
 from aefsync.core.metadata import PLAIN, Aspects, Extra, Namespaces, Owner
 from aefsync.core.past import ChangeCounts, RunRecord, TakenBack, Title, TrashQuery, Undo
 from aefsync.core.path import RelPath
@@ -1297,3 +1298,44 @@ def test_a_root_that_is_missing_is_found_to_be(bench: Bench) -> None:
     findings = replica.examine()
     assert [(finding.step, finding.state) for finding in findings] == [("root", State.TROUBLE)]
     assert not bench.b.exists()
+
+
+# waiting
+
+
+def test_who_begins_to_listen_has_heard_of_everything(bench: Bench) -> None:
+    replica = bench.open(bench.a, Access.WRITE)
+    replica.scan(Scan())
+    assert replica.wait(Wait()) == Hints((b"",))
+    assert replica.wait(Wait()) == Hints()
+
+
+def test_what_changes_is_heard_of_once(bench: Bench) -> None:
+    furnish(bench.a)
+    replica = bench.open(bench.a)
+    replica.scan(Scan())
+    replica.wait(Wait())
+    bench.a.write_file(b"docs/new", b"1")
+    heard = replica.wait(Wait(60_000)).changed
+    while set(heard) != {b"docs/new"}:
+        assert not set(heard) - {b"docs/new"}
+        heard = replica.wait(Wait(60_000)).changed
+    hello(replica, bench.a, Access.WRITE)
+    assert replica.scan(Scan()).entries == 7
+
+
+def test_who_rests_holds_nothing(bench: Bench) -> None:
+    replica = bench.open(bench.a, Access.WRITE)
+    replica.scan(Scan())
+    replica.record()
+    replica.wait(Wait())
+    with pytest.raises(AefsyncError):
+        replica.scan(Scan())
+    other = bench.open(bench.a, Access.WRITE, run="other")
+    other.scan(Scan())
+    other.record()
+
+
+def test_who_does_not_listen_says_so(bench: Bench) -> None:
+    replica = bench.open(bench.a)
+    assert replica.wait(Wait(60_000, listen=False)) == Hints(deaf=(b"",))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import itertools
 import stat
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from aefsync.core.digest import PUBLIC_KEY, ROOT_DIGEST, content_digest, framed_
 from aefsync.core.entry import UNKNOWN, Entry, Kind
 from aefsync.core.finding import Finding, State
 from aefsync.core.graves import buried, graves_at, history
+from aefsync.core.hint import EVERYTHING, Hints, Wait, bounded
 from aefsync.core.members import Memory
 from aefsync.core.metadata import PERMISSIONS, PLAIN, Aspects, Attributes, Extra, Owner
 from aefsync.core.minting import needs_reading
@@ -165,10 +167,15 @@ class MemoryReplica:
 
     def __init__(self, tree: MemoryTree, peers: Mapping[int, MemoryTree] | None = None) -> None:
         self.on_progress: Callable[[Phase, int, int], None] = lambda *_: None
+        self.stirred = threading.Event()
         self.tree = tree
         self._peers = peers or {}
-        self._request: Open | None = None
         self._closed = False
+        self._heard: dict[RelPath, Node] | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._request: Open | None = None
         self._aspects = PLAIN
         self._snapshot = snapshot_of([])
         self._chosen: tuple[RelPath, ...] = ()
@@ -467,6 +474,23 @@ class MemoryReplica:
     def examine(self) -> Sequence[Finding]:
         root = self._session().root
         return [Finding("root", State.FINE if self.tree.exists else State.TROUBLE, root.decode())]
+
+    def wait(self, request: Wait) -> Hints:
+        if self._closed:
+            raise AefsyncError("the session is closed")
+        self._begin()
+        before, self._heard = self._heard, dict(self.tree.nodes)
+        if not request.listen:
+            self._heard = None
+            return Hints(deaf=(b"",))
+        if before is None:
+            return EVERYTHING
+        if before == self.tree.nodes:
+            self.stirred.wait(request.limit_ms / 1000)
+        self._heard = dict(self.tree.nodes)
+        self.stirred.clear()
+        changed = dict(before.items() ^ self._heard.items())
+        return Hints(bounded(list(changed)))
 
     def close(self) -> None:
         self._closed = True

@@ -11,6 +11,7 @@ from aefsync.core.change import Change, Did
 from aefsync.core.digest import KEY_SIZE
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.finding import Finding, State
+from aefsync.core.hint import Hints, Wait
 from aefsync.core.members import TAG, Encounter, Mark, Member, Memory, Standing
 from aefsync.core.members import State as Membership
 from aefsync.core.metadata import PLAIN, Aspects, Extra, Namespaces, Owner
@@ -260,6 +261,8 @@ change_counts = st.builds(ChangeCounts, counts, counts, counts, counts, counts)
 records = st.builds(RunRecord, runs, texts, rows(st.binary(max_size=30)), change_counts)
 taken_back = st.builds(TakenBack, rows(changes()), rows(st.booleans()), rows(problems), counts)
 
+sub_trees = rows(st.just(b"") | paths.map(bytes))
+
 arguments: dict[Method, st.SearchStrategy[tuple[Any, ...]]] = {
     Method.HELLO: st.tuples(opens),
     Method.SCAN: st.tuples(scans),
@@ -288,6 +291,7 @@ arguments: dict[Method, st.SearchStrategy[tuple[Any, ...]]] = {
     Method.RUNS: st.just(()),
     Method.UNDO: st.tuples(st.builds(Undo, runs, counts, st.booleans())),
     Method.EXAMINE: st.just(()),
+    Method.WAIT: st.tuples(st.builds(Wait, st.integers(0, 3_600_000), st.booleans())),
     Method.CLOSE: st.just(()),
 }
 results: dict[Method, st.SearchStrategy[Any]] = {
@@ -318,6 +322,7 @@ results: dict[Method, st.SearchStrategy[Any]] = {
     Method.RUNS: rows(records),
     Method.UNDO: taken_back,
     Method.EXAMINE: rows(st.builds(Finding, texts, st.sampled_from(State), texts, texts)),
+    Method.WAIT: st.builds(Hints, sub_trees, sub_trees, texts),
     Method.CLOSE: st.none(),
 }
 

@@ -27,7 +27,7 @@ NONCE = bytes(KEY_SIZE)
 METHODS = (
     *("hello", "scan", "read_unread", "fingerprints", "entries", "read", "write", "stage", "learn", "apply", "record"),
     *("recipes", "match", "reuse", "movable", "trash", "restore", "purge", "space", "allocated", "close"),
-    *("graves", "mint", "remember", "search", "runs", "undo"),
+    *("graves", "mint", "remember", "search", "runs", "undo", "wait"),
 )
 Hook = Callable[[Any], object]
 Log = list[tuple[int, str, Any]]
@@ -54,6 +54,10 @@ class Watched:
             self._inner.on_progress = value
         else:
             super().__setattr__(name, value)
+
+    @property
+    def stirred(self) -> threading.Event:
+        return self._inner.stirred
 
     @property
     def calls(self) -> Counter[str]:

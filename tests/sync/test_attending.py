@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from aefsync.core.ports import Open, Opened, Silent
+from aefsync.core.ports import Open, Opened
+from aefsync.core.silent import Silent
 from aefsync.disk.replica import LocalReplica
 from aefsync.errors import UnreachableError
 from aefsync.sync.events import Acted, Event, LeftUndone, Notice, Summary

@@ -12,7 +12,7 @@ from aefsync.core.conflict import conflict_name
 from aefsync.core.copies import Take, Way
 from aefsync.core.path import RelPath
 from aefsync.core.policy import Policies
-from aefsync.core.ports import Silent
+from aefsync.core.silent import Silent
 from aefsync.errors import AefsyncError, UsageError
 from aefsync.sync.conflicts import list_conflicts, prune_conflicts, resolve_conflicts
 from aefsync.sync.copies import LIKELY

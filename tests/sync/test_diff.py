@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aefsync.core.ports import Silent
+from aefsync.core.silent import Silent
 from aefsync.core.view import View
 from aefsync.disk.replica import FEW_BYTES
 from aefsync.errors import GuardError, RootError

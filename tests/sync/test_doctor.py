@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from aefsync.core.finding import Finding
-from aefsync.core.ports import Silent
+from aefsync.core.silent import Silent
 from aefsync.errors import UsageError
 from aefsync.sync.doctor import doctor, located
 from aefsync.sync.events import Examined, Summary

@@ -10,8 +10,9 @@ import pytest
 from aefsync.core.action import Act, Action
 from aefsync.core.differences import Differences
 from aefsync.core.path import RelPath
-from aefsync.core.ports import Phase, Silent
+from aefsync.core.ports import Phase
 from aefsync.core.problem import Problem
+from aefsync.core.silent import Silent
 from aefsync.core.step import Pass
 from aefsync.core.view import View
 from aefsync.sync.attending import Attending

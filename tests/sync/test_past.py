@@ -6,7 +6,7 @@ import pytest
 
 from aefsync.core.path import RelPath
 from aefsync.core.policy import Policies, Policy, PolicyKind
-from aefsync.core.ports import Silent
+from aefsync.core.silent import Silent
 from aefsync.core.version import Dot
 from aefsync.core.view import View
 from aefsync.sync.attending import Attending

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from aefsync.core.differences import Differences
 from aefsync.core.identity import Allowed
-from aefsync.core.ports import Silent
+from aefsync.core.silent import Silent
 from aefsync.errors import GuardError
 from aefsync.sync.diff import diff
 from aefsync.sync.events import Acted, Begun, Conflicted, Differs, Event, Notice, Started, Summary, Troubled

@@ -11,7 +11,7 @@ import pytest
 
 from aefsync.core.identity import Allowed
 from aefsync.core.policy import Policies, parse_policy
-from aefsync.core.ports import Silent
+from aefsync.core.silent import Silent
 from aefsync.sync.events import Acted, Conflicted, Event, Notice, Summary
 from aefsync.sync.repair import repair
 from aefsync.sync.request import RepairRequest, Request

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import pytest
 
-from aefsync.core.ports import Access, Missing, Open, Opened, Scan, Silent
+from aefsync.core.ports import Access, Missing, Open, Opened, Scan
+from aefsync.core.silent import Silent
 from aefsync.errors import AefsyncError, LockedError, RootError, UnreachableError, UsageError
 from aefsync.sync.location import parse
 from aefsync.sync.request import Request

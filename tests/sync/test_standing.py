@@ -11,7 +11,7 @@ import pytest
 from aefsync.core.conflict import conflict_name
 from aefsync.core.members import State
 from aefsync.core.policy import Policies
-from aefsync.core.ports import Silent
+from aefsync.core.silent import Silent
 from aefsync.errors import AefsyncError, UsageError
 from aefsync.sync.events import Enrolled, Event, Notice, Stood, Summary
 from aefsync.sync.init import init

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aefsync.core.ports import Silent
+from aefsync.core.silent import Silent
 from aefsync.core.stores import SECOND_NS, Folding, Stores
 from aefsync.core.verdict import Why
 from aefsync.disk import opening

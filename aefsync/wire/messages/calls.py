@@ -21,6 +21,7 @@ from aefsync.core.view import View
 from aefsync.wire.messages.aspects import AspectsRow, Extras, pack_extras, with_extras
 from aefsync.wire.messages.content import LearnCall, MatchCall, ReadCall, RecipesCall, ReuseCall, StageCall, WriteCall
 from aefsync.wire.messages.examined import ExamineCall
+from aefsync.wire.messages.hints import WaitCall
 from aefsync.wire.messages.members import RecallRow, RememberCall
 from aefsync.wire.messages.past import PurgeCall, RunsCall, TrashCall, UndoCall
 from aefsync.wire.messages.rows import (
@@ -243,5 +244,6 @@ CallForm = (
     | RunsCall
     | UndoCall
     | ExamineCall
+    | WaitCall
     | CloseCall
 )

@@ -20,6 +20,7 @@ from aefsync.core.tree import Answer
 from aefsync.wire.messages.aspects import Extras, StoresRow, pack_extras, with_extras
 from aefsync.wire.messages.changes import ChangeRow, RunRow
 from aefsync.wire.messages.examined import ExamineReply
+from aefsync.wire.messages.hints import WaitReply
 from aefsync.wire.messages.members import RememberReply, StandingRow
 from aefsync.wire.messages.rows import (
     ByteStrings,
@@ -280,5 +281,6 @@ ReplyForm = (
     | RunsReply
     | UndoReply
     | ExamineReply
+    | WaitReply
     | CloseReply
 )

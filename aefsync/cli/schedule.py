@@ -1,0 +1,127 @@
+"""`aefsync schedule`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Annotated, NamedTuple
+
+import typer
+
+from aefsync.cli import environment
+from aefsync.cli.command import given
+from aefsync.cli.counting import Counting
+from aefsync.cli.escape import escape_text
+from aefsync.cli.hooking import Hooking, hooks_of
+from aefsync.cli.options import Allowing, Comparing, Output
+from aefsync.cli.reaching import Reaching
+from aefsync.cli.repairing import Repairing, asked
+from aefsync.cli.reporting import Reporting, reporting_on
+from aefsync.cli.resolving import Resolving
+from aefsync.cli.safety import Safety
+from aefsync.cli.timetable import Job, crontab_line, job_of, service_unit, timer_unit
+from aefsync.cli.user_units import UserUnits
+from aefsync.core.digest import framed_digest
+from aefsync.errors import UsageError
+from aefsync.sync.location import parse
+
+
+class Scheduling(NamedTuple):
+    """When, and what becomes of it; never from the environment."""
+
+    at: Annotated[str | None, typer.Option("--at", help="Daily at this time (default: 03:00).", metavar="HH:MM")] = None
+    every: Annotated[str | None, typer.Option("--every", help="As often as this.", metavar="DURATION")] = None
+    install: Annotated[bool, typer.Option("--install", help="Put it into systemd, for this user.")] = False
+    list_: Annotated[bool, typer.Option("--list", help="Say what is installed.")] = False
+    remove: Annotated[bool, typer.Option("--remove", help="Take away what was installed for these replicas.")] = False
+
+
+_VALUED, _FLAGS = ("--at", "--every"), ("--install", "--list", "--remove")
+_Locations = Annotated[list[str] | None, typer.Argument(metavar="A B [C...]", hidden=True)]
+
+
+def schedule(
+    ctx: typer.Context,
+    scheduling: Scheduling,
+    repairing: Repairing,
+    resolving: Resolving,
+    safety: Safety,
+    hooking: Hooking,
+    allowing: Allowing,
+    counting: Counting,
+    comparing: Comparing,
+    reaching: Reaching,
+    reporting: Reporting,
+    output: Output,
+    locations: _Locations = None,
+) -> int:
+    """Have repair run regularly: prints what cron and systemd need for it.
+
+    All options of repair are handed on to it. With --install the units are put in place and started, for this user;
+    runs that are due while the machine is off are caught up on (--at), and no two run at the same time.
+    """
+    if scheduling.install + scheduling.list_ + scheduling.remove > 1:
+        raise UsageError("--install, --list and --remove exclude each other")
+    if scheduling.list_:
+        _say(f"{each.name}  {each.when:<16}  aefsync {each.what}" for each in UserUnits(os.environ).installed())
+        return 0
+    wanted = reporting_on(
+        asked(ctx, locations or [], repairing, resolving, safety, allowing, counting, comparing, reaching).request,
+        reporting,
+    )
+    hooks_of(hooking)
+    environment.colors_on(output.color, sys.stdout, os.environ)
+    name = _name(wanted.common.locations)
+    if scheduling.remove:
+        UserUnits(os.environ).remove(name)
+        return 0
+    words = (*_program(), "repair", *_handed_on(given(ctx)))
+    job = job_of(words, os.getcwd(), scheduling.at, scheduling.every)
+    if scheduling.install:
+        units = UserUnits(os.environ)
+        units.install(name, job)
+        _say([f"aefsync-{name}.timer runs it {job.spoken}; journalctl --user -u aefsync-{name} tells what it did"])
+    else:
+        _say(_printed(name, job))
+    return 0
+
+
+def _printed(name: str, job: Job) -> Iterator[str]:
+    yield "# crontab -e"
+    yield crontab_line(job) or f"# cron has no words for {job.spoken!r}"
+    for kind, text in (("service", service_unit(job)), ("timer", timer_unit(job))):
+        yield ""
+        yield f"# ~/.config/systemd/user/aefsync-{name}.{kind}"
+        yield text.rstrip("\n")
+
+
+def _handed_on(words: Sequence[str]) -> Iterator[str]:
+    """The command line without what is meant for us."""
+    rest = iter(words)
+    for word in rest:
+        if word == "--":
+            yield word
+            yield from rest
+        elif word in _VALUED:
+            next(rest)
+        elif word not in _FLAGS and not word.startswith(tuple(f"{each}=" for each in _VALUED)):
+            yield word
+
+
+def _program() -> tuple[str, ...]:
+    """How this program is called by those who have another PATH, or none."""
+    found = shutil.which("aefsync")
+    return (found,) if found else (sys.executable, "-m", "aefsync")
+
+
+def _name(locations: Sequence[str]) -> str:
+    """The same for the same replicas, wherever one stands."""
+    places = [text if parse(text).login is not None else os.path.abspath(text) for text in locations]
+    return framed_digest(map(os.fsencode, places), 4).hex()
+
+
+def _say(lines: Iterator[str] | list[str]) -> None:
+    for line in lines:
+        sys.stdout.write("\n".join(escape_text(each) for each in line.split("\n")) + "\n")

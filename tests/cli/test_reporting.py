@@ -1,0 +1,97 @@
+"""`--log-file` and `--metrics-file`: what they hold of runs that end well, and of others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from aefsync.cli import app
+from aefsync.cli.metrics import Metrics
+from aefsync.errors import AefsyncError, GuardError
+from aefsync.sync.events import Event
+from tests.cli.scripted import REPAIR, Engine, acted, install, summary, troubled
+
+
+def figures(file: Path) -> dict[str, float]:
+    """What a metrics file says, by names without the prefix."""
+    found = {}
+    for family in text_string_to_metric_families(file.read_text()):
+        (sample,) = family.samples
+        assert sample.labels == {"job": "/a /b"}
+        found[sample.name.removeprefix("aefsync_")] = sample.value
+    return found
+
+
+def test_metrics_of_a_run_that_ends_well(tmp_path: Path) -> None:
+    file = tmp_path / "aefsync.prom"
+    end = summary(conflicts=2, suspects=1, problems=3, sent_bytes=4, received_bytes=5)
+    assert list(Metrics(str(file), "/a /b", lambda: 1000.5).of(iter(_events(end)))) == [REPAIR, end]
+    assert figures(file) == {
+        "last_run_timestamp_seconds": 1000.5,
+        "last_success_timestamp_seconds": 1000.5,
+        "last_run_exit_code": 0,
+        "conflicts_open": 3,
+        "problems": 3,
+        "sent_bytes": 4,
+        "received_bytes": 5,
+    }
+    assert [each.name for each in tmp_path.iterdir()] == ["aefsync.prom"]
+
+
+def _events(end: Event | Exception) -> Iterator[Event]:
+    yield REPAIR
+    if isinstance(end, BaseException):
+        raise end
+    yield end
+
+
+@pytest.mark.parametrize(("end", "code"), [(summary(4), 4), (GuardError("no"), 5), (KeyboardInterrupt(), 130)])
+def test_a_run_that_fails_keeps_the_last_success(tmp_path: Path, end: Event | Exception, code: int) -> None:
+    file = tmp_path / "aefsync.prom"
+    list(Metrics(str(file), "/a /b", lambda: 1000.5).of(iter(_events(summary()))))
+    try:
+        list(Metrics(str(file), "/a /b", lambda: 2000.0).of(iter(_events(end))))
+    except BaseException as error:  # noqa: BLE001
+        assert error is end
+    found = figures(file)
+    assert found["last_run_exit_code"] == code
+    assert found["last_run_timestamp_seconds"] == 2000.0
+    assert found["last_success_timestamp_seconds"] == 1000.5
+
+
+def test_metrics_that_cannot_be_written_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(AefsyncError, match="--metrics-file: .*: no such file or directory"):
+        list(Metrics(str(tmp_path / "no" / "x"), "j").of(iter(_events(summary()))))
+
+
+LINE = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ "
+
+
+def test_a_log_holds_what_is_said_with_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    log = tmp_path / "log"
+    log.write_text("before\n")
+    events = [REPAIR, troubled(0, b"x"), acted("create", b"y", 0, 1), summary(4, ("problems",))]
+    install(monkeypatch, "repair", repair=Engine(events))
+    assert app.run(["repair", "a", "b", "-i", "-q", "--json", "--log-file", str(log)]) == 4
+    assert capsysbinary.readouterr().out.count(b"\n") == 4
+    before, *lines = log.read_text().splitlines()
+    assert before == "before"
+    patterns = [r"! A x: permission denied", r"A>B create y"]
+    assert all(re.fullmatch(LINE + pattern, line) for pattern, line in zip(patterns, lines[:2], strict=True))
+
+
+def test_a_log_holds_why_a_run_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    log = tmp_path / "log"
+    install(monkeypatch, "repair", repair=Engine([REPAIR], GuardError("b: expected something")))
+    assert app.run(["repair", "a", "b", "--log-file", str(log)]) == 5
+    assert re.fullmatch(LINE + "aefsync: b: expected something\n", log.read_text())
+    assert app.run(["repair", "a", "b", "--log-file", str(tmp_path / "no" / "log")]) == 2
+    assert b"--log-file: " in capsysbinary.readouterr().err

@@ -1,0 +1,145 @@
+"""`schedule`: what cron and systemd are told, each quoted in its way, and a systemctl that only notes what it is told."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aefsync.cli import app
+from aefsync.cli.timetable import Job, crontab_line, job_of, quoted, service_unit, timer_unit
+from aefsync.errors import UsageError
+
+Capture = pytest.CaptureFixture[str]
+WORDS = ("/opt/my tools/aefsync", "repair", "/a b", "100%", "$HOME", 'q"\\', "it's", "caf\udce9", "*.tmp", "")
+
+
+def job(at: str | None = None, every: str | None = None) -> Job:
+    return job_of(WORDS, "/home/me", at, every)
+
+
+@pytest.mark.parametrize(
+    ("at", "every", "fields", "spoken"),
+    [
+        (None, None, "0 3 * * *", "daily at 03:00"),
+        ("4:30", None, "30 4 * * *", "daily at 04:30"),
+        (None, "15m", "*/15 * * * *", "every 15m"),
+        (None, "6h", "0 */6 * * *", "every 6h"),
+        (None, "1d", "0 0 * * *", "every 1d"),
+        (None, "7m", None, "every 7m"),
+        (None, "90m", None, "every 1h 30m"),
+        (None, "5h", None, "every 5h"),
+    ],
+)
+def test_times(at: str | None, every: str | None, fields: str | None, spoken: str) -> None:
+    line = crontab_line(job(at, every))
+    assert job(at, every).spoken == spoken
+    assert (line is None) if fields is None else line is not None and line.startswith(f"{fields} cd ")
+
+
+@pytest.mark.parametrize(
+    ("at", "every"), [("24:00", None), ("3", None), ("noon", None), (None, "30s"), (None, "90s"), ("3:00", "1h")]
+)
+def test_times_that_are_none(at: str | None, every: str | None) -> None:
+    with pytest.raises(UsageError, match="--at|--every"):
+        job(at, every)
+
+
+def test_a_line_has_no_break() -> None:
+    with pytest.raises(UsageError, match="line break"):
+        job_of(["a\nb"], "/", None, None)
+
+
+def test_cron_hands_the_words_to_a_shell_as_they_are() -> None:
+    line = crontab_line(job())
+    assert line is not None
+    command = line.split(" ", 5)[5].replace(r"\%", "%")
+    assert "%" not in line.replace(r"\%", "")
+    assert shlex.split(command) == ["cd", "/home/me", "&&", *WORDS]
+
+
+@given(st.text(st.characters(exclude_characters="\n\r\0", exclude_categories=["Cs"])))
+def test_systemd_takes_no_word_apart(word: str) -> None:
+    text = quoted(word)
+    inside = text[1:-1] if text.startswith('"') else text
+    assert "%" not in inside.replace("%%", "")
+    assert "$" not in inside.replace("$$", "")
+    assert '"' not in inside.replace("\\\\", "").replace('\\"', "")
+    assert text.startswith('"') or not set(" \t'\\;") & set(text)
+
+
+def test_units() -> None:
+    at, every = timer_unit(job("03:00")), timer_unit(job(None, "15m"))
+    assert "OnCalendar=*-*-* 03:00:00\nRandomizedDelaySec=15min\nPersistent=true\n" in at
+    assert "OnUnitActiveSec=900\nRandomizedDelaySec=90\n" in every
+    line = r'''ExecStart="/opt/my tools/aefsync" repair "/a b" 100%% "$$HOME" "q\"\\" "it's" "caf\xe9" "*.tmp" ""'''
+    assert line in service_unit(job()).splitlines()
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")
+def test_systemd_understands_the_units(tmp_path: Path) -> None:
+    own = job_of(["/bin/true", *WORDS[1:]], str(tmp_path), None, "15m")
+    for kind, text in (("service", service_unit(own)), ("timer", timer_unit(own))):
+        (tmp_path / f"aefsync-x.{kind}").write_text(text)
+    command = ["systemd-analyze", "--user", "verify", "--man=no", str(tmp_path / "aefsync-x.timer")]
+    runtime = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **runtime})
+    assert "aefsync-x" not in done.stderr
+
+
+@pytest.fixture
+def systemctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A systemctl that notes what it is told; the file with its notes."""
+    folder, notes = tmp_path / "bin", tmp_path / "notes"
+    folder.mkdir()
+    (folder / "systemctl").write_text(f'#!/bin/sh\necho "$@" >> {notes}\n')
+    (folder / "systemctl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path)
+    return notes
+
+
+def test_install_list_remove(systemctl: Path, home: Path, capsys: Capture) -> None:
+    assert app.run(["schedule", "a", "host:b", "--every=15m", "--install", "--exclude", "50%"]) == 0
+    (service, timer) = sorted((home / "config" / "systemd" / "user").iterdir())
+    name = service.stem
+    assert systemctl.read_text() == (f"--user daemon-reload\n--user enable {name}.timer\n--user restart {name}.timer\n")
+    assert " repair a host:b --exclude 50%%\n" in service.read_text()
+    assert f"WorkingDirectory={systemctl.parent}" in service.read_text()
+    assert timer.stem == name
+    capsys.readouterr()
+    assert app.run(["schedule", "--list"]) == 0
+    assert capsys.readouterr().out == f"{name[8:]}  every 15m         aefsync repair a host:b --exclude 50%\n"
+    assert app.run(["schedule", "a", "host:b", "--remove"]) == 0
+    assert not list((home / "config" / "systemd" / "user").iterdir())
+    assert f"--user disable --now {name}.timer\n" in systemctl.read_text()
+    assert app.run(["schedule", "a", "host:b", "--remove"]) == 3
+
+
+def test_a_systemctl_that_refuses_is_quoted(systemctl: Path, capsys: Capture) -> None:
+    (systemctl.parent / "bin" / "systemctl").write_text("#!/bin/sh\necho 'no bus' >&2\nexit 1\n")
+    assert app.run(["schedule", "a", "b", "--install"]) == 3
+    assert capsys.readouterr().err == "aefsync: systemctl --user daemon-reload: no bus\n"
+
+
+@pytest.mark.parametrize(
+    "words", [["a"], ["a", "b", "--max-delete", "x"], ["a", "b", "--on-error", "'"], ["a", "b", "--install", "--list"]]
+)
+def test_what_repair_would_refuse_is_refused(words: list[str], capsys: Capture) -> None:
+    assert app.run(["schedule", *words]) == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_what_is_printed(capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert app.run(["schedule", "--at", "4:05", "a", "b", "-X", "--", "--at"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "# crontab -e"
+    assert lines[1].startswith("5 4 * * * cd ")
+    assert lines[1].endswith(" repair a b -X -- --at")

@@ -1,0 +1,114 @@
+"""When a watch looks at what: hints, settling, polling and failures on a clock that is only a number."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aefsync.core.hint import EVERYTHING, MOST_HINTS, Hints, bounded
+from aefsync.sync.agenda import POLL_S, Agenda
+
+
+def begun(settle_s: float = 0.1, rescan_s: float = 3600.0) -> Agenda:
+    """An agenda after its first pass, which took no time and ended at 0."""
+    agenda = Agenda(settle_s, rescan_s)
+    assert agenda.due_s(0.0) == 0.0
+    assert agenda.begin(0.0) == (b"",)
+    agenda.end(0.0)
+    return agenda
+
+
+def hear(agenda: Agenda, now_s: float, *paths: bytes) -> None:
+    agenda.hear(0, Hints(paths), now_s)
+
+
+def test_without_hints_all_is_due_after_the_rescan_time() -> None:
+    agenda = begun(rescan_s=100)
+    assert not agenda.is_settling
+    assert agenda.due_s(40) == 60
+    assert agenda.begin(100) == (b"",)
+    agenda.end(100)
+    assert agenda.due_s(100) == 100
+
+
+def test_a_hint_is_due_when_it_has_settled() -> None:
+    agenda = begun()
+    hear(agenda, 10, b"a")
+    assert agenda.due_s(10) == pytest.approx(0.1)
+    hear(agenda, 10.05, b"b")
+    assert agenda.due_s(10.05) == pytest.approx(0.1)
+    assert agenda.begin(10.15) == (b"a", b"b")
+    agenda.end(10.15)
+    assert not agenda.is_settling
+
+
+def test_what_never_settles_is_looked_at_all_the_same() -> None:
+    agenda = begun()
+    now_s = 10.0
+    while agenda.due_s(now_s):
+        hear(agenda, now_s, b"log")
+        now_s += 0.05
+        assert now_s < 11
+    assert agenda.begin(now_s) == (b"log",)
+
+
+def test_no_pass_begins_sooner_after_another_than_that_one_took() -> None:
+    agenda = begun()
+    hear(agenda, 10, b"a")
+    agenda.begin(10.1)
+    hear(agenda, 11, b"b")
+    agenda.end(14.1)
+    assert agenda.due_s(14.1) == pytest.approx(4)
+
+
+def test_deaf_parts_are_polled_and_not_too_often() -> None:
+    agenda = begun()
+    agenda.hear(1, Hints(deaf=(b"far",)), 0)
+    assert agenda.due_s(0) == POLL_S
+    assert agenda.begin(POLL_S) == (b"far",)
+    agenda.end(POLL_S + 2)
+    assert agenda.due_s(POLL_S + 2) == 40
+    agenda.hear(1, Hints(), POLL_S + 2)
+    assert agenda.due_s(POLL_S + 2) > 1000
+
+
+def test_what_failed_is_due_again_after_the_pause() -> None:
+    agenda = begun()
+    hear(agenda, 10, b"a")
+    scope = agenda.begin(10.1)
+    agenda.fail(11, 30)
+    assert (agenda.failures, agenda.due_s(11)) == (1, 30)
+    hear(agenda, 12, b"b")
+    assert agenda.due_s(12) == 29
+    assert agenda.begin(41) == (*scope, b"b")
+    agenda.end(41)
+    assert agenda.failures == 0
+
+
+def test_a_look_at_everything_is_due_at_once() -> None:
+    agenda = begun()
+    hear(agenda, 10, b"a")
+    agenda.begin(10.1)
+    agenda.end(20)
+    agenda.widen(20)
+    assert agenda.due_s(20) == 0
+    assert agenda.begin(20) == (b"",)
+
+
+def test_the_user_may_ask_for_everything() -> None:
+    agenda = begun()
+    agenda.hear(None, EVERYTHING, 5)
+    assert agenda.begin(6) == (b"",)
+
+
+@given(st.lists(st.integers(0, 2 * MOST_HINTS).map(lambda n: b"%d" % n)))
+def test_hints_are_never_lost_nor_too_many(paths: list[bytes]) -> None:
+    kept = bounded(paths)
+    assert len(kept) <= MOST_HINTS
+    assert kept == (b"",) or set(kept) == set(paths)
+
+
+def test_too_many_hints_are_everything() -> None:
+    assert bounded([b"%d" % n for n in range(MOST_HINTS + 1)]) == (b"",)
+    assert bounded([b"a", b"", b"b"]) == (b"",)
