@@ -9,6 +9,9 @@ from typing import NoReturn
 
 from aefsync import __version__
 
+_USUAL = {"diff": 2, "repair": 2, "sync": 2, "digest": 1, "runs": 1}
+"""Commands, and how many replicas each is about as a rule."""
+
 
 def main() -> None:
     """The console script: run the command line, and leave with its exit code."""
@@ -43,15 +46,20 @@ def _run(argv: list[str]) -> int:
     # What a run builds has no cycles; looking for them took a third of the time of a first copy.
     gc.freeze()
     gc.set_threshold(200_000, 20, 100)
-    # Two replicas are the rule, or one with another elsewhere: their processes start up while typer is imported here.
-    early = 1 if any(":" in word for word in argv) else 2
-    nursery = Nursery(early if argv[:1] in (["diff"], ["repair"], ["sync"], ["watch"]) and len(argv) > 2 else 0)
+    # The processes of replicas start up while typer is imported here.
+    nursery = Nursery(_replicas_here(argv))
     try:
         from aefsync.cli.app import run
 
         return run(argv, nursery)
     finally:
         nursery.close()
+
+
+def _replicas_here(argv: list[str]) -> int:
+    """A guess of how many replicas of this machine a command line is about: one of them may be elsewhere."""
+    usual = _USUAL.get(argv[0], 0) if argv else 0
+    return max(0, usual - any(":" in word for word in argv)) if len(argv) > usual else 0
 
 
 def occupy_standard_streams() -> None:

@@ -40,4 +40,5 @@ def digest(
     inside = tuple(relative(path) for path in paths or [])
     from aefsync.sync.digest import digest as engine
 
-    return play(output, lambda monitor: engine(common, inside, tree, View.CONTENT if content else View.FULL, monitor))
+    view = View.CONTENT if content else View.FULL
+    return play(output, lambda monitor: engine(common, inside, tree, view, monitor, ctx.obj))

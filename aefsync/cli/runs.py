@@ -23,4 +23,4 @@ def runs(ctx: typer.Context, root: Root, reaching: Reaching, output: Output) -> 
     common = Request(one_replica(ctx, root).locations, link=link(reaching))
     from aefsync.sync.runs import runs as engine
 
-    return play(output, lambda monitor: engine(common, monitor))
+    return play(output, lambda monitor: engine(common, monitor, ctx.obj))

@@ -14,6 +14,7 @@ from aefsync.core.ports import Access, Missing, Monitor
 from aefsync.core.tree import KeyRange, Question
 from aefsync.core.view import View
 from aefsync.errors import UsageError
+from aefsync.sync.child import Nursery
 from aefsync.sync.events import Digested, Event, Started, Summary
 from aefsync.sync.reconnecting import Patience, persevering
 from aefsync.sync.request import Request
@@ -21,17 +22,28 @@ from aefsync.sync.session import Session, Terms, open_session
 from aefsync.sync.survey import observations, survey
 
 
-def digest(common: Request, paths: tuple[bytes, ...], levels: int, view: View, monitor: Monitor) -> Iterator[Event]:
+def digest(
+    common: Request,
+    paths: tuple[bytes, ...],
+    levels: int,
+    view: View,
+    monitor: Monitor,
+    nursery: Nursery | None = None,
+) -> Iterator[Event]:
     """The digest in a view (FULL or CONTENT) of the root, or of each path; with `levels` of what lies below too."""
     yield Started("digest", common.locations, common.names)
     tops = [_parse(path) for path in paths] or [b""]
-    yield from persevering(lambda: _digested(common, tops, levels, view, monitor), Patience(common.link.retries))
+    yield from persevering(
+        lambda: _digested(common, tops, levels, view, monitor, nursery), Patience(common.link.retries)
+    )
 
 
-def _digested(common: Request, tops: Sequence[bytes], levels: int, view: View, monitor: Monitor) -> Iterator[Event]:
+def _digested(
+    common: Request, tops: Sequence[bytes], levels: int, view: View, monitor: Monitor, nursery: Nursery | None
+) -> Iterator[Event]:
     begun = time.monotonic()
     terms = [Terms(Access.READ, Missing.REFUSE)]
-    with open_session(common, terms, monitor, nonce=PUBLIC_KEY) as session:
+    with open_session(common, terms, monitor, nonce=PUBLIC_KEY, nursery=nursery) as session:
         chosen = () if b"" in tops else tuple(map(RelPath, tops))
         found = survey(session, common._replace(paths=chosen or common.paths), View.FULL)
         yield from observations(found)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aefsync.core.ports import Silent
+from aefsync.core.silent import Silent
 from aefsync.sync.events import Summary
 from aefsync.sync.repair import repair
 from aefsync.sync.request import RepairRequest, Request

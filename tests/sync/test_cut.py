@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aefsync.core.ports import Silent
+from aefsync.core.silent import Silent
 from aefsync.errors import UnreachableError
 from aefsync.sync.diff import diff
 from aefsync.sync.events import Acted, Event, Notice, Started, Summary

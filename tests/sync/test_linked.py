@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from aefsync.core.differences import Differences
 from aefsync.core.metadata import PLAIN
-from aefsync.core.ports import Silent
+from aefsync.core.silent import Silent
 from aefsync.core.view import View
 from aefsync.sync.attending import Attending
 from aefsync.sync.deadline import Deadline
