@@ -94,6 +94,8 @@ class Opened(NamedTuple):
     identity: str = ""
     read_only: bool = False
     """whoever serves it lets nothing be changed, whatever was asked for"""
+    caveats: tuple[str, ...] = ()
+    """what is not promised to whoever has something changed there, though replicas usually promise it"""
 
     @property
     def is_missing(self) -> bool:
@@ -241,7 +243,7 @@ class Replica(Protocol):
     def restore(self, items: Sequence[TrashItem], to: bytes = b"") -> Applied:
         """Put things from the trash back, what is there now taking their place in the trash.
 
-        With `to`, a directory of the replica's machine, copy them there instead; nothing there is replaced.
+        With `to`, a directory of the machine that serves the replica, copy them there instead; nothing there is replaced.
         """
 
     def purge(self, runs: Sequence[str]) -> Applied:

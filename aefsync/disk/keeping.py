@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from aefsync.core.action import Applied
+from aefsync.core.entry import Entry
 from aefsync.core.finding import Finding
+from aefsync.core.metadata import Aspects
 from aefsync.core.past import RunRecord, TakenBack, TrashQuery, Undo
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Phase, TrashItem
@@ -13,6 +15,7 @@ from aefsync.core.space import Space
 from aefsync.disk.assembly import Assembly, unfinished
 from aefsync.disk.chunk_lists import ChunkLists
 from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.extras import Extras
 from aefsync.disk.filesystem import LOCAL
 from aefsync.disk.history import History
 from aefsync.disk.home import Home
@@ -69,8 +72,12 @@ class Keeping(Surveyed):
 
     def _past(self) -> History:
         self._check_open()
-        self._history = self._history or History(self._root, self._home)
+        self._history = self._history or History(self._root, self._home, self._completing)
         return self._history
+
+    def _completing(self, aspects: Aspects) -> Callable[[Entry], Entry]:
+        assert self._root is not None
+        return Extras(self._root, aspects).look
 
     def restore(self, items: Sequence[TrashItem], to: bytes = b"") -> Applied:
         return self._writing().restore(items, to)

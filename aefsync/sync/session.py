@@ -191,14 +191,15 @@ class _Hello(NamedTuple):
     def look(self, number: int, replica: RemoteReplica) -> Opened:
         """Whether a root may be missing is judged when all have been looked at."""
         request = self.request(number)._replace(access=Access.READ, missing=Missing.EMPTY)
-        login = self.session.locations[number].login
+        location = self.session.locations[number]
+        login = location.login
 
         def attempt(failures: int) -> Opened:
             if failures and login is not None:
                 replica.restart(dial(login, self.link, partial(self.monitor.heard, number)))
             return replica.hello(request)
 
-        if login is None:
+        if login is None or location.agentless:
             return attempt(0)
         try:
             return persistently(attempt, Patience(self.link.retries))

@@ -104,16 +104,21 @@ class HelloReply(Form, tag="hello"):
     identity: Identity
     read_only: bool
     stores: StoresRow | None = None
+    caveats: Annotated[tuple[Text, ...], Meta(max_length=16)] = ()
 
     @classmethod
     def of(cls, *values: Opened) -> Self:
         rules = tuple(rule.encode("utf-8", "surrogateescape") for rule in values[0].ignore_rules)
-        return cls(**{**values[0]._asdict(), "ignore_rules": rules, "stores": StoresRow.of(values[0].stores)})
+        caveats = tuple(map(pack_text, values[0].caveats))
+        stores = StoresRow.of(values[0].stores)
+        return cls(**{**values[0]._asdict(), "ignore_rules": rules, "stores": stores, "caveats": caveats})
 
     def values(self) -> tuple[Opened]:
         rules = tuple(map(unpack_text, self.ignore_rules))
         stores = self.stores.stores() if self.stores else Stores()
-        return (Opened(**{**msgspec.structs.asdict(self), "ignore_rules": rules, "stores": stores}),)
+        caveats = tuple(map(unpack_text, self.caveats))
+        said = {**msgspec.structs.asdict(self), "ignore_rules": rules, "stores": stores, "caveats": caveats}
+        return (Opened(**said),)
 
 
 class ScanReply(ScannedForm, tag="scan"): ...
