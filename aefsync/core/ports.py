@@ -94,14 +94,14 @@ class Opened(NamedTuple):
     identity: str = ""
     read_only: bool = False
     """whoever serves it lets nothing be changed, whatever was asked for"""
-    caveats: tuple[str, ...] = ()
-    """what is not promised to whoever has something changed there, though replicas usually promise it"""
 
     @property
     def is_missing(self) -> bool:
         return self.ancestors[0] == (0, 0)
 
     stores: Stores = Stores()
+    caveats: tuple[str, ...] = ()
+    """what is not promised to whoever has something changed there, though replicas usually promise it"""
 
 
 class Scan(NamedTuple):

@@ -319,7 +319,12 @@ def test_what_does_not_count_is_not_set(bench: Bench) -> None:
     assert listing[b"f"][2] != 99
     recorded = b.record()
     b.close()
-    assert bench.open(bench.b, run="next").scan(Scan(aspects=LOOSE)).root == recorded.root
+    fresh = bench.open(bench.b, run="next")
+    scanned = fresh.scan(Scan(aspects=LOOSE))
+    if isinstance(bench.b, SftpSite):
+        # What has just changed would not be seen to change again: it is read again, as long as it is young.
+        scanned = fresh.read_unread((), None)
+    assert scanned.root == recorded.root
 
 
 def test_a_scan_counts_what_is_there(bench: Bench) -> None:
