@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 
 from aefsync.disk.far.replica import FarReplica
 from aefsync.sync.reconnecting import persistently
@@ -29,7 +30,7 @@ def main() -> None:
     descriptor, told, how = sys.argv[1:]
     login, link = Login(*json.loads(told)), Link(*json.loads(how))
     link = link._replace(transport=Transport(link.transport))
-    replica = FarReplica(lambda: persistently(lambda _: connect(login, link), link.retries), name_of(login, link))
+    replica = FarReplica(lambda: persistently(lambda _: connect(login, link, _ask), link.retries), name_of(login, link))
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         serve(replica, SocketStream(socket.socket(fileno=int(descriptor))))
     os._exit(0)
@@ -40,11 +41,11 @@ def name_of(login: Login, link: Link) -> bytes:
     return f"{login} {login.port or link.port or ''}".encode("utf-8", "surrogateescape")
 
 
-def connect(login: Login, link: Link) -> SftpFiles:
-    """Log in, and find an SFTP server; raises `AefsyncError`."""
+def connect(login: Login, link: Link, ask: Callable[[str], str] | None) -> SftpFiles:
+    """Log in, and find an SFTP server; raises `AefsyncError`.  `ask` asks for a password (`None`: nobody is asked)."""
     from aefsync.wire import paramiko
 
-    stream: Stream = paramiko.connect(login, link, "sftp", lambda line: None, _ask, is_subsystem=True)
+    stream: Stream = paramiko.connect(login, link, "sftp", lambda line: None, ask, is_subsystem=True)
     if link.bytes_per_s is not None:
         stream = ThrottledStream(stream, link.bytes_per_s)
     try:

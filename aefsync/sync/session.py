@@ -25,6 +25,7 @@ from aefsync.sync.location import Location, parse
 from aefsync.sync.reconnecting import Patience, persistently
 from aefsync.sync.request import Request
 from aefsync.sync.together import together
+from aefsync.wire.launching import NoAgentError
 from aefsync.wire.login import Link
 
 if TYPE_CHECKING:
@@ -203,6 +204,12 @@ class _Hello(NamedTuple):
             return attempt(0)
         try:
             return persistently(attempt, Patience(self.link.retries))
+        except NoAgentError as error:
+            if not self.link.deploy:
+                from aefsync.sync.offering import sftp_form  # hardly ever asked for
+
+                error.hint = f"{error.hint}\n{sftp_form(location, login, self.link)}"
+                raise
         except IncompatibleError:
             if not self.link.deploy:
                 raise

@@ -24,6 +24,8 @@ from aefsync.disk.far.scene import FarScene
 from aefsync.disk.far.steps import delete, make_directory, move, place_file, place_link, set_metadata
 from aefsync.disk.looking import Refused
 
+_PORTION = 256
+"""Actions that what is above them is looked at for, at once and just before."""
 _STEPS: dict[Act, Callable[[FarScene, Action], Task[None]]] = {
     Act.CREATE: place_file,
     Act.COPY: place_file,
@@ -53,11 +55,16 @@ class FarApplier:
         scene.placed.clear()
         scene.there.clear()
         outcomes: list[Exception | None] = [None] * len(actions)
-        for wave in waves(actions):
+        portions = (
+            wave[start : start + _PORTION] for wave in waves(actions) for start in range(0, len(wave), _PORTION)
+        )
+        for portion in portions:
             scene.home.lease.check()
-            results = scene.home.files.carry_out(self._attempt(actions[number]) for number in wave)
-            for number, outcome in zip(wave, results, strict=True):
+            scene.look_above(path for n in portion for path in (actions[n].path, actions[n].source) if path)
+            results = scene.home.files.carry_out(self._attempt(actions[number]) for number in portion)
+            for number, outcome in zip(portion, results, strict=True):
                 outcomes[number] = outcome
+        scene.sound.clear()
         pairs = list(zip(actions, outcomes, strict=True))
         problems = tuple(problem for action, outcome in pairs for problem in self._problems(action, outcome))
         spared = tuple(action.path for action, outcome in pairs if isinstance(outcome, Spared))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from aefsync.core.action import KeptCopy
 from aefsync.core.conflict import conflict_name
 from aefsync.core.entry import Entry, Kind
-from aefsync.core.files import FarStat, Lstat, Rename, Replace, Task, raised
+from aefsync.core.files import FarStat, Lstat, Rename, Replace, SetStat, Task, ask, raised
 from aefsync.core.metadata import Aspects
 from aefsync.core.path import RelPath
 from aefsync.disk.confined import split
@@ -24,7 +25,8 @@ from aefsync.disk.trash import slot_names
 
 @dataclass
 class FarScene:
-    """`touched`, `placed`, `there`, `spared` and `kept` as in `disk/scene`."""
+    """`touched`, `placed`, `there`, `spared` and `kept` as in `disk/scene`.  `sound` are directories that were just
+    seen to be directories, and so all above them."""
 
     root: FarRoot
     home: FarHome
@@ -36,6 +38,7 @@ class FarScene:
     placed: list[Entry] = field(default_factory=list)
     there: set[RelPath] = field(default_factory=set)
     spared: set[bytes] = field(default_factory=set)
+    sound: set[bytes] = field(default_factory=set)
     kept: list[KeptCopy] = field(default_factory=list)
     _slots: set[bytes] = field(default_factory=set)
     _made: set[bytes] = field(default_factory=set)
@@ -54,9 +57,25 @@ class FarScene:
         if isinstance(seen, FarStat):
             self.stamp(wanted, seen, content)
 
+    def look(self, path: RelPath) -> Task[FarStat | None]:
+        """What stands at a path, as `FarRoot.look`; what is above it has perhaps been looked at just now."""
+        if path.parent not in self.sound:
+            return (yield from self.root.look(path))
+        (seen,) = yield [Lstat(self.root.at(path))]
+        return None if isinstance(seen, FileNotFoundError) else raised(seen)
+
+    def look_above(self, paths: Iterable[RelPath]) -> None:
+        """Look at all that is above some paths, once for all of them that are about to be changed."""
+        above = sorted({each for path in paths for each in path.ancestors}, key=len)
+        found = ask(self.home.files, *[Lstat(self.root.at(each)) for each in above])
+        self.sound = {b""}
+        for each, seen in zip(above, found, strict=True):
+            if each.parent in self.sound and isinstance(seen, FarStat) and stat.S_ISDIR(seen.st_mode):
+                self.sound.add(each)
+
     def look_for(self, path: RelPath, found: Entry | None) -> Task[FarStat]:
         """What stands at a path; raises `Refused` unless that is what the plan saw."""
-        seen = yield from self.root.look(path)
+        seen = yield from self.look(path)
         if seen is None:
             raise Refused("vanished since the scan")
         if found is not None and not shows(seen, found):
@@ -66,24 +85,35 @@ class FarScene:
     def slot(self, why: str, path: RelPath) -> Task[bytes]:
         """A free slot of the trash for what is at a path, its directories made, as a path below the home."""
         for slot in slot_names(self.run, why, path):
-            if slot in self._slots:
-                continue
-            directory = split(slot)[0]
-            try:
-                if directory not in self._made:
-                    yield from self.home.make_directories(directory)
-                    self._made.add(directory)
-            except OSError:
-                # Something else is where the directory would be: the next slot has other directories.
-                seen = yield from _attempt(self.home.look(directory))
-                if isinstance(seen, FileNotFoundError) or seen is None:
-                    raise
-                continue
-            (seen,) = yield [Lstat(self.home.at(slot))]
-            if isinstance(seen, FileNotFoundError):
-                self._slots.add(slot)
-                return slot
+            if slot not in self._slots and (yield from self._make_directory(split(slot)[0])):
+                (seen,) = yield [Lstat(self.home.at(slot))]
+                if isinstance(seen, FileNotFoundError):
+                    self._slots.add(slot)
+                    return slot
         raise FileExistsError(f"no free slot in the trash for {path!s}")
+
+    def keep_directory(self, why: str, path: RelPath, mode: int) -> Task[None]:
+        """Leave the trace of a removed directory, as `disk/trash` does."""
+        for slot in slot_names(self.run, why, path):
+            if (yield from self._make_directory(slot)):
+                kept = mode & 0o777 | 0o700 | stat.S_ISVTX
+                raised((yield [SetStat(self.home.at(slot), mode=kept)])[0])
+                return
+
+    def _make_directory(self, directory: bytes) -> Task[bool]:
+        """Have a directory in the trash; not where something else is in the way."""
+        if directory in self._made:
+            return True
+        try:
+            yield from self.home.make_directories(directory)
+        except OSError:
+            above = [directory[:end] for end, byte in enumerate(directory + b"/") if byte == ord("/")]
+            found = yield [Lstat(self.home.at(each)) for each in above]
+            if any(isinstance(seen, FarStat) and not stat.S_ISDIR(seen.st_mode) for seen in found):
+                return False
+            raise
+        self._made.add(directory)
+        return True
 
     @property
     def trash(self) -> bytes:
@@ -135,10 +165,3 @@ class FarScene:
     def _as_stored(self, wanted: Entry) -> Entry:
         """An entry with what can be kept of it over there."""
         return wanted._replace(mtime_ns=self.aspects.stored_time(wanted.mtime_ns), inode=0)
-
-
-def _attempt(task: Task[FarStat | None]) -> Task[FarStat | OSError | None]:
-    try:
-        return (yield from task)
-    except OSError as error:
-        return error

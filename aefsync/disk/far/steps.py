@@ -67,12 +67,12 @@ def place_link(scene: FarScene, action: Action) -> Task[None]:
 
 def _put(scene: FarScene, action: Action, staged: bytes, wanted: Entry) -> Task[None]:
     path = action.path
-    seen = yield from scene.root.look(path)
+    seen = yield from scene.look(path)
     if action.found is None:
         if seen is None:
             (placed,) = yield [Rename(staged, scene.root.at(path))]
             if isinstance(placed, OSError):
-                seen = yield from scene.root.look(path)
+                seen = yield from scene.look(path)
                 if seen is None:
                     raise placed
         if seen is not None:
@@ -103,7 +103,7 @@ def _replace(scene: FarScene, action: Action, found: Entry, seen: FarStat | None
 def make_directory(scene: FarScene, action: Action) -> Task[None]:
     """Make a directory that can be filled; one that is there already will do."""
     wanted, place = wanted_of(action), scene.root.at(action.path)
-    seen = yield from scene.root.look(action.path)
+    seen = yield from scene.look(action.path)
     if seen is None:
         raised((yield [Mkdir(place, 0o700)])[0])
     elif stat.S_ISDIR(seen.st_mode):
@@ -136,11 +136,7 @@ def delete(scene: FarScene, action: Action) -> Task[None]:
     seen = yield from scene.look_for(action.path, action.found)
     if stat.S_ISDIR(seen.st_mode):
         yield from _remove_directory(scene, action)
-        slot = yield from scene.slot(DELETED, action.path)
-        place = scene.home.at(slot)
-        made, marked = yield [Mkdir(place, 0o700), SetStat(place, mode=seen.st_mode & 0o777 | 0o700 | stat.S_ISVTX)]
-        raised(made)
-        raised(marked)
+        yield from scene.keep_directory(DELETED, action.path, seen.st_mode)
         return
     slot, is_known = yield from scene.put_away(DELETED, action.path, action.found)
     if not is_known:
@@ -172,7 +168,7 @@ def move(scene: FarScene, action: Action) -> Task[None]:
         return
     old, new = scene.root.at(action.source), scene.root.at(action.path)
     wanted = wanted_of(action)
-    seen = yield from scene.root.look(action.path)
+    seen = yield from scene.look(action.path)
     if seen is not None:
         if not (yield from scene.is_already_there(action.path, seen, wanted)):
             raise Refused("its new name appeared since the scan")
@@ -192,7 +188,7 @@ def _rename(scene: FarScene, action: Action, old: bytes, new: bytes) -> Task[Non
     (moved,) = yield [Rename(old, new)]
     if isinstance(moved, OSError):
         # What is not ours may not be linked, which is how servers see to it that nothing is replaced.
-        seen = yield from scene.root.look(action.path)
+        seen = yield from scene.look(action.path)
         if seen is not None:
             raise Refused("its new name appeared since the scan")
         raised((yield [scene.aside(old, new)])[0])
@@ -229,9 +225,9 @@ def put_back(scene: FarScene, change: Change, slot: bytes) -> Task[None]:
     path, place = change.path, scene.home.at(slot)
     scene.touch(path)
     if change.before is None:
-        if (yield from scene.root.look(path)) is not None:
+        if (yield from scene.look(path)) is not None:
             raise Refused("something else is there now")
         raised((yield [Rename(place, scene.root.at(path))])[0])
         return
-    seen = yield from scene.root.look(path)
+    seen = yield from scene.look(path)
     yield from _replace(scene, Action(Act.COPY, path, None, None), change.before, seen, place)

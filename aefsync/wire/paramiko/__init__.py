@@ -153,11 +153,11 @@ def connect(
     link: Link,
     command: str,
     heard: Callable[[str], None],
-    ask: Ask = getpass.getpass,
+    ask: Ask | None = getpass.getpass,
     *,
     is_subsystem: bool = False,
 ) -> ParamikoStream:
-    """A stream that asks on the terminal, where there is one."""
+    """A stream that asks on the terminal, where there is one, and `ask` is given."""
     LOG.addHandler(logging.NullHandler())
     asking = ask if has_terminal() else None
     return ParamikoStream(login, link, command, heard, asking, is_subsystem=is_subsystem)
