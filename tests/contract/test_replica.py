@@ -451,6 +451,9 @@ def bring(a: Replica, b: Replica, entry: Entry, path: RelPath) -> None:
 
 def test_extended_attributes_count_where_they_are_asked_for(bench: Bench) -> None:
     aspects = PLAIN._replace(xattrs=Namespaces.USER)
+    if isinstance(bench.a, SftpSite):
+        assert hello(bench.replica(bench.a), bench.a).stores.xattrs is Namespaces.NONE
+        return
     for site in (bench.a, bench.b):
         furnish(site)
     bench.a.attribute(b"docs/a.txt", said=b"\0\xff", more=b"")
@@ -478,6 +481,11 @@ def test_extended_attributes_count_where_they_are_asked_for(bench: Bench) -> Non
 
 def test_what_a_root_stores_is_told(bench: Bench) -> None:
     everything = hello(bench.replica(bench.a), bench.a).stores
+    if isinstance(bench.a, SftpSite):
+        latest = ((1 << 32) - 1) * SECOND_NS
+        kept = Stores(step_ns=SECOND_NS, oldest_ns=0, newest_ns=latest, owners=False)
+        assert everything == kept._replace(xattrs=Namespaces.NONE, links=False)
+        return
     assert everything._replace(owners=True) == Stores()
     if isinstance(bench.b, MemorySite):
         bench.b.tree.stores = Stores(0, 2 * 10**9, 0, 1 << 62, owners=False, symlinks=False, links=False)
@@ -496,6 +504,9 @@ def test_names_of_one_file_have_the_first_of_them_as_leader(bench: Bench) -> Non
     bench.a.join(b"a", b"empty/z")
     replica = bench.open(bench.a, Access.READ)
     found = counting(replica, LINKS)
+    if isinstance(bench.a, SftpSite):
+        assert not any(entry.extra for entry in found.values())
+        return
     assert {path: entry.leader for path, entry in found.items() if entry.leader} == dict.fromkeys(
         (b"a", b"docs/b.txt", b"empty/z"), b"a"
     )
@@ -519,6 +530,11 @@ def test_a_path_becomes_another_name(bench: Bench) -> None:
     bring(a, b, theirs[b"a"], RelPath(b"a"))
     acts = [Action(Act.CREATE, RelPath(b"a"), theirs[b"a"], None)]
     acts += [Action(Act.JOIN, RelPath(name), theirs[name], ours.get(name)) for name in (b"b", b"c", b"d")]
+    if isinstance(bench.b, SftpSite):
+        # What says that it stores no hard links is never asked for any.
+        assert b.apply(acts).done == (True, False, False, False)
+        assert bench.b.names(b"old") == {b"d", b"old"}
+        return
     assert b.apply(acts) == Applied((True,) * 4, (), ())
     assert bench.b.names(b"a") == {b"a", b"b", b"c", b"d"}
     assert bench.b.names(b"old") == {b"old"}
@@ -545,7 +561,10 @@ def test_a_name_of_something_else_than_what_is_wanted_is_refused(bench: Bench) -
     counting(b, LINKS)
     applied = b.apply([Action(Act.JOIN, RelPath(b"b"), theirs[b"b"], None)])
     assert applied.done == (False,)
-    assert [problem[:2] for problem in applied.problems] == [(b"b", "what it is to be linked to is not in place")]
+    reason = (
+        "cannot be done over SFTP" if isinstance(bench.b, SftpSite) else "what it is to be linked to is not in place"
+    )
+    assert [problem[:2] for problem in applied.problems] == [(b"b", reason)]
     assert set(bench.b.listing()) == {b"a"}
 
 

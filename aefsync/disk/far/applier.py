@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from aefsync.core.action import Act, Action, Applied
 from aefsync.core.files import Task
 from aefsync.core.path import RelPath
-from aefsync.core.problem import Problem, reason_of
+from aefsync.core.problem import Problem
 from aefsync.disk.deleting import Spared
 from aefsync.disk.far.home import FULL, READ_ONLY, why
 from aefsync.disk.far.scene import FarScene
@@ -75,7 +75,10 @@ class FarApplier:
         if action.source is not None:
             self._scene.touch(action.source)
         try:
-            yield from _STEPS[action.act](self._scene, action)
+            step = _STEPS.get(action.act)
+            if step is None:
+                raise Refused("cannot be done over SFTP")
+            yield from step(self._scene, action)
         except (Spared, Refused, OSError) as error:
             return error
         return None
@@ -88,7 +91,7 @@ class FarApplier:
             self._unmade.add(action.path)
         if isinstance(error, FileNotFoundError) and any(above in self._unmade for above in action.path.ancestors):
             return
-        reason = why(self._scene.root, error) if isinstance(error, OSError) else reason_of(error)
+        reason = why(self._scene.root, error) if isinstance(error, OSError) else str(error)
         if reason not in (READ_ONLY, FULL):
             yield Problem(bytes(action.source or action.path), reason)
         elif reason not in self._told:

@@ -126,6 +126,7 @@ def _stores(abilities: Abilities, home: FarHome | None) -> Stores:
         symlinks=abilities.link_times,
         folding=folding,
         xattrs=Namespaces.NONE,
+        links=False,
     )
 
 
