@@ -134,7 +134,7 @@ def _caveats(abilities: Abilities) -> tuple[str, ...]:
     """What is not promised to whoever has something changed there."""
     always = (
         "content was verified as it was sent, and not read again",
-        "between the look at a file and its replacement another change would go to the trash unseen",
+        "a replaced file was away for a moment, and an edit in that very second may have gone to the trash unseen",
     )
     return (*always, *(() if abilities.sync else ("nothing was made durable: the server cannot",)))
 
