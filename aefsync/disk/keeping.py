@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from aefsync.core.action import Applied
 from aefsync.core.entry import Entry
 from aefsync.core.finding import Finding
 from aefsync.core.metadata import Aspects
-from aefsync.core.past import RunRecord, TakenBack, TrashQuery, Undo
 from aefsync.core.path import RelPath
-from aefsync.core.ports import Access, Phase, TrashItem
+from aefsync.core.ports import Access, Phase
 from aefsync.core.space import Space
 from aefsync.disk.assembly import Assembly, unfinished
 from aefsync.disk.chunk_lists import ChunkLists
@@ -20,13 +18,13 @@ from aefsync.disk.filesystem import LOCAL
 from aefsync.disk.history import History
 from aefsync.disk.home import Home
 from aefsync.disk.opening import OpenRoot, make_home
+from aefsync.disk.remembering import Remembering
 from aefsync.disk.room import allocated, space_of
-from aefsync.disk.surveyed import Surveyed
 from aefsync.disk.writer import Writer
 from aefsync.errors import AefsyncError
 
 
-class Keeping(Surveyed):
+class Keeping(Remembering):
     """An open root and its home, which is made when the session first writes."""
 
     def __init__(self) -> None:
@@ -61,15 +59,6 @@ class Keeping(Surveyed):
         self._check_open()
         return list(examine(self._request.root, tries=self._may_try))
 
-    def trash(self, query: TrashQuery) -> Sequence[TrashItem]:
-        return self._past().trash(query)
-
-    def runs(self) -> Sequence[RunRecord]:
-        return self._past().runs()
-
-    def undo(self, request: Undo) -> TakenBack:
-        return self._past().would_undo(request) if request.dry_run else self._writing().undo(request)
-
     def _past(self) -> History:
         self._check_open()
         self._history = self._history or History(self._root, self._home, self._completing)
@@ -78,12 +67,6 @@ class Keeping(Surveyed):
     def _completing(self, aspects: Aspects) -> Callable[[Entry], Entry]:
         assert self._root is not None
         return Extras(self._root, aspects).look
-
-    def restore(self, items: Sequence[TrashItem], to: bytes = b"") -> Applied:
-        return self._writing().restore(items, to)
-
-    def purge(self, runs: Sequence[str]) -> Applied:
-        return self._writing().purge(runs)
 
     def _writing(self) -> Writer:
         """The writer; the root has a home from then on."""

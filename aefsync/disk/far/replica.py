@@ -12,9 +12,8 @@ from aefsync.core.digest import content_digest
 from aefsync.core.entry import Entry, Kind, kind_of
 from aefsync.core.files import Files, Readlink, Statfs, Task, Volume, ask
 from aefsync.core.finding import Finding
-from aefsync.core.past import RunRecord, TakenBack, TrashQuery, Undo
 from aefsync.core.path import RelPath
-from aefsync.core.ports import Access, Open, Opened, Phase, Piece, Scan, Scanned, TrashItem
+from aefsync.core.ports import Access, Open, Opened, Phase, Piece, Scan, Scanned
 from aefsync.core.recipe import Recipe, Run
 from aefsync.core.renamed import Rename
 from aefsync.core.space import Space
@@ -32,14 +31,14 @@ from aefsync.disk.history import History, as_it_is
 from aefsync.disk.index import Index
 from aefsync.disk.narrowing import Narrowing
 from aefsync.disk.reading import unread
+from aefsync.disk.remembering import Remembering
 from aefsync.disk.retention import trash_bytes
 from aefsync.disk.scan import Scanner
-from aefsync.disk.surveyed import Surveyed
 from aefsync.disk.taking import Taking
 from aefsync.errors import AefsyncError, RootError
 
 
-class FarReplica(Surveyed):
+class FarReplica(Remembering):
     """One root elsewhere.
 
     `connect` leads to its files, and may be tried again where it raises; `name` tells how its host is reached.
@@ -197,21 +196,6 @@ class FarReplica(Surveyed):
     def examine(self) -> Sequence[Finding]:
         self._check_open()
         return list(examine(self._root, self._home))
-
-    def trash(self, query: TrashQuery) -> Sequence[TrashItem]:
-        return self._past().trash(query)
-
-    def runs(self) -> Sequence[RunRecord]:
-        return self._past().runs()
-
-    def undo(self, request: Undo) -> TakenBack:
-        return self._past().would_undo(request) if request.dry_run else self._writing().undo(request)
-
-    def restore(self, items: Sequence[TrashItem], to: bytes = b"") -> Applied:
-        return self._writing().restore(items, to)
-
-    def purge(self, runs: Sequence[str]) -> Applied:
-        return self._writing().purge(runs)
 
     def _past(self) -> History:
         self._check_open()
