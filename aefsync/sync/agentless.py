@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 
 from aefsync.disk.far.replica import FarReplica
-from aefsync.sync.reconnecting import persistently
+from aefsync.sync.reconnecting import Patience, persistently
 from aefsync.wire.login import Link, Login, Transport
 from aefsync.wire.serve import serve
 from aefsync.wire.sftp.client import SftpFiles
@@ -30,7 +30,9 @@ def main() -> None:
     descriptor, told, how = sys.argv[1:]
     login, link = Login(*json.loads(told)), Link(*json.loads(how))
     link = link._replace(transport=Transport(link.transport))
-    replica = FarReplica(lambda: persistently(lambda _: connect(login, link, _ask), link.retries), name_of(login, link))
+    replica = FarReplica(
+        lambda: persistently(lambda _: connect(login, link, _ask), Patience(link.retries)), name_of(login, link)
+    )
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         serve(replica, SocketStream(socket.socket(fileno=int(descriptor))))
     os._exit(0)

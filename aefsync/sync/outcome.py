@@ -39,6 +39,8 @@ class Tally:
         self.moved = 0
         self.literal_bytes = self.reused_bytes = 0
         self.sent_bytes = self.received_bytes = self.round_trips = 0
+        self.changed: set[int] = set()
+        """The replicas on which something was done."""
         self.begin(())
 
     def begin(self, scans: Sequence[Scanned]) -> None:
@@ -49,8 +51,6 @@ class Tally:
         """Why paths are left standing."""
         self.problems = len(self._known)
         self.skipped = self.spared = 0
-        self.changed: set[int] = set()
-        """The replicas on which something was done."""
 
     def spend(self, session: Session) -> None:
         """Count what an attempt cost, at its end."""

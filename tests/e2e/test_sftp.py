@@ -122,9 +122,6 @@ def test_a_connection_that_is_cut_ends_the_run_in_one_line(far: Far, tmp_path: P
     finally:
         proxy.close()
     config.write_text(good)
-    lease = far.home / "B" / ".aefsync" / "lease"
-    if lease.exists():
-        os.utime(lease, (1, 1))
     far("repair", tmp_path / "A", far.at("B")).expect(0)
     assert not judge(tmp_path / "A", far.home / "B")
     assert not list((far.home / "B" / ".aefsync" / "tmp").iterdir())

@@ -106,7 +106,8 @@ class Lease:
             raise RootError(f"cannot be written: {reason_of(now or refusal)}")
         now = told(self._home.files, Lstat(aside))
         ask(self._home.files, Remove(aside))
-        if now.st_mtime_ns - raised(seen).st_mtime_ns <= LEASE_S * 1_000_000_000:
+        is_young = now.st_mtime_ns - raised(seen).st_mtime_ns <= LEASE_S * 1_000_000_000
+        if is_young and not _has_died(self._holder()):
             raise LockedError(f"another run is at work on this root ({self._holder() or 'unknown'})")
         moved, found = ask(self._home.files, Rename(place, aside), Lstat(aside))
         if isinstance(moved, OSError) or found.st_mtime_ns != seen.st_mtime_ns:
@@ -132,3 +133,18 @@ class Lease:
             return text if not isinstance(process, OSError) else ""
         lease = told(self._home.files, Lstat(self._home.at(LEASE)))
         return text if lease.st_mtime_ns - got.seen.st_mtime_ns < _FORGOTTEN_S * 1_000_000_000 else ""
+
+
+def _has_died(holder: str) -> bool:
+    """Whether who held a lease was a process of this machine that is gone: it had lost its connection."""
+    host, _, rest = holder.rpartition(" pid ")
+    number = rest.partition(",")[0]
+    if host != socket.gethostname() or not number.isdigit():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        pass
+    return False

@@ -257,14 +257,16 @@ class FailedForm(Form, tag="failed"):
     kind: Annotated[str, Meta(max_length=64)]
     message: Text
     hint: Text | None
+    transient: bool = False
 
     @classmethod
-    def of(cls, *values: str | None) -> Self:
-        kind, message, hint = values
-        return cls(kind or "", pack_text(message or ""), None if hint is None else pack_text(hint))
+    def of(cls, *values: Any) -> Self:
+        kind, message, hint, transient = values
+        return cls(kind, pack_text(message), None if hint is None else pack_text(hint), transient)
 
-    def values(self) -> tuple[str, str, str | None]:
-        return self.kind, unpack_text(self.message), None if self.hint is None else unpack_text(self.hint)
+    def values(self) -> tuple[str, str, str | None, bool]:
+        hint = None if self.hint is None else unpack_text(self.hint)
+        return self.kind, unpack_text(self.message), hint, self.transient
 
 
 ReplyForm = (

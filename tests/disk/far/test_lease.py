@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -87,6 +88,16 @@ def test_a_lease_that_ran_out_is_overtaken(elsewhere: Elsewhere, home: Path) -> 
     (home / "lease").write_text("far away pid 1, run lost 0\n")
     age(home / "lease", LEASE_S + 20)
     by_agent(home).close()
+
+
+def test_who_lost_its_connection_and_is_gone_is_no_obstacle_here(elsewhere: Elsewhere, home: Path) -> None:
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    for host, number in ((socket.gethostname(), os.getpid()), ("another", int(gone.stdout))):
+        (home / "lease").write_text(f"{host} pid {number}, run lost 0\n")
+        with pytest.raises(LockedError, match="run lost"):
+            elsewhere.open()
+    (home / "lease").write_text(f"{socket.gethostname()} pid {int(gone.stdout)}, run lost 0\n")
+    elsewhere.open().close()
 
 
 def test_who_was_overtaken_writes_nothing_more(elsewhere: Elsewhere, files: SftpFiles, home: Path) -> None:
