@@ -9,7 +9,7 @@ from aefsync.cli.escape import escape, escape_text
 from aefsync.cli.listing_lines import listed
 from aefsync.cli.replica_names import history_starts, label, labels
 from aefsync.cli.resolved_lines import resolved
-from aefsync.cli.sentences import Tally, compared, figures, repaired
+from aefsync.cli.sentences import Tally, caveats, compared, figures, repaired
 from aefsync.cli.undo_lines import undone
 from aefsync.cli.writer import Writer
 from aefsync.sync.events import (
@@ -152,6 +152,8 @@ class Human:
             line = sentence(self._started, summary, self._tally)
             if line:
                 self._out.line(line)
+            for caveat in caveats(summary):
+                self._say(caveat)
         if self._style.stats:
             self._say(figures(summary))
         self._tally = Tally()

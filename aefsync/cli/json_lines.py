@@ -233,7 +233,8 @@ def _standing(event: CopyKept | Stood | Enrolled) -> Record:
 
 def _summary(event: Summary) -> Record:
     fields = {"root" if name == "roots" else name: value for name, value in event._asdict().items()}
-    return {"event": "summary", **fields, "root": _hex(event.roots)}
+    caveats = [{"replica": number, "text": _text(text)} for number, text in event.caveats]
+    return {"event": "summary", **fields, "root": _hex(event.roots), "caveats": caveats}
 
 
 def _hex(digests: Sequence[bytes]) -> list[str | None]:

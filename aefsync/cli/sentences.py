@@ -87,6 +87,14 @@ def _standing(summary: Summary, tally: Tally) -> str:
     return ", ".join(count_text(number, one, many) for number, one, many in counts if number)
 
 
+def caveats(summary: Summary) -> list[str]:
+    """What the replicas that were changed do not promise, a line for each."""
+    texts: dict[int, list[str]] = {}
+    for number, text in summary.caveats:
+        texts.setdefault(number, []).append(escape_text(text))
+    return [f"{label(number)}: {'; '.join(own)}" for number, own in texts.items()]
+
+
 def undo_hint(started: Started, summary: Summary, tally: Tally) -> str:
     """How to take back a run that replaced or deleted something, or that nobody can."""
     if not (summary.replaced_files or summary.deleted):

@@ -20,5 +20,8 @@ A repair goes through these files, in this order:
                                                                       metadata, trash
                      looked at again, made durable, remembered            disk/writer, recording
 
+A root that another machine holds and no agent serves (`sftp://`) goes through the same files but for those that look at
+a disk and change it: in their place stand `disk/far`, over the port `core/files` that `wire/sftp` fills in.
+
 The values that all floors speak of are `path`, `entry`, `metadata`, `digest`, `view` and `problem`.
 """

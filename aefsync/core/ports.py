@@ -97,6 +97,8 @@ class Opened(NamedTuple):
     stores: Stores = Stores()
     standing: Standing | None = None
     """what its sidecar says; `None` where there is none"""
+    caveats: tuple[str, ...] = ()
+    """what is not promised to whoever has something changed there, though replicas usually promise it"""
 
 
 class Scan(NamedTuple):
@@ -250,7 +252,7 @@ class Replica(Protocol):
     def restore(self, items: Sequence[TrashItem], to: bytes = b"") -> Applied:
         """Put things from the trash back, what is there now taking their place in the trash.
 
-        With `to`, a directory of the replica's machine, copy them there instead; nothing there is replaced.
+        With `to`, a directory of the machine that serves the replica, copy them there instead; nothing there is replaced.
         """
 
     def purge(self, runs: Sequence[str]) -> Applied:

@@ -202,10 +202,10 @@ def _with_read(page: Page, contents: Mapping[bytes, bytes]) -> Page:
     """The page with these contents, by name, where nothing is racy; `UNKNOWN` is none."""
     names = page.name_list()
     if page.flags.count(UNREAD) == page.length:
-        found = [contents[name] for name in names]
+        found = [contents.get(name, UNKNOWN) for name in names]
         if UNKNOWN not in found:
             return page._replace(contents=b"".join(found), flags=bytes(page.length))
-    fresh = {index: contents[names[index]] for index in page.unread() if not page.flags[index] & RACY}
+    fresh = {index: contents.get(names[index], UNKNOWN) for index in page.unread() if not page.flags[index] & RACY}
     return page.with_contents({index: content for index, content in fresh.items() if content != UNKNOWN})
 
 

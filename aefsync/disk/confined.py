@@ -11,9 +11,10 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from aefsync.disk import syscalls
+from aefsync.disk.hashing import HashFailure, Seen, hash_file
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -33,6 +34,13 @@ def exists(root: ConfinedRoot, path: bytes) -> bool:
         root.lstat(path)
         return True
     return False
+
+
+def _stat(fd: int, name: bytes) -> os.stat_result | None:
+    try:
+        return os.stat(name, dir_fd=fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
 
 
 class ConfinedRoot:
@@ -75,6 +83,32 @@ class ConfinedRoot:
         directory, name = split(path)
         with self.directory(directory) as fd:
             return os.stat(name, dir_fd=fd, follow_symlinks=False)
+
+    def names(self, path: bytes) -> list[bytes]:
+        """What is in a directory."""
+        with self.directory(path) as fd:
+            return list(map(os.fsencode, os.listdir(fd)))
+
+    def stats(self, path: bytes, names: Sequence[bytes]) -> list[os.stat_result | None]:
+        """What stands in a directory under these names (`None`: no longer anything)."""
+        with self.directory(path) as fd:
+            return [_stat(fd, name) for name in names]
+
+    def readlink(self, path: bytes) -> bytes:
+        directory, name = split(path)
+        with self.directory(directory) as fd:
+            return os.readlink(name, dir_fd=fd)
+
+    def unlink(self, path: bytes) -> None:
+        directory, name = split(path)
+        with self.directory(directory) as fd:
+            os.unlink(name, dir_fd=fd)
+
+    def content(self, path: bytes, seen: Seen) -> bytes | HashFailure:
+        """The content digest of a file, while it is what was seen."""
+        directory, name = split(path)
+        with self.directory(directory) as fd:
+            return hash_file(fd, name, seen)
 
     def make_directories(self, path: bytes, mode: int = 0o700) -> None:
         """Create a directory and those above it; what is there already stays."""

@@ -11,7 +11,7 @@ from aefsync.core.action import Applied
 from aefsync.core.past import TrashItem
 from aefsync.core.problem import Problem
 from aefsync.disk.confined import ConfinedRoot, split
-from aefsync.disk.home import Home
+from aefsync.disk.readable import Looked, Readable
 from aefsync.disk.restoring import slot_of
 from aefsync.disk.sparse import read_runs, write_all
 from aefsync.errors import RootError
@@ -19,7 +19,7 @@ from aefsync.errors import RootError
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def copy_out(home: Home, items: Sequence[TrashItem], to: bytes) -> Applied:
+def copy_out(home: Readable, items: Sequence[TrashItem], to: bytes) -> Applied:
     """Copy things from the trash into another directory (its last component made); nothing there is replaced."""
     try:
         with contextlib.suppress(FileExistsError):
@@ -47,21 +47,21 @@ def _each(items: Sequence[TrashItem], put: Callable[[TrashItem], None]) -> Appli
     return Applied(tuple(done), tuple(problems), ())
 
 
-def _copy_one(home: Home, target: ConfinedRoot, item: TrashItem) -> None:
+def _copy_one(home: Readable, target: ConfinedRoot, item: TrashItem) -> None:
     directory, name = split(item.path)
     if item.is_directory or directory:
         target.make_directories(item.path if item.is_directory else directory, 0o755)
     if item.is_directory:
         return
-    slot_directory, slot_name = split(slot_of(item))
-    with home.directory(slot_directory) as old, target.directory(directory) as new:
-        seen = os.stat(slot_name, dir_fd=old, follow_symlinks=False)
+    slot = slot_of(item)
+    with target.directory(directory) as new:
+        seen = home.lstat(slot)
         times = (seen.st_mtime_ns, seen.st_mtime_ns)
         if stat.S_ISLNK(seen.st_mode):
-            os.symlink(os.readlink(slot_name, dir_fd=old), name, dir_fd=new)
+            os.symlink(home.readlink(slot), name, dir_fd=new)
             os.utime(name, ns=times, dir_fd=new, follow_symlinks=False)
             return
-        source = home.open_file(slot_of(item))
+        source = home.open_file(slot)
         try:
             _copy_file(source, os.open(name, _CREATE, 0o600, dir_fd=new), seen)
         except OSError as error:
@@ -74,7 +74,7 @@ def _copy_one(home: Home, target: ConfinedRoot, item: TrashItem) -> None:
             os.close(source)
 
 
-def _copy_file(source: int, copy: int, seen: os.stat_result) -> None:
+def _copy_file(source: int, copy: int, seen: Looked) -> None:
     """Copy content, permission bits and mtime; closes `copy`."""
     try:
         for run in read_runs(source):

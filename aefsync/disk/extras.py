@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from aefsync.core.entry import Entry
 from aefsync.core.metadata import Aspects, Attributes, Extra
@@ -24,6 +24,10 @@ _MOST = 4 << 20
 """Bytes of extended attributes that one message brings."""
 NOT_KNOWN = Extra()
 """Of what vanished, or may not be looked at; the next scan tells."""
+
+
+Completing = Callable[[Aspects], Callable[[Entry], Entry]]
+"""Given what counts, gives entries of what stands there now all that does."""
 
 
 class Extras:

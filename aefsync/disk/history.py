@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from aefsync.core.entry import Entry
+from aefsync.core.metadata import Aspects
 from aefsync.core.past import ChangeCounts, RunRecord, TakenBack, TrashItem, TrashQuery, Undo
-from aefsync.disk.confined import ConfinedRoot
-from aefsync.disk.home import Home
+from aefsync.disk.extras import Completing
 from aefsync.disk.journal import Recorded, recorded_runs
+from aefsync.disk.readable import Readable
 from aefsync.disk.trash_listing import TrashPages, trash_runs
 from aefsync.disk.undoing import Undoing
 from aefsync.errors import AefsyncError
 
 
+def as_it_is(_: Aspects) -> Callable[[Entry], Entry]:
+    """How entries are completed where nothing more can count than every look shows."""
+    return lambda entry: entry
+
+
 class History:
     """Reads what is in a home, if there is one."""
 
-    def __init__(self, root: ConfinedRoot | None, home: Home | None) -> None:
+    def __init__(self, root: Readable | None, home: Readable | None, completing: Completing) -> None:
         self._root = root
         self._home = home
+        self._completing = completing
         self._pages = TrashPages(home) if home is not None else None
         self._undoing: Undoing | None = None
 
@@ -38,7 +46,7 @@ class History:
             raise AefsyncError(f"run {request.run} left no journal here")
         if self._undoing is None or self._undoing.run != request.run or not request.part:
             self.close()
-            self._undoing = Undoing(self._root, self._home, request.run)
+            self._undoing = Undoing(self._root, self._home, request.run, self._completing)
         return self._undoing.part(request)
 
     def close(self) -> None:
@@ -47,7 +55,7 @@ class History:
             self._undoing = None
 
 
-def _record(home: Home, run: str) -> RunRecord:
+def _record(home: Readable, run: str) -> RunRecord:
     try:
         recorded = Recorded(home, run)
     except OSError:

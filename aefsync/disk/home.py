@@ -1,6 +1,6 @@
 """The `.aefsync` directory of a root: what aefsync keeps beside the tree, and the lock of whoever writes.
 
-id  lock  index.db  tmp/RUN/  trash/RUN/replaced|deleted/PATH
+id  lock  lease  index.db  tmp/RUN/  trash/RUN/replaced|deleted/PATH
 """
 
 from __future__ import annotations
@@ -22,7 +22,14 @@ from aefsync.errors import LockedError, RootError
 TMP = b"tmp"
 TRASH = b"trash"
 ID = b"id"
+LOCK = b"lock"
+LEASE = b"lease"
+"""Who holds the root from elsewhere, without an agent (`far/lease`)."""
+LEASE_S = 120.0
+"""A lease that was not written for so long has run out."""
 _IDENTITY = re.compile(r"[0-9a-f]{32}")
+_PUT = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+_SECTOR = 512
 
 
 class Home(ConfinedRoot):
@@ -69,15 +76,44 @@ class Home(ConfinedRoot):
         return ConfinedRoot(self.fd)
 
     @property
+    def volume_bytes(self) -> int:
+        """The size of the file system."""
+        seen = os.fstatvfs(self.fd)
+        return seen.f_blocks * seen.f_frsize
+
+    def remove_tree(self, path: bytes, *, alone: bool = False) -> None:
+        """Remove whatever is at a path and all below it; `alone`: without the annexes."""
+        remove_tree(self.alone if alone else self, path)
+
+    def put(self, path: bytes, data: bytes) -> None:
+        """Have a file of ours hold these bytes."""
+        fd = self.open(path, _PUT, 0o600)
+        try:
+            os.write(fd, data)
+        finally:
+            os.close(fd)
+
+    def measure(self, path: bytes) -> int:
+        """The bytes on the disk of all that is below a path, the annexes left out."""
+        size, pending, root = 0, [path], self.alone
+        while pending:
+            directory = pending.pop()
+            with contextlib.suppress(OSError), root.directory(directory) as fd, os.scandir(fd) as scan:
+                for entry in scan:
+                    size += entry.stat(follow_symlinks=False).st_blocks * _SECTOR
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(directory + b"/" + os.fsencode(entry.name))
+        return size
+
+    @property
     def identity(self) -> str:
         """What the root is known by (32 hex digits); empty where `id` is missing or damaged."""
         with contextlib.suppress(OSError):
             fd = self.open_file(ID)
             try:
-                text = os.read(fd, 64).decode("ascii", "replace").strip()
+                return identity_in(os.read(fd, 64))
             finally:
                 os.close(fd)
-            return text if _IDENTITY.fullmatch(text) else ""
         return ""
 
     def identify(self, identity: str) -> None:
@@ -108,7 +144,7 @@ class Home(ConfinedRoot):
 
     def lock(self, run: str) -> None:
         """Take the root's lock; raises `LockedError`, naming the holder."""
-        fd = self.open(b"lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        fd = self.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
             _seize(fd)
         except OSError as error:
@@ -119,7 +155,23 @@ class Home(ConfinedRoot):
             raise
         os.ftruncate(fd, 0)
         os.write(fd, f"pid {os.getpid()}, run {run}\n".encode())
+        tenant = self._tenant()
+        if tenant:
+            os.ftruncate(fd, 0)
+            os.close(fd)
+            raise LockedError(f"another run is at work on this root ({tenant}, over SFTP)")
         self._lock_fd = fd
+
+    def _tenant(self) -> str:
+        """Who holds the root by a lease that has not run out; empty where nobody does."""
+        with contextlib.suppress(OSError):
+            if time.time() - self.lstat(LEASE).st_mtime < LEASE_S:
+                fd = self.open_file(LEASE)
+                try:
+                    return os.read(fd, 200).decode("ascii", "replace").strip() or "unknown"
+                finally:
+                    os.close(fd)
+        return ""
 
     def try_lock(self, run: str) -> bool:
         """Take the lock if nobody has it."""
@@ -188,6 +240,12 @@ def _seize(fd: int, attempts: int = 5) -> None:
             time.sleep(0.002)
         else:
             return
+
+
+def identity_in(data: bytes) -> str:
+    """What `id` tells; empty where it is damaged."""
+    text = data.decode("ascii", "replace").strip()
+    return text if _IDENTITY.fullmatch(text) else ""
 
 
 def open_home(root: ConfinedRoot, *, create: bool) -> Home | None:

@@ -19,7 +19,7 @@ from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.hashing import HashFailure, hash_file
 from aefsync.disk.looking import Refused, look, shows, wanted_of
 from aefsync.disk.placing import put
-from aefsync.disk.present import entry_at
+from aefsync.disk.present import entry_of
 from aefsync.disk.scene import Scene
 from aefsync.disk.staging import Staging, seen_as
 
@@ -81,7 +81,7 @@ def _leader(scene: Scene, directory: int, leader: RelPath, wanted: Entry) -> Ent
     """The file that is to get another name, as it is now; raises `Refused` where that is not what is wanted."""
     placed = scene.as_left(scene.anchors.get(leader))
     try:
-        now = entry_at(directory, RelPath(leader.name))
+        now = entry_of(RelPath(leader.name), os.stat(leader.name, dir_fd=directory, follow_symlinks=False))
         if now.kind is not Kind.FILE or now.size != wanted.size:
             raise Refused("what it is to be linked to is not in place")
         if placed is None or now.stat_key != placed.stat_key:

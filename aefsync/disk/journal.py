@@ -23,14 +23,13 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from aefsync.core.change import Change, Did
 from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.past import ChangeCounts, Title
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.durability import Durable
-from aefsync.disk.home import Home
 from aefsync.disk.journal_batch import (
     Outcome,
     counted,
@@ -41,6 +40,7 @@ from aefsync.disk.journal_batch import (
     unpack_intent,
     unpack_outcome,
 )
+from aefsync.disk.readable import Readable
 
 RUNS = b"runs"
 FORMAT = 1
@@ -50,16 +50,69 @@ _HEADER, _INTENT, _OUTCOME, _END = b"HIOE"
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
 
 
-class Journal:
-    """Writes the journal of one run; the file is made when the first change is intended."""
+class Log(Protocol):
+    """The file of a journal, made when the first frame is added.  Every method may raise `OSError`."""
 
-    def __init__(self, home: ConfinedRoot, run: str, title: Title, durable: Durable, aspects: Aspects = PLAIN) -> None:
+    def append(self, frame: bytes) -> None:
+        """Add a frame, whole or not at all."""
+
+    def sync(self) -> None:
+        """Have all of it last, its name too."""
+
+    def remove(self) -> None:
+        """Have no file, if there is one."""
+
+    def close(self) -> None: ...
+
+
+class LocalLog:
+    """The file of a journal in a home of this machine."""
+
+    def __init__(self, home: ConfinedRoot, run: str, durable: Durable) -> None:
         self._home = home
         self._durable = durable
-        self._path = RUNS + b"/" + os.fsencode(run)
+        self._path = path_of(run)
+        self._fd = -1
+        self._is_named = False
+
+    def append(self, frame: bytes) -> None:
+        if self._fd < 0:
+            self._home.make_directories(RUNS)
+            self._fd = self._home.open(self._path, _FLAGS, 0o600)
+        size = os.fstat(self._fd).st_size
+        try:
+            if os.write(self._fd, frame) < len(frame):
+                raise OSError(28, "no space left on device")
+        except OSError:
+            os.ftruncate(self._fd, size)
+            raise
+
+    def sync(self) -> None:
+        if self._fd >= 0:
+            self._durable.file(self._fd)
+            if not self._is_named:
+                with self._home.directory(RUNS) as runs:
+                    self._durable.names(runs, self._home.fd)
+                self._is_named = True
+
+    def remove(self) -> None:
+        if self._fd >= 0:
+            self._home.unlink(self._path)
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+class Journal:
+    """Writes the journal of one run, which begins when the first change is intended."""
+
+    def __init__(self, log: Log, title: Title, aspects: Aspects = PLAIN) -> None:
+        self._log = log
         self._title = title
         self._aspects = aspects
-        self._fd = -1
+        self._has_begun = False
         self._intended: Sequence[Change] = ()
         self._counts = dict.fromkeys(Did, 0)
 
@@ -68,10 +121,10 @@ class Journal:
         of it may be done."""
         self._intended = changes
         if changes:
-            self._open()
+            self._begin()
             self._append(_INTENT, pack_intent(changes))
             if lasting:
-                self._durable.file(self._fd)
+                self._log.sync()
 
     def confirm(self, outcome: Outcome) -> None:
         """Write down what became of it."""
@@ -86,22 +139,16 @@ class Journal:
 
     def close(self) -> None:
         """End the journal, durably; one of a run that changed nothing goes."""
-        if self._fd < 0:
-            return
         with contextlib.suppress(OSError):
             if self._intended or any(self._counts.values()):
                 self._append(_END, json.dumps(list(self._counts.values())).encode())
-                self._durable.file(self._fd)
+                self._log.sync()
             else:
-                with self._home.directory(RUNS) as fd:
-                    os.unlink(self._path[len(RUNS) + 1 :], dir_fd=fd)
-        os.close(self._fd)
-        self._fd = -1
+                self._log.remove()
+        self._log.close()
 
-    def _open(self) -> None:
-        if self._fd < 0:
-            self._home.make_directories(RUNS)
-            self._fd = self._home.open(self._path, _FLAGS, 0o600)
+    def _begin(self) -> None:
+        if not self._has_begun:
             said = {
                 "format": FORMAT,
                 "command": self._title.command,
@@ -109,27 +156,24 @@ class Journal:
                 "aspects": self._aspects._asdict(),
             }
             self._append(_HEADER, json.dumps(said).encode())
-            with self._home.directory(RUNS) as runs:
-                self._durable.names(runs, self._home.fd)
+            self._has_begun = True
 
     def _append(self, kind: int, data: bytes) -> None:
         body = bytes([kind]) + data
-        frame = _FRAME.pack(len(body), zlib.crc32(body)) + body
-        size = os.fstat(self._fd).st_size
-        try:
-            if os.write(self._fd, frame) < len(frame):
-                raise OSError(28, "no space left on device")
-        except OSError:
-            os.ftruncate(self._fd, size)
-            raise
+        self._log.append(_FRAME.pack(len(body), zlib.crc32(body)) + body)
+
+
+def path_of(run: str) -> bytes:
+    """Where the journal of a run is, below a home."""
+    return RUNS + b"/" + os.fsencode(run)
 
 
 class Recorded:
     """Reads the journal of a run.  `title` and `counts` are those of the run."""
 
-    def __init__(self, home: ConfinedRoot, run: str) -> None:
+    def __init__(self, home: Readable, run: str) -> None:
         """Open it; raises `OSError` where there is none."""
-        self._fd = home.open_file(RUNS + b"/" + os.fsencode(run))
+        self._fd = home.open_file(path_of(run))
         self._frames = list(_frames(self._fd))
         self._intents = [number for number, frame in enumerate(self._frames) if frame.kind == _INTENT]
 
@@ -214,17 +258,10 @@ def _frames(fd: int) -> Iterator[_Frame]:
         place += length
 
 
-def recorded_runs(home: Home) -> list[str]:
+def recorded_runs(home: Readable) -> list[str]:
     """The runs that left a journal, oldest first."""
     try:
-        with home.directory(RUNS) as fd:
-            names = os.listdir(fd)
+        names = list(map(os.fsdecode, home.names(RUNS)))
     except OSError:
         return []
     return sorted(name for name in names if name.isprintable())
-
-
-def forget(home: Home, run: str) -> None:
-    """Remove the journal of a run, if there is one; raises `OSError`."""
-    with contextlib.suppress(FileNotFoundError), home.directory(RUNS) as fd:
-        os.unlink(os.fsencode(run), dir_fd=fd)

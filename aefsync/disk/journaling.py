@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 from aefsync.core.action import Act, Action, Applied
 from aefsync.core.change import change_of
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem, reason_of
-from aefsync.disk.apply import Applier
 from aefsync.disk.extras import Extras
 from aefsync.disk.journal import Journal
 from aefsync.disk.journal_batch import NO_STAMP, Fate, Outcome, Stamp
@@ -18,6 +18,15 @@ from aefsync.disk.journal_batch import NO_STAMP, Fate, Outcome, Stamp
 def stamps_of(placed: Iterable[Entry]) -> dict[RelPath, Stamp]:
     """The ctime_ns and inode of what was put in place, by path."""
     return {entry.path: (entry.ctime_ns, entry.inode) for entry in placed}
+
+
+class Applies(Protocol):
+    """What carries out actions.  `there` and `placed` as in `Scene`, of the last batch."""
+
+    there: set[RelPath]
+    placed: list[Entry]
+
+    def apply(self, actions: Sequence[Action]) -> Applied: ...
 
 
 class Recorder:
@@ -30,7 +39,7 @@ class Recorder:
     def __init__(
         self,
         journal: Journal,
-        applier: Applier,
+        applier: Applies,
         content: Callable[[RelPath], bytes],
         extras: Extras | None,
         *,

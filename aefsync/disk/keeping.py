@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from aefsync.core.action import Applied
+from aefsync.core.entry import Entry
 from aefsync.core.finding import Finding
-from aefsync.core.past import RunRecord, TakenBack, TrashItem, TrashQuery, Undo
+from aefsync.core.metadata import Aspects
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Phase
 from aefsync.core.space import Space
 from aefsync.disk.assembly import Assembly, unfinished
 from aefsync.disk.chunk_lists import ChunkLists
 from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.extras import Extras
 from aefsync.disk.filesystem import LOCAL
 from aefsync.disk.history import History
 from aefsync.disk.home import Home
 from aefsync.disk.opening import OpenRoot, make_home
+from aefsync.disk.retelling import Retelling
 from aefsync.disk.room import allocated, space_of
-from aefsync.disk.surveyed import Surveyed
 from aefsync.disk.writer import Writer
 from aefsync.errors import AefsyncError
 
 
-class Keeping(Surveyed):
+class Keeping(Retelling):
     """An open root and its home, which is made when the session first writes."""
 
     def _begin(self) -> None:
@@ -58,25 +59,14 @@ class Keeping(Surveyed):
         self._check_open()
         return list(examine(self._request.root, tries=self._may_try))
 
-    def trash(self, query: TrashQuery) -> Sequence[TrashItem]:
-        return self._past().trash(query)
-
-    def runs(self) -> Sequence[RunRecord]:
-        return self._past().runs()
-
-    def undo(self, request: Undo) -> TakenBack:
-        return self._past().would_undo(request) if request.dry_run else self._writing().undo(request)
-
     def _past(self) -> History:
         self._check_open()
-        self._history = self._history or History(self._root, self._home)
+        self._history = self._history or History(self._root, self._home, self._completing)
         return self._history
 
-    def restore(self, items: Sequence[TrashItem], to: bytes = b"") -> Applied:
-        return self._writing().restore(items, to)
-
-    def purge(self, runs: Sequence[str]) -> Applied:
-        return self._writing().purge(runs)
+    def _completing(self, aspects: Aspects) -> Callable[[Entry], Entry]:
+        assert self._root is not None
+        return Extras(self._root, aspects).look
 
     def _writing(self) -> Writer:
         """The writer; the root has a home from then on."""

@@ -21,6 +21,7 @@ from aefsync.core.path import RESERVED
 from aefsync.core.view import STAT
 from aefsync.disk.hashing import READ_FLAGS
 from aefsync.disk.page import ROWS
+from aefsync.disk.readable import Looked
 
 _STABLE = attrgetter("st_mode", "st_size", "st_mtime_ns", "st_ctime_ns", "st_ino")
 _UNSTABLE = attrgetter("st_mode", "st_size", "st_mtime_ns")
@@ -73,7 +74,7 @@ def list_names(fd: int, names: list[bytes], *, stable: bool) -> list[Listing]:
 def _list_part(fd: int, names: list[bytes], *, stable: bool) -> Listing:
     try:
         stats = [os.stat(name, dir_fd=fd, follow_symlinks=False) for name in names]
-        return Listing(b"\0".join(names), _pack(stats, stable=stable), ())
+        return Listing(b"\0".join(names), pack(stats, stable=stable), ())
     except OSError:
         return _list_with_failures(fd, names, stable=stable)
 
@@ -111,7 +112,7 @@ def read_directory(fd: int, *, stable: bool) -> tuple[list[Listing], dict[bytes,
         stats.append(seen)
         contents.append(digest(view[:count]) if count == seen.st_size else UNKNOWN)
     listings = [
-        Listing(b"\0".join(names[low : low + ROWS]), _pack(stats[low : low + ROWS], stable=stable), ())
+        Listing(b"\0".join(names[low : low + ROWS]), pack(stats[low : low + ROWS], stable=stable), ())
         for low in range(0, len(names), ROWS)
     ]
     return listings or [EMPTY], dict(zip(names, contents, strict=True))
@@ -126,7 +127,7 @@ def _list_with_failures(fd: int, wanted: Sequence[bytes], *, stable: bool) -> Li
     for name in wanted:
         try:
             seen = os.stat(name, dir_fd=fd, follow_symlinks=False)
-            _pack([seen], stable=stable)
+            pack([seen], stable=stable)
         except FileNotFoundError:
             continue
         except OSError as error:
@@ -134,10 +135,10 @@ def _list_with_failures(fd: int, wanted: Sequence[bytes], *, stable: bool) -> Li
             continue
         names.append(name)
         stats.append(seen)
-    return Listing(b"\0".join(names), _pack(stats, stable=stable), tuple(failed))
+    return Listing(b"\0".join(names), pack(stats, stable=stable), tuple(failed))
 
 
-def _pack(stats: list[os.stat_result], *, stable: bool) -> bytes:
+def pack(stats: Sequence[Looked], *, stable: bool) -> bytes:
     """Pack stats; raises `OSError` where a time lies outside of the years 1678 to 2261."""
     layout = f"={STAT.size // 8 * len(stats)}q"
     try:

@@ -9,6 +9,7 @@ from aefsync.core.action import Action
 from aefsync.core.entry import Entry, Kind, kind_of
 from aefsync.disk.hashing import Seen, hash_file
 from aefsync.disk.listing import INODE
+from aefsync.disk.readable import Looked
 
 Place = tuple[int, bytes]
 """A directory by descriptor, and a name in it."""
@@ -46,7 +47,7 @@ def look(parent: int, name: bytes, found: Entry | None) -> None:
         raise Refused("changed since the scan")
 
 
-def shows(seen: os.stat_result, found: Entry, *, after_rename: bool = False) -> bool:
+def shows(seen: Looked, found: Entry, *, after_rename: bool = False) -> bool:
     """Whether a stat is that of an entry (ctime moves with a rename, so it does not count after one)."""
     if kind_of(seen.st_mode) is not found.kind or (found.inode and seen.st_ino & INODE != found.inode):
         return False

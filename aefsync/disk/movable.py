@@ -18,26 +18,37 @@ from aefsync.disk.scan import Scanner
 
 def are_movable(root: ConfinedRoot, scanner: Scanner, renames: Sequence[Rename]) -> list[bool]:
     """Whether each of these renames may be done; the scanner has a page for every directory."""
-    prefixes = sorted({prefix for prefix, _ in scanner.pages})
     found = []
-    for old, new in renames:
-        low, high = (bisect_left(prefixes, key) for key in subtree_range(old.key))
+    for rename, prefixes in zip(renames, moved_prefixes(scanner, renames), strict=True):
         try:
-            found.append(_is_movable(root, scanner, prefixes[low:high], _mount_above(root, new)))
+            found.append(_is_movable(root, scanner, prefixes, _mount_above(root, rename.new)))
         except OSError:
             found.append(False)
     return found
 
 
+def moved_prefixes(scanner: Scanner, renames: Sequence[Rename]) -> Iterator[Sequence[bytes]]:
+    """The directories that each of these renames moves, by their keys with a closing NUL; none: it is not there."""
+    prefixes = sorted({prefix for prefix, _ in scanner.pages})
+    for rename in renames:
+        low, high = (bisect_left(prefixes, key) for key in subtree_range(rename.old.key))
+        yield prefixes[low:high]
+
+
+def holds_what_is_known(scanner: Scanner, prefix: bytes) -> bool:
+    """Whether a directory holds nothing that was left out or is not known."""
+    if scanner.problems.get(prefix) or any(any(left_out(page)) for _, page in pages_of(scanner.pages, prefix)):
+        return False
+    path = directory_path(prefix)
+    return all(each.rpartition(b"/")[0] != path for each in scanner.unexamined)
+
+
 def _is_movable(root: ConfinedRoot, scanner: Scanner, prefixes: Sequence[bytes], mount: bytes) -> bool:
     """Whether these directories hold nothing that was left out or is not known, and all are on one mount."""
     for prefix in prefixes:
-        path = directory_path(prefix)
-        if scanner.problems.get(prefix) or any(any(left_out(page)) for _, page in pages_of(scanner.pages, prefix)):
+        if not holds_what_is_known(scanner, prefix):
             return False
-        if any(each.rpartition(b"/")[0] == path for each in scanner.unexamined):
-            return False
-        with root.directory(path) as fd:
+        with root.directory(directory_path(prefix)) as fd:
             if _mount_of(fd) != mount or _has_home(fd):
                 return False
     return bool(prefixes)

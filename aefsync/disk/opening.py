@@ -58,7 +58,7 @@ def describe(opened: OpenRoot, clock_ns: int, home: Home | None) -> Opened:
     ancestors = tuple(_ancestors(opened))
     return Opened(
         opened.path,
-        _host(),
+        host(),
         ancestors,
         rules,
         clock_ns,
@@ -95,7 +95,7 @@ def _ancestors(opened: OpenRoot) -> list[tuple[int, int]]:
         path = above
 
 
-def _host() -> bytes:
+def host() -> bytes:
     """What two processes on one running kernel agree on."""
     with contextlib.suppress(OSError), open("/proc/sys/kernel/random/boot_id", "rb") as file:
         return file.read(64).strip()
@@ -111,6 +111,11 @@ def _ignore_rules(root: ConfinedRoot) -> tuple[str, ...]:
         raise RootError(f"{IGNORE_FILE.decode()}: {(error.strerror or str(error)).lower()}") from None
     with os.fdopen(fd, "rb") as file:
         text = file.read(MAX_RULES + 1)
+    return rules_in(text)
+
+
+def rules_in(text: bytes) -> tuple[str, ...]:
+    """The rules in an ignore file that was read to its end, or one byte further than is allowed; raises `RootError`."""
     if len(text) > MAX_RULES:
         raise RootError(f"{IGNORE_FILE.decode()}: larger than {MAX_RULES} bytes")
     lines = text.decode("utf-8", "surrogateescape").replace("\r\n", "\n").split("\n")

@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-import os
 import stat
 
 from aefsync.core.digest import content_digest
 from aefsync.core.entry import UNKNOWN, Entry, Kind, kind_of
 from aefsync.core.path import RelPath
-from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.listing import INODE
+from aefsync.disk.readable import Looked, Readable
 
 
-def present(root: ConfinedRoot, path: RelPath) -> Entry | None:
+def present(root: Readable, path: RelPath) -> Entry | None:
     """What stands at a path now, files unread."""
-    directory, _ = split(path)
     try:
-        with root.directory(directory) as fd:
-            return entry_at(fd, path)
+        return entry_at(root, path, path)
     except (FileNotFoundError, NotADirectoryError):
         return None
 
 
-def entry_at(parent: int, path: RelPath) -> Entry:
-    """What stands at a path, whose directory is open, files unread; raises `OSError`."""
-    name = path.name
-    seen = os.stat(name, dir_fd=parent, follow_symlinks=False)
-    entry = entry_of(path, seen)
+def entry_at(root: Readable, place: bytes, path: RelPath) -> Entry:
+    """What stands at a place, as the entry of a path, files unread; raises `OSError`."""
+    entry = entry_of(path, root.lstat(place))
     if entry.kind is not Kind.SYMLINK:
         return entry
-    target = os.readlink(name, dir_fd=parent)
+    target = root.readlink(place)
     return entry._replace(content=content_digest(target), target=target)
 
 
-def entry_of(path: RelPath, seen: os.stat_result) -> Entry:
+def entry_of(path: RelPath, seen: Looked) -> Entry:
     """The entry that a stat tells of, unread; raises `OSError` for what is never replicated."""
     kind = kind_of(seen.st_mode)
     if kind is None:

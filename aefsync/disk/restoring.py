@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from aefsync.core.action import Act, Action, Applied, KeptCopy
 from aefsync.core.change import Change, Did
-from aefsync.core.conflict import conflict_name
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.past import TrashItem
 from aefsync.core.path import RelPath
 from aefsync.core.plan import USABLE
 from aefsync.core.problem import Problem, reason_of
-from aefsync.disk import syscalls
-from aefsync.disk.apply import Applier
-from aefsync.disk.confined import ConfinedRoot, split
-from aefsync.disk.directories import OpenDirectories
-from aefsync.disk.durability import Durable
-from aefsync.disk.home import TRASH, Home
-from aefsync.disk.intents import Intents
+from aefsync.disk.home import TRASH
 from aefsync.disk.journal import Journal
 from aefsync.disk.journal_batch import NO_STAMP, Fate, Outcome, Stamp
-from aefsync.disk.journaling import stamps_of
-from aefsync.disk.listing import INODE
-from aefsync.disk.looking import Refused, look, shows
-from aefsync.disk.placing import replace_in_two
+from aefsync.disk.journaling import Applies, stamps_of
+from aefsync.disk.looking import Refused
 from aefsync.disk.present import entry_at, present
-from aefsync.disk.renaming import NO_FLAGS, rename_new, rename_out
-from aefsync.disk.trash import REPLACED, Trash
+from aefsync.disk.readable import Readable
 
 _MADE_MODE = 0o755
 _ACTS = {Did.CREATED: Act.MKDIR, Did.DELETED: Act.DELETE, Did.MOVED: Act.MOVE, Did.METADATA: Act.METADATA}
@@ -53,27 +42,23 @@ class Made(NamedTuple):
 
 
 class Restorer:
-    """Makes changes with what is in the trash, and keeps the journal of it."""
+    """Makes changes with what is in the trash, and keeps the journal of it.
+
+    `put_back` puts what is in a slot in place, or in the place of what was there before the change; it raises `Refused`
+    or `OSError`.
+    """
 
     def __init__(
         self,
-        root: ConfinedRoot,
-        home: Home,
-        trash: Trash,
-        durable: Durable,
-        applier: Applier,
         journal: Journal,
-        intents: Intents,
+        applier: Applies,
+        put_back: Callable[[Change, bytes], Made],
         *,
         stable: bool,
     ) -> None:
-        self._root = root
-        self._home = home
-        self._trash = trash
-        self._durable = durable
-        self._applier = applier
         self._journal = journal
-        self._intents = intents
+        self._applier = applier
+        self._put_back = put_back
         self._stable = stable
 
     def perform(self, steps: Sequence[Step]) -> list[Made]:
@@ -108,55 +93,6 @@ class Restorer:
             return Made(stamp=stamps_of(self._applier.placed).get(change.path, NO_STAMP))
         return Made(applied.problems[0].reason if applied.problems else "left as it is")
 
-    def _put_back(self, change: Change, slot: bytes) -> Made:
-        """Put what is in a slot in place, or in the place of `change.before`."""
-        directory, name = split(change.path)
-        slot_directory, slot_name = split(slot)
-        self._touch(change.path)
-        with self._home.directory(slot_directory) as slot_fd, OpenDirectories(self._root, writable=True) as parents:
-            parent = parents.get(directory)
-            kept, before = None, self._applier.as_left(change.before)
-            kept_in_slot = entry_at(slot_fd, RelPath(slot_name))
-            if before is None:
-                rename_new(slot_fd, slot_name, parent, name)
-            else:
-                kept = self._swap((slot_fd, slot_name), (parent, name), before)
-            seen = os.stat(name, dir_fd=parent, follow_symlinks=False)
-            self._applier.renew(kept_in_slot, seen)
-            self._durable.step(parent, slot_fd)
-        return Made(stamp=(seen.st_ctime_ns, seen.st_ino & INODE), kept=kept)
-
-    def _touch(self, path: RelPath) -> None:
-        self._applier.touched.add(path.key[: -len(path.name)])
-
-    def _swap(self, slot: tuple[int, bytes], target: tuple[int, bytes], found: Entry) -> KeptCopy | None:
-        """Exchange what is in the trash for what is there, which goes to a slot of its own; look before and after."""
-        look(*target, found)
-        home, fresh = self._trash.slot(REPLACED, found.path)
-        directory, name = split(fresh)
-        with home.directory(directory) as fd:
-            try:
-                syscalls.renameat2(*slot, *target, syscalls.RENAME_EXCHANGE)
-            except OSError as error:
-                if error.errno not in NO_FLAGS:
-                    raise
-                replace_in_two(self._intents, found.path, slot, (fd, name), target)
-            else:
-                rename_out(*slot, fd, name)
-            self._durable.step(target[0], fd)
-            return self._keep_edit(target[0], fd, name, found)
-
-    def _keep_edit(self, parent: int, slot_fd: int, slot: bytes, found: Entry) -> KeptCopy | None:
-        """What came out must be what was looked at; an edit that raced us stays beside what was restored."""
-        seen = os.stat(slot, dir_fd=slot_fd, follow_symlinks=False)
-        if shows(seen, found, after_rename=True):
-            self._applier.renew(found, seen)
-            return None
-        kept_as = found.path.sibling(conflict_name(found.path.name, b"", seen.st_mtime_ns, os.urandom(32)))
-        rename_new(slot_fd, slot, parent, kept_as.name)
-        self._touch(kept_as)
-        return KeptCopy(found.path, kept_as)
-
 
 def _actions(change: Change) -> list[Action]:
     """What makes a change that needs nothing from the trash."""
@@ -171,10 +107,9 @@ def slot_of(item: TrashItem) -> bytes:
     return b"/".join([TRASH, os.fsencode(item.run), os.fsencode(item.why), item.path])
 
 
-def steps_for(root: ConfinedRoot, home: Home, item: TrashItem) -> list[Step]:
+def steps_for(root: Readable, home: Readable, item: TrashItem) -> list[Step]:
     """What puts a thing from the trash in place, directories above it included; raises `OSError`."""
-    with _home_directory(home, item) as fd:
-        wanted = entry_at(fd, item.path)
+    wanted = entry_at(home, slot_of(item), item.path)
     steps = [step for above in item.path.ancestors for step in _make_directory(root, above, _MADE_MODE)]
     if item.is_directory:
         return [*steps, *_make_directory(root, item.path, wanted.mode)]
@@ -183,11 +118,7 @@ def steps_for(root: ConfinedRoot, home: Home, item: TrashItem) -> list[Step]:
     return [*steps, Step(Change(did, item.path, now, wanted), slot_of(item))]
 
 
-def _home_directory(home: Home, item: TrashItem) -> contextlib.AbstractContextManager[int]:
-    return home.directory(split(slot_of(item))[0])
-
-
-def _make_directory(root: ConfinedRoot, path: RelPath, mode: int) -> list[Step]:
+def _make_directory(root: Readable, path: RelPath, mode: int) -> list[Step]:
     """Make a directory where there is none; what else is there goes to the trash."""
     now = present(root, path)
     if now is not None and now.kind is Kind.DIRECTORY:
@@ -197,7 +128,7 @@ def _make_directory(root: ConfinedRoot, path: RelPath, mode: int) -> list[Step]:
     return [*away, Step(Change(Did.CREATED, path, None, wanted))]
 
 
-def restore(root: ConfinedRoot, home: Home, restorer: Restorer, items: Sequence[TrashItem]) -> Applied:
+def restore(root: Readable, home: Readable, restorer: Restorer, items: Sequence[TrashItem]) -> Applied:
     """Restore in order (directories before what they hold); a problem for each that could not be."""
     steps: list[Step] = []
     owners: list[int] = []

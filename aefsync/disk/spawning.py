@@ -8,8 +8,13 @@ import sys
 from collections.abc import Sequence
 
 
-def spawn_entry(module: str, words: Sequence[str], descriptors: Sequence[int]) -> subprocess.Popen[bytes]:
-    """Run `main()` of a module of this package, its `sys.argv[1:]` being `words`; it inherits `descriptors` only."""
+def spawn_entry(
+    module: str, words: Sequence[str], descriptors: Sequence[int], *, asks: bool = False
+) -> subprocess.Popen[bytes]:
+    """Run `main()` of a module of this package, its `sys.argv[1:]` being `words`; it inherits `descriptors` only.
+
+    One that `asks` may read from the terminal.
+    """
     path = [os.path.abspath(entry) for entry in sys.path]
     # Neither the imports nor what a scan builds have cycles; looking for them costs a third of the time.
     code = (
@@ -21,5 +26,5 @@ def spawn_entry(module: str, words: Sequence[str], descriptors: Sequence[int]) -
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         # Of its own group, so that Ctrl-C at a terminal leaves it to the process that started it when it ends.
-        process_group=0,
+        process_group=None if asks else 0,
     )

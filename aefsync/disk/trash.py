@@ -14,8 +14,9 @@ from aefsync.core.problem import Problem
 from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.durability import Directory
 from aefsync.disk.home import TRASH, Home
-from aefsync.disk.journal import forget
+from aefsync.disk.readable import Shelf
 from aefsync.disk.removing import remove_tree
+from aefsync.disk.retention import forget
 
 REPLACED = "replaced"
 DELETED = "deleted"
@@ -98,7 +99,7 @@ def _passing_over_others() -> Iterator[None]:
             raise
 
 
-def purge_runs(home: Home, runs: Sequence[str]) -> Applied:
+def purge_runs(home: Shelf, runs: Sequence[str]) -> Applied:
     """Delete what these runs put in the trash, for good, and their journals, which tell of it."""
     done, problems = [], []
     for run in runs:
@@ -108,7 +109,7 @@ def purge_runs(home: Home, runs: Sequence[str]) -> Applied:
                 raise OSError(errno.EINVAL, "is no run")
             for each in (home, *home.annexes.values()):
                 with contextlib.suppress(FileNotFoundError):
-                    remove_tree(each.alone, path)
+                    each.remove_tree(path, alone=True)
             forget(home, run)
             done.append(True)
         except OSError as error:

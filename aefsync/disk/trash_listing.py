@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from aefsync.core.past import TRASH_PAGE, TrashItem, TrashQuery
 from aefsync.core.path import PathError, RelPath
-from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.home import TRASH
+from aefsync.disk.readable import Looked, Readable
 from aefsync.errors import RootError
 
 _AT_A_TIME = 1024
@@ -21,7 +21,7 @@ _AT_A_TIME = 1024
 class TrashPages:
     """Pages of the listing; the walk goes on where the page before it ended."""
 
-    def __init__(self, home: ConfinedRoot) -> None:
+    def __init__(self, home: Readable) -> None:
         self._home = home
         self._query = TrashQuery()
         self._items: Iterator[TrashItem] = iter(())
@@ -35,21 +35,20 @@ class TrashPages:
         return page
 
 
-def trash_runs(home: ConfinedRoot) -> list[str]:
+def trash_runs(home: Readable) -> list[str]:
     """The runs that put something into the trash, oldest first."""
     return _names(home, TRASH)
 
 
-def reasons(home: ConfinedRoot, run: str) -> list[str]:
+def reasons(home: Readable, run: str) -> list[str]:
     """Why a run put things into the trash."""
     return _names(home, TRASH + b"/" + os.fsencode(run))
 
 
-def _names(home: ConfinedRoot, path: bytes) -> list[str]:
+def _names(home: Readable, path: bytes) -> list[str]:
     """The names of runs, or of reasons: what somebody else put there is not shown."""
     try:
-        with home.directory(path) as fd:
-            names = os.listdir(fd)
+        names = list(map(os.fsdecode, home.names(path)))
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
@@ -57,7 +56,7 @@ def _names(home: ConfinedRoot, path: bytes) -> list[str]:
     return sorted(name for name in names if name.isprintable())
 
 
-def _listing(home: ConfinedRoot, query: TrashQuery) -> Iterator[TrashItem]:
+def _listing(home: Readable, query: TrashQuery) -> Iterator[TrashItem]:
     """Newest run first, in path order within a run."""
     for run in reversed(trash_runs(home)):
         if query.run in ("", run) and run >= query.since:
@@ -65,7 +64,7 @@ def _listing(home: ConfinedRoot, query: TrashQuery) -> Iterator[TrashItem]:
             yield from heapq.merge(*walks, key=lambda item: item.path.key)
 
 
-def _below(home: ConfinedRoot, run: str, why: str, path: bytes) -> Iterator[TrashItem]:
+def _below(home: Readable, run: str, why: str, path: bytes) -> Iterator[TrashItem]:
     """What a run put there for one reason, at and below a path, in path order."""
     base = b"/".join([TRASH, os.fsencode(run), os.fsencode(why)])
     pending = [_only(home, base, path) if path else _look(home, base, b"")]
@@ -84,37 +83,27 @@ def _below(home: ConfinedRoot, run: str, why: str, path: bytes) -> Iterator[Tras
                 yield TrashItem(run, why, RelPath(inside), is_directory, 0 if is_directory else seen.st_size)
 
 
-def _only(home: ConfinedRoot, base: bytes, path: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
+def _only(home: Readable, base: bytes, path: bytes) -> Iterator[tuple[bytes, Looked]]:
     with contextlib.suppress(OSError):
         yield path, home.lstat(base + b"/" + path)
 
 
-def _look(home: ConfinedRoot, base: bytes, inside: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
+def _look(home: Readable, base: bytes, inside: bytes) -> Iterator[tuple[bytes, Looked]]:
     """What a directory of the trash holds, by path, sorted; stats are taken as they are wanted."""
     path = base + b"/" + inside if inside else base
     with contextlib.suppress(OSError):
-        with home.directory(path) as fd:
-            names = sorted(map(os.fsencode, os.listdir(fd)))
+        names = sorted(home.names(path))
         for start in range(0, len(names), _AT_A_TIME):
-            with home.directory(path) as fd:
-                stats = [(name, _stat(fd, name)) for name in names[start : start + _AT_A_TIME]]
+            some = names[start : start + _AT_A_TIME]
+            stats = zip(some, home.stats(path, some), strict=True)
             yield from ((inside + b"/" + name if inside else name, seen) for name, seen in stats if seen is not None)
 
 
-def _stat(fd: int, name: bytes) -> os.stat_result | None:
-    try:
-        return os.stat(name, dir_fd=fd, follow_symlinks=False)
-    except FileNotFoundError:
-        return None
-
-
-def slots(home: ConfinedRoot, run: str, why: str, path: RelPath) -> Iterator[bytes]:
+def slots(home: Readable, run: str, why: str, path: RelPath) -> Iterator[bytes]:
     """Where the versions of a path stand that a run put away for a reason, as paths below the home."""
     for name in reasons(home, run):
         if name.partition(".")[0] == why:
             slot = b"/".join([TRASH, os.fsencode(run), os.fsencode(name), path])
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                directory, last = split(slot)
-                with home.directory(directory) as fd:
-                    os.stat(last, dir_fd=fd, follow_symlinks=False)
+                home.lstat(slot)
                 yield slot

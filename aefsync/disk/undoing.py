@@ -8,7 +8,6 @@ and stays.  A stat with the inode and ctime that the run left proves that nothin
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Sequence
 
 from aefsync.core.change import Change, Did
@@ -16,12 +15,11 @@ from aefsync.core.entry import UNKNOWN, Entry, Kind
 from aefsync.core.past import TakenBack, Undo
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem, reason_of
-from aefsync.disk.confined import ConfinedRoot, split
-from aefsync.disk.extras import Extras
-from aefsync.disk.hashing import HashFailure, hash_file
-from aefsync.disk.home import Home
+from aefsync.disk.extras import Completing
+from aefsync.disk.hashing import HashFailure
 from aefsync.disk.journal import Recorded
 from aefsync.disk.present import entry_at, present
+from aefsync.disk.readable import Readable
 from aefsync.disk.restoring import Made, Step
 from aefsync.disk.staging import seen_as
 from aefsync.disk.trash import DELETED, REPLACED
@@ -44,7 +42,9 @@ class _Stays(Exception):
 class Undoing:
     """Takes one run back, with the metadata that counted in it; `perform` makes changes (`None`: only look)."""
 
-    def __init__(self, root: ConfinedRoot, home: Home, run: str, perform: Perform | None = None) -> None:
+    def __init__(
+        self, root: Readable, home: Readable, run: str, completing: Completing, perform: Perform | None = None
+    ) -> None:
         self.run = run
         self._root = root
         self._home = home
@@ -61,7 +61,7 @@ class Undoing:
         except OSError as error:
             raise AefsyncError(f"run {run} left no journal here: {reason_of(error)}") from None
         self.aspects = self._recorded.aspects.alone
-        self._extras = Extras(root, self.aspects)
+        self._complete = completing(self.aspects)
 
     def part(self, request: Undo) -> TakenBack:
         """Take a batch back, counted from the last one."""
@@ -146,8 +146,7 @@ class Undoing:
         return Step(change.inverse._replace(before=now._replace(content=after.content)))
 
     def _will_be_empty(self, path: RelPath) -> bool:
-        with self._root.directory(path) as fd:
-            inside = [path + b"/" + os.fsencode(name) for name in os.listdir(fd)]
+        inside = [path + b"/" + name for name in self._root.names(path)]
         return all(each in self._expected and self._expected[each] is None for each in inside)
 
     def _judge_deleted(self, change: Change, now: Entry | None) -> Step | None:
@@ -201,7 +200,7 @@ class Undoing:
         if path in self._expected:
             return self._expected[path]
         now = present(self._root, path)
-        return self._extras.look(now) if now is not None and self.aspects.has_extras else now
+        return self._complete(now) if now is not None and self.aspects.has_extras else now
 
     def _shows(self, now: Entry, then: Entry) -> bool:
         """Whether what stands there now is still what stood there then."""
@@ -218,19 +217,17 @@ class Undoing:
     def _content(self, entry: Entry) -> bytes:
         if entry.is_read:
             return entry.content
-        with self._root.directory(entry.path.parent) as fd:
-            content = hash_file(fd, entry.path.name, seen_as(entry))
+        content = self._root.content(entry.path, seen_as(entry))
         return UNKNOWN if isinstance(content, HashFailure) else content
 
     def _slot(self, why: str, before: Entry) -> bytes:
         """Where in the trash of the run a version is, verified; raises `_Stays`."""
         for slot in slots(self._home, self.run, why, before.path):
-            directory, name = split(slot)
-            with self._home.directory(directory) as fd, contextlib.suppress(OSError):
-                seen = entry_at(fd, RelPath(name))
+            with contextlib.suppress(OSError):
+                seen = entry_at(self._home, slot, before.path)
                 if (seen.kind, seen.size, seen.mtime_ns) != (before.kind, before.size, before.mtime_ns):
                     continue
-                content = seen.content if seen.is_read else hash_file(fd, name, seen_as(seen))
+                content = seen.content if seen.is_read else self._home.content(slot, seen_as(seen))
                 if not before.is_read or content == before.content:
                     return slot
         raise _Stays(PURGED)

@@ -23,8 +23,9 @@ from aefsync.disk.extras import Extras
 from aefsync.disk.filesystem import FileSystem
 from aefsync.disk.home import Home
 from aefsync.disk.intents import Intents
-from aefsync.disk.journal import Journal
+from aefsync.disk.journal import Journal, LocalLog
 from aefsync.disk.journaling import Recorder
+from aefsync.disk.putting_back import Putting
 from aefsync.disk.recording import Placed, unread_among
 from aefsync.disk.restoring import Restorer, restore
 from aefsync.disk.retention import expire, forget_bytes
@@ -70,7 +71,7 @@ class Writer:
     @property
     def _journal(self) -> Journal:
         if self._opened_journal is None:
-            self._opened_journal = Journal(self._home, self._run, self._title, self._durable, self._aspects)
+            self._opened_journal = Journal(LocalLog(self._home, self._run, self._durable), self._title, self._aspects)
         return self._opened_journal
 
     @property
@@ -154,7 +155,9 @@ class Writer:
     def undo(self, request: Undo) -> TakenBack:
         """Take a part of a run back."""
         if self._undoing is None or self._undoing.run != request.run:
-            self._undoing = Undoing(self._root, self._home, request.run)
+            self._undoing = Undoing(
+                self._root, self._home, request.run, lambda aspects: Extras(self._root, aspects).look
+            )
             # What counted then counts now.
             self._aspects = self._undoing.aspects
             self._undoing.perform = self._restorer().perform
@@ -164,8 +167,8 @@ class Writer:
     def _restorer(self) -> Restorer:
         stable = self._file_system.stable
         applier = self._ready()
-        parts = (self._root, self._home, self._trash, self._durable, applier, self._journal, self._intents)
-        return Restorer(*parts, stable=stable)
+        putting = Putting(self._root, self._home, self._trash, self._durable, applier, self._intents)
+        return Restorer(self._journal, applier, putting.put_back, stable=stable)
 
     def expire(self, clock_ns: Callable[[], int]) -> None:
         """Where this run changed the tree, delete the trash that nobody wants kept any longer."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ import subprocess
 from collections.abc import Sequence
 
 from aefsync.disk.spawning import spawn_entry
+from aefsync.wire.login import Link, Login
 
 _END_S = 5.0
 
@@ -105,3 +107,22 @@ def spawn(number: int) -> Children:
         for end in passed:
             end.close()
     return Children(ours, parent, life)
+
+
+class Agentless:
+    """The process of a replica that it reaches by SFTP, and the coordinator's end of its stream."""
+
+    def __init__(self, login: Login, link: Link) -> None:
+        self.socket, theirs = socket.socketpair()
+        with theirs:
+            words = [str(theirs.fileno()), json.dumps(login), json.dumps(link)]
+            self._process = spawn_entry("aefsync.sync.agentless", words, [theirs.fileno()], asks=True)
+
+    def end(self) -> None:
+        """Close the stream, which ends the process, and wait for that; one that does not end is killed."""
+        _close(self.socket)
+        try:
+            self._process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()

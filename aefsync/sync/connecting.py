@@ -1,4 +1,4 @@
-"""Connect to the replicas of a session: a process for each one on this machine, a stream over SSH for the others."""
+"""Connect to the replicas of a session: a process here for each, or a stream over SSH to an agent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from aefsync.core.ports import Monitor
-from aefsync.sync.child import Nursery
+from aefsync.sync.child import Agentless, Nursery
 from aefsync.sync.location import Location
 from aefsync.wire.launching import agent_command
 from aefsync.wire.login import Link, Login, Transport
@@ -27,27 +27,33 @@ def connected(
     """A replica for each location; all their processes have ended when the context is left."""
     with contextlib.ExitStack() as stack:
         streams: dict[int, Stream] = {}
-        for number, (_, _, login) in enumerate(locations):
-            if login is not None:
-                streams[number] = dial(login, link, partial(monitor.heard, number))
-                stack.callback(streams[number].close)
         local = [number for number, location in enumerate(locations) if location.login is None]
-        sockets: Sequence[socket] = ()
+        sockets: dict[int, socket] = {}
         if local:
             children = nursery.take(len(local))
             stack.callback(children.end)
-            sockets = children.sockets
+            sockets.update(zip(local, children.sockets, strict=True))
+        for number, location in enumerate(locations):
+            if location.login is None:
+                continue
+            if location.agentless:
+                agentless = Agentless(location.login, link)
+                stack.callback(agentless.end)
+                sockets[number] = agentless.socket
+            else:
+                streams[number] = dial(location.login, link, partial(monitor.heard, number))
+                stack.callback(streams[number].close)
         # The replicas start up while the messages are imported here: a third of what a small run takes.
         from aefsync.wire.remote import RemoteReplica
         from aefsync.wire.stream import SocketStream
 
-        streams.update(zip(local, map(SocketStream, sockets), strict=True))
+        streams.update({number: SocketStream(each) for number, each in sockets.items()})
         replicas = tuple(
             RemoteReplica(
                 streams[number],
                 _progress(monitor, number),
                 label=location.text,
-                compress=location.login is not None and link.compress,
+                compress=not location.is_served_here and link.compress,
             )
             for number, location in enumerate(locations)
         )

@@ -15,7 +15,8 @@ from aefsync.core.ports import Access, Missing, Monitor, Open
 from aefsync.errors import AefsyncError, RootError
 from aefsync.sync.admission import key_of, key_of_path
 from aefsync.sync.approaching import INSTALLED, PYTHON, SHELL, approach, at_the_shell, on_the_way
-from aefsync.sync.connecting import dial
+from aefsync.sync.child import Nursery
+from aefsync.sync.connecting import connected, dial
 from aefsync.sync.decide import SKEW_NS
 from aefsync.sync.events import Event, Examined, Started, Summary
 from aefsync.sync.known import KnownRoots
@@ -25,10 +26,10 @@ from aefsync.wire.failures import Step
 from aefsync.wire.login import Link, Login
 from aefsync.wire.remote import RemoteReplica
 
-AGENT, ROOT = "agent", "root"
+AGENT, ROOT, SFTP = "agent", "root", "sftp"
 _FATAL = {
     **dict.fromkeys((ROOT, "reading"), 3),
-    **dict.fromkeys((SHELL, PYTHON, INSTALLED, AGENT), 8),
+    **dict.fromkeys((SHELL, PYTHON, INSTALLED, AGENT, SFTP), 8),
     **{step.value: 7 for step in Step},
 }
 """Exit codes of trouble with which no run could do anything."""
@@ -43,6 +44,8 @@ def doctor(text: str, state_dir: str, link: Link, monitor: Monitor) -> Iterator[
     known = KnownRoots(state_dir)
     if location.login is None:
         findings = _here(location.path, known)
+    elif location.agentless:
+        findings = _by_sftp(location, known, link, monitor)
     else:
         findings = _there(location, location.login, known, link, monitor, whole=not is_host)
     troubles: list[Finding] = []
@@ -100,6 +103,12 @@ def _there(
             replica.close()
 
 
+def _by_sftp(location: Location, known: KnownRoots, link: Link, monitor: Monitor) -> Iterator[Finding]:
+    """The root as SFTP shows it; no shell is asked for anything."""
+    with connected([location], link, monitor, Nursery()) as (replica,):
+        yield from _served(replica, location, known, whole=True)
+
+
 def _served(replica: RemoteReplica, location: Location, known: KnownRoots, *, whole: bool) -> Iterator[Finding]:
     request = Open(location.path, "", secrets.token_bytes(KEY_SIZE), Access.READ, Missing.EMPTY, b"")
     refusal: RootError | None = None
@@ -110,9 +119,10 @@ def _served(replica: RemoteReplica, location: Location, known: KnownRoots, *, wh
         except RootError as error:
             refusal = error
     except AefsyncError as error:
-        yield Finding(AGENT, State.TROUBLE, error.message.removeprefix(f"{replica.label}: "), error.hint or "")
+        step = SFTP if location.agentless else AGENT
+        yield Finding(step, State.TROUBLE, error.message.removeprefix(f"{replica.label}: "), error.hint or "")
         return
-    yield _agent(replica.peer_version or "")
+    yield Finding(SFTP, State.FINE, "answers") if location.agentless else _agent(replica.peer_version or "")
     if refusal is not None:
         yield Finding(ROOT, State.TROUBLE, refusal.message, refusal.hint or "")
         return

@@ -217,6 +217,8 @@ class Summary(NamedTuple):
     verified: bool = True
     keeps_trash: bool = True
     elapsed_s: float = 0.0
+    caveats: tuple[tuple[int, str], ...] = ()
+    """what those replicas that were changed do not promise, though it is usual, by their numbers"""
 
 
 Event = (

@@ -3,6 +3,7 @@
 PATH                            here; ./a:b and /x/a:b are local names with a colon
 [user@]host:path                relative to the login's home unless absolute; [::1]:path for IPv6
 ssh://[user@]host[:port]/path   absolute; ssh://host/~/path relative to the home
+sftp://[user@]host[:port]/path  the same, over SFTP: no agent is asked for
 """
 
 from __future__ import annotations
@@ -28,6 +29,13 @@ class Location(NamedTuple):
     text: str
     path: bytes
     login: Login | None = None
+    agentless: bool = False
+    """over SFTP, whatever there may be on that host beside it"""
+
+    @property
+    def is_served_here(self) -> bool:
+        """Whether the process that serves it runs on this machine."""
+        return self.login is None or self.agentless
 
 
 def parse(text: str) -> Location:
@@ -50,18 +58,16 @@ def parse(text: str) -> Location:
 
 
 def _parse_url(text: str, scheme: str, rest: str) -> Location:
-    if scheme == "sftp":
-        raise UsageError(f"{text}: sftp:// is not supported yet", hint="host:path and ssh:// need aefsync there")
     authority, slash, path = rest.partition("/")
     parts = _AUTHORITY.fullmatch(authority)
     if not parts:
-        raise UsageError(f"{text}: no host can be made out", hint="ssh://[user@]host[:port]/path")
+        raise UsageError(f"{text}: no host can be made out", hint=f"{scheme}://[user@]host[:port]/path")
     login = _login(text, parts[1], parts[2], parts[3])
     name = unquote_to_bytes(os.fsencode(path))
     if b"\0" in name:
         raise UsageError("a location with a NUL byte")
     at_home = not slash or name.startswith(b"~")
-    return Location(text, _home_path(text, name) if at_home else b"/" + name, login)
+    return Location(text, _home_path(text, name) if at_home else b"/" + name, login, agentless=scheme == "sftp")
 
 
 def _home_path(text: str, path: bytes) -> bytes:

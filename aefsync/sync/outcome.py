@@ -39,6 +39,8 @@ class Tally:
         self.moved = 0
         self.literal_bytes = self.reused_bytes = 0
         self.sent_bytes = self.received_bytes = self.round_trips = 0
+        self.changed: set[int] = set()
+        """The replicas on which something was done."""
         self.begin(())
 
     def begin(self, scans: Sequence[Scanned]) -> None:
@@ -60,6 +62,7 @@ class Tally:
         """Count what one pass over one window came to."""
         self.problems += len(set(outcome.problems) - self._known)
         self._told |= {(number, problem.path) for number, problem in outcome.problems}
+        self.changed |= {number for number, flags in enumerate(outcome.done[outcome.step]) if any(flags)}
         self.skipped += outcome.skipped
         self.spared += outcome.spared
         self.copies += len(outcome.kept)
@@ -143,7 +146,13 @@ def summary(
         verified=not tally.problems,
         keeps_trash=request.writing.keeps_trash,
         elapsed_s=elapsed_s,
+        caveats=() if request.dry_run else tuple(_caveats(session, tally)),
     )
+
+
+def _caveats(session: Session, tally: Tally) -> Iterator[tuple[int, str]]:
+    for number in sorted(tally.changed):
+        yield from ((number, caveat) for caveat in session.opened[number].caveats)
 
 
 def _causes(attending: Attending, tally: Tally, *, settled: bool, late: bool) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from aefsync.sync.location import Location, parse
 from aefsync.sync.reconnecting import Patience, persistently
 from aefsync.sync.request import Request
 from aefsync.sync.together import together
+from aefsync.wire.launching import NoAgentError
 from aefsync.wire.login import Link
 
 if TYPE_CHECKING:
@@ -225,17 +226,24 @@ class _Hello(NamedTuple):
     def look(self, number: int, replica: RemoteReplica) -> Opened:
         """Whether a root may be missing is judged when all have been looked at."""
         request = self.request(number)._replace(access=Access.READ, missing=Missing.EMPTY)
-        login = self.session.locations[number].login
+        location = self.session.locations[number]
+        login = location.login
 
         def attempt(failures: int) -> Opened:
             if failures and login is not None:
                 replica.restart(dial(login, self.link, partial(self.monitor.heard, number)))
             return replica.hello(request)
 
-        if login is None:
+        if login is None or location.agentless:
             return attempt(0)
         try:
             return persistently(attempt, Patience(self.link.retries))
+        except NoAgentError as error:
+            if not self.link.deploy:
+                from aefsync.sync.offering import sftp_form  # hardly ever asked for
+
+                error.hint = f"{error.hint}\n{sftp_form(location, login, self.link)}"
+                raise
         except IncompatibleError:
             if not self.link.deploy:
                 raise

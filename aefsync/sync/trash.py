@@ -92,8 +92,8 @@ def _open(common: Request, access: Access, monitor: Monitor) -> AbstractContextM
 
 
 def _place(session: Session, number: int, to: bytes) -> bytes:
-    """A directory of the replica's machine: elsewhere, relative to the home of the login."""
-    return os.path.abspath(to) if session.locations[number].login is None else to
+    """A directory of the machine that serves it: elsewhere, relative to the home of the login."""
+    return os.path.abspath(to) if session.locations[number].is_served_here else to
 
 
 def _items(session: Session, number: int, query: TrashQuery) -> Iterator[TrashItem]:

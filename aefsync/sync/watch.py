@@ -63,6 +63,11 @@ def watch(
     Whatever is put into `inbox` counts as heard.
     """
     common = request.repair.common
+    for place in places(common):
+        if place.agentless:
+            raise UsageError(
+                f"{place.text}: a root without an agent cannot be watched: repair it from cron, or a timer"
+            )
     yield Started("watch", common.locations, common.names)
     yield from _Watch(request, monitor, inbox, hooks, around or Surroundings()).run(nursery or Nursery())
 

@@ -143,6 +143,9 @@ class Caller:
         else:
             with self._changed:
                 pending = self._pending.popleft()
+            if isinstance(message, Failed) and message.kind == UnreachableError.__name__:
+                # It is lost to the peer, which ends now: nobody can be called any more.
+                self._give_up(error_of(message))
             pending.end(message)
 
     def _broken(self, error: OSError) -> AefsyncError:

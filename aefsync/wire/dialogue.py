@@ -83,6 +83,7 @@ class Failed(NamedTuple):
     kind: str
     message: str
     hint: str | None = None
+    transient: bool = False
 
 
 Message = Call | Reply | Progress | Failed
@@ -100,9 +101,12 @@ def failure_of(error: AefsyncError) -> Failed:
     """The failure that stands for an error: of its own class, or the nearest one above that both sides know."""
     kind = next(each.__name__ for each in type(error).__mro__ if each.__name__ in _KINDS)
     hint = error.hint[:MAX_TEXT] if error.hint is not None else None
-    return Failed(kind, error.message[:MAX_TEXT], hint)
+    return Failed(kind, error.message[:MAX_TEXT], hint, isinstance(error, UnreachableError) and error.transient)
 
 
 def error_of(failed: Failed) -> AefsyncError:
     """The error that a failure stands for; a kind that is not known is an `AefsyncError`."""
-    return _KINDS.get(failed.kind, AefsyncError)(failed.message, hint=failed.hint)
+    error = _KINDS.get(failed.kind, AefsyncError)(failed.message, hint=failed.hint)
+    if isinstance(error, UnreachableError):
+        error.transient = failed.transient
+    return error

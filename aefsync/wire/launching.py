@@ -28,18 +28,22 @@ _SCRIPT = (
 )
 
 
+class NoAgentError(IncompatibleError):
+    """A login that worked and led to no agent."""
+
+
 def agent_command(program: str) -> str:
     """The command line for the far shell: `program` as the user gave it, or `aefsync` where it is usually found."""
     return f"{program} agent" if program else f"sh -c '{_SCRIPT}'"
 
 
-def no_agent(login: Login, ending: Ending) -> IncompatibleError:
+def no_agent(login: Login, ending: Ending) -> NoAgentError:
     """The error for a login that worked and led to no agent."""
     words = [*ending.lines, *(ending.said or b"").decode("utf-8", "surrogateescape").split("\n")]
     said = [word.strip() for word in words if word.strip()]
     if ending.code == NOT_FOUND or not said:
-        return IncompatibleError("there is no aefsync on the far side", hint=remedies(login))
-    return IncompatibleError(
+        return NoAgentError("there is no aefsync on the far side", hint=remedies(login))
+    return NoAgentError(
         f"no agent answered: {said[len(ending.lines) - 1 if ending.lines else -1]}", hint=remedies(login)
     )
 

@@ -73,6 +73,8 @@ def _perform(replica: Replica, call: Call) -> tuple[Reply | Failed, bool]:
         value: Any = getattr(replica, call.method)(*call.arguments)
     except _ClientGone:
         raise
+    except UnreachableError as error:
+        return failure_of(error), False  # a replica that has lost its root's machine
     except AefsyncError as error:
         return failure_of(error), True
     except Exception as error:  # noqa: BLE001  whatever it is, the other side is told

@@ -13,7 +13,7 @@ from aefsync.core.change import Change, Did
 from aefsync.core.past import ChangeCounts, Title
 from aefsync.core.path import RelPath
 from aefsync.disk.durability import Durable
-from aefsync.disk.journal import Journal, Recorded, forget, recorded_runs
+from aefsync.disk.journal import Journal, LocalLog, Recorded, recorded_runs
 from aefsync.disk.journal_batch import (
     Fate,
     Outcome,
@@ -24,6 +24,7 @@ from aefsync.disk.journal_batch import (
     unpack_intent,
     unpack_outcome,
 )
+from aefsync.disk.retention import forget
 from tests.disk.ground import Site, wanted, wanted_directory, wanted_link
 from tests.support.values import changes, counts, int64s, paths
 
@@ -89,7 +90,7 @@ def test_what_was_made(change: Change, fate: Fate, kept: RelPath | None, found: 
 
 def write(site: Site, run: str, *batches: list[Change]) -> None:
     """A journal of these batches, all done."""
-    journal = Journal(site.home, run, TITLE, Durable())
+    journal = Journal(LocalLog(site.home, run, Durable()), TITLE)
     for batch in batches:
         journal.intend(batch)
         journal.confirm(Outcome((Fate.DONE,) * len(batch), ((7, 8),) * len(batch), {}))
@@ -120,9 +121,9 @@ def test_a_journal_tells_what_was_done(site: Site) -> None:
 
 
 def test_a_run_that_does_nothing_leaves_no_journal(site: Site) -> None:
-    Journal(site.home, "r1", TITLE, Durable()).close()
+    Journal(LocalLog(site.home, "r1", Durable()), TITLE).close()
     assert not site.exists(b".aefsync/runs")
-    journal = Journal(site.home, "r2", TITLE, Durable())
+    journal = Journal(LocalLog(site.home, "r2", Durable()), TITLE)
     journal.intend([DELETED])
     journal.confirm(Outcome((Fate.LEFT,), ((0, 0),), {}))
     journal.intend([])
@@ -161,7 +162,7 @@ def test_a_damaged_journal_invents_nothing(site: Site) -> None:
 
 
 def test_a_batch_that_cannot_be_written_leaves_no_half(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    journal = Journal(site.home, "r", TITLE, Durable())
+    journal = Journal(LocalLog(site.home, "r", Durable()), TITLE)
     journal.intend(ONE)
     journal.confirm(Outcome((Fate.DONE,) * 2, ((7, 8),) * 2, {}))
     write_all = os.write
@@ -177,9 +178,9 @@ def test_a_batch_that_cannot_be_written_leaves_no_half(site: Site, monkeypatch: 
 
 def test_a_killed_run_leaves_its_last_batch_in_doubt(site: Site) -> None:
     write(site, "r", ONE)
-    journal = Journal(site.home, "s", TITLE, Durable())
+    journal = Journal(LocalLog(site.home, "s", Durable()), TITLE)
     journal.intend(TWO)
-    os.close(journal._fd)
+    journal._log.close()
     assert read(site, "s")[1] == [[*made(TWO, doubtful(2))]]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from aefsync.core.space import Share
 from aefsync.core.writing import DAY_S, Writing
-from aefsync.disk import retention
+from aefsync.disk.home import Home
 from aefsync.disk.retention import expire, forget_bytes, run_bytes, trash_bytes
 from aefsync.disk.trash_listing import trash_runs
 from tests.disk.ground import Site
@@ -69,7 +69,7 @@ def test_sizes_are_summed_up_once(site: Site, monkeypatch: pytest.MonkeyPatch) -
     assert not site.exists(b".aefsync/trash/%s/.bytes" % run_of(3).encode()), "whoever only asks writes nothing"
     expire(site.home, run_of(0), Writing(trash_max=EVERYTHING), now_ns)
     walked: list[bytes] = []
-    monkeypatch.setattr(retention, "_walk", lambda home, path: walked.append(path) or 0)
+    monkeypatch.setattr(Home, "measure", lambda home, path: walked.append(path) or 0)
     assert trash_bytes(site.home) == before
     expire(site.home, run_of(0), Writing(trash_max=EVERYTHING), now_ns)
     assert walked == []

@@ -13,6 +13,8 @@ from tests.e2e.conftest import Pair
 from tests.e2e.program import ORDINARY, Program
 from tests.support.trees import BASE_NS, SECOND, judge, link, survey, tree, write
 
+pytestmark = pytest.mark.usefixtures("last_write_wins")
+
 LATER = BASE_NS + 60 * SECOND
 
 

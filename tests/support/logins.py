@@ -10,9 +10,11 @@ from pathlib import Path
 
 from aefsync.errors import AefsyncError
 from aefsync.sync.connecting import dial
+from aefsync.wire import paramiko
 from aefsync.wire.codec import State
 from aefsync.wire.login import Link, Login, Transport
 from aefsync.wire.remote import RemoteReplica
+from aefsync.wire.sftp.client import SftpFiles
 from aefsync.wire.stream import Stream
 from tests.support.sshd import REPO, Sshd
 
@@ -51,6 +53,15 @@ class Logins:
         self._server = server
         self._home = home
         self._free: dict[Transport, list[Stream]] = {Transport.OPENSSH: [], Transport.PARAMIKO: []}
+        self._files: SftpFiles | None = None
+
+    def files(self) -> SftpFiles:
+        """The far side's files over SFTP, the same for whoever asks."""
+        if self._files is None:
+            self._configure()
+            stream = paramiko.connect(BOX, Link(retries=0), "sftp", lambda line: None, is_subsystem=True)
+            self._files = SftpFiles(stream)
+        return self._files
 
     @contextlib.contextmanager
     def replica(self, transport: Transport) -> Iterator[RemoteReplica]:
@@ -72,12 +83,17 @@ class Logins:
         for streams in self._free.values():
             for stream in streams:
                 stream.close()
+        if self._files is not None:
+            self._files.close()
 
-    def _log_in(self, transport: Transport) -> Stream:
+    def _configure(self) -> None:
         self._server.far(self._home)
         config = Path(os.environ["HOME"], ".ssh", "config")
         config.parent.mkdir(exist_ok=True)
         config.write_text((self._server.folder / "ssh_config").read_text())
+
+    def _log_in(self, transport: Transport) -> Stream:
+        self._configure()
         ssh = self._server.ssh if transport is Transport.OPENSSH else ""
         command = f"PYTHONPATH={REPO} exec {sys.executable} -m tests.support.again"
         return dial(BOX, Link(transport, ssh=ssh, retries=0), lambda line: None, command)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from aefsync.core.entry import Kind, kind_of
+from aefsync.core.files import Abilities, Files, Task
 from aefsync.core.path import RelPath
+from aefsync.core.stores import SECOND_NS
+from aefsync.disk.far.replica import FarReplica
 from aefsync.disk.replica import LocalReplica
 from aefsync.wire.serve import Served
 from tests.support.memory import MemoryReplica, MemoryTree
 
+T = TypeVar("T")
 Seen = tuple[Kind, int, int, bytes]
 """Kind, permission bits (0 for symlinks), mtime_ns (0 for directories), bytes or target."""
 
@@ -22,6 +26,8 @@ class Site(Protocol):
     """One root, as its owner sees it."""
 
     root: bytes
+    cache: bytes
+    """where the index is kept that is not in the root; empty: nowhere"""
 
     def write_file(self, path: bytes, data: bytes, mode: int = 0o644, mtime_ns: int = 1) -> None: ...
 
@@ -47,6 +53,9 @@ class Site(Protocol):
 
     def attributes(self, path: bytes) -> dict[str, bytes]: ...
 
+    def kept(self, mtime_ns: int) -> int:
+        """What can be known of an mtime."""
+
     def vanish(self) -> None:
         """Take the (empty) root away."""
 
@@ -60,6 +69,8 @@ class Site(Protocol):
 
 
 class MemorySite:
+    cache = b""
+
     def __init__(self, root: Path) -> None:
         self.root = os.fsencode(root)
         self.tree = MemoryTree()
@@ -81,6 +92,9 @@ class MemorySite:
     def owner(self, path: bytes) -> tuple[int, int]:
         return self.tree.nodes[RelPath(path)].uid, self.tree.nodes[RelPath(path)].gid
 
+    def kept(self, mtime_ns: int) -> int:
+        return mtime_ns
+
     def vanish(self) -> None:
         self.tree.exists = False
 
@@ -96,6 +110,8 @@ class MemorySite:
 
 
 class DiskSite:
+    cache = b""
+
     def __init__(self, root: Path) -> None:
         root.mkdir()
         self.root = os.fsencode(root)
@@ -147,6 +163,9 @@ class DiskSite:
         place = self._place(path)
         return {name.removeprefix("user."): os.getxattr(place, name) for name in os.listxattr(place)}
 
+    def kept(self, mtime_ns: int) -> int:
+        return mtime_ns
+
     def vanish(self) -> None:
         os.rmdir(self.root)
 
@@ -166,6 +185,46 @@ class DiskSite:
         return LocalReplica(peer_root=lambda number: os.open(sites[number].root, os.O_RDONLY | os.O_DIRECTORY))
 
 
+class SftpSite(DiskSite):
+    """A directory that its replica reaches by SFTP only, over `files`."""
+
+    files: Files
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.cache = self.root + b".cache"
+
+    def kept(self, mtime_ns: int) -> int:
+        """Whole seconds since 1970."""
+        return max(0, mtime_ns - mtime_ns % SECOND_NS)
+
+    def write_file(self, path: bytes, data: bytes, mode: int = 0o644, mtime_ns: int = 1) -> None:
+        super().write_file(path, data, mode, self.kept(mtime_ns))
+
+    def make_link(self, path: bytes, target: bytes, mtime_ns: int = 1) -> None:
+        super().make_link(path, target, self.kept(mtime_ns))
+
+    def replica(self, peers: Mapping[int, Site] | None = None) -> Served:
+        return FarReplica(lambda: Lent(self.files), b"box")
+
+
+class Lent(Files):
+    """Files that others go on using."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+
+    @property
+    def abilities(self) -> Abilities:
+        return self._files.abilities
+
+    def carry_out(self, tasks: Iterable[Task[T]]) -> Iterator[T]:
+        return self._files.carry_out(tasks)
+
+    def close(self) -> None:
+        return None
+
+
 def _look(place: bytes) -> Seen:
     seen = os.lstat(place)
     kind = kind_of(seen.st_mode)
@@ -177,4 +236,4 @@ def _look(place: bytes) -> Seen:
     return kind, stat.S_IMODE(seen.st_mode), seen.st_mtime_ns, Path(os.fsdecode(place)).read_bytes()
 
 
-SITES: dict[str, Callable[[Path], Site]] = {"memory": MemorySite, "disk": DiskSite}
+SITES: dict[str, Callable[[Path], Site]] = {"memory": MemorySite, "disk": DiskSite, "sftp": SftpSite}

@@ -16,6 +16,8 @@ import sys
 import time
 from pathlib import Path
 
+from tests.support import sftpd
+
 REPO = Path(__file__).parents[2]
 PATIENCE_S = 20.0
 
@@ -43,7 +45,7 @@ PermitRootLogin yes
 MaxStartups 100
 MaxSessions 50
 LogLevel ERROR
-Subsystem sftp internal-sftp
+Subsystem sftp {sftp}
 """
 
 _CLIENT = """\
@@ -76,7 +78,7 @@ class Sshd:
         self.known_hosts = folder / "known_hosts"
         self._make_keys()
         self._write("login", _WRAPPER.format(folder=shlex.quote(str(folder))), 0o755)
-        self._write("sshd_config", _SERVER.format(folder=folder, port=self.port))
+        self._write("sshd_config", _SERVER.format(folder=folder, port=self.port, sftp=sftpd.program()))
         self._write("ssh_config", _CLIENT.format(folder=folder, port=self.port, user=self.user))
         self._write("bin/aefsync", f'#!/bin/sh\nPYTHONPATH={REPO} exec {sys.executable} -m aefsync "$@"\n', 0o755)
         self._process = self._start()

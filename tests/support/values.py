@@ -53,7 +53,8 @@ ids = st.integers(0, (1 << 32) - 1)
 owner_names = st.binary(max_size=12).map(lambda raw: raw.replace(b"\0", b"0"))
 attributes = st.lists(st.tuples(owner_names.filter(bool), st.binary(max_size=9)), max_size=3).map(tuple)
 owners = st.builds(Owner, ids, ids, owner_names, owner_names)
-extras = st.builds(Extra, st.none() | owners, st.none() | st.binary(max_size=16), attributes)
+leaders = st.none() | st.just(b"") | paths.map(bytes)
+extras = st.builds(Extra, st.none() | owners, st.none() | st.binary(max_size=16), attributes, leaders)
 some_extras = st.none() | extras
 
 
@@ -253,6 +254,7 @@ opened = st.builds(
     st.booleans(),
     stores(),
     st.none() | standings,
+    rows(texts).map(lambda each: each[:16]),
 )
 answers = st.builds(Answer, rows(counts), st.binary(max_size=64), rows(counts), rows(st.binary(max_size=12)))
 staged = st.builds(Staged, rows(st.sampled_from([b"", bytes(32)])), rows(problems), counts, counts, rows(problems))

@@ -65,7 +65,8 @@ REFUSED = {
     "ssh://host/a%00b": "NUL",
     "@laptops": "./@laptops",
     "@": "./@",
-    "sftp://me@host:22/path": "not supported yet",
+    "sftp://": "no host",
+    "sftp://me:secret@host/x": "no host",
     "ssh://": "no host",
     "ssh://host:port/x": "no host",
     "ssh://me:secret@host/x": "no host",
@@ -93,6 +94,13 @@ def test_a_directory_of_this_machine(text: str) -> None:
 def test_a_directory_of_another_machine(text: str) -> None:
     login, path = ELSEWHERE[text]
     assert parse(text) == Location(text, path, login)
+
+
+def test_sftp_is_asked_for_by_its_name_only() -> None:
+    for text, path in {"sftp://me@host:22/x%20y": b"/x y", "sftp://me@host:22/~/x": b"x"}.items():
+        assert parse(text) == Location(text, path, Login("host", "me", 22), agentless=True)
+    assert not parse("ssh://host/x").is_served_here
+    assert parse("sftp://host/x").is_served_here
 
 
 @pytest.mark.parametrize("text", REFUSED)

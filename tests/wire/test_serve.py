@@ -123,11 +123,15 @@ class OwnError(RootError):
         (RootError("no such directory"), Failed("RootError", "no such directory")),
         (UsageError("odd", hint="even"), Failed("UsageError", "odd", "even")),
         (OwnError("gone"), Failed("RootError", "gone")),
-        (UnreachableError("C: connection lost"), Failed("UnreachableError", "C: connection lost")),
     ],
 )
 def test_errors_are_told_and_the_session_goes_on(error: AefsyncError, failed: Failed) -> None:
     assert run(Failing(error), HELLO, SCAN, SCAN)[1:] == [failed, failed]
+
+
+def test_a_replica_that_has_lost_its_machine_says_so_and_ends() -> None:
+    lost = Failed("UnreachableError", "C: connection lost")
+    assert run(Failing(UnreachableError("C: connection lost")), HELLO, SCAN, SCAN)[1:] == [lost]
 
 
 def test_what_was_not_expected_is_one_line_and_the_end() -> None:

@@ -85,19 +85,22 @@ class HelloReply(Form, tag="hello"):
     read_only: bool
     stores: StoresRow | None = None
     standing: StandingRow | None = None
+    caveats: Annotated[tuple[Text, ...], Meta(max_length=16)] = ()
 
     @classmethod
     def of(cls, *values: Opened) -> Self:
         opened = values[0]
         rules = tuple(rule.encode("utf-8", "surrogateescape") for rule in opened.ignore_rules)
         rows = {"stores": StoresRow.of(opened.stores), "standing": opened.standing and StandingRow.of(opened.standing)}
-        return cls(**{**opened._asdict(), "ignore_rules": rules, **rows})
+        caveats = tuple(map(pack_text, opened.caveats))
+        return cls(**{**opened._asdict(), "ignore_rules": rules, **rows, "caveats": caveats})
 
     def values(self) -> tuple[Opened]:
         rules = tuple(map(unpack_text, self.ignore_rules))
         stores = self.stores.stores() if self.stores else Stores()
+        caveats = tuple(map(unpack_text, self.caveats))
         said = {"ignore_rules": rules, "stores": stores, "standing": self.standing and self.standing.standing()}
-        return (Opened(**{**msgspec.structs.asdict(self), **said}),)
+        return (Opened(**{**msgspec.structs.asdict(self), **said, "caveats": caveats}),)
 
 
 class ScanReply(ScannedForm, tag="scan"): ...
@@ -243,14 +246,16 @@ class FailedForm(Form, tag="failed"):
     kind: Annotated[str, Meta(max_length=64)]
     message: Text
     hint: Text | None
+    transient: bool = False
 
     @classmethod
-    def of(cls, *values: str | None) -> Self:
-        kind, message, hint = values
-        return cls(kind or "", pack_text(message or ""), None if hint is None else pack_text(hint))
+    def of(cls, *values: Any) -> Self:
+        kind, message, hint, transient = values
+        return cls(kind, pack_text(message), None if hint is None else pack_text(hint), transient)
 
-    def values(self) -> tuple[str, str, str | None]:
-        return self.kind, unpack_text(self.message), None if self.hint is None else unpack_text(self.hint)
+    def values(self) -> tuple[str, str, str | None, bool]:
+        hint = None if self.hint is None else unpack_text(self.hint)
+        return self.kind, unpack_text(self.message), hint, self.transient
 
 
 ReplyForm = (

@@ -149,12 +149,18 @@ class ParamikoStream:
 
 
 def connect(
-    login: Login, link: Link, command: str, heard: Callable[[str], None], *, is_subsystem: bool = False
+    login: Login,
+    link: Link,
+    command: str,
+    heard: Callable[[str], None],
+    ask: Ask | None = getpass.getpass,
+    *,
+    is_subsystem: bool = False,
 ) -> ParamikoStream:
-    """A stream that asks on the terminal, where there is one."""
+    """A stream that asks on the terminal, where there is one, and `ask` is given."""
     LOG.addHandler(logging.NullHandler())
-    ask = getpass.getpass if has_terminal() else None
-    return ParamikoStream(login, link, command, heard, ask, is_subsystem=is_subsystem)
+    asking = ask if has_terminal() else None
+    return ParamikoStream(login, link, command, heard, asking, is_subsystem=is_subsystem)
 
 
 def _read_stderr(channel: paramiko.Channel) -> bytes:

@@ -1,0 +1,123 @@
+"""Apply elsewhere: actions carried out in **waves**, all actions of a wave at the same time.
+
+An action waits only for earlier ones on the same path, above or below it: what is in a directory comes after the
+directory is made, and goes before it goes.  So a tree takes as many waves as it is deep, and each wave a few round
+trips, however many files there are.
+
+    mkdir a        1
+    create a/f     2
+    mkdir a/b      2      create b       1
+    create a/b/g   3      delete c/x     1      delete c     2
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from aefsync.core.action import Act, Action, Applied
+from aefsync.core.files import Task
+from aefsync.core.path import RelPath
+from aefsync.core.problem import Problem
+from aefsync.disk.deleting import Spared
+from aefsync.disk.far.home import FULL, READ_ONLY, why
+from aefsync.disk.far.scene import FarScene
+from aefsync.disk.far.steps import delete, make_directory, move, place_file, place_link, set_metadata
+from aefsync.disk.looking import Refused
+
+_PORTION = 256
+"""Actions that what is above them is looked at for, at once and just before."""
+_STEPS: dict[Act, Callable[[FarScene, Action], Task[None]]] = {
+    Act.CREATE: place_file,
+    Act.COPY: place_file,
+    Act.LINK: place_link,
+    Act.MKDIR: make_directory,
+    Act.METADATA: set_metadata,
+    Act.MOVE: move,
+    Act.DELETE: delete,
+}
+
+
+class FarApplier:
+    """Carries out actions on one root; `touched`, `placed` and `there` as in `disk/apply`."""
+
+    def __init__(self, scene: FarScene) -> None:
+        self._scene = scene
+        self._unmade: set[RelPath] = set()
+        self._told: set[str] = set()
+        self.touched = scene.touched
+        self.placed = scene.placed
+        self.there = scene.there
+
+    def apply(self, actions: Sequence[Action]) -> Applied:
+        """Carry out actions; one that cannot be is a problem, and the others go on."""
+        scene = self._scene
+        scene.kept.clear()
+        scene.placed.clear()
+        scene.there.clear()
+        outcomes: list[Exception | None] = [None] * len(actions)
+        portions = (
+            wave[start : start + _PORTION] for wave in waves(actions) for start in range(0, len(wave), _PORTION)
+        )
+        for portion in portions:
+            scene.home.lease.check()
+            scene.look_above(path for n in portion for path in (actions[n].path, actions[n].source) if path)
+            results = scene.home.files.carry_out(self._attempt(actions[number]) for number in portion)
+            for number, outcome in zip(portion, results, strict=True):
+                outcomes[number] = outcome
+        scene.sound.clear()
+        pairs = list(zip(actions, outcomes, strict=True))
+        problems = tuple(problem for action, outcome in pairs for problem in self._problems(action, outcome))
+        spared = tuple(action.path for action, outcome in pairs if isinstance(outcome, Spared))
+        return Applied(tuple(outcome is None for outcome in outcomes), problems, tuple(scene.kept), spared)
+
+    def _attempt(self, action: Action) -> Task[Exception | None]:
+        self._scene.touch(action.path)
+        if action.source is not None:
+            self._scene.touch(action.source)
+        try:
+            step = _STEPS.get(action.act)
+            if step is None:
+                raise Refused("cannot be done over SFTP")
+            yield from step(self._scene, action)
+        except (Spared, Refused, OSError) as error:
+            return error
+        return None
+
+    def _problems(self, action: Action, error: Exception | None) -> Iterator[Problem]:
+        """What is to be told of an action that was not carried out; nothing where it is told already (`disk/troubles`)."""
+        if error is None or isinstance(error, Spared):
+            return
+        if action.act is Act.MKDIR:
+            self._unmade.add(action.path)
+        if isinstance(error, FileNotFoundError) and any(above in self._unmade for above in action.path.ancestors):
+            return
+        reason = why(self._scene.root, error) if isinstance(error, OSError) else str(error)
+        if reason not in (READ_ONLY, FULL):
+            yield Problem(bytes(action.source or action.path), reason)
+        elif reason not in self._told:
+            self._told.add(reason)
+            yield Problem(b"", f"{reason}: nothing in it can be changed")
+
+
+def waves(actions: Sequence[Action]) -> list[list[int]]:
+    """The numbers of actions, wave by wave."""
+    found: list[list[int]] = []
+    at: dict[bytes, int] = {}
+    """the last wave of an action on a path"""
+    below: dict[bytes, int] = {}
+    """and of any action below a path"""
+    for number, action in enumerate(actions):
+        paths = (action.path,) if action.source is None else (action.path, action.source)
+        wave = max(max(at.get(path, 0), below.get(path, 0), *_last_above(path, at)) for path in paths)
+        if wave == len(found):
+            found.append([])
+        found[wave].append(number)
+        for path in paths:
+            at[path] = wave + 1
+            for above in path.ancestors:
+                below[above] = max(below.get(above, 0), wave + 1)
+    return found
+
+
+def _last_above(path: RelPath, at: dict[bytes, int]) -> list[int]:
+    return [0, *(at.get(above, 0) for above in path.ancestors)]

@@ -1,0 +1,167 @@
+"""Change one root elsewhere: stage, apply, look again at what was touched, restore from the trash and purge it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from aefsync.core.action import Action, Applied, Staged, StageFile
+from aefsync.core.change import Change
+from aefsync.core.files import Sync, ask
+from aefsync.core.metadata import Aspects
+from aefsync.core.past import TakenBack, TrashItem, Undo
+from aefsync.core.ports import Open, Piece
+from aefsync.core.problem import Problem, reason_of
+from aefsync.core.writing import Durability
+from aefsync.disk.building import directory_path
+from aefsync.disk.copying_out import copy_out
+from aefsync.disk.far.applier import FarApplier
+from aefsync.disk.far.home import FarHome
+from aefsync.disk.far.log import FarLog
+from aefsync.disk.far.root import FarRoot
+from aefsync.disk.far.scene import FarScene
+from aefsync.disk.far.sight import FarSight
+from aefsync.disk.far.staging import FarStaging
+from aefsync.disk.far.steps import put_back
+from aefsync.disk.history import as_it_is
+from aefsync.disk.journal import Journal
+from aefsync.disk.journaling import Recorder
+from aefsync.disk.recording import Placed
+from aefsync.disk.restoring import Made, Restorer, restore
+from aefsync.disk.retention import expire, forget_bytes
+from aefsync.disk.scan import Scanner
+from aefsync.disk.trash import purge_runs
+from aefsync.disk.undoing import Undoing
+
+
+class FarWriter:
+    """The writing half of a session with a root whose home is locked by it."""
+
+    def __init__(
+        self, root: FarRoot, home: FarHome, request: Open, aspects: Aspects, on_copied: Callable[[int], None]
+    ) -> None:
+        self._root = root
+        self._home = home
+        self._request = request
+        self._run = request.run
+        self._durable = request.writing.durability is not Durability.NONE and home.files.abilities.sync
+        self._aspects = aspects
+        self._on_copied = on_copied
+        self._opened_staging: FarStaging | None = None
+        self._opened_scene: FarScene | None = None
+        self._applier: FarApplier | None = None
+        self._opened_journal: Journal | None = None
+        self._undoing: Undoing | None = None
+        self._placed = Placed()
+
+    @property
+    def _journal(self) -> Journal:
+        if self._opened_journal is None:
+            log = FarLog(self._home, self._run, durable=self._durable)
+            self._opened_journal = Journal(log, self._request.title, self._aspects)
+        return self._opened_journal
+
+    @property
+    def _staging(self) -> FarStaging:
+        if self._opened_staging is None:
+            parts = (self._home, self._run, self._aspects)
+            self._opened_staging = FarStaging(*parts, durable=self._durable, on_bytes=self._on_copied)
+        return self._opened_staging
+
+    def _scene(self, is_unmanaged: Callable[[bytes], bool] = lambda path: False) -> FarScene:
+        if self._opened_scene is None:
+            parts = (self._root, self._home, self._run, self._staging, self._aspects)
+            self._opened_scene = FarScene(*parts, is_unmanaged)
+        return self._opened_scene
+
+    def _ready(self, is_unmanaged: Callable[[bytes], bool] = lambda path: False) -> FarApplier:
+        if self._applier is None:
+            self._applier = FarApplier(self._scene(is_unmanaged))
+        return self._applier
+
+    def write(self, pieces: Sequence[Piece]) -> None:
+        self._staging.write(pieces)
+
+    def stage(self, files: Sequence[StageFile]) -> Staged:
+        return self._staging.stage(files)
+
+    def apply(self, actions: Sequence[Action], scanner: Scanner) -> Applied:
+        """Carry out actions, and remember what is in place now."""
+        applier = self._ready(scanner.is_unmanaged)
+        applied = Recorder(self._journal, applier, self._staging.content, None, stable=False).apply(actions)
+        if not self._request.writing.keeps_trash:
+            self._home.remove_tree(self._scene().trash)
+        self._placed.add(applier.placed)
+        return applied
+
+    def look_again(self, scanner: Scanner | None, sight: FarSight | None) -> None:
+        """Make durable what was touched, and scan it anew where there was a scan."""
+        scene = self._opened_scene
+        if scene is None or not scene.touched:
+            return
+        failed = self._sync([directory_path(prefix) for prefix in scene.touched]) if self._durable else {}
+        if scanner is None or sight is None:
+            return
+        scanner.materialise()
+        sight.fetch(scene.touched)
+        lasting = [key for key in scanner.rescan(scene.touched) if directory_path(key) not in failed]
+        self._placed.complete(scanner, lasting)
+        for directory, reason in failed.items():
+            scanner.report(b"", Problem(directory, f"not durable: {reason}"))
+
+    def _sync(self, directories: Sequence[bytes]) -> dict[bytes, str]:
+        """Have what was done to directories last; those where that failed, though they are there, and why."""
+        places = [*map(self._root.at, directories), *map(self._home.at, sorted(self._scene().slot_directories))]
+        outcomes = ask(self._root.files, *map(Sync, places))
+        pairs = zip(directories, outcomes[: len(directories)], strict=True)
+        return {
+            directory: reason_of(outcome)
+            for directory, outcome in pairs
+            if isinstance(outcome, OSError) and not isinstance(outcome, FileNotFoundError)
+        }
+
+    def restore(self, items: Sequence[TrashItem], to: bytes) -> Applied:
+        """Put things from the trash back in place, or copy them to the directory `to` of this machine."""
+        if to:
+            return copy_out(self._home, items, to)
+        for run in {self._run, *(item.run for item in items)}:
+            forget_bytes(self._home, run)
+        return restore(self._root, self._home, self._restorer(), items)
+
+    def undo(self, request: Undo) -> TakenBack:
+        """Take a part of a run back."""
+        if self._undoing is None or self._undoing.run != request.run:
+            self._undoing = Undoing(self._root, self._home, request.run, as_it_is)
+            # What counted then counts now.
+            self._aspects = self._undoing.aspects
+            self._undoing.perform = self._restorer().perform
+        forget_bytes(self._home, request.run)
+        return self._undoing.part(request)
+
+    def _restorer(self) -> Restorer:
+        return Restorer(self._journal, self._ready(), self._put_back, stable=False)
+
+    def _put_back(self, change: Change, slot: bytes) -> Made:
+        scene = self._scene()
+        scene.home.lease.check()
+        scene.kept.clear()
+        list(self._home.files.carry_out([put_back(scene, change, slot)]))
+        return Made(kept=scene.kept[0] if scene.kept else None)
+
+    def expire(self, clock_ns: Callable[[], int]) -> None:
+        """Where this run changed the tree, delete the trash that nobody wants kept any longer."""
+        if self._opened_scene is not None and self._opened_scene.touched:
+            forget_bytes(self._home, self._run)
+            expire(self._home, self._run, self._request.writing, clock_ns)
+
+    def purge(self, runs: Sequence[str]) -> Applied:
+        return purge_runs(self._home, runs)
+
+    def clear(self) -> None:
+        """Empty the staging, also of what interrupted runs left there."""
+        self._home.clear_tmp()
+
+    def close(self) -> None:
+        if self._opened_journal is not None:
+            self._opened_journal.close()
+        if self._undoing is not None:
+            self._undoing.close()

@@ -1,0 +1,47 @@
+"""A session's half that deals with what past runs left in a root: told without writing, taken back by who writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from aefsync.core.action import Applied
+from aefsync.core.past import RunRecord, TakenBack, TrashItem, TrashQuery, Undo
+from aefsync.disk.history import History
+from aefsync.disk.surveyed import Surveyed
+
+
+class Restores(Protocol):
+    """What a writer does with the past; as the methods of `core.ports.Replica`."""
+
+    def undo(self, request: Undo) -> TakenBack: ...
+
+    def restore(self, items: Sequence[TrashItem], to: bytes) -> Applied: ...
+
+    def purge(self, runs: Sequence[str]) -> Applied: ...
+
+
+class Retelling(Surveyed):
+    """The past of a root, wherever that is."""
+
+    def _past(self) -> History:
+        raise NotImplementedError
+
+    def _writing(self) -> Restores:
+        """The writer; raises `AefsyncError` where nothing may be written."""
+        raise NotImplementedError
+
+    def trash(self, query: TrashQuery) -> Sequence[TrashItem]:
+        return self._past().trash(query)
+
+    def runs(self) -> Sequence[RunRecord]:
+        return self._past().runs()
+
+    def undo(self, request: Undo) -> TakenBack:
+        return self._past().would_undo(request) if request.dry_run else self._writing().undo(request)
+
+    def restore(self, items: Sequence[TrashItem], to: bytes = b"") -> Applied:
+        return self._writing().restore(items, to)
+
+    def purge(self, runs: Sequence[str]) -> Applied:
+        return self._writing().purge(runs)
