@@ -12,10 +12,14 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.sshd import Sshd
 
-# No deadline: times belong in the benchmark.  In CI the examples are the same each time.
+# No deadline: times belong in the benchmark.  In CI the examples are the same each time.  So few of them keep the whole
+# run short; HYPOTHESIS_PROFILE=thorough looks further.
 _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
-settings.register_profile("dev", deadline=None, suppress_health_check=_QUIET)
-settings.register_profile("ci", deadline=None, suppress_health_check=_QUIET, derandomize=True, print_blob=True)
+_FEW = 30
+settings.register_profile("dev", deadline=None, suppress_health_check=_QUIET, max_examples=_FEW)
+settings.register_profile(
+    "ci", deadline=None, suppress_health_check=_QUIET, derandomize=True, print_blob=True, max_examples=_FEW
+)
 settings.register_profile("quick", deadline=None, suppress_health_check=_QUIET, max_examples=10)
 settings.register_profile("thorough", deadline=None, suppress_health_check=_QUIET, max_examples=5000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))

@@ -115,5 +115,5 @@ class Histories(RuleBasedStateMachine):
 
 TestHistories = Histories.TestCase
 TestHistories.settings = settings(
-    max_examples=int(os.environ.get("HISTORIES", "150")), stateful_step_count=25, deadline=None
+    max_examples=int(os.environ.get("HISTORIES", "40")), stateful_step_count=25, deadline=None
 )

@@ -189,6 +189,6 @@ class ReuseOfSmallPages(Reuse):
 
 
 TestReuse = Reuse.TestCase
-TestReuse.settings = settings(max_examples=60, stateful_step_count=25)
+TestReuse.settings = settings(max_examples=20, stateful_step_count=25)
 TestReuseOfSmallPages = ReuseOfSmallPages.TestCase
-TestReuseOfSmallPages.settings = settings(max_examples=60, stateful_step_count=25)
+TestReuseOfSmallPages.settings = settings(max_examples=20, stateful_step_count=25)

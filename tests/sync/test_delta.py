@@ -150,7 +150,7 @@ def test_a_file_that_is_gone_is_a_problem_of_its_own(sites: tuple[DiskSite, Disk
 blocks = st.lists(st.integers(0, 4), max_size=40)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(blocks, st.dictionaries(st.sampled_from([b"f", b"g", b"h"]), blocks, max_size=3))
 def test_whatever_the_receiver_holds_the_file_arrives(new: list[int], old: dict[bytes, list[int]]) -> None:
     size = LEVELS[2].average

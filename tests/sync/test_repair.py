@@ -287,7 +287,7 @@ def contents(root: Path) -> set[bytes]:
     return {Path(os.fsdecode(each)).read_bytes() for each in found if not os.path.islink(each) and b"index" not in each}
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(replicas(), st.booleans(), st.sampled_from([1, 2, 4096]))
 def test_a_repair_leaves_no_difference_and_a_second_does_nothing(trees: list[Folder], mirror: bool, block: int) -> None:
     with tempfile.TemporaryDirectory() as name, threads(), pytest.MonkeyPatch.context() as patch:
