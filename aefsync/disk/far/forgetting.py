@@ -1,11 +1,10 @@
-"""What a root without an agent does not do: remember versions, and tell of changes when they happen."""
+"""What a root without an agent does not do: remember versions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from aefsync.core.compare import Span
-from aefsync.core.hint import Hints, Wait
 from aefsync.core.members import Memory
 from aefsync.core.version import Dot, Grave
 from aefsync.errors import AefsyncError
@@ -22,6 +21,3 @@ class Forgetting:
 
     def remember(self, memory: Memory) -> None:
         raise AefsyncError("an agentless replica remembers no versions")
-
-    def wait(self, request: Wait) -> Hints:
-        raise AefsyncError("an agentless replica cannot be watched")

@@ -13,6 +13,7 @@ from aefsync.core.digest import content_digest
 from aefsync.core.entry import Entry, Kind, kind_of
 from aefsync.core.files import Files, Readlink, Statfs, Task, Volume, ask
 from aefsync.core.finding import Finding
+from aefsync.core.hint import ROOT, Hints, Wait
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Open, Opened, Phase, Piece, Scan, Scanned
 from aefsync.core.recipe import Recipe, Run
@@ -52,14 +53,17 @@ class FarReplica(Forgetting, Retelling):
         self._name = name
         self._clock_ns = clock_ns
         self._files: Files | None = None
+        self.stirred = threading.Event()
+        """never set: nobody tells of changes there"""
+
+    def _begin(self) -> None:
+        super()._begin()
         self._opened: FarOpened | None = None
         self._home: FarHome | None = None
         self._history: History | None = None
         self._index: Index | None = None
         self._sight: FarSight | None = None
         self._writer: FarWriter | None = None
-        self.stirred = threading.Event()
-        """never set: nobody tells of changes here"""
 
     def hello(self, request: Open) -> Opened:
         """Open the root.  A second hello may ask for more: to create the root, to write, to take another identity."""
@@ -220,10 +224,24 @@ class FarReplica(Forgetting, Retelling):
             self._writer = FarWriter(*parts, lambda done: self.on_progress(Phase.COPY, done, 0))
         return self._writer
 
+    def wait(self, request: Wait) -> Hints:
+        """Everything there has to be polled."""
+        if self._closed:
+            raise AefsyncError("the session is closed")
+        if self._has_begun:
+            self._let_go()
+        return Hints(deaf=(ROOT,))
+
     def close(self) -> None:
         if self._closed:
             return
         self._closed = True
+        self._let_go()
+        if self._files is not None:
+            self._files.close()
+
+    def _let_go(self) -> None:
+        """Close everything but the way there, and be as before the first hello."""
         # Where the connection is lost, what is over there stays as it is; the lease runs out.
         with contextlib.suppress(AefsyncError, OSError):
             if self._writer is not None:
@@ -234,8 +252,7 @@ class FarReplica(Forgetting, Retelling):
                 self._home.lease.release()
         if self._index is not None:
             self._index.close()
-        if self._files is not None:
-            self._files.close()
+        self._begin()
 
 
 def _size(root: FarRoot, path: RelPath) -> Task[int | None]:
