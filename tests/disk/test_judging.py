@@ -234,12 +234,12 @@ def test_rot_keeps_its_version_and_is_reported(root: Rememberer, monkeypatch: py
     seen = os.stat(root.place(b"a"))
     damage(root, b"a", b"123x5")
     now = os.stat(root.place(b"a")).st_ctime_ns
-    pack = listing._pack
+    pack = listing.pack
 
     def as_before(stats: list[os.stat_result], *, stable: bool) -> bytes:
         return pack(stats, stable=stable).replace(now.to_bytes(8, "little"), seen.st_ctime_ns.to_bytes(8, "little"))
 
-    monkeypatch.setattr(listing, "_pack", as_before)
+    monkeypatch.setattr(listing, "pack", as_before)
     monkeypatch.setattr("aefsync.disk.hashing.unchanged", lambda fd, seen: True)
     scanned = root.see(VERSIONS._replace(ignore_index=True))
     assert scanned.problems == (Problem(b"a", ROT, subtree=True),)
