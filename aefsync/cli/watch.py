@@ -66,7 +66,6 @@ def watch(
     """
     wanted, notices = asked(ctx, locations, repairing, resolving, safety, allowing, counting, comparing, reaching)
     wanted, log = reporting_on(wanted, reporting), open_log(reporting.log_file)
-    job = " ".join(wanted.common.locations)
     hooks = hooks_of(hooking)
     supervisor = Supervisor(os.environ)
     request = _request(watching, wanted, supervisor.tick_s)
@@ -86,7 +85,9 @@ def watch(
     def begin(monitor: Monitor) -> Iterator[Event]:
         alive = _Alive(monitor, supervisor)
         events = engine(request, alive, inbox, hooks, ctx.obj, Surroundings(on_rest))
-        news = Unrepeated(request.rescan_s).of(_seen(metered(events, reporting.metrics_file, job), supervisor, status))
+        news = Unrepeated(request.rescan_s).of(
+            _seen(metered(events, reporting.metrics_file, wanted.common.locations), supervisor, status)
+        )
         return announced(news, *notices)
 
     itemize = repairing.itemize or repairing.dry_run or output.verbose > 0
