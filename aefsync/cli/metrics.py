@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from typing import Protocol, cast
 
@@ -87,6 +87,6 @@ class Metrics:
             return 0.0
 
 
-def metered(events: Iterator[Event], path: str, job: str) -> Iterator[Event]:
-    """The events of a run; with a path, what they come to is written there."""
-    return Metrics(os.path.abspath(path), job).of(events) if path else events
+def metered(events: Iterator[Event], path: str, locations: Sequence[str]) -> Iterator[Event]:
+    """The events of a run over these replicas; with a path, what they come to is written there."""
+    return Metrics(os.path.abspath(path), " ".join(locations)).of(events) if path else events

@@ -43,14 +43,15 @@ def repair(
     """
     wanted, notices = asked(ctx, locations, repairing, resolving, safety, allowing, counting, comparing, reaching)
     wanted, log = reporting_on(wanted, reporting), open_log(reporting.log_file)
-    job = " ".join(wanted.common.locations)
     hooks = hooks_of(hooking)
     from aefsync.sync.repair import repair as engine
 
     itemize = repairing.itemize or repairing.dry_run or output.verbose > 0
 
     def begin(monitor: Monitor) -> Iterator[Event]:
-        events = metered(hooked(engine(wanted, monitor, ctx.obj), hooks), reporting.metrics_file, job)
+        events = metered(
+            hooked(engine(wanted, monitor, ctx.obj), hooks), reporting.metrics_file, wanted.common.locations
+        )
         return announced(events, *notices)
 
     return play(output, begin, itemize=itemize, log=log)

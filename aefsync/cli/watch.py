@@ -7,6 +7,7 @@ import queue
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from typing import Annotated, NamedTuple, Protocol, cast
 
 import typer
@@ -66,7 +67,6 @@ def watch(
     """
     wanted, notices = asked(ctx, locations, repairing, resolving, safety, allowing, counting, comparing, reaching)
     wanted, log = reporting_on(wanted, reporting), open_log(reporting.log_file)
-    job = " ".join(wanted.common.locations)
     hooks = hooks_of(hooking)
     supervisor = Supervisor(os.environ)
     request = _request(watching, wanted, supervisor.tick_s)
@@ -77,16 +77,14 @@ def watch(
     from aefsync.sync.watch import watch as engine
 
     inbox: Inbox = queue.SimpleQueue()
-
-    def on_rest(due_s: float) -> None:
-        supervisor.alive()
-        if status is not None:
-            status.rest(due_s)
+    around = Surroundings(partial(_rested, supervisor, status))
 
     def begin(monitor: Monitor) -> Iterator[Event]:
         alive = _Alive(monitor, supervisor)
-        events = engine(request, alive, inbox, hooks, ctx.obj, Surroundings(on_rest))
-        news = Unrepeated(request.rescan_s).of(_seen(metered(events, reporting.metrics_file, job), supervisor, status))
+        events = engine(request, alive, inbox, hooks, ctx.obj, around)
+        news = Unrepeated(request.rescan_s).of(
+            _seen(metered(events, reporting.metrics_file, wanted.common.locations), supervisor, status)
+        )
         return announced(news, *notices)
 
     itemize = repairing.itemize or repairing.dry_run or output.verbose > 0
@@ -116,6 +114,13 @@ class _Alive:
     def progress(self, replica: int, phase: Phase, done: int, total: int) -> None:
         self._supervisor.alive()
         self._shown.progress(replica, phase, done, total)
+
+
+def _rested(supervisor: Supervisor, status: StatusLine | None, due_s: float) -> None:
+    """Tell those that have to know that nothing is going on, and for how long."""
+    supervisor.alive()
+    if status is not None:
+        status.rest(due_s)
 
 
 class _Closable(Protocol):

@@ -38,7 +38,7 @@ class Resting:
         """Have all replicas rest, if they do not yet; what was said so far."""
         said = together([partial(self._wait, number, 0) for number in range(len(self._replicas))])
         # A replica that is asked anything ends the wait that is under way there.
-        for thread in self._waiting.values():
+        for thread in list(self._waiting.values()):
             thread.join()
         self._waiting.clear()
         return [*self._heard(), *enumerate(said)]
@@ -58,7 +58,7 @@ class Resting:
 
     def _tell(self, number: int, limit_s: float) -> None:
         hints = self._wait(number, int(limit_s * 1000))
-        del self._waiting[number]
+        self._waiting.pop(number, None)
         self._inbox.put((number, hints))
 
     def _wait(self, number: int, limit_ms: int) -> Hints:
