@@ -122,6 +122,7 @@ def test_the_odd_tree(aefsync: Program, pair: Pair, swap: bool) -> None:
     aefsync("diff", *pair).expect(0)
 
 
+@pytest.mark.usefixtures("last_write_wins")
 def test_the_odd_tree_met_halfway(aefsync: Program, pair: Pair) -> None:
     """Both sides hold a part; every file that is there twice is newer on one side."""
     for root in pair:
