@@ -15,6 +15,8 @@ from tests.e2e.freeze import frozen, strace
 from tests.e2e.program import Program, finish, wait_until
 from tests.support.trees import BASE_NS, SECOND, judge, survey, tree, write
 
+pytestmark = pytest.mark.usefixtures("last_write_wins")
+
 LATER = BASE_NS + 60 * SECOND
 COUNT = 300
 

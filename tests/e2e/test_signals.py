@@ -16,6 +16,8 @@ from tests.e2e.program import Program, wait_until
 from tests.e2e.test_interrupted import command_line, converge, diverged, is_strace
 from tests.support.trees import survey
 
+pytestmark = pytest.mark.usefixtures("last_write_wins")
+
 PHASES = {
     "scan": ("getdents64:when=1", signal.SIGHUP, 129),
     "copy": ("copy_file_range,sendfile,write,pwrite64:when=60", signal.SIGTERM, 143),

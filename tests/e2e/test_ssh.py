@@ -12,6 +12,8 @@ from tests.e2e.program import Arg, Outcome, Program
 from tests.support.sshd import Sshd
 from tests.support.trees import judge, odd_tree, tree
 
+pytestmark = pytest.mark.usefixtures("last_write_wins")
+
 
 class Far(NamedTuple):
     """A program that knows how to get there, and the home on the far side."""

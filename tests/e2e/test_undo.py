@@ -15,6 +15,8 @@ from tests.e2e.conftest import Pair
 from tests.e2e.program import Program, finish, wait_until
 from tests.support.trees import BASE_NS, SECOND, judge, link, odd_tree, survey, tree, write
 
+pytestmark = pytest.mark.usefixtures("last_write_wins")
+
 LATER = BASE_NS + SECOND
 
 
