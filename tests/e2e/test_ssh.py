@@ -111,7 +111,7 @@ def test_no_agent_there(far: Far, tmp_path: Path) -> None:
     outcome = far("repair", tmp_path / "A", "box:B").expect(8)
     first, *hints = outcome.err.decode().splitlines()
     assert first == "aefsync: box:B: there is no aefsync on the far side"
-    assert [hint.split()[0] for hint in hints] == ["aefsync", "--deploy"]
+    assert [hint.split()[0] for hint in hints] == ["aefsync", "--deploy", "sftp://box/~/B"]
     assert not (tmp_path / "A" / ".aefsync").exists()
     far("diff", tmp_path / "A", "box:B").expect(2)
 

@@ -101,6 +101,7 @@ def test_selection_by_run_and_age(aefsync: Program, used: Pair) -> None:
     assert lines_for(aefsync, used.b, "list", "--run", "20000101T000000Z-0000") == []
 
 
+@pytest.mark.usefixtures("last_write_wins")
 def test_every_version_is_kept(aefsync: Program, pair: Pair) -> None:
     for root in pair:
         tree(root, {"x": "v0"})
