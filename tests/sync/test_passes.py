@@ -19,9 +19,9 @@ from aefsync.sync.attending import Attending
 from aefsync.sync.deadline import Deadline
 from aefsync.sync.decide import decide
 from aefsync.sync.passes import BATCH, Outcome, batches, carry_out, rehearse
-from aefsync.sync.repair import _told
 from aefsync.sync.request import RepairRequest, Request
 from aefsync.sync.survey import survey
+from aefsync.sync.telling import told as told_of
 from tests.support.memory import MemoryTree
 from tests.sync.joined import Watched, in_memory, joined
 
@@ -108,10 +108,10 @@ def test_a_rehearsal_tells_the_same(request_: RepairRequest) -> None:
     replicas = in_memory(*mixed())
     with joined(*replicas) as session:
         decided = decide(session, survey(session, request_.common, View.FULL), request_)
-        rehearsed = [event for outcome in rehearse(decided, frozenset()) for event in _told(outcome, frozenset())]
+        rehearsed = [event for outcome in rehearse(decided, frozenset()) for event in told_of(outcome, frozenset())]
         assert not applied(replicas[0]) + applied(replicas[1])
         passes = carry_out(Attending(session), decided, Silent(), Deadline())
-        told = [event for outcome in passes for event in _told(outcome, frozenset())]
+        told = [event for outcome in passes for event in told_of(outcome, frozenset())]
     assert told == rehearsed
     paths = [event.path.key for event in told if hasattr(event, "action")]
     assert len(paths) > 9
@@ -137,7 +137,10 @@ def test_a_conflict_copy_that_did_not_arrive_is_left_out() -> None:
     lacking = trees[0].nodes.keys() - trees[1].nodes.keys()
     assert [path[:10] for path in lacking] == [b"m.conflict"]
     told = [
-        event for outcome in outcomes for event in _told(outcome, frozenset()) if getattr(event, "path", b"") in lacking
+        event
+        for outcome in outcomes
+        for event in told_of(outcome, frozenset())
+        if getattr(event, "path", b"") in lacking
     ]
     # It was renamed where it was, and that is what is said.
     assert [event.to for event in told if hasattr(event, "to")] == [(0,)]
@@ -152,7 +155,7 @@ def test_what_was_refused_is_not_claimed() -> None:
     replicas = in_memory(a, b)
     replicas[1].hooks["apply"] = lambda _: b.nodes.pop(RelPath(b"x"), None)
     outcomes = run(replicas, MIRROR)
-    told = [event.path for outcome in outcomes for event in _told(outcome, frozenset()) if hasattr(event, "action")]
+    told = [event.path for outcome in outcomes for event in told_of(outcome, frozenset()) if hasattr(event, "action")]
     assert told == [b"y"]
     assert {step: sum(o.skipped for o in outcomes if o.step is step) for step in Pass} == {
         Pass.MOVE: 0,
