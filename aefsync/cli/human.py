@@ -23,6 +23,7 @@ from aefsync.sync.events import (
     Event,
     Examined,
     Filtered,
+    Grew,
     LeftUndone,
     Notice,
     Ran,
@@ -62,7 +63,7 @@ class Human:
             case Differs():
                 if self._compares and not self._style.quiet:
                     self._differences.differs(event)
-            case Acted():
+            case Acted() | Grew():
                 self._acted(event)
             case Troubled():
                 self._troubled(event)
@@ -96,8 +97,16 @@ class Human:
     def _say(self, text: str) -> None:
         self._err.line(f" {text}", marked="aefsync:", style="1")
 
-    def _acted(self, event: Acted) -> None:
-        self._tally = self._tally.add(event)
+    def _acted(self, event: Acted | Grew) -> None:
+        if isinstance(event, Acted):
+            self._tally = self._tally.add(event)
+            self._itemize(event)
+            return
+        self._tally = self._tally.grow(event)
+        for each in event.acted() if self._style.itemize else ():
+            self._itemize(each)
+
+    def _itemize(self, event: Acted) -> None:
         if self._style.itemize:
             source = "" if event.source is None else label(event.source)
             slash = "/" if event.is_directory else ""

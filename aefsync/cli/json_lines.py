@@ -30,9 +30,11 @@ from aefsync.sync.events import (
     Event,
     Examined,
     Filtered,
+    Grew,
     LeftUndone,
     Notice,
     Ran,
+    Single,
     Started,
     State,
     Stood,
@@ -54,7 +56,8 @@ class JsonLines:
         self._out = out
 
     def show(self, event: Event) -> None:
-        self._out.raw(encoded(record(event)))
+        for each in event.acted() if isinstance(event, Grew) else (event,):
+            self._out.raw(encoded(record(each)))
 
     def finish(self) -> None:
         self._out.flush()
@@ -65,7 +68,7 @@ def encoded(line: Mapping[str, Any]) -> bytes:
     return escape_json(_encode(line)).encode() + b"\n"
 
 
-def record(event: Event) -> Record:
+def record(event: Single) -> Record:
     """An event as a record."""
     match event:
         case Differs():

@@ -9,7 +9,7 @@ from aefsync.cli.escape import escape_text
 from aefsync.cli.replica_names import label, spoken
 from aefsync.cli.units import count_text
 from aefsync.core.space import size_text
-from aefsync.sync.events import Acted, Started, Summary
+from aefsync.sync.events import Acted, Grew, Started, Summary
 
 _PLACES_CONTENT = {"create", "copy", "conflict_copy", "merge", "repair_rot"}
 
@@ -36,6 +36,16 @@ class Tally(NamedTuple):
             self.moves + (times if word == "move" else 0),
             self.conflict_copies + is_copy,
             self.changed | frozenset(event.to),
+        )
+
+    def grow(self, event: Grew) -> Tally:
+        """The tally with many more actions."""
+        weight, times = event.growth.weigh(), len(event.to)
+        return self._replace(
+            size=self.size + weight.size * times,
+            directories=self.directories + weight.directories * times,
+            links=self.links + weight.links * times,
+            changed=self.changed | frozenset(event.to),
         )
 
 

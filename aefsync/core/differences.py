@@ -11,7 +11,7 @@ columns by number.
     replica 1        0 1 1    kind 1 1  ...
 
 A file that one replica has and nobody has read takes about 30 bytes; a content digest adds 32, and each further
-replica as much again.
+replica as much again.  A growth, which comes packed by columns already, is a block of its own.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from typing import Any
 
 from aefsync.core.compare import Difference, Graves
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.growth_bytes import pack, unpack
+from aefsync.core.one_sided import OneSided
 from aefsync.core.path import RelPath
 from aefsync.core.verdict import is_clash
 
@@ -48,6 +50,8 @@ class Differences:
         self._size = block
         self._firsts: list[bytes] = []
         self._packed: list[bytes] = []
+        self._one_sided: dict[int, tuple[int, int]] = {}
+        """for each block that is a growth, its holder and how many replicas there are"""
         self._open: list[Difference] = []
         self._notes = _Notes()
         self._count = 0
@@ -57,14 +61,32 @@ class Differences:
     def append(self, difference: Difference) -> None:
         """Add the next one."""
         if len(self._open) == self._size:
-            self._packed.append(_pack(self._open, self._notes))
-            self._open = []
+            self._close()
         if not self._open:
             self._firsts.append(difference.path.key)
         self._open.append(difference)
         self._count += 1
         if is_clash(difference.entries):
             self.clashes.append(difference)
+
+    def grow(self, found: OneSided, replicas: int) -> None:
+        """Add what comes next, and only one of so many replicas has."""
+        self._close()
+        self._one_sided[len(self._packed)] = found.holder, replicas
+        self._firsts.append(found.growth.first)
+        self._packed.append(pack(found.growth))
+        self._count += found.growth.length
+
+    def _close(self) -> None:
+        if self._open:
+            self._packed.append(_pack(self._open, self._notes))
+            self._open = []
+
+    def one_sided(self, number: int) -> OneSided | None:
+        """The growth that a block is, if it is one."""
+        if number not in self._one_sided:
+            return None
+        return OneSided(self._one_sided[number][0], unpack(self._packed[number]))
 
     def __len__(self) -> int:
         return self._count
@@ -76,6 +98,9 @@ class Differences:
 
     def block(self, number: int) -> list[Difference]:
         """The differences of one block."""
+        found = self.one_sided(number)
+        if found is not None:
+            return list(found.differences(self._one_sided[number][1]))
         return _unpack(self._packed[number], self._notes) if number < len(self._packed) else list(self._open)
 
     def __iter__(self) -> Iterator[Difference]:

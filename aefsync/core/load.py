@@ -6,6 +6,7 @@ import operator
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from aefsync.core.one_sided import OneSided
 from aefsync.core.plan import Plan
 from aefsync.core.step import Pass
 
@@ -33,6 +34,16 @@ def load_of(plan: Plan) -> Load:
     for transfer in (*plan.early, *plan.transfers):
         sizes[transfer.receiver] += transfer.file.source.size
     return Load(tuple(tuple(map(len, own)) for own in plan.actions), tuple(sizes))
+
+
+def load_of_growth(found: OneSided, plan: Plan) -> Load:
+    """What it comes to that all others get what one replica has; `plan` is what must follow."""
+    weight = found.growth.weigh()
+    receivers = [number != found.holder for number in range(len(plan.actions))]
+    actions = [list(map(len, own)) for own in plan.actions]
+    for own, receives in zip(actions, receivers, strict=True):
+        own[Pass.PUT] += weight.entries * receives
+    return Load(tuple(map(tuple, actions)), tuple(weight.size * receives for receives in receivers))
 
 
 def total(loads: Iterable[Load], replicas: int) -> Load:

@@ -29,6 +29,8 @@ from typing import NamedTuple
 PERMISSIONS = 0o777
 SPECIAL = 0o7000
 """set-user-id, set-group-id, sticky"""
+USABLE = 0o300
+"""What a directory must have for its owner to put things into it."""
 OLDEST_NS, NEWEST_NS = -(1 << 63), (1 << 63) - 1
 """What fits a packed stat: the years 1678 to 2262."""
 

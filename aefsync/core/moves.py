@@ -28,8 +28,8 @@ from aefsync.core.action import Act, Action
 from aefsync.core.candidates import Candidates
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.fate import Fate, Fates
+from aefsync.core.metadata import USABLE
 from aefsync.core.path import END, RelPath, subtree_range
-from aefsync.core.plan import USABLE
 from aefsync.core.renamed import Movable, Rename, comes_along, passed, renamed_directories
 from aefsync.core.untangle import NOTHING, Told, Untangled, pair_up, untangle
 

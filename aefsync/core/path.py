@@ -22,6 +22,7 @@ _IGNORED = dict.fromkeys([*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range
 
 _PLAIN = re.compile(rb"[^./\0\x80-\xff][^/\0\x80-\xff]{0,%d}" % (MAX_NAME - 1))
 """What most names look like, about which there is nothing more to be asked than whether they may be ours."""
+_ALL_PLAIN = re.compile(rb"%b(?:\0%b)*" % (_PLAIN.pattern, _PLAIN.pattern))
 
 
 class PathError(ValueError):
@@ -52,6 +53,15 @@ def check_name(name: bytes) -> None:
     if b"aef" in name.lower() or not name.isascii():
         if is_reserved(name):
             raise PathError("name is reserved for aefsync")
+
+
+def check_names(joined: bytes) -> list[bytes]:
+    """Names joined by NUL, one by one; raises `PathError` unless each may be one component of a path."""
+    names = joined.split(b"\0")
+    if not _ALL_PLAIN.fullmatch(joined) or b"aef" in joined.lower():
+        for name in names:
+            check_name(name)
+    return names
 
 
 @lru_cache(maxsize=64)

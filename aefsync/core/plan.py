@@ -43,16 +43,15 @@ from typing import NamedTuple
 from aefsync.core.action import Act, Action, StageFile
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.linked import NO_LINKS, Linked, Links
-from aefsync.core.metadata import PLAIN, Aspects, Extra
+from aefsync.core.metadata import PLAIN, USABLE, Aspects, Extra
+from aefsync.core.one_sided import OneSided
 from aefsync.core.path import RelPath
 from aefsync.core.step import Pass, Place, Step, Transfer
 from aefsync.core.verdict import Decision, KeepBoth, Remove, Stand, Take, at
 from aefsync.core.version import Version
 
-USABLE = 0o300
-"""Owner's bits without which nothing can be put into a directory."""
-
-_NEW = {Kind.FILE: Act.CREATE, Kind.DIRECTORY: Act.MKDIR, Kind.SYMLINK: Act.LINK}
+NEW = {Kind.FILE: Act.CREATE, Kind.DIRECTORY: Act.MKDIR, Kind.SYMLINK: Act.LINK}
+"""What puts something where nothing is."""
 _REPLACE = {Kind.FILE: Act.COPY, Kind.SYMLINK: Act.LINK}
 
 
@@ -83,6 +82,16 @@ def plan(decisions: Iterable[Decision], replicas: int, aspects: Aspects = PLAIN,
                 _plan_removal(draft, decision, decision.verdict)
             case Stand():
                 pass
+    return draft.finish()
+
+
+def plan_after(found: OneSided, replicas: int) -> Plan:
+    """What is left to do where all others have got what one replica has: to close directories."""
+    draft = _Draft(replicas, PLAIN, NO_LINKS)
+    for entry in found.read_only_directories:
+        for replica in range(replicas):
+            if replica != found.holder:
+                draft.close(_Spot(replica, found.holder, entry, entry, "missing"))
     return draft.finish()
 
 
@@ -191,7 +200,7 @@ class _Draft:
     def put(self, spot: _Spot, found: Entry | None = None) -> None:
         """Something new at the path, or in the place of a file or link."""
         kind = spot.wanted.kind
-        act = _NEW[kind] if found is None else _REPLACE[kind]
+        act = NEW[kind] if found is None else _REPLACE[kind]
         place = self._add(spot.replica, Pass.PUT, Action(act, spot.wanted.path, spot.wanted, found))
         if kind is Kind.FILE:
             transfers = self._transfers if spot.source.path == spot.wanted.path else self._early
@@ -199,7 +208,7 @@ class _Draft:
             replaces = found is not None and found.kind is Kind.FILE
             transfers.append(Transfer(spot.winner, spot.replica, file, replaces))
         elif kind is Kind.DIRECTORY:
-            self._close(spot)
+            self.close(spot)
         self._show("conflict_copy" if spot.old else act.value, spot, place)
 
     def keep(self, spot: _Spot, entry: Entry) -> None:
@@ -221,7 +230,7 @@ class _Draft:
         wanted = spot.wanted
         if wanted.kind is Kind.DIRECTORY:
             wanted = wanted._replace(mode=wanted.mode | USABLE)
-            self._close(spot)
+            self.close(spot)
         action = Action(Act.METADATA, wanted.path, wanted, found)
         self._show(Act.METADATA.value, spot, self._add(spot.replica, Pass.PUT, action))
 
@@ -233,7 +242,7 @@ class _Draft:
         place = self._add(replica, Pass.DELETE, Action(Act.DELETE, found.path, None, found, tombstone=version))
         self._show(Act.DELETE.value, _Spot(replica, replica, found, found, reason), place)
 
-    def _close(self, spot: _Spot) -> None:
+    def close(self, spot: _Spot) -> None:
         if spot.wanted.mode & USABLE != USABLE:
             self._add(spot.replica, Pass.CLOSE, Action(Act.METADATA, spot.wanted.path, spot.wanted, None))
 

@@ -15,13 +15,14 @@ from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span
 from aefsync.core.entry import Entry
 from aefsync.core.finding import Finding
+from aefsync.core.growth import Grows, Learned
 from aefsync.core.hint import Hints, Wait
 from aefsync.core.members import Encounter, Memory, Standing
 from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.past import RunRecord, TakenBack, Title, TrashItem, TrashQuery, Undo
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem
-from aefsync.core.recipe import Learned, Recipe, Run
+from aefsync.core.recipe import Recipe, Run
 from aefsync.core.renamed import Rename
 from aefsync.core.space import Space
 from aefsync.core.stores import Stores
@@ -164,7 +165,7 @@ class Piece(NamedTuple):
     data: bytes = b""
 
 
-class Replica(Protocol):
+class Replica(Grows, Protocol):
     """One copy of the tree, wherever it is."""
 
     def hello(self, request: Open) -> Opened:

@@ -110,10 +110,3 @@ def runs_of(recipe: Recipe, chunks: Sequence[Span]) -> Iterator[Run]:
     ends = list(itertools.accumulate(recipe.lengths, initial=recipe.offset))
     for first, last in chunks:
         yield Run(recipe.path, ends[first], ends[last] - ends[first])
-
-
-class Learned(NamedTuple):
-    """The content digest that another replica found while it copied this file."""
-
-    path: RelPath
-    content: bytes

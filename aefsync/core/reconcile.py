@@ -48,6 +48,7 @@ from aefsync.core.differences import Differences
 from aefsync.core.entry import Kind
 from aefsync.core.lookalikes import maybe_moved, sizes_of
 from aefsync.core.metadata import Aspects
+from aefsync.core.one_sided import OneSided
 from aefsync.core.path import RelPath
 from aefsync.core.settling import Conflict, hinging, settle
 from aefsync.core.verdict import (
@@ -116,6 +117,15 @@ class Decisions:
         if begins_settled:
             decisions.sort(key=_key)
         return decisions
+
+    def one_sided(self, number: int) -> OneSided | None:
+        """The growth that a window is about, where all of it is to be taken whatever else there is."""
+        if self._hidden or self._standing or self._settled_in(number):
+            return None
+        found = self._differences.one_sided(number)
+        if found is None or not self._rules.mirror:
+            return found
+        return None if found.holder else found._replace(reason="mirror")
 
     def __iter__(self) -> Iterator[Decision]:
         for number in range(self.windows):

@@ -20,6 +20,7 @@ from aefsync.core.entry import Entry, Kind
 from aefsync.core.fate import Fate
 from aefsync.core.metadata import Aspects
 from aefsync.core.moves import Moves
+from aefsync.core.one_sided import OneSided
 from aefsync.core.path import END, RelPath
 from aefsync.core.plan import Plan
 from aefsync.core.reconcile import Decisions
@@ -146,6 +147,10 @@ class AfterMoves:
     def windows(self) -> int:
         """How many there are: those of the decisions."""
         return self._decisions.windows
+
+    def one_sided(self, number: int) -> OneSided | None:
+        """None: what one replica has alone, and another had under another name, was moved there."""
+        return None
 
     def __iter__(self) -> Iterator[Decision]:
         for number in range(self.windows):

@@ -77,7 +77,6 @@ class Applier:
         self._scene.kept.clear()
         self._scene.placed.clear()
         self._scene.there.clear()
-        self._scene.coming = frozenset(action.path for action in actions if action.act is Act.CREATE)
         self._announce(actions)
         with self._scene.parents:
             for action in actions:
@@ -106,10 +105,6 @@ class Applier:
         scene.touch(action.path)
         if action.source is not None:
             scene.touch(action.source)
-        planted = scene.staging.beds.planted(action.path) if action.act is Act.CREATE else None
-        if planted is not None and action.wanted is not None:
-            scene.stamp(action.wanted, planted, scene.staging.take(action.path))
-            return
         content = scene.staging.content(action.path) if action.act in (Act.CREATE, Act.COPY) else b""
         displaced = scene.as_left(action.displaced)
         if scene.moved or scene.renewed:

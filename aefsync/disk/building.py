@@ -19,7 +19,7 @@ from aefsync.disk.filesystem import FileSystem
 from aefsync.disk.filter import Filter
 from aefsync.disk.listing import Listing, without_sizes
 from aefsync.disk.narrowing import EVERYTHING, Narrowing
-from aefsync.disk.page import NOT_TAKEN, RACY, UNREAD, Page
+from aefsync.disk.page import RACY, UNREAD, Page, nothing
 
 KINDS = frozenset({stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK})
 """The kinds that are replicated; others are left out with a notice."""
@@ -93,9 +93,9 @@ class PageBuilder:
         page = Page(
             names=names,
             stats=stats,
-            contents=UNKNOWN * len(kinds),
+            contents=nothing(CONTENT, len(kinds)),
             flags=self._fresh_flags(stats, kinds),
-            digests=NOT_TAKEN * len(kinds),
+            digests=nothing(ENTRY_DIGEST, len(kinds)),
             directories=tuple(_where(kinds, stat.S_IFDIR)),
             listed=listing.names if kept is not None else names,
             listed_stats=listed_stats if kept is not None else stats,

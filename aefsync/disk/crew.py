@@ -15,7 +15,7 @@ import select
 import socket
 import subprocess
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from aefsync.disk.columns import receive_columns, send_columns
@@ -49,10 +49,13 @@ class _Worker(NamedTuple):
 
 
 class Crew:
-    """Up to `size` workers for the root open at `root_fd`, started when there is work; `size` 1: none."""
+    """Up to `size` workers for the root open at `root_fd`, started when there is work; `size` 1: none.
 
-    def __init__(self, root_fd: int, size: int) -> None:
-        self._root_fd = root_fd
+    With a `staging_fd` they may write below that.
+    """
+
+    def __init__(self, root_fd: int, size: int, staging_fd: int = -1) -> None:
+        self._roots = [root_fd] if staging_fd < 0 else [root_fd, staging_fd]
         self._size = size if size > 1 else 0
         self._workers: list[_Worker] | None = None
 
@@ -66,7 +69,7 @@ class Crew:
         Yields each task with the columns of its result, or with `None` where it is left to the caller.
         """
         if self._workers is None:
-            self._workers = _start(self._root_fd, self._size)
+            self._workers = _start(self._roots, self._size)
         workers = self._workers
         try:
             while True:
@@ -123,22 +126,22 @@ NOBODY = Crew(-1, 1)
 """The crew of a replica that does everything itself."""
 
 
-def _start(root_fd: int, number: int) -> list[_Worker]:
+def _start(roots: Sequence[int], number: int) -> list[_Worker]:
     """So many workers, or as many as the machine lets us have."""
     workers: list[_Worker] = []
     with contextlib.suppress(OSError):
         while len(workers) < number:
-            workers.append(_start_one(root_fd))
+            workers.append(_start_one(roots))
     return workers
 
 
-def _start_one(root_fd: int) -> _Worker:
+def _start_one(roots: Sequence[int]) -> _Worker:
     ours, theirs = socket.socketpair()
     for end in (ours, theirs):
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * TASK_BYTES)
-    words = [str(theirs.fileno()), str(root_fd)]
+    passed = [theirs.fileno(), *roots]
     try:
-        return _Worker(spawn_entry("aefsync.disk.worker", words, [theirs.fileno(), root_fd]), ours, deque())
+        return _Worker(spawn_entry("aefsync.disk.worker", list(map(str, passed)), passed), ours, deque())
     except BaseException:
         ours.close()
         raise

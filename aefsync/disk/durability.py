@@ -59,6 +59,11 @@ class Durable:
             for fd in dict.fromkeys(directories):
                 _sync_directory(fd)
 
+    def everything(self, mount: int) -> None:
+        """Make durable all that was written since `mount` was opened; raises `OSError`."""
+        if self._level is not Durability.NONE:
+            syscalls.syncfs(mount)
+
     def step(self, *directories: int) -> None:
         """Make a rename between these directories durable as it goes, at the level that asks for it."""
         if self._level is Durability.FULL:

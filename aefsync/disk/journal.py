@@ -5,6 +5,7 @@ A file is a row of **frames**, each complete or not there:
     length of the body (4 bytes)  CRC-32 of the body (4)  body: a letter, then what it stands for
     H  JSON: format, command, replicas, and the metadata that counted        once, first
     I  the intent of a batch                  before anything of it is done
+    G  the same, of entries that came by columns (`core.growth`)
     O  the outcome of the batch before it     afterwards
     E  JSON: counts                           at the end, so that a listing need not read the rest
 
@@ -26,15 +27,20 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from aefsync.core.change import Change, Did
+from aefsync.core.growth import Growth
+from aefsync.core.growth_bytes import pack, unpack
 from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.past import ChangeCounts, Title
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.durability import Durable
 from aefsync.disk.journal_batch import (
+    Fate,
     Outcome,
+    changes_of,
     counted,
     doubtful,
     made,
+    pack_columns,
     pack_intent,
     pack_outcome,
     unpack_intent,
@@ -46,7 +52,7 @@ RUNS = b"runs"
 FORMAT = 1
 MAX_FRAME = 64 << 20
 _FRAME = struct.Struct("<II")
-_HEADER, _INTENT, _OUTCOME, _END = b"HIOE"
+_HEADER, _INTENT, _GROWTH, _OUTCOME, _END = b"HIGOE"
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
 
 
@@ -114,6 +120,7 @@ class Journal:
         self._aspects = aspects
         self._has_begun = False
         self._intended: Sequence[Change] = ()
+        self._is_growing = False
         self._counts = dict.fromkeys(Did, 0)
 
     def intend(self, changes: Sequence[Change], *, lasting: bool = True) -> None:
@@ -137,10 +144,24 @@ class Journal:
         with contextlib.suppress(OSError):
             self._append(_OUTCOME, pack_outcome(outcome))
 
+    def intend_growth(self, growth: Growth) -> None:
+        """Write down durably that all of this is about to be put in place; raises `OSError`, and then none of it may be."""
+        self._is_growing = True
+        self._begin()
+        self._append(_GROWTH, pack(growth))
+        self._log.sync()
+
+    def confirm_growth(self, fates: bytes, stamps: bytes) -> None:
+        """Write down what became of it: fates and stamps, packed as in the frame."""
+        self._is_growing = False
+        self._counts[Did.CREATED] += fates.count(Fate.DONE)
+        with contextlib.suppress(OSError):
+            self._append(_OUTCOME, pack_columns(fates, stamps))
+
     def close(self) -> None:
         """End the journal, durably; one of a run that changed nothing goes."""
         with contextlib.suppress(OSError):
-            if self._intended or any(self._counts.values()):
+            if self._intended or self._is_growing or any(self._counts.values()):
                 self._append(_END, json.dumps(list(self._counts.values())).encode())
                 self._log.sync()
             else:
@@ -175,7 +196,7 @@ class Recorded:
         """Open it; raises `OSError` where there is none."""
         self._fd = home.open_file(path_of(run))
         self._frames = list(_frames(self._fd))
-        self._intents = [number for number, frame in enumerate(self._frames) if frame.kind == _INTENT]
+        self._intents = [number for number, frame in enumerate(self._frames) if frame.kind in (_INTENT, _GROWTH)]
 
     @property
     def title(self) -> Title:
@@ -212,7 +233,9 @@ class Recorded:
         """The changes of a batch that were made, in order; none where the frame makes no sense."""
         place = self._intents[number]
         try:
-            changes = unpack_intent(self._data(place))
+            growing = self._frames[place].kind == _GROWTH
+            data = self._data(place)
+            changes = changes_of(unpack(data)) if growing else unpack_intent(data)
             outcome = doubtful(len(changes))
             if self._frames[place + 1 : place + 2] and self._frames[place + 1].kind == _OUTCOME:
                 outcome = unpack_outcome(self._data(place + 1), len(changes))

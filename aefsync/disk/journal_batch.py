@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from aefsync.core.change import Change, Did
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.growth import Growth
 from aefsync.core.metadata import Extra, Owner
 from aefsync.core.path import RelPath
 
@@ -155,11 +156,20 @@ def unpack_extra(data: bytes) -> Extra | None:
 
 def pack_outcome(outcome: Outcome) -> bytes:
     """What became of a batch."""
-    number = len(outcome.fates)
-    stamps = struct.pack("<" + "qQ" * number, *itertools.chain.from_iterable(outcome.stamps))
+    stamps = struct.pack("<" + "qQ" * len(outcome.stamps), *itertools.chain.from_iterable(outcome.stamps))
     kept = b"".join(map(_COUNT.pack, (len(outcome.kept), *outcome.kept)))
-    names = b"\0".join(outcome.kept.values())
-    return zlib.compress(b"".join([_COUNT.pack(number), bytes(outcome.fates), stamps, kept, names]), 1)
+    return pack_columns(bytes(outcome.fates), stamps, kept + b"\0".join(outcome.kept.values()))
+
+
+def pack_columns(fates: bytes, stamps: bytes, kept: bytes = _COUNT.pack(0)) -> bytes:
+    """The same of an outcome that is packed already."""
+    return zlib.compress(b"".join([_COUNT.pack(len(fates)), fates, stamps, kept]), 1)
+
+
+def changes_of(growth: Growth) -> list[Change]:
+    """The changes of entries that came by columns."""
+    paths = [(RelPath(entry.path), entry) for entry in growth.entries()]
+    return [Change(Did.CREATED, path, None, entry) for path, entry in paths]
 
 
 def unpack_outcome(data: bytes, number: int) -> Outcome:

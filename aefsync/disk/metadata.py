@@ -11,7 +11,6 @@ from aefsync.core.metadata import SPECIAL
 from aefsync.disk.confined import split
 from aefsync.disk.looking import Refused, look, shows, wanted_of
 from aefsync.disk.placing import place_file
-from aefsync.disk.planting import plant
 from aefsync.disk.present import entry_of
 from aefsync.disk.scene import Scene
 from aefsync.disk.setting import changed_mode, finish_directory, finish_link, set_owner, set_time, set_xattrs
@@ -25,8 +24,6 @@ def make_directory(scene: Scene, action: Action) -> None:
     """Make a directory that can be filled; one that is there already will do."""
     directory, name = split(action.path)
     parent = scene.parents.get(directory)
-    if plant(scene, action, parent, name):
-        return
     try:
         os.mkdir(name, 0o700, dir_fd=parent)
     except FileExistsError:

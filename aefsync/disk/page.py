@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import lru_cache
 from operator import ge
 from typing import NamedTuple
 
@@ -32,6 +33,12 @@ ROWS = 1024
 """Names that a directory lists to a page."""
 PageKey = tuple[bytes, int]
 """The key of the directory with a closing NUL (the root's is empty), and the number of the page in it."""
+
+
+@lru_cache(maxsize=2 * ROWS)
+def nothing(width: int, count: int) -> bytes:
+    """A column in which nothing is known yet: one for all pages, and there may be many."""
+    return bytes(width * count)
 
 
 class Page(NamedTuple):
@@ -90,7 +97,7 @@ class Page(NamedTuple):
         if len(found) == self.length and UNKNOWN not in found.values():
             whole = b"".join([found[index] for index in range(self.length)])
             read = self.flags.translate(_READ)
-            return self._replace(contents=whole, flags=read, digests=NOT_TAKEN * self.length)
+            return self._replace(contents=whole, flags=read, digests=nothing(ENTRY_DIGEST, self.length))
         contents, flags, digests = bytearray(self.contents), bytearray(self.flags), bytearray(self.digests)
         for index, content in found.items():
             contents[index * CONTENT : (index + 1) * CONTENT] = content
@@ -140,11 +147,12 @@ class Page(NamedTuple):
         """The entries at `low` … `high - 1` as a block; `names` is the name list."""
         whole = low == 0 and high == self.length
         digests = self.digests if whole else self.digests[low * ENTRY_DIGEST : high * ENTRY_DIGEST]
+        contents = self.contents if whole else self.contents[low * CONTENT : high * CONTENT]
         return Block(
             prefix,
             self.names if whole else b"\0".join(names[low:high]),
             self.stats if whole else self.stats[low * STAT.size : high * STAT.size],
-            self.contents if whole else self.contents[low * CONTENT : high * CONTENT],
+            contents if whole or any(contents) else nothing(CONTENT, high - low),
             high - low,
             None if NOT_TAKEN in digests else digests,
         )

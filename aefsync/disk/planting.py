@@ -1,50 +1,108 @@
-"""Planting: a new directory goes into place with all that was staged for it, by one rename.
-
-Files that come to one directory are staged in a directory of their own, under their final names.  Where the action is
-to make that very directory, and all those files are to be created by the same request, it is that directory which is
-renamed, and nothing is left to be done for each file.  Where anything is in the way, or the file system gives new
-directories something that a rename would not bring along, it is made and filled file by file as any other.
-"""
+"""Planting: what has grown in staging (`growing`) is put in place: durable first, then one rename for each thing that
+stands in a bed, a new directory with all that is in it.  A rename replaces nothing."""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
-import stat
+import struct
+from collections.abc import Sequence
 
-from aefsync.core.action import Action
-from aefsync.disk.looking import wanted_of
+from aefsync.core.growth import Growth
+from aefsync.core.view import STAT
+from aefsync.disk.building import directory_path
+from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.directories import OpenDirectories
+from aefsync.disk.durability import Durable
+from aefsync.disk.journal import Journal
+from aefsync.disk.listing import INODE
+from aefsync.disk.ready import Bed, Ready
+from aefsync.disk.recording import Placed
 from aefsync.disk.renaming import rename_new
-from aefsync.disk.scene import Scene
-from aefsync.disk.setting import finish_directory
-
-_INHERITED_ACL = "system.posix_acl_default"
+from aefsync.disk.small_files import NO_ROW, Row
 
 
-def plant(scene: Scene, action: Action, parent: int, name: bytes) -> bool:
-    """Put a new directory in place with what was staged for it, if that can be done."""
-    bed = scene.staging.beds.get(action.path)
-    if bed is None or not bed.paths <= scene.coming or _inherits(parent):
-        return False
-    try:
-        with scene.staging.beds.root.directory(bed.name) as fd:
-            # Whatever could not be discarded must not come along.
-            if set(os.listdir(fd)) != {os.fsdecode(path.name) for path in bed.paths}:
-                return False
-            finish_directory(fd, wanted_of(action), scene.aspects)
-            scene.durable.step(fd)
-        rename_new(scene.staging.fd, bed.name, parent, name)
-    except OSError:
-        return False
-    scene.durable.step(parent)
-    scene.staging.beds.leave(action.path)
-    return True
+class Planting:
+    """Puts in place what stands ready in the staging open at `staging_fd`; `touched` as in `Scene`."""
+
+    def __init__(
+        self,
+        root: ConfinedRoot,
+        staging_fd: int,
+        durable: Durable,
+        journal: Journal,
+        placed: Placed,
+        touched: set[bytes],
+        *,
+        stable: bool,
+    ) -> None:
+        self._root = root
+        self._staging_fd = staging_fd
+        self._durable = durable
+        self._journal = journal
+        self._placed = placed
+        self._touched = touched
+        self._stable = stable
+
+    def plant(self, ready: Sequence[Ready], targets: tuple[bytes, ...]) -> bytes:
+        """A byte for each entry: 1 where it is in place now."""
+        if not any(any(each.flags) for each in ready):
+            return bytes(sum(each.block.length for each in ready))
+        growth = Growth(tuple(each.block._replace(contents=b"".join(each.contents)) for each in ready), targets)
+        try:
+            # A file system that could not write something has forgotten about it: none of it counts, nor is tried again.
+            self._durable.everything(self._staging_fd)
+            self._journal.intend_growth(growth)
+        except OSError:
+            return bytes(growth.length)
+        with OpenDirectories(self._root, writable=True) as parents:
+            for number, each in enumerate(ready):
+                if each.bed is not None and any(each.flags):
+                    self._empty(each.bed, ready, number, parents)
+        flags = b"".join([bytes(each.flags) for each in ready])
+        self._journal.confirm_growth(flags, self._stamps(ready))
+        for each in ready:
+            if any(each.flags):
+                rows, contents = b"".join([STAT.pack(*row) for row in each.rows]), b"".join(each.contents)
+                self._placed.add_columns(each.block.prefix, each.block.names, rows, contents)
+        return flags
+
+    def _empty(self, bed: Bed, ready: Sequence[Ready], number: int, parents: OpenDirectories) -> None:
+        """Put in place what of one block stands in a bed; what cannot be is no longer flagged, nor what is in it."""
+        each = ready[number]
+        self._touched.add(bed.prefix)
+        with ConfinedRoot(self._staging_fd).directory(bed.name) as fd:
+            for index, name in enumerate(each.block.name_list()):
+                if not each.flags[index]:
+                    continue
+                try:
+                    parent = parents.get(directory_path(bed.prefix))
+                    rename_new(fd, name, parent, name)
+                except OSError:
+                    each.flags[index] = 0
+                    if each.rows[index] is NO_ROW:  # a directory
+                        _wither(ready[number + 1 :], bed.prefix + name + b"\0")
+                else:
+                    each.rows[index] = _row_after(parent, name, each.rows[index])
+
+    def _stamps(self, ready: Sequence[Ready]) -> bytes:
+        """The ctime_ns and inode of each entry, as the journal keeps them."""
+        rows = [row[3:] if self._stable else NO_ROW[3:] for each in ready for row in each.rows]
+        return struct.pack(f"<{2 * len(rows)}q", *itertools.chain.from_iterable(rows))
 
 
-def _inherits(parent: int) -> bool:
-    """Whether new directories take over their group, or an access list, from the one that they are made in."""
-    if os.fstat(parent).st_mode & stat.S_ISGID:
-        return True
-    with contextlib.suppress(OSError, AttributeError):
-        return bool(os.getxattr(parent, _INHERITED_ACL))
-    return False
+def _wither(ready: Sequence[Ready], prefix: bytes) -> None:
+    """What is in a directory that could not be put in place is not in place either."""
+    for each in ready:
+        if each.block.prefix.startswith(prefix):
+            each.flags[:] = bytes(len(each.flags))
+
+
+def _row_after(parent: int, name: bytes, row: Row) -> Row:
+    """The stat of something as it is after its rename, which moves the ctime."""
+    with contextlib.suppress(OSError):
+        seen = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        if row is not NO_ROW and seen.st_ino & INODE == row[4]:
+            return (*row[:3], seen.st_ctime_ns, row[4])
+    return row

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from aefsync.core.entry import UNKNOWN, Entry, kind_of
-from aefsync.core.path import RelPath
+from aefsync.core.growth import Learned
 from aefsync.core.snapshot import CONTENT, STAT_COLUMNS
 from aefsync.core.view import STAT
 from aefsync.disk.key_order import holding
@@ -32,23 +32,37 @@ class Placed:
         for prefix, group in itertools.groupby(entries, key=lambda entry: entry.path.key[: -len(entry.path.name)]):
             self._packed.setdefault(prefix, []).append(_pack(list(group)))
 
+    def add_columns(self, prefix: bytes, names: bytes, stats: bytes, contents: bytes) -> None:
+        """Remember entries of one directory, packed as here."""
+        self._packed.setdefault(prefix, []).append(_squeeze(names, stats, contents))
+
     def complete(self, scanner: Scanner, prefixes: Iterable[bytes]) -> None:
         """Fill in the contents of what is still as it was put there, in these directories; sealing keeps them."""
         for prefix in prefixes:
             for packed in self._packed.pop(prefix, ()):
-                placed = {name: (stat, content) for name, stat, content in _unpack(packed) if content != UNKNOWN}
+                names, stats, contents = _stretch(packed)
+                page = scanner.pages.get((prefix, 0))
+                if page is not None and page.names == names and _all_show(page, stats):
+                    scanner.pages[prefix, 0] = page.with_contents(_known(range(page.length), contents))
+                    continue
+                placed = {
+                    name: (stat, content) for name, stat, content in _rows(names, stats, contents) if content != UNKNOWN
+                }
                 for key, page, here in holding(scanner.pages, prefix, placed):
                     there = ((index, *placed[name]) for index, name in here.items())
                     found = {index: content for index, stat, content in there if _shows(page, index, stat)}
                     scanner.pages[key] = page.with_contents(found)
 
 
-def learn(scanner: Scanner, contents: Mapping[RelPath, bytes]) -> None:
+def learn(scanner: Scanner, learned: Iterable[Learned]) -> None:
     """Fill in contents that another replica found; sealing the pages keeps them."""
-    by_directory: dict[bytes, dict[bytes, bytes]] = {}
-    for path, content in contents.items():
-        by_directory.setdefault(path.key[: -len(path.name)], {})[path.name] = content
-    for prefix, known in by_directory.items():
+    for prefix, names, contents in learned:
+        page = scanner.pages.get((prefix, 0))
+        if page is not None and page.names == names:
+            scanner.pages[prefix, 0] = page.with_contents(_known(page.unread(), contents))
+            continue
+        pairs = zip(names.split(b"\0"), _digests(contents), strict=True)
+        known = {name: content for name, content in pairs if content != UNKNOWN}
         for key, page, here in holding(scanner.pages, prefix, known):
             found = {index: known[name] for index, name in here.items() if page.flags[index] & UNREAD}
             scanner.pages[key] = page.with_contents(found)
@@ -64,21 +78,47 @@ def unread_among(pages: Mapping[PageKey, Page], inodes: Collection[int]) -> set[
     return found
 
 
+def _known(positions: Iterable[int], contents: bytes) -> dict[int, bytes]:
+    """Which of these contents are known."""
+    found = ((index, contents[index * CONTENT : (index + 1) * CONTENT]) for index in positions)
+    return {index: content for index, content in found if content != UNKNOWN}
+
+
+def _digests(contents: bytes) -> Iterator[bytes]:
+    return (contents[i : i + CONTENT] for i in range(0, len(contents), CONTENT))
+
+
 def _pack(entries: Sequence[Entry]) -> bytes:
     names = b"\0".join(entry.path.name for entry in entries)
     stats = (STAT.pack(e.kind, e.size, e.mtime_ns, e.ctime_ns, e.inode) for e in entries)
-    columns = [names, b"".join(stats), b"".join(entry.content for entry in entries)]
-    return zlib.compress(b"".join([len(names).to_bytes(8), *columns]), 1)
+    return _squeeze(names, b"".join(stats), b"".join(entry.content for entry in entries))
 
 
-def _unpack(packed: bytes) -> Iterator[tuple[bytes, Stat, bytes]]:
+def _squeeze(names: bytes, stats: bytes, contents: bytes) -> bytes:
+    return zlib.compress(b"".join([len(names).to_bytes(8), names, stats, contents]), 1)
+
+
+def _stretch(packed: bytes) -> tuple[bytes, bytes, bytes]:
     """Names, stats and contents again."""
     data = zlib.decompress(packed)
     end = 8 + int.from_bytes(data[:8])
-    names = data[8:end].split(b"\0")
-    contents = end + len(names) * STAT.size
-    stats = STAT.iter_unpack(memoryview(data)[end:contents])
-    return zip(names, stats, (data[i : i + CONTENT] for i in range(contents, len(data), CONTENT)), strict=True)
+    names = data[8:end]
+    contents = end + (names.count(b"\0") + 1) * STAT.size
+    return names, data[end:contents], data[contents:]
+
+
+def _rows(names: bytes, stats: bytes, contents: bytes) -> Iterator[tuple[bytes, Stat, bytes]]:
+    return zip(names.split(b"\0"), STAT.iter_unpack(stats), _digests(contents), strict=True)
+
+
+def _all_show(page: Page, placed: bytes) -> bool:
+    """Whether a page still shows everything as it was placed."""
+    seen, wanted = memoryview(page.stats).cast("q"), memoryview(placed).cast("q")
+    kinds = [kind_of(mode) for mode in seen[0::STAT_COLUMNS].tolist()]
+    return kinds == wanted[0::STAT_COLUMNS].tolist() and all(
+        seen[column::STAT_COLUMNS].tolist() == wanted[column::STAT_COLUMNS].tolist()
+        for column in range(1, STAT_COLUMNS)
+    )
 
 
 def _shows(page: Page, index: int, placed: Stat) -> bool:

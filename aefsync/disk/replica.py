@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import threading
 import time
@@ -11,7 +12,9 @@ from collections.abc import Callable, Sequence
 from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span
 from aefsync.core.entry import Entry
+from aefsync.core.growth import Gathered, Growth, growth_of
 from aefsync.core.hint import ROOT, Hints, Wait
+from aefsync.core.metadata import PERMISSIONS
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Open, Opened, Phase, Piece, Scan, Scanned
 from aefsync.core.problem import Problem
@@ -36,6 +39,7 @@ from aefsync.disk.reading import unread
 from aefsync.disk.remembering import Remembering
 from aefsync.disk.scan import Scanner
 from aefsync.disk.sight import LocalSight
+from aefsync.disk.small_files import gather
 from aefsync.disk.taking import Taking
 from aefsync.errors import AefsyncError, RootError
 
@@ -153,6 +157,18 @@ class LocalReplica(Remembering):
         found = [with_target(self._root, each) for low, high in spans for each in self._snapshot.entries(low, high)]
         return self._taking.complete(found)
 
+    def growth(self, spans: Sequence[Span]) -> Growth:
+        self._check_open()
+        root = self._root
+        assert root is not None
+        runs = itertools.chain.from_iterable(self._snapshot.runs(*span) for span in spans)
+        counted = self._taking.aspects.mode_bits | PERMISSIONS
+        return growth_of(runs, counted, lambda links: [with_target(root, each) for each in links])
+
+    def gather(self, growth: Growth) -> Gathered:
+        self._check_open()
+        return gather(self._root, growth) if self._root is not None else Gathered(bytes(len(growth.contents)), b"")
+
     def read(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
         self._check_open()
         return read_pieces(self._root, self._find, pieces) if self._root is not None else pieces
@@ -181,11 +197,24 @@ class LocalReplica(Remembering):
         writer = self._writing()
         if peer is None:
             return writer.stage(files, None)
-        if self._peer_root is None:
-            raise AefsyncError("no replica to copy from directly")
+        origin = self._peer(peer)
         reused = self.reuse(files)
         rest = [file for file, content in zip(files, reused.contents, strict=True) if not content]
-        return reused.with_rest(writer.stage(rest, ConfinedRoot(self._peer_root(peer))))
+        return reused.with_rest(writer.stage(rest, origin))
+
+    def grow(self, growth: Growth, data: bytes, peer: int | None) -> bytes:
+        return self._writing().grow(growth, data, None if peer is None else self._peer(peer))
+
+    def plant(self) -> bytes:
+        writer = self._writing()
+        if self._scanner is None:
+            raise AefsyncError("nothing was scanned yet")
+        return writer.plant(self._scanner)
+
+    def _peer(self, number: int) -> ConfinedRoot:
+        if self._peer_root is None:
+            raise AefsyncError("no replica to copy from directly")
+        return ConfinedRoot(self._peer_root(number))
 
     def movable(self, renames: Sequence[Rename]) -> Sequence[bool]:
         self._check_open()

@@ -9,9 +9,9 @@ from typing import NamedTuple
 from aefsync.core.action import Act, Action, Applied, KeptCopy
 from aefsync.core.change import Change, Did
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.metadata import USABLE
 from aefsync.core.past import TrashItem
 from aefsync.core.path import RelPath
-from aefsync.core.plan import USABLE
 from aefsync.core.problem import Problem, reason_of
 from aefsync.disk.home import TRASH
 from aefsync.disk.journal import Journal

@@ -31,8 +31,7 @@ class Scene:
     files and symlinks that the batch put in place, with the mtime_ns (perhaps not the one that was wanted), ctime_ns
     and inode they had right afterwards: with those they are still what was put there.
     `moved` gives the last two of all that the run moved within the root.  `kept` are the local edits that raced the batch,
-    `coming` the paths of all files that it creates, `there` those where it had nothing to put, because what was wanted
-    stood there already.  `spared` are the directories that stay for the sake of what filters leave out.
+    `there` the paths where it had nothing to put, because what was wanted stood there already.  `spared` are the directories that stay for the sake of what filters leave out.
     `renewed` gives, for a file with several names, by its inode, the times that it had, as often as this run moved or
     changed it under one of them, and last those that it has since.  `anchors` are files of which other paths may become
     further names, as they were put in place, or found there and read.
@@ -63,7 +62,6 @@ class Scene:
         self.placed: list[Entry] = []
         self.moved: dict[RelPath, tuple[int, int]] = {}
         self.kept: list[KeptCopy] = []
-        self.coming: frozenset[RelPath] = frozenset()
         self.there: set[RelPath] = set()
         self.spared: set[bytes] = set()
         self.renewed: dict[int, tuple[Times, ...]] = {}

@@ -10,16 +10,15 @@ import errno
 import os
 
 from aefsync.core.entry import Entry, Kind
-from aefsync.core.metadata import PERMISSIONS, SPECIAL, Aspects
-from aefsync.core.plan import USABLE
+from aefsync.core.metadata import PERMISSIONS, SPECIAL, USABLE, Aspects
 from aefsync.disk.owners import numbers_of
 from aefsync.disk.xattrs import place_in, set_attributes
 
 
-def new_mode(wanted: Entry, aspects: Aspects) -> int:
+def new_mode(wanted: int, aspects: Aspects) -> int:
     """The mode of something that this run makes."""
-    others = wanted.mode & PERMISSIONS & ~aspects.mode_bits
-    return wanted.mode & aspects.mode_bits | (others & ~_umask() if others else 0)
+    others = wanted & PERMISSIONS & ~aspects.mode_bits
+    return wanted & aspects.mode_bits | (others & ~_umask() if others else 0)
 
 
 def changed_mode(wanted: Entry, mode: int, aspects: Aspects) -> int:
@@ -43,7 +42,7 @@ def finish_new(fd: int, wanted: Entry, aspects: Aspects) -> None:
     """Set what counts on a file in staging."""
     set_owner(fd, wanted, os.fstat(fd), aspects)
     set_xattrs(fd, wanted, aspects)
-    os.fchmod(fd, new_mode(wanted, aspects))
+    os.fchmod(fd, new_mode(wanted.mode, aspects))
     set_time(fd, wanted, aspects)
 
 
@@ -52,7 +51,7 @@ def finish_directory(fd: int, wanted: Entry, aspects: Aspects) -> None:
     seen = os.fstat(fd)
     set_owner(fd, wanted, seen, aspects)
     inherited = seen.st_mode & SPECIAL & ~aspects.mode_bits
-    os.fchmod(fd, new_mode(wanted, aspects) | USABLE | inherited)
+    os.fchmod(fd, new_mode(wanted.mode, aspects) | USABLE | inherited)
 
 
 def set_owner(place: int | str, wanted: Entry, seen: os.stat_result, aspects: Aspects) -> None:

@@ -1,7 +1,5 @@
 """Staging: files complete and verified in `.aefsync/tmp/RUN/`, on the root's own file system, but not yet in place.
 
-Several that come to one directory stand in a **bed**, a directory of their own, under their final names (`planting`).
-
 A file is copied directly from another replica's root on this machine, or written piece by piece; either way its
 bytes are hashed as they pass, and it counts as staged only when they are what the plan was made for.
 """
@@ -11,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import itertools
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -23,7 +20,6 @@ from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Piece
 from aefsync.core.problem import Problem, reason_of
-from aefsync.disk.bedding import Bed, Beds
 from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.durability import Durable
@@ -57,7 +53,6 @@ class Staging:
         self._aspects = aspects
         home.make_directories(TMP + b"/" + run.encode())
         self.fd = home.open_directory(TMP + b"/" + run.encode())
-        self.beds = Beds(ConfinedRoot(self.fd), self.new_name)
         self._durable = durable
         self._on_bytes = on_bytes
         self._fill = fill
@@ -70,7 +65,7 @@ class Staging:
         self._bytes = 0
 
     def name(self, path: RelPath) -> bytes | None:
-        """The name in staging, perhaps in a bed there, of what is meant for `path`."""
+        """The name in staging of what is meant for `path`."""
         return self._names.get(path)
 
     def content(self, path: RelPath) -> bytes:
@@ -85,7 +80,6 @@ class Staging:
     def take(self, path: RelPath) -> bytes:
         """Forget what was staged for `path`, because it is in place; its content digest."""
         self._names.pop(path, None)
-        self.beds.drop(path)
         return self._contents.pop(path, b"")
 
     def new_name(self) -> bytes:
@@ -120,11 +114,11 @@ class Staging:
         literal = reused = 0
         self._sync_each = self._durable.is_each(len(files))
         with OpenDirectories(peer, writable=False) if peer else contextlib.nullcontext() as directories:
-            for file, bed in self.beds.assign(files) if directories else zip(files, itertools.repeat(None)):
+            for file in files:
                 try:
                     found = 0
                     if directories:
-                        content = self._copy(file, directories, bed)
+                        content = self._copy(file, directories)
                     else:
                         content, found = self._verify(file)
                 except WriteError as error:
@@ -155,7 +149,7 @@ class Staging:
         problem = Problem(bytes(files[0].path), f"not durable{others}: {reason}")
         return Staged((b"",) * len(files), (), 0, own_problems=(problem,))
 
-    def _copy(self, file: StageFile, directories: OpenDirectories, bed: Bed | None) -> bytes:
+    def _copy(self, file: StageFile, directories: OpenDirectories) -> bytes:
         if self._is_full:
             raise _full()
         origin = file.held or file.source
@@ -165,36 +159,32 @@ class Staging:
             seen = seen_as(origin)
             if not unchanged(source, seen):
                 raise _Refused("changed since the scan")
-            target = self._create(file.path, bed)
+            target = self._create(file.path)
             try:
                 content = self._copy_content(source, target, seen.size)
                 if not unchanged(source, seen):
                     raise _Refused("changed while it was copied")
                 _check_content(content, file.source)
                 self._finish(target, file.source)
-                if bed is not None:
-                    self.beds.put(file.path, bed, os.fstat(target))
             finally:
                 os.close(target)
             return content
         finally:
             os.close(source)
 
-    def _create(self, path: RelPath, bed: Bed | None) -> int:
+    def _create(self, path: RelPath) -> int:
         """A new file in staging, in place of what was staged for the path before."""
         if path in self._names:
             self._discard(path)
-        directory, name = (self.beds.fd(bed.name), path.name) if bed else (self.fd, self.new_name())
-        target = _open(name, _CREATE, directory)
-        self._names[path] = bed.name + b"/" + name if bed else name
-        return target
+        name = self._names[path] = self.new_name()
+        return _open(name, _CREATE, self.fd)
 
     def _copy_content(self, source: int, target: int, size: int) -> bytes:
         if size <= SMALL:
             data = os.read(source, size + 1)
             _check_size(len(data), size)
             write_all(target, data, 0)
-            self._count(size)
+            self.count(size)
             return content_digest(data)
         cloned = size >= _REFLINK_FROM and _reflink(source, target)
         hasher = content_hasher(threads=cloned)
@@ -210,7 +200,7 @@ class Staging:
             finally:
                 hashing.join()
             end = run.offset + len(run.data)
-            self._count(len(run.data))
+            self.count(len(run.data))
             if end > size:
                 break
         _check_size(end, size)
@@ -246,20 +236,19 @@ class Staging:
         except OSError as error:
             raise WriteError(error.errno, error.strerror) from None
 
-    def _count(self, count: int) -> None:
+    def count(self, count: int) -> None:
+        """Tell of so many more bytes of content that came."""
         self._bytes += count
         self._on_bytes(self._bytes)
 
     def _discard(self, path: RelPath) -> None:
         self._contents.pop(path, None)
-        self.beds.drop(path)
         name = self._names.pop(path, None)
         if name is not None:
             with contextlib.suppress(OSError):
                 os.unlink(name, dir_fd=self.fd)
 
     def close(self) -> None:
-        self.beds.close()
         os.close(self.fd)
 
 

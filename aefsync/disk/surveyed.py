@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from aefsync.core.compare import BATCH, Span
 from aefsync.core.digest import PUBLIC_KEY, ROOT_DIGEST
 from aefsync.core.entry import Entry
+from aefsync.core.growth import Learned
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Open, Phase, Scanned
-from aefsync.core.recipe import Learned
 from aefsync.core.snapshot import Snapshot
 from aefsync.core.tree import Answer, Question, answer, range_digest
 from aefsync.core.view import View
@@ -56,6 +56,8 @@ class Surveyed:
             wanted = within(wanted, pages, only, inside=True)
         elif skip:
             wanted = within(wanted, pages, skip, inside=False)
+        if not wanted:
+            return self._scanned()
         self._read(self._scanner, wanted)
         return self._scanned(complete=True)
 
@@ -77,7 +79,7 @@ class Surveyed:
     def learn(self, learned: Sequence[Learned]) -> None:
         self._check_open()
         if self._scanner is not None:
-            learn(self._scanner, {item.path: item.content for item in learned})
+            learn(self._scanner, learned)
 
     def _find(self, path: RelPath) -> Entry | None:
         return self._snapshot.find(path) if self._scanner is not None else None

@@ -1,7 +1,8 @@
 """The worker: a process that looks at directories and reads small files for a replica (`crew`).
 
-It gets the root by descriptor, works below it only, confined as the replica is, and writes nothing.  What it is told
-and what it answers are columns of bytes (`columns`); no columns: "do that yourself".
+It gets the root by descriptor, works below it only, confined as the replica is, and writes nothing, unless it was given a
+staging as well: then it copies files of the root into the directories there.  What it is told and what it answers are
+columns of bytes (`columns`); no columns: "do that yourself".
 """
 
 from __future__ import annotations
@@ -16,33 +17,39 @@ from collections.abc import Sequence
 
 from aefsync.core.entry import UNKNOWN
 from aefsync.core.snapshot import CONTENT
+from aefsync.core.view import STAT
 from aefsync.disk.columns import receive_columns, send_columns
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.hashing import HashFailure, Seen, hash_files
 from aefsync.disk.listing import Listing, list_directory, read_directory
+from aefsync.disk.small_files import Files, Spoiled, Written, copy_files
 
-LOOK, READ = b"look", b"read"
+LOOK, READ, COPY = b"look", b"read", b"copy"
 _DEVICE = struct.Struct("=Q")
 _SEEN = struct.Struct("=4q")
 
 
 def main() -> None:
-    """Work for the replica at the other end of the descriptor named first, below the one named second."""
+    """Work for the replica at the other end of the descriptor named first, below the one named second; the third, if any,
+    is the staging that files are copied to."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     gc.disable()
-    connection, root = socket.socket(fileno=int(sys.argv[1])), ConfinedRoot(int(sys.argv[2]))
-    serve(connection, root)
+    connection, *roots = map(int, sys.argv[1:])
+    serve(socket.socket(fileno=connection), *map(ConfinedRoot, roots))
     os._exit(0)
 
 
-def serve(connection: socket.socket, root: ConfinedRoot) -> None:
+def serve(connection: socket.socket, root: ConfinedRoot, staging: ConfinedRoot | None = None) -> None:
     """Do one piece of work after the other, until the replica is gone."""
     while (told := receive_columns(connection)) is not None:
         kind, *columns = told
         try:
-            done = _look(root, *columns) if kind == LOOK else _read(root, *columns)
-        except OSError:
+            if kind == COPY and staging is not None:
+                done = _copy(root, staging, *columns)
+            else:
+                done = _look(root, *columns) if kind == LOOK else _read(root, *columns)
+        except (OSError, Spoiled):
             done = []
         try:
             send_columns(connection, done)
@@ -90,3 +97,27 @@ def contents_read(columns: Sequence[bytes]) -> list[bytes]:
     """The content digests that `_read` found, `UNKNOWN` where a file was in any trouble."""
     (joined,) = columns
     return [joined[i : i + CONTENT] for i in range(0, len(joined), CONTENT)]
+
+
+def copy_columns(path: bytes, place: bytes, files: Files, *, times: bool) -> tuple[bytes, ...]:
+    """Tell a worker to copy these files of a directory to one of the staging."""
+    rows = b"".join([STAT.pack(*row) for row in files.rows])
+    modes = struct.pack(f"={len(files.modes)}I", *files.modes)
+    return COPY, path, place, b"\0".join(files.names), rows, b"".join(files.contents), modes, b"times" if times else b""
+
+
+def _copy(root: ConfinedRoot, staging: ConfinedRoot, path: bytes, place: bytes, *columns: bytes) -> list[bytes]:
+    names, rows, contents, modes, times = columns
+    digests = [contents[i : i + CONTENT] for i in range(0, len(contents), CONTENT)]
+    numbers = struct.unpack(f"={len(modes) // 4}I", modes)
+    files = Files(names.split(b"\0"), list(STAT.iter_unpack(rows)), digests, numbers)
+    with root.directory(path) as origin, staging.directory(place) as directory:
+        written = copy_files(files, origin, directory, times=bool(times))
+    return [b"".join([STAT.pack(*row) for row, _ in written]), b"".join([content for _, content in written])]
+
+
+def copied(columns: Sequence[bytes]) -> list[Written]:
+    """What a worker has written."""
+    rows, contents = columns
+    digests = (contents[i : i + CONTENT] for i in range(0, len(contents), CONTENT))
+    return list(zip(STAT.iter_unpack(rows), digests, strict=True))

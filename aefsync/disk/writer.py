@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.entry import Entry
+from aefsync.core.growth import Growth
 from aefsync.core.metadata import Aspects
 from aefsync.core.past import TakenBack, TrashItem, Undo
 from aefsync.core.path import RelPath
@@ -18,13 +19,16 @@ from aefsync.disk.assembly import Assembly
 from aefsync.disk.building import directory_path
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.copying_out import copy_out
+from aefsync.disk.crew import processors
 from aefsync.disk.durability import Durable
 from aefsync.disk.extras import Extras
 from aefsync.disk.filesystem import FileSystem
+from aefsync.disk.growing import Growing
 from aefsync.disk.home import Home
 from aefsync.disk.intents import Intents
 from aefsync.disk.journal import Journal, LocalLog
 from aefsync.disk.journaling import Recorder
+from aefsync.disk.planting import Planting
 from aefsync.disk.putting_back import Putting
 from aefsync.disk.recording import Placed, unread_among
 from aefsync.disk.restoring import Restorer, restore
@@ -65,6 +69,9 @@ class Writer:
         self._annexes = Annexes(root, home, self._run, self._new_staging)
         self._opened_staging: Staging | None = None
         self._applier: Applier | None = None
+        self._growing: Growing | None = None
+        # While one replica copies from another, that one has nothing else to do.
+        self._parallel = min(2 * request.parallel, processors()) if request.parallel else processors()
         self._undoing: Undoing | None = None
         self._placed = Placed()
 
@@ -103,6 +110,20 @@ class Writer:
     def content(self, path: RelPath) -> bytes:
         """The digest of the file that is staged for a path; empty where none is."""
         return self._staging.content(path)
+
+    def grow(self, growth: Growth, data: bytes, origin: ConfinedRoot | None) -> bytes:
+        """Have new entries ready, as the port says."""
+        if self._growing is None:
+            self._growing = Growing(self._root, self._staging, self._aspects, self._parallel)
+        return self._growing.grow(growth, data, origin)
+
+    def plant(self, scanner: Scanner) -> bytes:
+        """Put in place what has grown, and remember it."""
+        if self._growing is None:
+            return b""
+        touched, stable = self._ready(scanner.is_unmanaged).touched, self._file_system.stable
+        parts = (self._root, self._staging.fd, self._durable, self._journal, self._placed, touched)
+        return Planting(*parts, stable=stable).plant(*self._growing.take())
 
     def _ready(self, is_unmanaged: Callable[[bytes], bool] = lambda path: False) -> Applier:
         if self._applier is None:
@@ -192,6 +213,8 @@ class Writer:
     def close(self) -> None:
         self._intents.close()
         self._annexes.close()
+        if self._growing is not None:
+            self._growing.close()
         if self._opened_journal is not None:
             self._opened_journal.close()
         if self._undoing is not None:

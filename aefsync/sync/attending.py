@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from aefsync.core.one_sided import OneSided
 from aefsync.core.path import RelPath
 from aefsync.core.step import Transfer
 from aefsync.errors import ProtocolError, UnreachableError
 from aefsync.sync.deadline import Deadline
+from aefsync.sync.growing import Grown, Received, grown, news, receive
 from aefsync.sync.session import Session
 from aefsync.sync.transfer import Transferred, transfer
 
@@ -46,6 +48,26 @@ class Attending:
                 return otherwise(number)
 
         return self.session.each(attempt)
+
+    def grow(self, found: OneSided, deadline: Deadline) -> Grown:
+        """Bring everybody what one replica has, as far as that goes, and teach that one what was found."""
+        count = found.growth.length
+        nothing = Received(bytes(count), b"")
+
+        def bring(number: int, _: RemoteReplica) -> Received:
+            if number == found.holder:
+                return Received(b"", b"")
+            return nothing if found.holder in self.lost else receive(self.session, number, found, deadline)
+
+        received = self.each(bring, lambda number: Received(b"", b"") if number == found.holder else nothing)
+        lost = next((each.lost for each in received if each.lost is not None), None)
+        if lost is not None and found.holder not in self.lost:
+            self._lose([found.holder], lost)
+        result = grown(found, received)
+        learned = news(result)
+        if learned:
+            self.each(lambda n, replica: replica.learn(learned) if n == found.holder else None, lambda _: None)
+        return result
 
     def transfer(self, wanted: Sequence[Transfer], deadline: Deadline) -> Transferred:
         """Carry out what transfers can be; the others have failed."""

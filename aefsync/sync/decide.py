@@ -16,18 +16,21 @@ from aefsync.core.compare import BATCH, Span
 from aefsync.core.differences import Differences
 from aefsync.core.guards import mirror_of_empty, parse_max_delete, too_many_deletes, unrelated_roots
 from aefsync.core.linked import NO_LINKS, Links, links
-from aefsync.core.load import Load, load_of, total
+from aefsync.core.load import Load, load_of, load_of_growth, total
+from aefsync.core.one_sided import OneSided
 from aefsync.core.path import RelPath
-from aefsync.core.plan import Plan, plan
+from aefsync.core.plan import Plan, plan, plan_after
 from aefsync.core.reconcile import Decisions, needs_content, reconcile
 from aefsync.core.relocated import AfterMoves
 from aefsync.core.settling import PREFERRED, settle
 from aefsync.core.step import Transfer
 from aefsync.core.stores import Folding, collisions
 from aefsync.core.tree import KeyRange, Question
-from aefsync.core.verdict import Decision, Rules, Take, Versions, unread
+from aefsync.core.verdict import Decision, Rules, Take, Versions
 from aefsync.errors import GuardError, UsageError
 from aefsync.sync.absence import appeared
+from aefsync.sync.census import Census, take_census
+from aefsync.sync.growing import Grown, nothing_grown
 from aefsync.sync.merging import Merge, merges
 from aefsync.sync.moves import relocate
 from aefsync.sync.past import Past
@@ -41,11 +44,16 @@ SKEW_NS = 5_000_000_000
 
 
 class Window(NamedTuple):
-    """A part of what is to be done: decisions in key order, and the plan that was made of them."""
+    """A part of what is to be done: decisions in key order, and the plan that was made of them.
+
+    Where it is about what only one replica has, there are no decisions, and the plan is what follows when all others have
+    it.
+    """
 
     number: int
     decisions: Sequence[Decision]
     plan: Plan
+    one_sided: OneSided | None = None
 
 
 class Decided(NamedTuple):
@@ -83,23 +91,31 @@ class Decided(NamedTuple):
         """One part of it, worked out anew."""
         if self.moves is not None and number == 0:
             return Window(number, (), self.moves)
-        decisions = self.decisions.window(number if self.moves is None else number - 1)
+        own = number if self.moves is None else number - 1
+        found = self.decisions.one_sided(own)
+        if found is not None:
+            return Window(number, (), plan_after(found, self.replicas), found)
+        return self._planned(number, self.decisions.window(own))
+
+    def rest(self, number: int, grown: Grown) -> Window:
+        """What is left to do in a window where not everybody has got what one replica has."""
+        take = Take(grown.found.holder, grown.found.reason)
+        return self._planned(number, [Decision(path, versions, take) for path, versions in grown.lacking()])
+
+    def _planned(self, number: int, decisions: Sequence[Decision]) -> Window:
         return Window(number, decisions, plan(decisions, self.replicas, self.survey.aspects, self.links))
+
+    def transfers(self, number: int) -> list[Transfer]:
+        """All files that one part brings, one by one."""
+        window = self.window(number)
+        if window.one_sided is not None:
+            window = self.rest(number, nothing_grown(window.one_sided, self.replicas))
+        return [*window.plan.early, *window.plan.transfers]
 
     @property
     def windows(self) -> int:
         """How many parts it has."""
         return self.decisions.windows + (self.moves is not None)
-
-
-class _Census(NamedTuple):
-    """All differences; how many paths each replica `alone` has; whether some were `doubtful`, not read and perhaps to be
-    compared with something; whether some are `absent` from the first replica."""
-
-    differences: Differences
-    alone: tuple[int, ...]
-    doubtful: bool
-    absent: bool
 
 
 def decide(session: Session, survey: Survey, request: RepairRequest, past: Past | None = None) -> Decided:
@@ -113,7 +129,7 @@ def decide(session: Session, survey: Survey, request: RepairRequest, past: Past 
     room = Room(session)
     if survey.selections:
         room.ask_ahead()
-    census = _take_census(session, survey, request)
+    census = take_census(session, survey, request)
     if not request.mirror:
         _guard_unrelated(session, survey, request, census.alone)
     if census.doubtful:
@@ -121,7 +137,7 @@ def decide(session: Session, survey: Survey, request: RepairRequest, past: Past 
         if any(spans):
             scans = session.each(lambda number, replica: replica.read_unread((), spans[number]))
             survey = compare(session, survey.view, scans, survey.aspects, survey.above)
-            census = _take_census(session, survey, request)
+            census = take_census(session, survey, request)
     rules = rules._replace(folded=_folded(census.differences, rules))
     if past is not None and not request.dry_run and rules.preferred and _has_edits(census.differences, rules):
         rules = rules._replace(dot=past.mint())
@@ -132,7 +148,7 @@ def decide(session: Session, survey: Survey, request: RepairRequest, past: Past 
         decided = decided._replace(links=links(decided.decisions, survey.aspects))
     decided = decided._replace(loads=tuple(_loads(decided, room)), merges=tuple(merges(census.differences, rules)))
     _guard_deletes(session, decided, request)
-    room.guard(request.min_free, (_transfers(decided.window(number).plan) for number in range(len(decided.loads))))
+    room.guard(request.min_free, map(decided.transfers, range(len(decided.loads))))
     return decided
 
 
@@ -150,7 +166,7 @@ def _folded(differences: Differences, rules: Rules) -> Collection[RelPath]:
     return collisions(live, Folding(rules.aspects.folding))
 
 
-def _decided(session: Session, survey: Survey, census: _Census, rules: Rules) -> Decided:
+def _decided(session: Session, survey: Survey, census: Census, rules: Rules) -> Decided:
     """Decide on all paths; where things may go, what a replica has already is moved first."""
     decisions = reconcile(census.differences, rules, survey.unknown)
     if rules.mirror and census.absent:
@@ -179,33 +195,13 @@ def _holder(entries: Versions) -> int | None:
 
 def _loads(decided: Decided, room: Room) -> Iterator[Load]:
     for number in range(decided.windows):
-        made = decided.window(number).plan
-        room.add(_transfers(made))
-        yield load_of(made)
-
-
-def _transfers(made: Plan) -> list[Transfer]:
-    return [*made.early, *made.transfers]
-
-
-def _take_census(session: Session, survey: Survey, request: RepairRequest) -> _Census:
-    differences = Differences()
-    alone = [0] * len(survey.scans)
-    everywhere: set[int] = set()
-    is_unread = is_buried = is_absent = False
-    for difference in survey.differences(session):
-        if request.mirror and difference.entries[0] is None and difference.path in survey.above:
-            continue  # on the way to what is to go, but not chosen itself
-        differences.append(difference)
-        holders = [number for number, entry in enumerate(difference.entries) if entry is not None]
-        if len(holders) == 1:
-            alone[holders[0]] += 1
-        everywhere.update(holders)
-        is_unread = is_unread or bool(unread(difference.entries))
-        is_buried = is_buried or bool(difference.graves)
-        is_absent = is_absent or difference.entries[0] is None
-    is_doubtful = is_unread and (is_buried or len(everywhere) > 1)
-    return _Census(differences, tuple(alone), is_doubtful, is_absent)
+        window = decided.window(number)
+        if window.one_sided is not None:
+            room.grow(window.one_sided)
+            yield load_of_growth(window.one_sided, window.plan)
+        else:
+            room.add([*window.plan.early, *window.plan.transfers])
+            yield load_of(window.plan)
 
 
 def _unread(session: Session, survey: Survey, wanted: Iterable[tuple[int, bytes]]) -> list[list[Span]]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from aefsync.core.compare import Difference
-from aefsync.core.entry import Entry
+from aefsync.core.entry import Entry, Kind
 from aefsync.core.finding import Finding
+from aefsync.core.growth import Growth
 from aefsync.core.members import Member
 from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.past import RunRecord, TrashItem
 from aefsync.core.path import RelPath
+from aefsync.core.plan import NEW
 from aefsync.core.problem import Problem
 from aefsync.core.view import View
 
@@ -78,6 +81,25 @@ class Acted(NamedTuple):
     old: RelPath | None = None
     is_directory: bool = False
     leader: RelPath | None = None
+
+
+class Grew(NamedTuple):
+    """Many actions at once: all that replica `source` alone had has come to all of `to`."""
+
+    growth: Growth
+    source: int
+    to: tuple[int, ...]
+    reason: str
+
+    def acted(self) -> Iterator[Acted]:
+        """The same one by one."""
+        return (made(entry, self.source, self.to, self.reason) for entry in self.growth.entries())
+
+
+def made(entry: Entry, source: int, to: tuple[int, ...], reason: str) -> Acted:
+    """That something new was put in place."""
+    size = entry.size if entry.kind is Kind.FILE else 0
+    return Acted(NEW[entry.kind].value, entry.path, source, to, size, reason, None, entry.kind is Kind.DIRECTORY)
 
 
 class LeftUndone(NamedTuple):
@@ -221,7 +243,7 @@ class Summary(NamedTuple):
     """what those replicas that were changed do not promise, though it is usual, by their numbers"""
 
 
-Event = (
+Single = (
     Started
     | Notice
     | Differs
@@ -240,3 +262,5 @@ Event = (
     | Ran
     | Summary
 )
+"""An event of which programs are told by itself."""
+Event = Single | Grew

@@ -16,7 +16,7 @@ from contextlib import ExitStack, closing
 from typing import IO, NamedTuple, Protocol, cast
 
 from aefsync.errors import AefsyncError, UsageError
-from aefsync.sync.events import Acted, Conflicted, Event, Notice, Summary, Troubled
+from aefsync.sync.events import Acted, Conflicted, Event, Grew, Notice, Summary, Troubled
 
 _IN_MEMORY = 1 << 20
 RUN = "AEFSYNC_RUN"
@@ -78,6 +78,8 @@ def _spool() -> IO[bytes]:
 def _collect(event: Event, spools: Mapping[str, IO[bytes]]) -> None:
     if isinstance(event, Acted):
         _put(spools.get("on_change"), [event.path] if event.old is None else [event.old, event.path])
+    elif isinstance(event, Grew):
+        _put(spools.get("on_change"), [entry.path for entry in event.growth.entries()] if "on_change" in spools else [])
     elif isinstance(event, Conflicted):
         _put(spools.get("on_conflict"), [event.path] if event.kept_as is None else [event.path, event.kept_as])
     elif isinstance(event, Troubled):

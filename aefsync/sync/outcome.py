@@ -83,6 +83,8 @@ class Tally:
         self.acts.update(act for act in _done(outcome, Pass.MOVE) if act is not Act.DELETE)
         for step in (Pass.DELETE, Pass.PUT):
             self.acts.update(_done(outcome, step))
+        if outcome.grown is not None:
+            self.acts.update(dict(outcome.grown.acts()))
         steps = outcome.window.plan.steps
         self.copies += sum(step.action == "conflict_copy" for step in steps)
         moves = (step for step in steps if step.action == Act.MOVE.value)

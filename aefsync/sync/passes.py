@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from aefsync.core.action import Act, Action, Applied, KeptCopy
 from aefsync.core.conflict import original_name
+from aefsync.core.one_sided import OneSided
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Monitor, Phase
 from aefsync.core.problem import Problem
@@ -20,6 +21,7 @@ from aefsync.core.step import Pass, Place, Transfer
 from aefsync.sync.attending import Attending
 from aefsync.sync.deadline import Deadline
 from aefsync.sync.decide import Decided, Window
+from aefsync.sync.growing import Grown, all_grown
 from aefsync.sync.together import one_ahead
 from aefsync.sync.transfer import PATHS, Transferred
 
@@ -31,7 +33,8 @@ Flags = tuple[bytes, ...]
 
 
 class Outcome(NamedTuple):
-    """How one pass over one window turned out; `done` holds the passes so far over that window."""
+    """How one pass over one window turned out; `done` holds the passes so far over that window, `grown` what of it was
+    brought by columns (the window is then what was left to do)."""
 
     step: Pass
     window: Window
@@ -42,6 +45,7 @@ class Outcome(NamedTuple):
     reused_bytes: int = 0
     spared: int = 0
     """directories that stay for the sake of what filters leave out"""
+    grown: Grown | None = None
 
     def is_done(self, replica: int, place: Place) -> bool:
         """Whether an action was carried out."""
@@ -61,7 +65,8 @@ def rehearse(decided: Decided, read_only: Collection[int]) -> Iterator[Outcome]:
         done = {
             step: tuple(flag * len(own) for flag, own in zip(flags, window.plan.of(step), strict=True)) for step in Pass
         }
-        yield Outcome(Pass.PUT, window, done)
+        grown = None if window.one_sided is None else all_grown(window.one_sided, decided.replicas)
+        yield Outcome(Pass.PUT, window, done, grown=grown)
 
 
 def carry_out(attending: Attending, decided: Decided, monitor: Monitor, deadline: Deadline) -> Iterator[Outcome]:
@@ -84,6 +89,7 @@ class _Passes:
 
     def __init__(self, attending: Attending, decided: Decided, monitor: Monitor, deadline: Deadline) -> None:
         self._session = attending.session
+        self._decided = decided
         self._attending = attending
         self._monitor = monitor
         self._deadline = deadline
@@ -107,6 +113,10 @@ class _Passes:
     def carry(self, step: Pass, window: Window) -> Outcome:
         """One pass over one window: bring what it needs, apply, remember what was done."""
         none = tuple(b"" for _ in self._totals)
+        grown = None
+        if step is Pass.PUT and window.one_sided is not None:
+            grown = self._grow(window.one_sided)
+            window = self._decided.rest(window.number, grown)
         transferred = self._bring(step, window)
         failed = transferred.failed
         if step is Pass.PUT:
@@ -127,7 +137,20 @@ class _Passes:
         problems = [(number, problem) for number, own in enumerate(applied) for problem in own.problems]
         kept = tuple((number, copy) for number, own in enumerate(applied) for copy in own.kept)
         spared = sum(len(own.spared) for own in applied)
-        return Outcome(step, window, done, (*transferred.problems, *problems), kept, *transferred[2:], spared)
+        literal = transferred.literal_bytes + (grown.literal_bytes if grown is not None else 0)
+        told = (*transferred.problems, *problems)
+        return Outcome(step, window, done, told, kept, literal, transferred.reused_bytes, spared, grown)
+
+    def _grow(self, found: OneSided) -> Grown:
+        grown = self._attending.grow(found, self._deadline)
+        for number, flags in enumerate(grown.flags):
+            if flags:
+                self._advance(number, flags.count(1))
+        return grown
+
+    def _advance(self, number: int, count: int) -> None:
+        self._applied[number] += count
+        self._monitor.progress(number, Phase.APPLY, self._applied[number], self._totals[number])
 
     def _bring(self, step: Pass, window: Window) -> Transferred:
         wanted: Sequence[Transfer] = ()
@@ -156,8 +179,7 @@ class _Passes:
             problems += result.problems
             kept += result.kept
             spared += result.spared
-            self._applied[number] += len(batch)
-            self._monitor.progress(number, Phase.APPLY, self._applied[number], self._totals[number])
+            self._advance(number, len(batch))
         return Applied(tuple(done), tuple(problems), tuple(kept), tuple(spared))
 
     def _is_idle(self, action: Action, failed: frozenset[RelPath]) -> bool:

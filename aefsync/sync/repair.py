@@ -21,7 +21,7 @@ from aefsync.sync.child import Nursery
 from aefsync.sync.connecting import connected
 from aefsync.sync.deadline import Deadline
 from aefsync.sync.decide import Decided, decide
-from aefsync.sync.events import Acted, Event, Notice, Started, Summary, Troubled
+from aefsync.sync.events import Acted, Event, Grew, Notice, Started, Summary, Troubled
 from aefsync.sync.known import KnownRoots
 from aefsync.sync.location import parse
 from aefsync.sync.merging import merge_all
@@ -115,9 +115,9 @@ class _Run:
         self._attempts += 1
         for event in self._attempted():
             # What was done is done once; anything else may be found again.
-            if isinstance(event, Acted) or not self._is_far or hash(event) not in self._told:
+            if isinstance(event, Acted | Grew) or not self._is_far or hash(event) not in self._told:
                 yield event
-            if self._is_far and not isinstance(event, Acted):
+            if self._is_far and not isinstance(event, Acted | Grew):
                 self._told.add(hash(event))
 
     def _attempted(self) -> Iterator[Event]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from aefsync.core.growth import file_sizes, path_of
+from aefsync.core.one_sided import OneSided
 from aefsync.core.path import RelPath
 from aefsync.core.space import Share, Space, not_enough_space
 from aefsync.core.step import Transfer
@@ -37,6 +39,17 @@ class Room:
         """Count files at their sizes."""
         self._ask({each.receiver for each in transfers} - self._spaces.keys())
         _count(self._spaces, self._needed, transfers, [_rounded(each.file.source.size) for each in transfers])
+
+    def grow(self, found: OneSided) -> None:
+        """Count what all others get from one replica."""
+        receivers = {number for number in range(len(self._session.replicas)) if number != found.holder}
+        self._ask(receivers - self._spaces.keys())
+        for block in found.growth.blocks:
+            size = sum(map(_rounded, file_sizes(block)))
+            for receiver in receivers:
+                own = self._needed.setdefault(receiver, {})
+                for space in _holding(self._spaces[receiver], path_of(block, 0)):
+                    own[space] = own.get(space, 0) + size
 
     def guard(self, min_free: Share, windows: Iterable[Sequence[Transfer]]) -> None:
         """Raise `GuardError` where a replica would have less than `min_free` of a file system left.

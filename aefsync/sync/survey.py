@@ -9,6 +9,7 @@ from aefsync.core.compare import Difference, Selection, Span, differences, histo
 from aefsync.core.entry import Kind
 from aefsync.core.guards import nothing_left
 from aefsync.core.metadata import PLAIN, Aspects
+from aefsync.core.one_sided import OneSided, can_grow, one_sided, without_first
 from aefsync.core.path import RelPath, outermost, subtree_range
 from aefsync.core.ports import Scan, Scanned
 from aefsync.core.stores import coarsest, lacking
@@ -45,6 +46,22 @@ class Survey(NamedTuple):
         else:
             found = differences(session.fetch, self.view, self.selections, self.aspects)
         return (each for each in found if each.path not in self.above or _is_to_be_made(each)) if self.above else found
+
+    def found(self, session: Session) -> Iterator[Difference | OneSided]:
+        """The same, what many entries are alike in together."""
+        # Versions go with each entry.
+        if self.above or self.view is View.VERSIONED or not can_grow(self.aspects):
+            yield from self.differences(session)
+            return
+        for holder, selections in one_sided(self.selections):
+            if holder is None:
+                yield from differences(session.fetch, self.view, selections, self.aspects)
+                continue
+            spans = [span for each in selections for span in each.spans[holder]]
+            while spans:
+                growth = session.replicas[holder].growth(spans)
+                yield OneSided(holder, growth)
+                spans = without_first(spans, growth.length)
 
     @property
     def unknown(self) -> tuple[frozenset[bytes], ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 from aefsync.core.entry import Kind
 from aefsync.core.path import RelPath
@@ -10,7 +11,8 @@ from aefsync.core.ports import Opened, Scanned
 from aefsync.core.step import Pass, Step
 from aefsync.core.verdict import Decision, KeepBoth, at
 from aefsync.sync.decide import SKEW_NS
-from aefsync.sync.events import Acted, Begun, Conflicted, Event, LeftUndone, Notice, Troubled
+from aefsync.sync.events import Acted, Begun, Conflicted, Event, Grew, LeftUndone, Notice, Troubled, made
+from aefsync.sync.growing import Grown
 from aefsync.sync.outcome import is_standing
 from aefsync.sync.passes import Outcome
 from aefsync.sync.session import Session
@@ -51,9 +53,12 @@ def told(outcome: Outcome, read_only: frozenset[int]) -> Iterator[Event]:
     """What a pass over a window has to say: problems, then, if it is PUT, its steps and what stands, in key order."""
     yield from (Troubled(replica, problem) for replica, problem in outcome.problems)
     if outcome.step is Pass.PUT:
-        steps: list[Step | Decision] = [*outcome.window.plan.steps, *filter(is_standing, outcome.window.decisions)]
-        for each in sorted(steps, key=lambda each: each.path.key):
-            yield from _step(outcome, each, read_only) if isinstance(each, Step) else _stands(each)
+        if outcome.grown is not None:
+            yield from _grew(outcome, outcome.grown, partial(_step, outcome, read_only))
+        else:
+            steps: list[Step | Decision] = [*outcome.window.plan.steps, *filter(is_standing, outcome.window.decisions)]
+            for each in sorted(steps, key=lambda each: each.path.key):
+                yield from _step(outcome, read_only, each) if isinstance(each, Step) else _stands(each)
     for replica, copy in outcome.kept:
         yield Conflicted(copy.path, "keep-both", replica, copy.kept_as, "edited during the run")
 
@@ -62,10 +67,25 @@ def _stands(decision: Decision) -> Iterator[Event]:
     yield Conflicted(decision.path, "skip", None, None, str(getattr(decision.verdict, "why", "")))
 
 
-def _step(outcome: Outcome, step: Step, read_only: frozenset[int]) -> Iterator[Event]:
-    """What was done (or would be), and what a replica does not let be done."""
+def _grew(outcome: Outcome, grown: Grown, tell: Callable[[Step, tuple[int, ...]], Iterator[Event]]) -> Iterator[Event]:
+    """What came by columns, and what came entry by entry: one event a path, whichever way its receivers got it."""
+    found = grown.found
+    if grown.is_whole:
+        yield Grew(found.growth, found.holder, tuple(n for n, flags in enumerate(grown.flags) if flags), found.reason)
+        return
+    steps = {step.path: step for step in outcome.window.plan.steps}
+    for entry, to in grown.arrived():
+        step = steps.get(entry.path)
+        if step is not None:
+            yield from tell(step, to)
+        elif to:
+            yield made(entry, found.holder, to, found.reason)
+
+
+def _step(outcome: Outcome, read_only: frozenset[int], step: Step, others: tuple[int, ...] = ()) -> Iterator[Event]:
+    """What was done (or would be), on `others` already, and what a replica does not let be done."""
     places = zip(step.receivers, step.places, strict=True)
-    to = tuple(replica for replica, place in places if outcome.is_done(replica, place))
+    to = tuple(sorted([*others, *(replica for replica, place in places if outcome.is_done(replica, place))]))
     refused = tuple(replica for replica in step.receivers if replica in read_only)
     if refused:
         yield LeftUndone(step.action, step.path, refused)

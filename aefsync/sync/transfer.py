@@ -11,10 +11,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from aefsync.core.action import Staged, StageFile
+from aefsync.core.growth import Learned
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Piece
 from aefsync.core.problem import Problem
-from aefsync.core.recipe import Learned, Run
+from aefsync.core.recipe import Run
 from aefsync.core.step import Transfer
 from aefsync.sync.deadline import Deadline
 from aefsync.sync.delta import Lacking, Seeded, lacking
@@ -159,10 +160,18 @@ def _requests(batch: list[StageFile], runs: Mapping[RelPath, Sequence[Run]]) -> 
 
 
 def _teach(session: Session, origin: int, batch: list[StageFile], staged: Staged, unread: Collection[RelPath]) -> None:
+    pairs = zip(batch, staged.contents, strict=True)
+    found = [(file.source.path, content) for file, content in pairs if content and file.path in unread]
     news = [
-        Learned(file.source.path, content)
-        for file, content in zip(batch, staged.contents, strict=True)
-        if content and file.path in unread
+        _learned(prefix, list(group)) for prefix, group in itertools.groupby(found, key=lambda each: _prefix(each[0]))
     ]
     if news:
         session.replicas[origin].learn(news)
+
+
+def _prefix(path: RelPath) -> bytes:
+    return path.key[: -len(path.name)]
+
+
+def _learned(prefix: bytes, found: Sequence[tuple[RelPath, bytes]]) -> Learned:
+    return Learned(prefix, b"\0".join(path.name for path, _ in found), b"".join(content for _, content in found))

@@ -9,6 +9,7 @@ from aefsync.core.action import Staged
 from aefsync.core.compare import BATCH, Span
 from aefsync.core.digest import NODE_DIGEST, ROOT_DIGEST
 from aefsync.core.entry import Entry
+from aefsync.core.growth import Gathered, Growth
 from aefsync.core.past import TRASH_PAGE, TakenBack, TrashItem
 from aefsync.core.ports import Piece, Scanned
 from aefsync.core.recipe import Recipe, Run
@@ -64,6 +65,23 @@ def check_entries(spans: Sequence[Span], entries: Sequence[Entry | Grave]) -> No
 def check_found(part: bytes, entries: Sequence[Entry]) -> None:
     _insist(len(entries) <= BATCH, "number of entries")
     _insist(all(part in entry.path.name for entry in entries), "a name without what was looked for")
+
+
+def check_growth(spans: Sequence[Span], growth: Growth) -> None:
+    _insist(1 <= growth.length <= sum(stop - start for start, stop in spans), "number of entries")
+
+
+def check_gathered(growth: Growth, gathered: Gathered) -> None:
+    _insist(len(gathered.contents) == len(growth.contents), "number of entries")
+    _insist(len(gathered.data) == sum(growth.with_contents(gathered.contents).sizes_read()), "bytes of the files")
+
+
+def check_grown(growth: Growth, contents: bytes) -> None:
+    _insist(len(contents) == len(growth.contents), "number of entries")
+
+
+def check_planted(count: int, flags: bytes) -> None:
+    _insist(len(flags) == count and not flags.strip(b"\0\1"), "number of entries")
 
 
 def check_pieces(asked: Sequence[Piece], given: Sequence[Piece]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -10,30 +9,29 @@ from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span, batches
 from aefsync.core.entry import Entry
 from aefsync.core.finding import Finding
+from aefsync.core.growth import Learned
 from aefsync.core.hint import Hints, Wait
 from aefsync.core.members import Memory
 from aefsync.core.past import RunRecord, TakenBack, TrashItem, TrashQuery, Undo
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Open, Opened, Piece, Scan, Scanned
-from aefsync.core.recipe import Learned, Recipe, Run
+from aefsync.core.recipe import Recipe, Run
 from aefsync.core.renamed import Rename
 from aefsync.core.space import Space
 from aefsync.core.tree import Answer, Question
 from aefsync.core.version import Dot, Grave
 from aefsync.wire import checks
-from aefsync.wire.asking import Asking
 from aefsync.wire.calling import Pending
 from aefsync.wire.dialogue import Method
-from aefsync.wire.messages.rows import MAX_READ
+from aefsync.wire.growing import RemoteGrowing
+from aefsync.wire.in_order import AHEAD, Asked, in_order, portions, size_of
 
 LONGEST_TRIP_NS = 1_000_000_000
-AHEAD = 16 << 20
-"""Bytes of content that may be on their way: more than a fast link holds in the time of a round trip."""
 MANY_PATHS = 1 << 14
 """Paths that one call names, at most."""
 
 
-class RemoteReplica(Asking):
+class RemoteReplica(RemoteGrowing):
     """A replica served by an agent; one call at a time, whichever thread makes it."""
 
     def hello(self, request: Open) -> Opened:
@@ -87,26 +85,15 @@ class RemoteReplica(Asking):
         self._call(Method.REMEMBER, memory)
 
     def read(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
-        return [piece for given in self.read_ahead(_portions(pieces)) for piece in given]
+        return [piece for given in self.read_ahead(portions(pieces)) for piece in given]
 
     def read_ahead(self, requests: Iterable[Sequence[Piece]]) -> Iterator[Sequence[Piece]]:
         """`read` for each of several requests, the later ones on their way before the first has come."""
-        sent: collections.deque[tuple[Sequence[Piece], Pending]] = collections.deque()
-        ahead = 0
         self.round_trips += 1
-        for asked in requests:
-            sent.append((asked, self._caller.send(Method.READ, asked)))
-            ahead += _size(asked)
-            while ahead > AHEAD:
-                ahead -= _size(sent[0][0])
-                yield self._given(*sent.popleft())
-        while sent:
-            yield self._given(*sent.popleft())
-
-    def _given(self, asked: Sequence[Piece], pending: Pending) -> Sequence[Piece]:
-        given: Sequence[Piece] = pending.wait()
-        self._check(checks.check_pieces, asked, given)
-        return given
+        calls = (Asked(asked, size_of(asked), (asked,)) for asked in requests)
+        for asked, given in in_order(self._caller, Method.READ, calls):
+            self._check(checks.check_pieces, asked, given)
+            yield given
 
     def recipes(self, runs: Sequence[Run], level: int) -> Sequence[Recipe]:
         found: Sequence[Recipe] = self._call(Method.RECIPES, runs, level)
@@ -125,9 +112,9 @@ class RemoteReplica(Asking):
 
     def write_ahead(self, pieces: Sequence[Piece]) -> None:
         """`write`, without waiting for its end: what goes wrong is raised by a later call (not by `read`)."""
-        for portion in _portions(pieces):
+        for portion in portions(pieces):
             self._settle(AHEAD)
-            self._written.append((_size(portion), self._caller.send(Method.WRITE, portion)))
+            self._written.append((size_of(portion), self._caller.send(Method.WRITE, portion)))
 
     def reuse(self, files: Sequence[StageFile]) -> Staged:
         return self._staged(len(files), Method.REUSE, files)
@@ -207,21 +194,3 @@ class RemoteReplica(Asking):
         applied: Applied = self._call(method, *arguments)
         self._check(checks.check_done, number, applied.done)
         return applied
-
-
-def _size(pieces: Sequence[Piece]) -> int:
-    return sum(piece.length for piece in pieces)
-
-
-def _portions(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
-    """The pieces in groups of at most `MAX_READ` bytes, which no single piece may exceed."""
-    group: list[Piece] = []
-    room = MAX_READ
-    for piece in pieces:
-        if group and piece.length > room:
-            yield group
-            group, room = [], MAX_READ
-        group.append(piece)
-        room -= piece.length
-    if group:
-        yield group

@@ -16,12 +16,12 @@ from aefsync.core.compare import Span, differences, select
 from aefsync.core.digest import KEY_SIZE, content_digest
 from aefsync.core.entry import UNKNOWN, Entry, Kind
 from aefsync.core.finding import State
+from aefsync.core.growth import Gathered, Growth, Learned
 from aefsync.core.hint import Hints, Wait
 from aefsync.core.metadata import PLAIN, Aspects, Extra, Namespaces, Owner
 from aefsync.core.past import ChangeCounts, RunRecord, TakenBack, Title, TrashQuery, Undo
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Open, Opened, Piece, Replica, Scan, Scanned
-from aefsync.core.recipe import Learned
 from aefsync.core.renamed import Rename
 from aefsync.core.stores import SECOND_NS, Stores
 from aefsync.core.tree import Answer, Question
@@ -50,6 +50,7 @@ class Bench:
         kind, _, self._wire = name.partition(" ")
         self._transport = FAR.get(name)
         self.hears = kind != "sftp"
+        self.is_far = kind == "sftp" or self._transport is not None
         """whether anybody there tells of changes"""
         self._logins = logins
         self.a = SITES[kind](folder / "a")
@@ -423,7 +424,8 @@ def test_digests_that_were_learned_are_not_read_again(bench: Bench) -> None:
     replica.scan(Scan())
     furnish(bench.b)
     other, entries = bench.survey(bench.b)
-    replica.learn([Learned(entry.path, entry.content) for entry in entries.values() if entry.kind is Kind.FILE])
+    files = [entry for entry in entries.values() if entry.kind is Kind.FILE]
+    replica.learn([Learned(e.path.key[: -len(e.path.name)], e.path.name, e.content) for e in files])
     replica.learn([])
     assert replica.record().root == other.record().root
 
@@ -726,6 +728,131 @@ def test_content_that_changed_where_it_was_is_not_copied(bench: Bench) -> None:
     bench.a.write_file(b"docs/a.txt", b"ALPHA", mtime_ns=3)
     wanted = file(b"new", b"alpha")
     assert replica.reuse([StageFile(wanted, wanted.path)]) == Staged((b"",), (), 0, 0)
+
+
+def all_of(replica: Replica) -> Growth:
+    """Everything a replica has, by columns."""
+    return replica.growth([(0, replica.scan(Scan()).entries)])
+
+
+def test_entries_by_columns_are_the_same_entries(bench: Bench) -> None:
+    furnish(bench.a)
+    replica, entries = bench.survey(bench.a)
+    every = list(entries.values())
+    assert list(replica.growth([(1, 2), (3, 6)]).entries()) == [every[1], *every[3:6]]
+
+
+def plant(
+    bench: Bench, *, direct: bool, spoil: Callable[[], object] = lambda: None
+) -> tuple[Replica, Growth, bytes, bytes]:
+    """Bring all that A has to B; the replica, what was brought, and the contents and flags that came of it."""
+    a = bench.survey(bench.a, Access.READ)[0]
+    growth = all_of(a)
+    if direct and bench.is_far:
+        refusing = bench.open(bench.b)
+        with pytest.raises(AefsyncError, match="no replica to copy from directly"):
+            refusing.grow(growth, b"", 0)
+        refusing.close()
+        direct = False
+    b = bench.open(bench.b, peers={0: bench.a})
+    b.scan(Scan())
+    spoil()
+    found = Gathered(bytes(len(growth.contents)), b"") if direct else a.gather(growth)
+    load = growth if direct else growth.with_contents(found.contents)
+    contents = b.grow(load, found.data, 0 if direct else None)
+    return b, growth, contents, b.plant()
+
+
+def is_left(bench: Bench, flags: bytes, before: Mapping[bytes, object]) -> bool:
+    """Whether this is a replica that leaves all to the ordinary way; it then has done nothing."""
+    if isinstance(bench.b, SftpSite):
+        assert not any(flags)
+        assert bench.b.listing() == before
+    return isinstance(bench.b, SftpSite)
+
+
+@pytest.mark.parametrize("direct", [True, False])
+def test_what_grew_is_planted(bench: Bench, direct: bool) -> None:
+    furnish(bench.a)
+    replica, growth, contents, flags = plant(bench, direct=direct)
+    if is_left(bench, flags, {}):
+        return
+    assert flags == bytes([1]) * growth.length
+    assert bench.b.listing() == bench.a.listing()
+    files = {entry.path: entry for entry in look(replica_after(replica)).values() if entry.kind is not Kind.DIRECTORY}
+    digests = [contents[i : i + 32] for i in range(0, len(contents), 32)]
+    for entry, digest in zip(growth.entries(), digests, strict=True):
+        assert digest == (files[entry.path].content if entry.path in files else UNKNOWN)
+
+
+def replica_after(replica: Replica) -> Replica:
+    """The replica, once it has recorded what it did, and read nothing for it."""
+    replica.record()
+    return replica
+
+
+@pytest.mark.parametrize("direct", [True, False])
+def test_what_is_in_the_way_of_a_growth_is_left_alone(bench: Bench, direct: bool) -> None:
+    furnish(bench.a)
+    bench.b.write_file(b"docs", b"in the way")
+    bench.b.write_file(b"link", b"in the way")
+    before = bench.b.listing()
+    _, growth, _, flags = plant(bench, direct=direct)
+    if is_left(bench, flags, before):
+        return
+    left = {entry.path for entry, flag in zip(growth.entries(), flags, strict=True) if not flag}
+    assert left == {path for path in bench.a.listing() if path == b"link" or (path + b"/").startswith(b"docs/")}
+    after = bench.b.listing()
+    assert {path: after[path] for path in before} == before
+    assert {path: seen for path, seen in after.items() if path not in before} == {
+        path: seen for path, seen in bench.a.listing().items() if path not in left
+    }
+
+
+@pytest.mark.parametrize("direct", [True, False])
+def test_what_changed_since_the_scan_is_not_brought(bench: Bench, direct: bool) -> None:
+    furnish(bench.a)
+    _, growth, contents, flags = plant(
+        bench, direct=direct, spoil=lambda: bench.a.write_file(b"docs/a.txt", b"edited meanwhile", mtime_ns=77)
+    )
+    if is_left(bench, flags, {}):
+        return
+    number = [entry.path for entry in growth.entries()].index(RelPath(b"docs/a.txt"))
+    assert (flags[number], contents[number * 32 : (number + 1) * 32]) == (0, UNKNOWN)
+    assert flags.count(1) == growth.length - 1
+    assert b"docs/a.txt" not in bench.b.listing()
+
+
+def test_bytes_other_than_those_gathered_are_not_planted(bench: Bench) -> None:
+    furnish(bench.a)
+    a, b = bench.survey(bench.a, Access.READ)[0], bench.open(bench.b)
+    growth, _ = all_of(a), b.scan(Scan())
+    found = a.gather(growth)
+    b.grow(growth.with_contents(found.contents), bytes(len(found.data)), None)
+    flags = b.plant()
+    if is_left(bench, flags, {}):
+        return
+    # Only of the empty file are these the right bytes.
+    assert [path for path, (kind, *_) in bench.b.listing().items() if kind is Kind.FILE] == [b"caf\xe9"]
+    assert b"empty" in bench.b.listing()
+
+
+def test_what_was_planted_can_be_taken_back(bench: Bench) -> None:
+    furnish(bench.a)
+    replica, growth, _, flags = plant(bench, direct=True)
+    if is_left(bench, flags, {}):
+        return
+    replica.record()
+    replica.close()
+    assert bench.open(bench.b, Access.READ).runs()[0].counts.created == growth.length
+    undo(bench, "run", "r2", bench.b)
+    assert bench.b.listing() == {}
+
+
+def test_nothing_that_grew_is_planted_twice(bench: Bench) -> None:
+    furnish(bench.a)
+    replica, *_ = plant(bench, direct=True)
+    assert replica.plant() == b""
 
 
 def test_directories_that_are_there_may_be_moved(bench: Bench) -> None:
@@ -1122,8 +1249,8 @@ def test_the_trash_is_told_as_asked(bench: Bench) -> None:
 # runs, undo
 
 
-def undo(bench: Bench, run: str, as_run: str) -> TakenBack:
-    replica = bench.open(bench.a, run=as_run)
+def undo(bench: Bench, run: str, as_run: str, site: Site | None = None) -> TakenBack:
+    replica = bench.open(site or bench.a, run=as_run)
     taken = replica.undo(Undo(run))
     assert taken.rest == 0
     replica.record()
@@ -1293,6 +1420,8 @@ WRITES: dict[str, Callable[[Replica], object]] = {
     "write": lambda replica: replica.write([Piece(RelPath(b"f"), 0, 1, b"x")]),
     "reuse": lambda replica: replica.reuse([]),
     "stage": lambda replica: replica.stage([], None),
+    "grow": lambda replica: replica.grow(Growth(()), b"", None),
+    "plant": lambda replica: replica.plant(),
     "apply": lambda replica: replica.apply([]),
     "restore": lambda replica: replica.restore([]),
     "purge": lambda replica: replica.purge([]),
@@ -1304,6 +1433,7 @@ READS: dict[str, Callable[[Replica], object]] = {
     "fingerprints": lambda replica: replica.fingerprints(Question(View.FULL, (), 0)),
     "entries": lambda replica: replica.entries([(0, 1)]),
     "read": lambda replica: replica.read([Piece(RelPath(b"f"), 0, 1)]),
+    "gather": lambda replica: replica.gather(Growth(())),
     "movable": lambda replica: replica.movable([]),
     "learn": lambda replica: replica.learn([]),
     "record": lambda replica: replica.record(),

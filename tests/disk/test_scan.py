@@ -11,7 +11,7 @@ import pytest
 
 from aefsync.core.digest import content_digest
 from aefsync.core.entry import UNKNOWN, Kind
-from aefsync.core.path import RelPath
+from aefsync.core.growth import Learned
 from aefsync.core.problem import Problem
 from aefsync.disk import sight as sight_module
 from aefsync.disk.building import Limits
@@ -301,7 +301,14 @@ def test_what_others_learned_is_taken_over(ground: Ground, index: Index, monkeyp
     opens = Opens(monkeypatch)
     scanner = ground.scanner(index, clock_ns=later)
     content = content_digest(b"content of docs/deep/c")
-    learn(scanner, {RelPath(b"docs/deep/c"): content, RelPath(b"nowhere/x"): content, RelPath(b"docs/none"): content})
+    learn(
+        scanner,
+        [
+            Learned(b"docs\0", b"none", content),
+            Learned(b"docs\0deep\0", b"c\0d", content + UNKNOWN),
+            Learned(b"nowhere\0", b"x", content),
+        ],
+    )
     found = finish(scanner)
     assert found[b"docs/deep/c"].content == content
     assert sorted(opens.names) == [b"a", b"b", b"d", b"e"]

@@ -6,6 +6,7 @@ It keeps the port's promises and no more; the contract suite (tests/contract) ho
 from __future__ import annotations
 
 import copy
+import io
 import itertools
 import stat
 import threading
@@ -21,15 +22,17 @@ from aefsync.core.digest import PUBLIC_KEY, ROOT_DIGEST, content_digest, framed_
 from aefsync.core.entry import UNKNOWN, Entry, Kind
 from aefsync.core.finding import Finding, State
 from aefsync.core.graves import buried, graves_at, history
+from aefsync.core.growth import SMALL, Gathered, Growth, Learned, growth_of
 from aefsync.core.hint import EVERYTHING, Hints, Wait, bounded
 from aefsync.core.members import Memory
 from aefsync.core.metadata import PERMISSIONS, PLAIN, Aspects, Attributes, Extra, Owner
 from aefsync.core.minting import needs_reading
 from aefsync.core.past import TRASH_PAGE, ChangeCounts, RunRecord, TakenBack, Title, TrashItem, TrashQuery, Undo
 from aefsync.core.path import RelPath
+from aefsync.core.plan import NEW
 from aefsync.core.ports import Access, Missing, Open, Opened, Phase, Piece, Scan, Scanned
 from aefsync.core.problem import Problem
-from aefsync.core.recipe import CHUNK_DIGEST, LEVELS, Learned, Recipe, Run, runs_of
+from aefsync.core.recipe import CHUNK_DIGEST, LEVELS, Recipe, Run, runs_of
 from aefsync.core.renamed import Rename
 from aefsync.core.snapshot import Block, Snapshot, VersionList
 from aefsync.core.space import Space
@@ -181,6 +184,7 @@ class MemoryReplica:
         self._chosen: tuple[RelPath, ...] = ()
         self._staged: dict[RelPath, bytes] = {}
         self._written: dict[RelPath, bytearray] = {}
+        self._growing: list[tuple[Entry, bytes | None]] = []
         self._touched: set[RelPath] = set()
         self._chunks: dict[bytes, bytes] = {}
         self._reused: Counter[RelPath] = Counter()
@@ -356,16 +360,76 @@ class MemoryReplica:
         self._session()
         return [rename.old in self.tree.nodes for rename in renames]
 
+    def growth(self, spans: Sequence[Span]) -> Growth:
+        self._session()
+        runs = itertools.chain.from_iterable(self._snapshot.runs(*span) for span in spans)
+        counted = self._aspects.mode_bits | PERMISSIONS
+        return growth_of(runs, counted, lambda links: [self._completed(each) for each in links])
+
+    def gather(self, growth: Growth) -> Gathered:
+        self._session()
+        contents, data = [], []
+        for entry in growth.entries():
+            node = self.tree.nodes.get(entry.path) if entry.kind is Kind.FILE and entry.size <= SMALL else None
+            if node is not None and node.entry(entry.path).stat_key == entry.stat_key:
+                data.append(node.data)
+                contents.append(content_digest(node.data))
+            else:
+                contents.append(entry.content if entry.kind is Kind.SYMLINK else UNKNOWN)
+        return Gathered(b"".join(contents), b"".join(data))
+
+    def grow(self, growth: Growth, data: bytes, peer: int | None) -> bytes:
+        self._session(Access.WRITE)
+        contents, rest = [], io.BytesIO(data)
+        for entry, size in zip(growth.entries(), growth.sizes_read(), strict=True):
+            held = rest.read(size) if peer is None else None
+            self._growing.append((entry, self._grown(entry, held, peer)))
+            found = self._growing[-1][1]
+            contents.append(UNKNOWN if found is None or entry.kind is Kind.DIRECTORY else content_digest(found))
+        return b"".join(contents)
+
+    def _grown(self, entry: Entry, held: bytes | None, peer: int | None) -> bytes | None:
+        """What an entry is to hold; `None` where it is left to the ordinary way."""
+        if entry.kind is not Kind.FILE:
+            return entry.target
+        if peer is not None:
+            node = self._peers[peer].nodes.get(entry.path)
+            if node is None or node.entry(entry.path).stat_key != entry.stat_key or entry.size > SMALL:
+                return None
+            held = node.data
+        wrong = not held is not None or (entry.is_read and content_digest(held or b"") != entry.content)
+        return None if wrong or (peer is None and not entry.is_read) else held
+
+    def plant(self) -> bytes:
+        self._session(Access.WRITE)
+        growing, self._growing = self._growing, []
+        return bytes([held is not None and self._plant(entry, held) for entry, held in growing])
+
+    def _plant(self, entry: Entry, held: bytes) -> bool:
+        self._staged[entry.path] = held
+        content = UNKNOWN if entry.kind is Kind.DIRECTORY else content_digest(held)
+        wanted = entry._replace(content=content)
+        try:
+            self._perform(Action(NEW[entry.kind], entry.path, wanted, None))
+        except Refused:
+            return False
+        self._remember(Change(Did.CREATED, entry.path, None, wanted), None)
+        return True
+
     def learn(self, learned: Sequence[Learned]) -> None:
         self._session()
-        found = dict(learned)
-        entries = self._snapshot.entries()
-        learned = [
-            self._learn(each, found[each.path]) if each.path in found and not each.is_read else each for each in entries
+        found: dict[RelPath, bytes] = {}
+        for prefix, names, contents in learned:
+            paths = [RelPath.from_key(prefix + name) for name in names.split(b"\0")]
+            digests = [contents[i : i + 32] for i in range(0, len(contents), 32)]
+            found |= {path: digest for path, digest in zip(paths, digests, strict=True) if digest != UNKNOWN}
+        entries = [
+            self._learn(each, found[each.path]) if each.path in found and not each.is_read else each
+            for each in self._snapshot.entries()
         ]
-        self._snapshot = snapshot_of(learned, self._aspects)
+        self._snapshot = snapshot_of(entries, self._aspects)
         if self._past is not None:
-            self._past.learn(learned)
+            self._past.learn(entries)
 
     def apply(self, actions: Sequence[Action]) -> Applied:
         self._session(Access.WRITE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from typing import Any
 
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from aefsync.core.change import Change, Did
 from aefsync.core.digest import KEY_SIZE
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.finding import Finding, State
+from aefsync.core.growth import Gathered, Growth, Learned, symlinks_of
 from aefsync.core.hint import Hints, Wait
 from aefsync.core.members import TAG, Encounter, Mark, Member, Memory, Standing
 from aefsync.core.members import State as Membership
@@ -19,13 +21,14 @@ from aefsync.core.past import ChangeCounts, RunRecord, TakenBack, Title, TrashIt
 from aefsync.core.path import PathError, RelPath
 from aefsync.core.ports import Access, Missing, Open, Opened, Phase, Piece, Scan, Scanned
 from aefsync.core.problem import Problem
-from aefsync.core.recipe import CHUNK_DIGEST, LEVELS, Learned, Recipe, Run
+from aefsync.core.recipe import CHUNK_DIGEST, LEVELS, Recipe, Run
 from aefsync.core.renamed import Rename
+from aefsync.core.snapshot import Block
 from aefsync.core.space import Share, Space
 from aefsync.core.stores import Folding, Stores
 from aefsync.core.tree import Answer, KeyRange, Question
 from aefsync.core.version import AUTHOR, Dot, Grave, Version
-from aefsync.core.view import View
+from aefsync.core.view import STAT, View
 from aefsync.core.writing import Durability, Writing
 from aefsync.wire.dialogue import Call, Failed, Message, Method, Progress, Reply
 
@@ -265,12 +268,38 @@ taken_back = st.builds(TakenBack, rows(changes()), rows(st.booleans()), rows(pro
 
 sub_trees = rows(st.just(b"") | paths.map(bytes))
 
+
+@st.composite
+def growths(draw: st.DrawFn) -> Growth:
+    """Blocks of one or two directories, in key order."""
+    blocks, targets = [], []
+    for prefix in sorted(draw(st.sets(st.sampled_from([b"", b"a\0", b"b\0c\0", b"caf\xe9\0"]), min_size=1))):
+        own = sorted(draw(st.sets(names.filter(_is_path), min_size=1, max_size=4)))
+        kinds = [draw(st.sampled_from([stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK])) for _ in own]
+        rows = [STAT.pack(k | draw(st.integers(0, 0o7777)), draw(counts), draw(int64s), 2, draw(counts)) for k in kinds]
+        targets += [draw(st.sampled_from([b"", b"to"])) for kind in kinds if kind == stat.S_IFLNK]
+        contents = b"".join(draw(digests) for _ in own)
+        blocks.append(Block(prefix, b"\0".join(own), b"".join(rows), contents, len(own)))
+    ordered = [blocks[0]]
+    for block in blocks[1:]:
+        if block.prefix > ordered[-1].prefix + ordered[-1].names.split(b"\0")[-1]:
+            ordered.append(block)
+    links = sum(len(symlinks_of(block)) for block in ordered)
+    return Growth(tuple(ordered), tuple(targets[:links]))
+
+
+learned = growths().map(lambda growth: tuple(Learned(b.prefix, b.names, b.contents) for b in growth.blocks))
+columns = st.lists(digests, max_size=3).map(b"".join)
 arguments: dict[Method, st.SearchStrategy[tuple[Any, ...]]] = {
     Method.HELLO: st.tuples(opens),
     Method.SCAN: st.tuples(scans),
     Method.READ_UNREAD: st.tuples(spans().map(tuple), st.none() | spans().map(tuple)),
     Method.FINGERPRINTS: st.tuples(questions()),
     Method.ENTRIES: st.tuples(spans().map(tuple)),
+    Method.GROWTH: st.tuples(spans().map(tuple)),
+    Method.GATHER: st.tuples(growths()),
+    Method.GROW: st.tuples(growths(), st.binary(max_size=9), st.none() | st.integers(0, 9)),
+    Method.PLANT: st.just(()),
     Method.READ: st.tuples(rows(st.builds(Piece, paths, counts, st.integers(0, 1 << 20)))),
     Method.RECIPES: st.tuples(rows(st.builds(Run, paths, counts, counts)), levels),
     Method.MATCH: st.tuples(st.none() | rows(paths), rows(recipes()), levels),
@@ -278,7 +307,7 @@ arguments: dict[Method, st.SearchStrategy[tuple[Any, ...]]] = {
     Method.STAGE: st.tuples(rows(st.builds(StageFile, entries(), paths, st.none())), st.none() | st.integers(0, 9)),
     Method.REUSE: st.tuples(rows(st.builds(StageFile, entries(), paths, st.none()))),
     Method.MOVABLE: st.tuples(rows(st.builds(Rename, paths, paths))),
-    Method.LEARN: st.tuples(rows(st.builds(Learned, paths, digests))),
+    Method.LEARN: st.tuples(learned),
     Method.APPLY: st.tuples(rows(actions())),
     Method.RECORD: st.just(()),
     Method.SEARCH: st.tuples(st.binary(min_size=1, max_size=20), counts),
@@ -302,6 +331,10 @@ results: dict[Method, st.SearchStrategy[Any]] = {
     Method.READ_UNREAD: scanned,
     Method.FINGERPRINTS: answers,
     Method.ENTRIES: rows(entries(version=some_versions)),
+    Method.GROWTH: growths(),
+    Method.GATHER: st.builds(Gathered, columns, st.binary(max_size=9)),
+    Method.GROW: columns,
+    Method.PLANT: st.binary(max_size=9),
     Method.READ: rows(written()),
     Method.RECIPES: rows(recipes()),
     Method.MATCH: rows(spans().map(tuple)),

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from aefsync.core.action import Act, Action, StageFile
 from aefsync.core.entry import UNKNOWN, Entry, Kind
+from aefsync.core.growth import Grows, Learned
 from aefsync.core.members import Encounter, Mark, Member, Memory
 from aefsync.core.past import TrashItem
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Open, Phase, Piece, Replica, Scan, Scanned
 from aefsync.core.problem import Problem
-from aefsync.core.recipe import Learned
 from aefsync.core.tree import KeyRange, Question
 from aefsync.core.version import FOUND, MOST_DOTS, Dot, Version
-from aefsync.core.view import View
+from aefsync.core.view import STAT, View
 from aefsync.wire import messages
 from aefsync.wire.dialogue import Call, Failed, Message, Method, Progress, Reply
 from aefsync.wire.messages import MessageError, decode_answer, decode_call, encode
@@ -34,7 +34,7 @@ FILE = Entry(RelPath(b"docs/a.txt"), Kind.FILE, 0o644, 3, 1, 2, 3, UNKNOWN)
 
 
 def test_there_is_a_message_for_every_method_of_the_port() -> None:
-    methods = {name for name in vars(Replica) if not name.startswith("_")}
+    methods = {name for part in (Replica, Grows) for name in vars(part) if not name.startswith("_")}
     assert methods == set(Method) == {*values.arguments} == {*values.results}
 
 
@@ -93,10 +93,27 @@ def test_garbage_is_refused(garbage: bytes) -> None:
         lambda path: ["stage", [[0, 0], [path, b"good"]], [ROW], None],
         lambda path: ["apply", [[0], [path]], [["create", ROW, None]]],
         lambda path: ["apply", [[0, 0], [b"good", path]], [["move", ROW, ROW]]],
-        lambda path: ["learn", [[0], [path]], [UNKNOWN]],
+        lambda path: ["learn", [[0], [path]], [b"x"], [UNKNOWN]] if path else None,
+        lambda path: ["learn", [[0], [b"good"]], [path], [UNKNOWN]],
+        lambda path: (
+            ["gather", [[[0], [path]], [b"x"], [STAT.pack(0o100644, 0, 0, 0, 0)], [UNKNOWN], []]] if path else 0
+        ),
+        lambda path: ["gather", [[[0], [b"good"]], [path], [STAT.pack(0o100644, 0, 0, 0, 0)], [UNKNOWN], []]],
         lambda path: ["restore", [[0], [path]], [["run", "deleted", False, 0]]],
     ],
-    ids=["read", "write", "stage", "stage source", "apply", "move source", "learn", "restore"],
+    ids=[
+        "read",
+        "write",
+        "stage",
+        "stage source",
+        "apply",
+        "move source",
+        "learn in",
+        "learn",
+        "grow in",
+        "grow",
+        "restore",
+    ],
 )
 def test_paths_that_lead_elsewhere_are_refused(form: Any, path: bytes) -> None:
     decode_call(pack(form(b"good")))
@@ -263,7 +280,7 @@ def test_lengths_are_refused_before_anything_is_allocated() -> None:
     payloads = [
         b"\x92\xa5purge\xdd" + huge,
         b"\x92\xa7entries\xdd" + huge,
-        b"\x93\xa5learn\x92\xdd" + huge,
+        b"\x94\xa5learn\x92\xdd" + huge,
         b"\x92\xa5hello\x96\xc6" + huge,
         b"\xdd" + huge,
     ]
@@ -354,7 +371,7 @@ def test_examples_of_each_call_with_rows() -> None:
         (Method.HELLO, (Open(b"/r", "run", NONCE, Access.WRITE, Missing.CREATE, b"/c", 2),)),
         (Method.WRITE, ((Piece(FILE.path, 5, 3, b"abc"),),)),
         (Method.STAGE, ((StageFile(FILE, RelPath(b"docs/b.txt")),), 1)),
-        (Method.LEARN, ((Learned(FILE.path, bytes(32)),),)),
+        (Method.LEARN, ((Learned(b"docs\0", b"a.txt", bytes(32)),),)),
         (Method.RESTORE, ((TrashItem("run", "replaced", FILE.path, False, 3),), b"/d")),
     ):
         call = Call(*arguments)

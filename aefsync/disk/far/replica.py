@@ -13,7 +13,9 @@ from aefsync.core.digest import content_digest
 from aefsync.core.entry import Entry, Kind, kind_of
 from aefsync.core.files import Files, Readlink, Statfs, Task, Volume, ask
 from aefsync.core.finding import Finding
+from aefsync.core.growth import Gathered, Growth, growth_of
 from aefsync.core.hint import ROOT, Hints, Wait
+from aefsync.core.metadata import PERMISSIONS
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Open, Opened, Phase, Piece, Scan, Scanned
 from aefsync.core.recipe import Recipe, Run
@@ -22,6 +24,7 @@ from aefsync.core.space import Space
 from aefsync.disk.building import Limits
 from aefsync.disk.far.examining import examine
 from aefsync.disk.far.forgetting import Forgetting
+from aefsync.disk.far.growing import Ungrown, nothing_gathered
 from aefsync.disk.far.home import FarHome, find_home, make_home
 from aefsync.disk.far.movable import are_movable
 from aefsync.disk.far.opening import FarOpened, clock_of, describe, open_far, open_index, own_paths
@@ -50,6 +53,7 @@ class FarReplica(Forgetting, Retelling):
     def __init__(self, connect: Callable[[], Files], name: bytes, clock_ns: Callable[[], int] = time.time_ns) -> None:
         super().__init__()
         self._connect = connect
+        self._ungrown = Ungrown()
         self._name = name
         self._clock_ns = clock_ns
         self._files: Files | None = None
@@ -121,12 +125,33 @@ class FarReplica(Forgetting, Retelling):
         self._check_open()
         if self._root is None:
             return []
-        found = [entry for low, high in spans for entry in self._snapshot.entries(low, high)]
+        return self._with_targets([entry for low, high in spans for entry in self._snapshot.entries(low, high)])
+
+    def _with_targets(self, found: Sequence[Entry]) -> Sequence[Entry]:
+        assert self._root is not None
         links = [entry.path for entry in found if entry.kind is Kind.SYMLINK]
-        targets = dict(
-            zip(links, ask(self._root.files, *[Readlink(self._root.at(path)) for path in links]), strict=True)
-        )
+        asked = ask(self._root.files, *[Readlink(self._root.at(path)) for path in links])
+        targets = dict(zip(links, asked, strict=True))
         return [_with_target(entry, targets.get(entry.path)) for entry in found]
+
+    def growth(self, spans: Sequence[Span]) -> Growth:
+        self._check_open()
+        runs = (run for span in spans for run in self._snapshot.runs(*span))
+        return growth_of(runs, self._taking.aspects.mode_bits | PERMISSIONS, self._with_targets)
+
+    def gather(self, growth: Growth) -> Gathered:
+        self._check_open()
+        return nothing_gathered(growth)
+
+    def grow(self, growth: Growth, data: bytes, peer: int | None) -> bytes:
+        self._writing()
+        if peer is not None:
+            raise AefsyncError("no replica to copy from directly")
+        return self._ungrown.grow(growth)
+
+    def plant(self) -> bytes:
+        self._writing()
+        return self._ungrown.plant()
 
     def read(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
         self._check_open()

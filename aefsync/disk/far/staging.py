@@ -126,7 +126,7 @@ class FarStaging:
         if self._durable:
             raised((yield [Sync(place)])[0])
         set_, seen = yield [
-            setting(place, file.source, new_mode(file.source, self._aspects), self._aspects),
+            setting(place, file.source, new_mode(file.source.mode, self._aspects), self._aspects),
             Lstat(place),
         ]
         raised(set_)

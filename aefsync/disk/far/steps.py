@@ -28,8 +28,7 @@ from aefsync.core.files import (
     Task,
     raised,
 )
-from aefsync.core.metadata import PERMISSIONS
-from aefsync.core.plan import USABLE
+from aefsync.core.metadata import PERMISSIONS, USABLE
 from aefsync.disk.deleting import Spared
 from aefsync.disk.far.scene import FarScene
 from aefsync.disk.far.staging import seconds, setting
@@ -110,7 +109,7 @@ def make_directory(scene: FarScene, action: Action) -> Task[None]:
         scene.there.add(action.path)
     else:
         raise Refused("appeared since the scan")
-    raised((yield [SetStat(place, mode=new_mode(wanted, scene.aspects) | USABLE)])[0])
+    raised((yield [SetStat(place, mode=new_mode(wanted.mode, scene.aspects) | USABLE)])[0])
 
 
 def set_metadata(scene: FarScene, action: Action) -> Task[None]:

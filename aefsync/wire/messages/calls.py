@@ -19,8 +19,9 @@ from aefsync.core.tree import KeyRange, Question
 from aefsync.core.version import Version
 from aefsync.core.view import View
 from aefsync.wire.messages.aspects import AspectsRow, Extras, pack_extras, with_extras
-from aefsync.wire.messages.content import LearnCall, MatchCall, ReadCall, RecipesCall, ReuseCall, StageCall, WriteCall
+from aefsync.wire.messages.content import MatchCall, ReadCall, RecipesCall, ReuseCall, StageCall, WriteCall
 from aefsync.wire.messages.examined import ExamineCall
+from aefsync.wire.messages.growth import GatherCall, GrowCall, GrowthCall, LearnCall, PlantCall
 from aefsync.wire.messages.hints import WaitCall
 from aefsync.wire.messages.members import RecallRow, RememberCall
 from aefsync.wire.messages.past import PurgeCall, RunsCall, TrashCall, UndoCall
@@ -222,12 +223,16 @@ CallForm = (
     | ReadUnreadCall
     | FingerprintsCall
     | EntriesCall
+    | GrowthCall
     | ReadCall
     | RecipesCall
     | MatchCall
     | WriteCall
     | ReuseCall
     | StageCall
+    | GatherCall
+    | GrowCall
+    | PlantCall
     | MovableCall
     | LearnCall
     | ApplyCall

@@ -8,10 +8,9 @@ from typing import Annotated, Any, Self
 from msgspec import Meta
 
 from aefsync.core.action import StageFile
-from aefsync.core.recipe import LEVELS, Learned, Run
+from aefsync.core.recipe import LEVELS, Run
 from aefsync.wire.messages.aspects import ExtraRow, Extras, pack_extras, with_extras
 from aefsync.wire.messages.rows import (
-    Content,
     Counts,
     EntryRow,
     Form,
@@ -107,15 +106,3 @@ class StageCall(FilesForm, tag="stage"):
 
     def values(self) -> tuple[Any, ...]:
         return self.files(self.extras), self.peer
-
-
-class LearnCall(Form, tag="learn"):
-    paths: Strings
-    contents: Annotated[tuple[Content, ...], Many]
-
-    @classmethod
-    def of(cls, *values: Sequence[Learned]) -> Self:
-        return cls(Strings.of(each.path for each in values[0]), tuple(each.content for each in values[0]))
-
-    def values(self) -> tuple[Any, ...]:
-        return (tuple(Learned(*pair) for pair in zip(self.paths.paths(), self.contents, strict=True)),)

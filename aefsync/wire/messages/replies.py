@@ -20,6 +20,7 @@ from aefsync.core.tree import Answer
 from aefsync.wire.messages.aspects import Extras, StoresRow, pack_extras, with_extras
 from aefsync.wire.messages.changes import ChangeRow, RunRow
 from aefsync.wire.messages.examined import ExamineReply
+from aefsync.wire.messages.growth import GatherReply, GrowReply, GrowthReply, LearnReply, PlantReply
 from aefsync.wire.messages.hints import WaitReply
 from aefsync.wire.messages.members import RememberReply, StandingRow
 from aefsync.wire.messages.rows import (
@@ -45,7 +46,7 @@ from aefsync.wire.messages.rows import (
 )
 from aefsync.wire.messages.scanned import ScannedForm
 from aefsync.wire.messages.space import AllocatedReply, SpaceReply
-from aefsync.wire.messages.staged import StagedForm
+from aefsync.wire.messages.staged import ReuseReply, StageReply
 from aefsync.wire.messages.versions import GravesReply, MintReply, Versions, with_versions
 from aefsync.wire.packing import pack_spans, unpack_spans
 
@@ -169,17 +170,8 @@ class MatchReply(Form, tag="match"):
 class WriteReply(Nothing, tag="write"): ...
 
 
-class ReuseReply(StagedForm, tag="reuse"): ...
-
-
-class StageReply(StagedForm, tag="stage"): ...
-
-
 class MovableReply(Form, tag="movable"):
     told: Annotated[tuple[bool, ...], Many]
-
-
-class LearnReply(Nothing, tag="learn"): ...
 
 
 class ApplyReply(AppliedForm, tag="apply"): ...
@@ -264,12 +256,16 @@ ReplyForm = (
     | ReadUnreadReply
     | FingerprintsReply
     | EntriesReply
+    | GrowthReply
     | ReadReply
     | RecipesReply
     | MatchReply
     | WriteReply
     | ReuseReply
     | StageReply
+    | GatherReply
+    | GrowReply
+    | PlantReply
     | MovableReply
     | LearnReply
     | ApplyReply

@@ -23,3 +23,9 @@ class StagedForm(Form):
     def values(self) -> tuple[Staged]:
         counts = (self.literal_bytes, self.reused_bytes)
         return (Staged(self.contents, unpack_problems(self.problems), *counts, unpack_problems(self.own_problems)),)
+
+
+class ReuseReply(StagedForm, tag="reuse"): ...
+
+
+class StageReply(StagedForm, tag="stage"): ...

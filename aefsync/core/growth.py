@@ -1,0 +1,289 @@
+"""Growth: entries that only one replica has, consecutive in key order, packed as they stand in its snapshot.
+
+A first copy is nothing else, and a new directory brings thousands at a time.  Of such entries nothing is decided one by
+one: all go to everybody else, as far as nothing is in the way.  So they travel by columns, from the snapshot of the
+replica that has them to the page of the one that gets them, and no object is made for any of them on the way:
+
+    blocks    photos/ :  a.jpg b.jpg new   stats  contents     |  photos/new/ :  c.jpg  stats  contents
+    outcome   a byte each:  1     0     1                                         1
+
+What could not be brought so (0: a large file, one that changed, a name that is taken by now) is left to the ordinary
+way, entry by entry, which also knows what to say of it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import stat
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from aefsync.core.compare import Span
+from aefsync.core.entry import UNKNOWN, Entry, Kind
+from aefsync.core.metadata import PERMISSIONS, SPECIAL
+from aefsync.core.path import RelPath
+from aefsync.core.snapshot import CONTENT, STAT_COLUMNS, Block
+from aefsync.core.view import STAT
+
+ENTRIES = 1 << 14
+"""Entries that are brought and put in place together, at most."""
+PATHS = 4 << 20
+"""Bytes of the names, and of the paths of the directories, in one growth, unless one directory alone has more."""
+FILES = 64 << 20
+"""Bytes of small files in one growth: what is lost when a run ends before it is in place."""
+SMALL = 1 << 17
+"""Only files up to this size are brought so: each is read in one call."""
+
+_KIND = 0o170000
+_FILE, _LINK, _DIRECTORY = stat.S_IFREG, stat.S_IFLNK, stat.S_IFDIR
+
+
+class Growth(NamedTuple):
+    """Blocks in key order, and the `targets` of the symlinks in them, in order; of modes only the bits that count."""
+
+    blocks: tuple[Block, ...]
+    targets: tuple[bytes, ...] = ()
+
+    @property
+    def length(self) -> int:
+        return sum(block.length for block in self.blocks)
+
+    @property
+    def first(self) -> bytes:
+        """The key of the first entry."""
+        return self.blocks[0].prefix + self.blocks[0].names.partition(b"\0")[0]
+
+    @property
+    def contents(self) -> bytes:
+        """The content digests, 32 bytes each."""
+        return b"".join([block.contents for block in self.blocks])
+
+    def entries(self) -> Iterator[Entry]:
+        """The entries one by one, symlink targets filled in."""
+        targets = iter(self.targets)
+        for block in self.blocks:
+            for entry in block.entries(0, block.length, PERMISSIONS | SPECIAL):
+                yield entry._replace(target=next(targets)) if entry.kind is Kind.SYMLINK else entry
+
+    def kinds(self) -> list[int]:
+        """The kind of each entry, as the bits of a mode."""
+        return [kind for block in self.blocks for kind in kinds_of(block)]
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the content of any file is known."""
+        return any(block.contents.strip(b"\0") and {*_file_contents(block)} - {UNKNOWN} for block in self.blocks)
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether that of any is not."""
+        return any(UNKNOWN in _file_contents(block) for block in self.blocks)
+
+    @property
+    def small_size(self) -> int:
+        """The bytes of the files that are brought by columns."""
+        return sum(sum(small_sizes(block)) for block in self.blocks)
+
+    def sizes_read(self) -> list[int]:
+        """The size of each such file whose content is known, 0 for all else."""
+        sizes = [size for block in self.blocks for size in small_sizes(block)]
+        contents = self.contents
+        return [
+            size if size and contents[i * CONTENT : (i + 1) * CONTENT] != UNKNOWN else 0 for i, size in enumerate(sizes)
+        ]
+
+    def with_contents(self, contents: bytes) -> Growth:
+        """The growth with these content digests, 32 bytes each."""
+        ends = list(itertools.accumulate((block.length * CONTENT for block in self.blocks), initial=0))
+        pairs = zip(self.blocks, itertools.pairwise(ends), strict=True)
+        return self._replace(blocks=tuple(block._replace(contents=contents[low:high]) for block, (low, high) in pairs))
+
+    def weigh(self) -> Weight:
+        """What all of it comes to."""
+        kinds = self.kinds()
+        files, directories, links = (kinds.count(kind) for kind in (_FILE, _DIRECTORY, _LINK))
+        return Weight(files, directories, links, sum(sum(file_sizes(block)) for block in self.blocks))
+
+    def parts(self, entries: int, size: int) -> Iterator[Growth]:
+        """The same in parts of at most so many entries and so many bytes of small files, if no single one has more."""
+        blocks: list[Block] = []
+        room, room_bytes, links = entries, size, iter(self.targets)
+        for block in self.blocks:
+            low = 0
+            for high, taken in _cuts(block, entries, size, room, room_bytes):
+                if low < high:
+                    blocks.append(_cut(block, low, high))
+                    room, room_bytes, low = room - (high - low), room_bytes - taken, high
+                if high < block.length:
+                    yield _with_targets(blocks, links)
+                    blocks, room, room_bytes = [], entries, size
+        if blocks:
+            yield _with_targets(blocks, links)
+
+
+class Weight(NamedTuple):
+    """Numbers of entries by kind, and the bytes of the files."""
+
+    files: int
+    directories: int
+    links: int
+    size: int
+
+    @property
+    def entries(self) -> int:
+        return self.files + self.directories + self.links
+
+
+class Learned(NamedTuple):
+    """Content digests that another replica found while it copied files of one directory: its key with a closing NUL
+    (the root's is empty), their names joined by NUL, 32 bytes each (zeros: not found, or no file)."""
+
+    prefix: bytes
+    names: bytes
+    contents: bytes
+
+
+class Gathered(NamedTuple):
+    """The small files of a growth: a content digest of each of its entries (zeros: not read), and the bytes of the
+    files that have one, one behind the other."""
+
+    contents: bytes
+    data: bytes
+
+
+class Grows(Protocol):
+    """The part of the port `Replica` that is about growths."""
+
+    def growth(self, spans: Sequence[Span]) -> Growth:
+        """The first of the entries at these positions, packed, as many as one growth may have, at least one."""
+
+    def gather(self, growth: Growth) -> Gathered:
+        """The small files of a growth that was given out here, as far as they still are as they were."""
+
+    def grow(self, growth: Growth, data: bytes, peer: int | None) -> bytes:
+        """Have new entries ready in staging, verified: their small files as in `data` (one behind the other, those with a
+        content digest), or, with a `peer`, copied directly from the replica of that number.
+
+        Returns a content digest for each entry: zeros where there is none, or where it is left to the ordinary way.
+        """
+
+    def plant(self) -> bytes:
+        """Put in place, where nothing is, what has grown since the last time: durable first, a new directory with
+        all that is in it.  A byte for each entry: 1 where it is in place now, all else being left undone."""
+
+
+def modes_of(block: Block) -> list[int]:
+    """The mode of each entry, with the bits of its kind."""
+    return memoryview(block.stats).cast("q")[0::STAT_COLUMNS].tolist()
+
+
+def kinds_of(block: Block) -> list[int]:
+    """The kind of each entry, as the bits of a mode."""
+    return [mode & _KIND for mode in modes_of(block)]
+
+
+def link_contents(block: Block) -> list[bytes]:
+    """The content digests of the symlinks, `UNKNOWN` for all else."""
+    kinds = kinds_of(block)
+    return [content_at(block, index) if kind == _LINK else UNKNOWN for index, kind in enumerate(kinds)]
+
+
+def content_at(block: Block, index: int) -> bytes:
+    """The content digest of an entry."""
+    return block.contents[index * CONTENT : (index + 1) * CONTENT]
+
+
+def symlinks_of(block: Block) -> list[Entry]:
+    """The symlinks, their targets left out."""
+    return [block.entry(index) for index, kind in enumerate(kinds_of(block)) if kind == _LINK]
+
+
+def file_sizes(block: Block) -> list[int]:
+    """The size of each file, 0 for all else."""
+    columns = memoryview(block.stats).cast("q")
+    sizes, modes = columns[1::STAT_COLUMNS].tolist(), columns[0::STAT_COLUMNS].tolist()
+    return [size if mode & _KIND == _FILE else 0 for size, mode in zip(sizes, modes, strict=True)]
+
+
+def _file_contents(block: Block) -> list[bytes]:
+    """The content digests of the files."""
+    digests = [block.contents[i : i + CONTENT] for i in range(0, len(block.contents), CONTENT)]
+    return [digest for kind, digest in zip(kinds_of(block), digests, strict=True) if kind == _FILE]
+
+
+def small_sizes(block: Block) -> list[int]:
+    """The size of each file that is brought by columns, 0 for all else."""
+    return [size if size <= SMALL else 0 for size in file_sizes(block)]
+
+
+def growth_of(
+    runs: Iterable[tuple[Block, int, int]], mode_bits: int, complete: Callable[[Sequence[Entry]], Sequence[Entry]]
+) -> Growth:
+    """The first blocks of a snapshot, with these bits of modes; `complete` fills in the targets of symlinks."""
+    blocks = tuple(counting(block, mode_bits) for block in first_of(runs))
+    links = complete(list(itertools.chain.from_iterable(map(symlinks_of, blocks))))
+    return Growth(blocks, tuple(entry.target for entry in links))
+
+
+def first_of(runs: Iterable[tuple[Block, int, int]]) -> list[Block]:
+    """Blocks, from the first one on, as many as one growth may have."""
+    blocks: list[Block] = []
+    room, path_bytes, file_bytes = ENTRIES, PATHS, FILES
+    for block, low, high in runs:
+        part = _cut(block, low, min(high, low + room))
+        ends = list(itertools.accumulate(small_sizes(part)))
+        fits = bisect_right(ends, file_bytes) or (not blocks)
+        part = _cut(part, 0, fits) if fits < part.length else part
+        size = len(part.prefix) + len(part.names)
+        if not fits or (blocks and size > path_bytes):
+            break
+        blocks.append(part)
+        room, path_bytes, file_bytes = room - part.length, path_bytes - size, file_bytes - ends[fits - 1]
+        if not room or fits < len(ends):
+            break
+    return blocks
+
+
+def counting(block: Block, mode_bits: int) -> Block:
+    """A block with these bits of its modes."""
+    mask = _KIND | mode_bits
+    if not any(mode & ~mask for mode in set(modes_of(block))):
+        return block
+    columns = array("q", block.stats)
+    columns[0::STAT_COLUMNS] = array("q", [mode & mask for mode in columns[0::STAT_COLUMNS]])
+    return block._replace(stats=columns.tobytes())
+
+
+def _cut(block: Block, low: int, high: int) -> Block:
+    if low == 0 and high == block.length:
+        return block._replace(digests=None)
+    return Block(
+        block.prefix,
+        b"\0".join(block.name_list()[low:high]),
+        block.stats[low * STAT.size : high * STAT.size],
+        block.contents[low * CONTENT : high * CONTENT],
+        high - low,
+    )
+
+
+def _cuts(block: Block, entries: int, size: int, room: int, room_bytes: int) -> Iterator[tuple[int, int]]:
+    """Where a block is to be cut, its end last, each with the bytes of small files since the cut before."""
+    taken = low = 0
+    for index, own in enumerate(small_sizes(block)):
+        if index - low == room or (taken + own > room_bytes and (index > low or room < entries)):
+            yield index, taken
+            low, taken, room, room_bytes = index, 0, entries, size
+        taken += own
+    yield block.length, taken
+
+
+def _with_targets(blocks: Sequence[Block], targets: Iterator[bytes]) -> Growth:
+    links = sum(kinds_of(block).count(_LINK) for block in blocks)
+    return Growth(tuple(blocks), tuple(itertools.islice(targets, links)))
+
+
+def path_of(block: Block, index: int) -> RelPath:
+    """The path of one entry of a block whose names were checked."""
+    return RelPath.again(block.prefix.replace(b"\0", b"/") + block.name_list()[index])

@@ -1,0 +1,62 @@
+"""Calls sent ahead, so that a slow link is never idle: the next is on its way before the last has ended."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from aefsync.core.ports import Piece
+from aefsync.wire.calling import Caller, Pending
+from aefsync.wire.dialogue import Method
+from aefsync.wire.messages.rows import MAX_READ
+
+AHEAD = 16 << 20
+"""Bytes of content that may be on their way: more than a fast link holds in the time of a round trip."""
+
+T = TypeVar("T")
+
+
+class Asked(NamedTuple, Generic[T]):
+    """A call to be sent: what it is about, the bytes of content that it or its reply carries, and its arguments."""
+
+    what: T
+    size: int
+    arguments: tuple[Any, ...]
+
+
+def in_order(caller: Caller, method: Method, calls: Iterable[Asked[T]]) -> Iterator[tuple[T, Any]]:
+    """What each call is about and what it returned, in order."""
+    sent: collections.deque[tuple[Asked[T], Pending]] = collections.deque()
+    ahead = 0
+    for asked in calls:
+        sent.append((asked, caller.send(method, *asked.arguments)))
+        ahead += asked.size
+        while ahead > AHEAD:
+            ahead -= sent[0][0].size
+            yield _ended(*sent.popleft())
+    while sent:
+        yield _ended(*sent.popleft())
+
+
+def _ended(asked: Asked[T], pending: Pending) -> tuple[T, Any]:
+    return asked.what, pending.wait()
+
+
+def size_of(pieces: Sequence[Piece]) -> int:
+    """Bytes of content that these ask for, or bring."""
+    return sum(piece.length for piece in pieces)
+
+
+def portions(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
+    """The pieces in groups of at most `MAX_READ` bytes, which no single piece may exceed."""
+    group: list[Piece] = []
+    room = MAX_READ
+    for piece in pieces:
+        if group and piece.length > room:
+            yield group
+            group, room = [], MAX_READ
+        group.append(piece)
+        room -= piece.length
+    if group:
+        yield group

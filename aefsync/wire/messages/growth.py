@@ -1,0 +1,184 @@
+"""The forms of calls and replies about growths: columns as they are, checked without an object for each entry."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from operator import lt
+from typing import Annotated, Any, Self
+
+from msgspec import Meta
+
+from aefsync.core.compare import Span
+from aefsync.core.entry import kind_of
+from aefsync.core.growth import ENTRIES, Gathered, Growth, Learned
+from aefsync.core.metadata import PERMISSIONS, SPECIAL
+from aefsync.core.path import MAX_PATH, RelPath, check_names
+from aefsync.core.snapshot import CONTENT, STAT_COLUMNS, Block
+from aefsync.core.view import STAT
+from aefsync.wire.messages.rows import MAX_READ, ByteStrings, Counts, Empty, Form, Nothing, Row, Strings
+from aefsync.wire.packing import pack_spans, unpack_spans
+
+_KINDS = 0o170000
+Data = Annotated[bytes, Meta(max_length=MAX_READ)]
+Columns = Annotated[bytes, Meta(max_length=ENTRIES * CONTENT)]
+
+
+class GrowthRow(Row):
+    """A row of each column for each block."""
+
+    directories: Strings
+    names: ByteStrings
+    stats: ByteStrings
+    contents: ByteStrings
+    targets: ByteStrings
+
+    @classmethod
+    def of(cls, growth: Growth) -> Self:
+        _, names, stats, contents, *_ = (
+            zip(*growth.blocks, strict=True) if growth.blocks else ((),) * len(Block._fields)
+        )
+        return cls(_directories(growth.blocks), names, stats, contents, growth.targets)
+
+    def growth(self) -> Growth:
+        """The growth, every name checked, in key order."""
+        columns = (map(_prefix, self.directories.decode()), self.names, self.stats, self.contents)
+        blocks, before, links = [], b"", 0
+        for prefix, names, stats, contents in zip(*columns, strict=True):
+            listed = checked_names(prefix, names)
+            links += _check_stats(stats, len(listed))
+            if len(contents) != len(listed) * CONTENT or prefix + listed[0] <= before:
+                raise ValueError("block that does not fit together, or out of order")
+            blocks.append(Block(prefix, names, stats, contents, len(listed)))
+            before = prefix + listed[-1]
+        if sum(block.length for block in blocks) > ENTRIES or links != len(self.targets):
+            raise ValueError("too many entries, or too few targets")
+        if any(len(target) > MAX_PATH or b"\0" in target for target in self.targets):
+            raise ValueError("symlink target with NUL, or too long")
+        return Growth(tuple(blocks), self.targets)
+
+
+def _directories(blocks: Iterable[Block | Learned]) -> Strings:
+    """The paths of directories, the root's being empty."""
+    return Strings.of(block.prefix[:-1].replace(b"\0", b"/") for block in blocks)
+
+
+def _prefix(directory: bytes) -> bytes:
+    return RelPath(directory).key + b"\0" if directory else b""
+
+
+def checked_names(prefix: bytes, names: bytes) -> list[bytes]:
+    """The names of entries of one directory, in order; raises `ValueError`."""
+    listed = check_names(names)
+    if len(prefix) + max(map(len, listed)) > MAX_PATH:
+        raise ValueError("path too long")
+    if not all(map(lt, listed, itertools.islice(listed, 1, None))):
+        raise ValueError("names out of order")
+    return listed
+
+
+def _check_stats(stats: bytes, count: int) -> int:
+    """Check packed stats; how many are those of symlinks."""
+    if len(stats) != count * STAT.size:
+        raise ValueError("stats that do not fit their names")
+    columns = memoryview(stats).cast("q")
+    modes = columns[0::STAT_COLUMNS].tolist()
+    links = 0
+    for mode in set(modes):
+        if kind_of(mode) is None or not 0 <= mode <= _KINDS | PERMISSIONS | SPECIAL:
+            raise ValueError(f"mode {mode:o}")
+        links += modes.count(mode) if mode & _KINDS == 0o120000 else 0
+    if min(columns[1::STAT_COLUMNS].tolist()) < 0 or min(columns[4::STAT_COLUMNS].tolist()) < 0:
+        raise ValueError("negative size or inode")
+    return links
+
+
+class GrowthCall(Form, tag="growth"):
+    spans: Counts
+
+    @classmethod
+    def of(cls, *values: Sequence[Span]) -> Self:
+        return cls(pack_spans(values[0]))
+
+    def values(self) -> tuple[Any, ...]:
+        return (unpack_spans(self.spans),)
+
+
+class GrowthForm(Form):
+    growth: GrowthRow
+
+    @classmethod
+    def of(cls, *values: Growth) -> Self:
+        return cls(GrowthRow.of(values[0]))
+
+    def values(self) -> tuple[Any, ...]:
+        return (self.growth.growth(),)
+
+
+class GrowthReply(GrowthForm, tag="growth"): ...
+
+
+class GatherCall(GrowthForm, tag="gather"): ...
+
+
+class GatherReply(Form, tag="gather"):
+    contents: Columns
+    data: Data
+
+    @classmethod
+    def of(cls, *values: Gathered) -> Self:
+        return cls(*values[0])
+
+    def values(self) -> tuple[Any, ...]:
+        return (Gathered(self.contents, self.data),)
+
+
+class GrowCall(Form, tag="grow"):
+    growth: GrowthRow
+    data: Data
+    peer: Annotated[int, Meta(ge=0, le=1 << 16)] | None
+
+    @classmethod
+    def of(cls, *values: Any) -> Self:
+        growth, data, peer = values
+        return cls(GrowthRow.of(growth), data, peer)
+
+    def values(self) -> tuple[Any, ...]:
+        return self.growth.growth(), self.data, self.peer
+
+
+class GrowReply(Form, tag="grow"):
+    contents: Columns
+
+
+class PlantCall(Empty, tag="plant"): ...
+
+
+class PlantReply(Form, tag="plant"):
+    flags: Annotated[bytes, Meta(max_length=ENTRIES)]
+
+
+class LearnCall(Form, tag="learn"):
+    directories: Strings
+    names: ByteStrings
+    contents: ByteStrings
+
+    @classmethod
+    def of(cls, *values: Sequence[Learned]) -> Self:
+        learned = values[0]
+        names, contents = tuple(each.names for each in learned), tuple(each.contents for each in learned)
+        return cls(_directories(learned), names, contents)
+
+    def values(self) -> tuple[Any, ...]:
+        return (tuple(self._learned()),)
+
+    def _learned(self) -> Iterator[Learned]:
+        for prefix, names, contents in zip(
+            map(_prefix, self.directories.decode()), self.names, self.contents, strict=True
+        ):
+            if len(contents) != len(checked_names(prefix, names)) * CONTENT:
+                raise ValueError("digests that do not fit their names")
+            yield Learned(prefix, names, contents)
+
+
+class LearnReply(Nothing, tag="learn"): ...
