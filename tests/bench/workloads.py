@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.bench.measure import Case, Command
 from tests.bench.place import LARGE, Place, deep, flat, large_files
+from tests.support.sshd import Sshd
 
 Workload = Callable[[Place], Iterator[Case]]
 SLOW_PEER = 3
@@ -80,6 +81,35 @@ def first_copy(place: Place) -> Iterator[Case]:
     plain = place.peer("sh", "-c", 'cp -a "$0" "$1" && sync "$1"/*', large, c, before=begin_anew)
     yield case(f"first copy, {LARGE >> 20} MiB in one file", large, "cp + sync", plain, 1.2)
     begin_anew()
+
+
+def far_copy(place: Place) -> Iterator[Case]:
+    """The same over SSH, against rsync over the very same ssh: many small files, and 1 GiB in eight."""
+    folder = place.root / "sshd"
+    folder.mkdir()
+    sshd = Sshd(folder)
+    sshd.far(folder)
+    b, c = place.root / "far-B", place.root / "far-C"
+
+    def begin_anew() -> None:
+        place.forget()
+        for tree in (b, c):
+            shutil.rmtree(tree, ignore_errors=True)
+
+    def case(what: str, source: Path) -> Case:
+        repair = place.aefsync("repair", "--ssh", sshd.ssh, source, f"box:{b}", before=begin_anew)
+        words = ("rsync", "-a", "-e", sshd.ssh, "--exclude=.aefsync", f"{source}/", f"box:{c}")
+        return Case(what, repair, "rsync -a", place.peer(*words, before=begin_anew), goal=1.0)
+
+    try:
+        yield case("first copy over SSH, small files", place.pair[0])
+        large = place.root / "large-files"
+        large_files(large, 8, 1 << 27, place.seed)
+        yield case("first copy over SSH, 1 GiB in eight files", large)
+        shutil.rmtree(large)
+    finally:
+        sshd.stop()
+        begin_anew()
 
 
 def curve(place: Place) -> Iterator[Case]:
@@ -156,6 +186,7 @@ WORKLOADS: dict[str, Workload] = {
     "second-diff": second_diff,
     "no-op": no_op,
     "first-copy": first_copy,
+    "far-copy": far_copy,
     "curve": curve,
     "rename": rename,
 }
