@@ -63,11 +63,6 @@ def watch(
     Whatever is put into `inbox` counts as heard.
     """
     common = request.repair.common
-    for place in places(common):
-        if place.agentless:
-            raise UsageError(
-                f"{place.text}: a root without an agent cannot be watched: repair it from cron, or a timer"
-            )
     yield Started("watch", common.locations, common.names)
     yield from _Watch(request, monitor, inbox, hooks, around or Surroundings()).run(nursery or Nursery())
 
@@ -84,6 +79,8 @@ class _Watch:
         self._agenda = Agenda(request.settle_s, request.rescan_s)
         self._has_begun = False
         """a pass went well: what goes wrong from now on went well before, and may do so again"""
+        self._is_broken = False
+        """a host could not be reached, though the process that speaks for it is still there"""
 
     def run(self, nursery: Nursery) -> Iterator[Event]:
         """Connect, and connect again whenever a replica was lost."""
@@ -96,6 +93,7 @@ class _Watch:
 
     def _passes(self, replicas: Sequence[RemoteReplica]) -> Iterator[Event]:
         """Passes over these replicas until one of them is lost."""
+        self._is_broken = False
         resting = Resting(replicas, self._inbox, listens=not self._request.polls)
         while True:
             due_s = self._due_s()
@@ -107,7 +105,7 @@ class _Watch:
                 said = resting.rest()
             else:
                 said = resting.listen(min(due_s, self._request.tick_s))
-            if _is_any_lost(replicas):
+            if self._has_lost(replicas):
                 self._agenda.widen(self._around.clock())
                 self._fail()
                 return
@@ -140,7 +138,8 @@ class _Watch:
             if not self._may_pass(error):
                 raise
             yield Notice(f"{error.message}: trying again", warning=True)
-            if not _is_any_lost(replicas):
+            self._is_broken = isinstance(error, UnreachableError)
+            if not self._has_lost(replicas):
                 self._fail()
             return
         if had_failed and not self._agenda.failures:
@@ -150,7 +149,9 @@ class _Watch:
         """A pass; where it takes more than a part of the tree to judge what was found, everything is due next."""
         try:
             for event in one_pass(request, replicas, self._monitor):
-                if isinstance(event, Summary) and not _is_any_lost(replicas):
+                if isinstance(event, Summary):
+                    self._is_broken = event.exit_code == UnreachableError.exit_code
+                if isinstance(event, Summary) and not self._has_lost(replicas):
                     self._has_begun = True
                     self._agenda.end(self._around.clock())
                 yield event
@@ -167,12 +168,12 @@ class _Watch:
             return True
         return self._has_begun or isinstance(error, LockedError)
 
+    def _has_lost(self, replicas: Sequence[RemoteReplica]) -> bool:
+        """Whether nothing can come of these replicas any more."""
+        return self._is_broken or any(replica.is_lost for replica in replicas)
+
     def _fail(self) -> None:
         self._agenda.fail(self._around.clock(), pause_s(self._agenda.failures, self._around.chance))
-
-
-def _is_any_lost(replicas: Sequence[RemoteReplica]) -> bool:
-    return any(replica.is_lost for replica in replicas)
 
 
 def narrowed(request: RepairRequest, scope: Sequence[bytes]) -> RepairRequest | None:
