@@ -22,7 +22,7 @@ from aefsync.sync.connecting import connected
 from aefsync.sync.events import Event, Notice, Started, Summary
 from aefsync.sync.hooks import Hooks, hooked
 from aefsync.sync.reconnecting import pause_s
-from aefsync.sync.repair import one_pass
+from aefsync.sync.repair import check_agentless, one_pass
 from aefsync.sync.request import RepairRequest, WatchRequest
 from aefsync.sync.resting import Inbox, Resting, Said
 from aefsync.sync.session import places
@@ -63,6 +63,7 @@ def watch(
     Whatever is put into `inbox` counts as heard.
     """
     common = request.repair.common
+    check_agentless(request.repair)
     yield Started("watch", common.locations, common.names)
     yield from _Watch(request, monitor, inbox, hooks, around or Surroundings()).run(nursery or Nursery())
 
@@ -80,7 +81,7 @@ class _Watch:
         self._has_begun = False
         """a pass went well: what goes wrong from now on went well before, and may do so again"""
         self._is_broken = False
-        """a host could not be reached, though the process that speaks for it is still there"""
+        """a host could not be reached: the process here that speaks for it ends, if it has not yet"""
 
     def run(self, nursery: Nursery) -> Iterator[Event]:
         """Connect, and connect again whenever a replica was lost."""

@@ -16,7 +16,7 @@ from aefsync.core.path import RelPath
 from aefsync.core.policy import Policies
 from aefsync.core.problem import Problem
 from aefsync.core.silent import Silent
-from aefsync.errors import GuardError, LockedError, RootError, UsageError
+from aefsync.errors import GuardError, LockedError, RootError, UnreachableError, UsageError
 from aefsync.sync.events import Acted, Event, Notice, Started, Summary, Troubled
 from aefsync.sync.hooks import Hooks
 from aefsync.sync.request import RepairRequest, Request, WatchRequest
@@ -190,6 +190,26 @@ def test_a_lost_replica_is_started_again(tmp_path: Path) -> None:
             assert ("create", b"new") in acted(script.until_summary())
 
 
+def test_a_host_that_cannot_be_reached_is_called_again(tmp_path: Path) -> None:
+    times = []
+
+    def fail(_: object) -> None:
+        times.append(1)
+        if len(times) == 2:
+            raise UnreachableError("far: gone")
+
+    with threads({(1, "scan"): fail}) as engine:
+        script = Script(tmp_path)
+        with closing(script.events):  # type: ignore[type-var]
+            script.until_summary()
+            before = engine.replicas
+            (script.roots[0] / "new").write_text("1")
+            script.hint(b"new")
+            events = script.until_summary()
+            assert ("create", b"new") in acted(events)
+            assert engine.replicas is not before
+
+
 PATHS = tuple(map(RelPath, (b"docs", b"src/x")))
 
 
@@ -235,3 +255,10 @@ def test_usage_errors_end_a_watch(engine: Threads, tmp_path: Path) -> None:
     common = Request((str(tmp_path), str(tmp_path)))
     with pytest.raises(UsageError):
         list(watch(WatchRequest(RepairRequest(common)), Silent(), queue.SimpleQueue(), Hooks()))
+
+
+def test_versions_are_not_asked_of_a_root_without_an_agent(tmp_path: Path) -> None:
+    common = Request((str(tmp_path), "sftp://far/x"))
+    request = WatchRequest(RepairRequest(common, policies=Policies()))
+    with pytest.raises(UsageError, match="lww"):
+        next(watch(request, Silent(), queue.SimpleQueue(), Hooks()))
