@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterator
 from typing import Annotated, NamedTuple
 
 import typer
@@ -12,8 +10,9 @@ from aefsync.cli.chosen import Chosen
 from aefsync.cli.command import configured, is_on_the_line
 from aefsync.cli.options import option
 from aefsync.cli.replica_names import label
-from aefsync.core.policy import Policies, Policy, PolicyKind, parse_policy
+from aefsync.core.policy import Policies, PolicyKind, parse_policy
 from aefsync.errors import UsageError
+from aefsync.sync.preferring import preferred
 
 VERSIONS, LWW = "versions", "lww"
 
@@ -57,9 +56,7 @@ def resolution_of(ctx: typer.Context, resolving: Resolving, chosen: Chosen, *, m
         policies = Policies(parse_policy(resolving.conflicts), own.rules if own else ())
     except ValueError as error:
         raise UsageError(f"--conflicts: {error}") from None
-    for policy in policies.all:
-        _check_command(policy)
-    return Resolution(policies, tuple(dict(_preferred(policies, chosen, config.file)).items()))
+    return Resolution(policies, _preferred(policies, chosen, config.file))
 
 
 def _check(ctx: typer.Context, resolving: Resolving, *, mirror: bool) -> None:
@@ -72,24 +69,12 @@ def _check(ctx: typer.Context, resolving: Resolving, *, mirror: bool) -> None:
         raise UsageError("--conflicts belongs to --resolve versions: where the last write wins, nothing is in conflict")
 
 
-def _check_command(policy: Policy) -> None:
-    try:
-        is_empty = policy.kind is PolicyKind.MERGE and not shlex.split(policy.argument)
-    except ValueError as error:
-        raise UsageError(f"{policy}: {str(error).lower()}") from None
-    if is_empty:
-        raise UsageError(f"{policy}: no command")
-
-
-def _preferred(policies: Policies, chosen: Chosen, file: str) -> Iterator[tuple[str, int]]:
+def _preferred(policies: Policies, chosen: Chosen, file: str) -> tuple[tuple[str, int], ...]:
     """The replicas that policies prefer, by what these call them: a name, a location or a label."""
     labels = tuple(map(label, range(len(chosen.locations))))
-    for policy in policies.all:
-        if policy.kind is PolicyKind.PREFER:
-            called = (each for each in (chosen.names, chosen.locations, labels) if policy.argument in each)
-            found = next(called, None)
-            if found is None:
-                known = ", ".join(f"{own} ({location})" for own, location in zip(labels, chosen.locations, strict=True))
-                hint = f"a rule may come from {file}" if file else None
-                raise UsageError(f"{policy}: there is no such replica; there are {known}", hint=hint)
-            yield policy.argument, found.index(policy.argument)
+    known = ", ".join(f"{own} ({location})" for own, location in zip(labels, chosen.locations, strict=True))
+    try:
+        return preferred(policies, (chosen.names, chosen.locations, labels), known)
+    except UsageError as error:
+        error.hint = f"a rule may come from {file}" if file else None
+        raise

@@ -2,7 +2,7 @@
 
 `core` decides and touches nothing: no file, socket, clock, randomness or global.  `disk` is this machine's file system,
 `wire` speaks to the process that serves a replica; the two never meet.  `sync` is the engine that drives replicas
-through the port both fill in (`core.ports.Replica`), and `cli` shows what it says.
+through the port both fill in (`core.ports.Replica`), and `cli` shows what it says; `api` hands it to Python programs.
 
 A repair goes through these files, in this order:
 

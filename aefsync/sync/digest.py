@@ -32,7 +32,7 @@ def digest(
 ) -> Iterator[Event]:
     """The digest in a view (FULL or CONTENT) of the root, or of each path; with `levels` of what lies below too."""
     yield Started("digest", common.locations, common.names)
-    tops = [_parse(path) for path in paths] or [b""]
+    tops = [parse_path(path) for path in paths] or [b""]
     yield from persevering(
         lambda: _digested(common, tops, levels, view, monitor, nursery), Patience(common.link.retries)
     )
@@ -49,7 +49,7 @@ def _digested(
         yield from observations(found)
         problems = len(found.scans[0].problems)
         for top in tops:
-            yield from _digests(session, view, top, levels)
+            yield from digests(session, view, top, levels)
         yield Summary(
             exit_code=4 if problems else 0,
             causes=("problems",) if problems else (),
@@ -67,7 +67,8 @@ def _digested(
         )
 
 
-def _parse(path: bytes) -> bytes:
+def parse_path(path: bytes) -> bytes:
+    """A path below a root as a user writes it, the root itself being empty; raises `UsageError`."""
     if path in (b"", b"."):
         return b""
     try:
@@ -82,9 +83,9 @@ class _Wanted(NamedTuple):
     is_directory: bool
 
 
-def _digests(session: Session, view: View, top: bytes, levels: int) -> list[Digested]:
+def digests(session: Session, view: View, top: bytes, levels: int) -> list[Digested]:
     """Digests of a sub-tree and of what lies up to `levels` below it, in key order."""
-    entries = list(_entries(session, top)) if levels or top else []
+    entries = list(entries_below(session, top)) if levels or top else []
     wanted = [_Wanted(top, 0, is_directory=not top or (bool(entries) and entries[0].kind is Kind.DIRECTORY))]
     below = ((entry, _depth(entry.path, top)) for entry in entries)
     wanted += [_Wanted(e.path, depth, e.kind is Kind.DIRECTORY) for e, depth in below if 0 < depth <= levels]
@@ -108,7 +109,8 @@ def _ask(session: Session, view: View, wanted: Sequence[_Wanted]) -> Iterator[Di
         yield Digested(path, value, count, depth, is_directory)
 
 
-def _entries(session: Session, top: bytes) -> Iterator[Entry]:
+def entries_below(session: Session, top: bytes) -> Iterator[Entry]:
+    """The entries of a sub-tree of the first replica, its top among them, in key order."""
     low, high = subtree_range(top.replace(b"/", b"\0"))
     before, inside = (
         session.replicas[0].fingerprints(Question(View.QUICK, (KeyRange(b"", low), KeyRange(low, high)), 0)).counts

@@ -64,6 +64,10 @@ class Differs(NamedTuple):
     aspects: Aspects = PLAIN
     parts: tuple[tuple[int, int], ...] | None = None
 
+    @property
+    def path(self) -> RelPath:
+        return self.difference.path
+
 
 class Acted(NamedTuple):
     """One action as users see it, over all replicas it goes to; with `-n`, one that would be done.
