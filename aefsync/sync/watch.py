@@ -154,7 +154,7 @@ class _Watch:
                     self._is_broken = event.exit_code == UnreachableError.exit_code
                 if isinstance(event, Summary) and not self._has_lost(replicas):
                     self._has_begun = True
-                    self._agenda.end(self._around.clock())
+                    self._agenda.end(self._around.clock(), event.differences)
                 yield event
         except GuardError:
             if not request.common.hinted:

@@ -35,12 +35,24 @@ def test_without_hints_all_is_due_after_the_rescan_time() -> None:
 def test_a_hint_is_due_when_it_has_settled() -> None:
     agenda = begun()
     hear(agenda, 10, b"a")
-    assert agenda.due_s(10) == pytest.approx(0.1)
+    hear(agenda, 10.01, b"b")
+    assert agenda.due_s(10.01) == pytest.approx(0.1)
     hear(agenda, 10.05, b"b")
     assert agenda.due_s(10.05) == pytest.approx(0.1)
     assert agenda.begin(10.15) == (b"a", b"b")
     agenda.end(10.15)
     assert not agenda.is_settling
+
+
+def test_what_breaks_a_silence_hardly_waits() -> None:
+    agenda = begun()
+    hear(agenda, 10, b"a", b"b")
+    hear(agenda, 10.01, b"b")
+    assert agenda.due_s(10.01) == pytest.approx(0.01)
+    agenda.begin(10.02)
+    agenda.end(10.02)
+    hear(agenda, 10.03, b"a")
+    assert agenda.due_s(10.03) == pytest.approx(0.1)
 
 
 def test_what_never_settles_is_looked_at_all_the_same() -> None:
@@ -60,6 +72,15 @@ def test_no_pass_begins_sooner_after_another_than_that_one_took() -> None:
     hear(agenda, 11, b"b")
     agenda.end(14.1)
     assert agenda.due_s(14.1) == pytest.approx(4)
+
+
+def test_the_rest_of_a_burst_hardly_waits() -> None:
+    agenda = begun()
+    hear(agenda, 10, b"")
+    agenda.begin(10)
+    agenda.end(14, 3900)
+    hear(agenda, 14, b"")
+    assert agenda.due_s(14) == pytest.approx(0.1)
 
 
 def test_deaf_parts_are_polled_and_not_too_often() -> None:
