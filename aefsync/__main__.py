@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from aefsync import __version__
 
-_USUAL = {"diff": 2, "repair": 2, "sync": 2, "watch": 2, "digest": 1, "runs": 1}
+_USUAL = {"diff": 2, "repair": 2, "sync": 2, "watch": 2, "gossip": 1, "digest": 1, "runs": 1}
 """Commands, and how many replicas each is about as a rule."""
 
 

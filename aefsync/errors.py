@@ -13,6 +13,12 @@ class AefsyncError(Exception):
         self.message = message
         self.hint = hint
 
+    @property
+    def cause(self) -> str:
+        """One word for what went wrong: usage, root, guard, locked, unreachable, incompatible, protocol, fatal."""
+        kinds = (kind for kind in type(self).__mro__ if kind.__module__ == __name__ and kind is not AefsyncError)
+        return next((kind.__name__.removesuffix("Error").lower() for kind in kinds), "fatal")
+
 
 class UsageError(AefsyncError):
     """The command line asks for something that makes no sense."""

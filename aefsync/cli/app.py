@@ -29,6 +29,7 @@ COMMANDS = {
     "repair": "repair",
     "sync": "repair",
     "watch": "watch",
+    "gossip": "gossip",
     "schedule": "schedule",
     "digest": "digest",
     "trash": "trash",
@@ -61,7 +62,7 @@ def run(argv: list[str], nursery: Nursery | None = None) -> int:
         return _leave_quietly()
     except AefsyncError as error:
         code = exits.exit_code(error, command)
-        return _report(argv, Ending(code, exits.cause(error), _lines(error), error.hint))
+        return _report(argv, Ending(code, error.cause, _lines(error), error.hint))
     except KeyboardInterrupt:
         return _report(argv, Ending(130, signals.WORDS[130], (signals.WORDS[130],)))
     except signals.SignalledError as signalled:

@@ -51,11 +51,3 @@ def epilog(command: str) -> str:
 def exit_code(error: AefsyncError, command: str) -> int:
     """The exit code for an error that ended a command."""
     return TROUBLE if command in ("diff", "status") else error.exit_code
-
-
-def cause(error: AefsyncError) -> str:
-    """One word for what went wrong: usage, root, guard, locked, unreachable, incompatible, protocol, fatal."""
-    for kind in type(error).__mro__:
-        if kind.__module__ == "aefsync.errors" and kind is not AefsyncError:
-            return kind.__name__.removesuffix("Error").lower()
-    return "fatal"

@@ -35,6 +35,7 @@ from aefsync.sync.events import (
 )
 
 _STYLES = {"<": "31", ">": "32", "*": "33", "?": "1;35", "m": "34", "k": "35", "!": "1;31"}
+_SENTENCES = {"repair": repaired, "watch": repaired, "gossip": repaired, "undo": undone, "conflicts": resolved}
 
 
 class Style(NamedTuple):
@@ -154,9 +155,7 @@ class Human:
         self._differences.flush()
         if self._compares and self._style.verbose and not self._style.quiet:
             self._say(compared(self._started, summary))
-        sentence = {"repair": repaired, "watch": repaired, "undo": undone, "conflicts": resolved}.get(
-            self._started.command
-        )
+        sentence = _SENTENCES.get(self._started.command)
         if sentence and not self._style.quiet:
             line = sentence(self._started, summary, self._tally)
             if line:

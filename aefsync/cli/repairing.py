@@ -76,13 +76,28 @@ def asked(
     reaching: Reaching,
 ) -> Asked:
     """The options as a value of the engine; raises `UsageError`."""
+    chosen = _in_order(
+        at_least_two(str(ctx.info_name), replicas(ctx, locations)), repairing, by_set=configured(ctx).chosen is not None
+    )
+    wanted = repair_of(ctx, chosen, repairing, resolving, safety, allowing, counting, comparing, reaching)
+    return Asked(wanted, (_direction(chosen.locations),) if repairing.mirror else ())
+
+
+def repair_of(
+    ctx: typer.Context,
+    chosen: Chosen,
+    repairing: Repairing,
+    resolving: Resolving,
+    safety: Safety,
+    allowing: Allowing,
+    counting: Counting,
+    comparing: Comparing,
+    reaching: Reaching,
+) -> RepairRequest:
+    """A repair of these replicas, in this order; raises `UsageError`."""
     _check(repairing)
     limit = repairing.max_duration
-    command = str(ctx.info_name)
-    chosen = _in_order(
-        at_least_two(command, replicas(ctx, locations)), repairing, by_set=configured(ctx).chosen is not None
-    )
-    wanted = RepairRequest(
+    return RepairRequest(
         counted(request(chosen, comparing, link(reaching), ctx, allowing), counting),
         dry_run=repairing.dry_run,
         mirror=repairing.mirror,
@@ -96,7 +111,6 @@ def asked(
         min_free=min_free_of(safety),
         **resolution_of(ctx, resolving, chosen, mirror=repairing.mirror)._asdict(),
     )
-    return Asked(wanted, (_direction(chosen.locations),) if repairing.mirror else ())
 
 
 def _check(repairing: Repairing) -> None:

@@ -71,6 +71,8 @@ def _check(ctx: typer.Context, resolving: Resolving, *, mirror: bool) -> None:
 
 def _preferred(policies: Policies, chosen: Chosen, file: str) -> tuple[tuple[str, int], ...]:
     """The replicas that policies prefer, by what these call them: a name, a location or a label."""
+    if len(chosen.locations) == 1:
+        return ()  # the others turn up later, in gossip
     labels = tuple(map(label, range(len(chosen.locations))))
     known = ", ".join(f"{own} ({location})" for own, location in zip(labels, chosen.locations, strict=True))
     try:

@@ -1,4 +1,4 @@
-"""The line at the bottom of a terminal that says that a watch goes on, and how things stand."""
+"""The line at the bottom of a terminal that says that a command goes on, and how things stand."""
 
 from __future__ import annotations
 
@@ -22,9 +22,13 @@ _IN_BYTES = (Phase.READ, Phase.COPY)
 
 
 class StatusLine:
-    """Drawn again only when it changes: it costs nothing to be left running.  Any thread may tell of progress."""
+    """Drawn again only when it changes: it costs nothing to be left running.  Any thread may tell of progress.
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    `verb` is what the command does with its replicas.
+    """
+
+    def __init__(self, verb: str = "watching", clock: Callable[[], float] = time.time) -> None:
+        self._verb = verb
         self._clock = clock
         self._names = ""
         self._state = "first pass"
@@ -77,7 +81,7 @@ class StatusLine:
         if self._live is None:
             self._live = _live()
         self._shown = text
-        self._live.update(f"watching {self._names}: {text}", refresh=True)
+        self._live.update(f"{self._verb} {self._names}: {text}", refresh=True)
 
     def _time(self, in_s: float) -> str:
         return f"{datetime.fromtimestamp(self._clock() + in_s):%H:%M:%S}"  # noqa: DTZ006  the time on the user's clock

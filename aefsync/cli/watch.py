@@ -6,13 +6,12 @@ import os
 import queue
 import sys
 from collections.abc import Iterator
-from contextlib import closing
-from functools import partial
-from typing import Annotated, NamedTuple, Protocol, cast
+from typing import Annotated, NamedTuple
 
 import typer
 
 from aefsync.cli import signals
+from aefsync.cli.audience import Audience
 from aefsync.cli.counting import Counting
 from aefsync.cli.hooking import Hooking, hooks_of
 from aefsync.cli.metrics import metered
@@ -27,9 +26,9 @@ from aefsync.cli.status_line import StatusLine
 from aefsync.cli.supervisor import Supervisor
 from aefsync.cli.units import duration_ns, duration_s
 from aefsync.core.hint import EVERYTHING
-from aefsync.core.ports import Monitor, Phase
+from aefsync.core.ports import Monitor
 from aefsync.errors import UsageError
-from aefsync.sync.events import Event, Summary
+from aefsync.sync.events import Event
 from aefsync.sync.request import RepairRequest, WatchRequest
 
 
@@ -71,19 +70,19 @@ def watch(
     supervisor = Supervisor(os.environ)
     request = _request(watching, wanted, supervisor.tick_s)
     status = StatusLine() if shows_progress(output, sys.stderr) and not output.json else None
+    audience = Audience(supervisor, status)
     from aefsync.sync.resting import Inbox
+    from aefsync.sync.surroundings import Surroundings
     from aefsync.sync.unrepeated import Unrepeated
-    from aefsync.sync.watch import Surroundings
     from aefsync.sync.watch import watch as engine
 
     inbox: Inbox = queue.SimpleQueue()
-    around = Surroundings(partial(_rested, supervisor, status))
+    around = Surroundings(audience.rested)
 
     def begin(monitor: Monitor) -> Iterator[Event]:
-        alive = _Alive(monitor, supervisor)
-        events = engine(request, alive, inbox, hooks, ctx.obj, around)
+        events = engine(request, audience.alive(monitor), inbox, hooks, ctx.obj, around)
         news = Unrepeated(request.rescan_s).of(
-            _seen(metered(events, reporting.metrics_file, wanted.common.locations), supervisor, status)
+            audience.seen(metered(events, reporting.metrics_file, wanted.common.locations))
         )
         return announced(news, *notices)
 
@@ -101,38 +100,3 @@ def _request(watching: Watching, wanted: RepairRequest, tick_s: float) -> WatchR
         raise UsageError(f"--rescan: {watching.rescan} is too short: every second is the most")
     settle_s = duration_ns(watching.settle, "--settle") / 1e9
     return WatchRequest(wanted, settle_s, rescan_s, watching.poll, tick_s)
-
-
-class _Alive:
-    """A monitor that shows progress on another one, and takes it for a sign of life."""
-
-    def __init__(self, shown: Monitor, supervisor: Supervisor) -> None:
-        self.heard = shown.heard
-        self._shown = shown
-        self._supervisor = supervisor
-
-    def progress(self, replica: int, phase: Phase, done: int, total: int) -> None:
-        self._supervisor.alive()
-        self._shown.progress(replica, phase, done, total)
-
-
-def _rested(supervisor: Supervisor, status: StatusLine | None, due_s: float) -> None:
-    """Tell those that have to know that nothing is going on, and for how long."""
-    supervisor.alive()
-    if status is not None:
-        status.rest(due_s)
-
-
-class _Closable(Protocol):
-    def close(self) -> None: ...
-
-
-def _seen(events: Iterator[Event], supervisor: Supervisor, status: StatusLine | None) -> Iterator[Event]:
-    """The events, of which those are told that have to know how it goes."""
-    with closing(cast("_Closable", events)):
-        for event in events:
-            if isinstance(event, Summary):
-                supervisor.ready()
-            if status is not None:
-                status.saw(event)
-            yield event

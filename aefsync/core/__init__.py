@@ -21,6 +21,9 @@ A repair goes through these files, in this order:
                                                                       metadata, trash
                      looked at again, made durable, remembered            disk/writer, recording
 
+`watch` and `gossip` do that again and again: after every hint at a change (`sync/watch`, `agenda`, `resting`), or with
+one peer after the other (`sync/gossip`, `core/gossip`).
+
 A root that another machine holds and no agent serves (`sftp://`) goes through the same files but for those that look at
 a disk and change it: in their place stand `disk/far`, over the port `core/files` that `wire/sftp` fills in.
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from aefsync.errors import UnreachableError
+from aefsync.errors import AefsyncError, LockedError, UnreachableError, UsageError
 from aefsync.sync.events import Event, Notice
 
 T = TypeVar("T")
@@ -82,6 +82,15 @@ def persevering(begin: Callable[[], Iterator[Event]], patience: Patience) -> Ite
             yield anew(error.message)
         else:
             return
+
+
+def may_pass(error: AefsyncError, *, has_begun: bool) -> bool:
+    """Whether what went wrong may be well again without anybody's doing; `has_begun`: it went well before."""
+    if isinstance(error, UsageError):
+        return False
+    if isinstance(error, UnreachableError) and error.transient:
+        return True
+    return has_begun or isinstance(error, LockedError)
 
 
 def anew(reason: str) -> Notice:

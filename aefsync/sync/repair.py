@@ -7,6 +7,7 @@ order, while the run goes on.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from aefsync.sync.admission import Admission
 from aefsync.sync.attending import Attending
 from aefsync.sync.child import Nursery
 from aefsync.sync.connecting import connected
+from aefsync.sync.contacts import Contacts
 from aefsync.sync.deadline import Deadline
 from aefsync.sync.decide import Decided, decide
 from aefsync.sync.events import Acted, Event, Grew, Notice, Started, Summary, Troubled
@@ -186,6 +188,9 @@ class _Run:
         opened = attending.each(session.opened_now, session.opened.__getitem__)
         if not attending.lost:
             admission.remember(session.locations, opened, scans)
+            if past is not None:
+                met = {each.identity: os.fsdecode(place) for each, place in zip(opened, session.places, strict=True)}
+                Contacts(self._request.common.state_dir).learn(met)
             yield from begun(session.opened, opened)
 
     def ending(self) -> Iterator[Event]:

@@ -86,3 +86,16 @@ class WatchRequest(NamedTuple):
     """listen to nothing: passes over everything only"""
     tick_s: float = 60.0
     """how long nobody need be told that the watch goes on"""
+
+
+class GossipRequest(NamedTuple):
+    repair: RepairRequest
+    """of one replica: that which gossips"""
+    every_s: float = 0.0
+    """how long it rests between two rounds, on average"""
+    rounds: int | None = 1
+    """`None`: until it is ended"""
+    fanout: int = 1
+    """sessions in a round"""
+    tick_s: float = 60.0
+    """how long nobody need be told that it goes on"""

@@ -7,47 +7,29 @@ everything.  Own writes are heard of, too: the pass over them finds nothing to d
 
 from __future__ import annotations
 
-import random
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from aefsync.core.hint import ROOT
 from aefsync.core.path import RelPath, outermost
 from aefsync.core.ports import Monitor
-from aefsync.errors import AefsyncError, GuardError, LockedError, UnreachableError, UsageError
+from aefsync.errors import AefsyncError, GuardError, UnreachableError
 from aefsync.sync.agenda import Agenda
 from aefsync.sync.child import Nursery
 from aefsync.sync.connecting import connected
 from aefsync.sync.events import Event, Notice, Started, Summary
 from aefsync.sync.hooks import Hooks, hooked
-from aefsync.sync.reconnecting import pause_s
+from aefsync.sync.reconnecting import may_pass, pause_s
 from aefsync.sync.repair import check_agentless, one_pass
 from aefsync.sync.request import RepairRequest, WatchRequest
 from aefsync.sync.resting import Inbox, Resting, Said
 from aefsync.sync.session import places
+from aefsync.sync.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from aefsync.wire.remote import RemoteReplica
 
 _LONGEST_SLEEP_S = 1.0
-
-
-class Surroundings:
-    """What a watch takes from outside: clocks, chance, and who is told (`on_rest`, with the seconds until the next pass
-    is due) that it goes on."""
-
-    def __init__(
-        self,
-        on_rest: Callable[[float], None] = lambda due_s: None,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-        chance: Callable[[], float] = random.random,
-    ) -> None:
-        self.on_rest = on_rest
-        self.clock = clock
-        self.sleep = sleep
-        self.chance = chance
 
 
 def watch(
@@ -136,7 +118,7 @@ class _Watch:
         try:
             yield from hooked(self._attempt(request, replicas), self._hooks)
         except AefsyncError as error:
-            if not self._may_pass(error):
+            if not may_pass(error, has_begun=self._has_begun):
                 raise
             yield Notice(f"{error.message}: trying again", warning=True)
             self._is_broken = isinstance(error, UnreachableError)
@@ -160,14 +142,6 @@ class _Watch:
             if not request.common.hinted:
                 raise
             self._agenda.widen(self._around.clock())
-
-    def _may_pass(self, error: AefsyncError) -> bool:
-        """Whether what went wrong may be well again without anybody's doing."""
-        if isinstance(error, UsageError):
-            return False
-        if isinstance(error, UnreachableError) and error.transient:
-            return True
-        return self._has_begun or isinstance(error, LockedError)
 
     def _has_lost(self, replicas: Sequence[RemoteReplica]) -> bool:
         """Whether nothing can come of these replicas any more."""

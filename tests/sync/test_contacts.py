@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,34 @@ def test_what_cannot_be_kept_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(AefsyncError, match="cannot be kept: File exists"):
         Contacts(str(tmp_path / "file")).note("a", "b", "/b")
+
+
+def test_sessions_show_where_members_are(tmp_path: Path) -> None:
+    contacts = Contacts(str(tmp_path / "state"))
+    contacts.learn({"a": "/a", "b": "nas:b", "c": "/c"})
+    assert contacts.of("a") == {"b": "nas:b", "c": "/c"}
+    assert contacts.of("b") == {"a": "/a", "c": "/c"}
+    before = os.stat(tmp_path / "state" / "members.json")
+    contacts.learn({"b": "nas:b", "a": "/a"})
+    assert os.stat(tmp_path / "state" / "members.json") == before
+    contacts.learn({"a": "/moved", "d": "/c"})
+    assert contacts.of("a") == {"b": "nas:b", "d": "/c"}
+    assert contacts.of("d") == {"a": "/moved"}
+
+
+def test_what_the_user_says_stands_above_what_sessions_show(tmp_path: Path) -> None:
+    contacts = Contacts(str(tmp_path))
+    contacts.note("a", "b", "nas:b")
+    contacts.note("a", "c", "")
+    contacts.learn({"a": "/a", "b": "/mnt/b", "c": "/c"})
+    assert contacts.of("a") == {"b": "nas:b"}
+    assert contacts.of("c") == {"a": "/a", "b": "/mnt/b"}
+    contacts.note("a", "c", "/c")
+    assert contacts.of("a") == {"b": "nas:b", "c": "/c"}
+
+
+def test_nowhere_to_learn(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for place in ("", str(tmp_path / "file")):
+        Contacts(place).learn({"a": "/a", "b": "/b"})
+        assert Contacts(place).of("a") == {}

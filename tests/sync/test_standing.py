@@ -75,7 +75,7 @@ def test_a_group_from_its_beginning_to_its_end(engine: Threads, roots: list[Path
     with pytest.raises(UsageError, match="the same replica, or a copy of it"):
         list(add_member(request(state, a), "self", str(copied), Silent()))
     agree(state, a, b)
-    both = [("nas", "", State.ACTIVE, True), ("laptop", "", State.ACTIVE, False)]
+    both = [("nas", "", State.ACTIVE, True), ("laptop", str(a), State.ACTIVE, False)]
     assert members(list(list_members(request(state, b), Silent()))) == both
     with pytest.raises(UsageError, match="another member is called 'laptop'"):
         list(init(request(state, b), ["laptop"], Silent()))

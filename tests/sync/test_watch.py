@@ -21,8 +21,9 @@ from aefsync.sync.events import Acted, Event, Notice, Started, Summary, Troubled
 from aefsync.sync.hooks import Hooks
 from aefsync.sync.request import RepairRequest, Request, WatchRequest
 from aefsync.sync.resting import Inbox
+from aefsync.sync.surroundings import Surroundings
 from aefsync.sync.unrepeated import Unrepeated
-from aefsync.sync.watch import Surroundings, narrowed, watch
+from aefsync.sync.watch import narrowed, watch
 from tests.support.trees import tree
 from tests.sync.joined import Threads, threads
 
