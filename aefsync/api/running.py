@@ -111,7 +111,7 @@ class Watch:
 
     def _begin(self, request: WatchRequest, monitor: Monitor) -> Iterator[Event]:
         from aefsync.sync.hooks import Hooks
-        from aefsync.sync.watch import Surroundings
+        from aefsync.sync.surroundings import Surroundings
         from aefsync.sync.watch import watch as engine
 
         return engine(request, monitor, self._inbox, Hooks(), around=Surroundings(self._rested))
