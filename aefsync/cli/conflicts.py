@@ -8,6 +8,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from aefsync.cli.chosen import replicas
+from aefsync.cli.command import is_on_the_line
 from aefsync.cli.keeping import Keeping, plain_request
 from aefsync.cli.options import Output, option, relative
 from aefsync.cli.playing import play
@@ -61,7 +62,7 @@ def conflicts(
     is at their path.
     """
     wanted = sorted_out(words)
-    _check(wanted, taking)
+    _check(ctx, wanted, taking)
     common = plain_request(ctx, replicas(ctx, wanted.roots), keeping, link(reaching))
     itemize = taking.itemize or taking.dry_run or output.verbose > 0
     return play(output, lambda monitor: _run(wanted, taking, common, monitor), itemize=itemize)
@@ -76,10 +77,10 @@ def sorted_out(words: list[str]) -> Wanted:
     return Wanted(tuple(words[:place]), verb, () if b"" in paths else tuple(map(RelPath, paths)))
 
 
-def _check(wanted: Wanted, taking: Taking) -> None:
+def _check(ctx: typer.Context, wanted: Wanted, taking: Taking) -> None:
     if wanted.verb != "resolve":
         for name in ("take", "all", *(("dry_run", "itemize") if wanted.verb == "list" else ())):
-            if getattr(taking, name):
+            if is_on_the_line(ctx, name):
                 raise UsageError(f"conflicts {wanted.verb}: --{name.replace('_', '-')} has no meaning here")
         if wanted.verb == "prune" and wanted.paths:
             raise UsageError("conflicts prune takes no paths")

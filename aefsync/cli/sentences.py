@@ -80,7 +80,7 @@ def _parts(summary: Summary, tally: Tally) -> list[tuple[str, str]]:
         (tally.conflict_copies, f"{copies} kept", f"keep {copies}"),
         (tally.directories, f"{directories} made", f"make {directories}"),
         (tally.links, f"{links} made", f"make {links}"),
-        (summary.metadata, f"mode or time set on {summary.metadata}", f"set mode or time on {summary.metadata}"),
+        (summary.metadata, f"metadata set on {summary.metadata}", f"set metadata on {summary.metadata}"),
         (summary.deleted, f"{summary.deleted} deleted", f"delete {summary.deleted}"),
     )
     return [(done, would) for number, done, would in parts if number]

@@ -11,6 +11,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from aefsync.cli.chosen import replicas
+from aefsync.cli.command import is_on_the_line
 from aefsync.cli.options import Output, option, relative
 from aefsync.cli.playing import play
 from aefsync.cli.reaching import Reaching, link
@@ -61,7 +62,7 @@ def trash(ctx: typer.Context, words: Words, choosing: Choosing, reaching: Reachi
     restore: puts PATH back; what is there now takes its place in the trash. purge: deletes for good.
     """
     wanted = sorted_out(words)
-    _check(wanted, choosing)
+    _check(ctx, wanted, choosing)
     common = Request(replicas(ctx, wanted.roots).locations, link=link(reaching))
     return play(output, lambda monitor: _run(wanted, choosing, common, monitor))
 
@@ -80,9 +81,9 @@ def sorted_out(words: list[str]) -> Wanted:
     return Wanted(tuple(roots), verb, path)
 
 
-def _check(wanted: Wanted, choosing: Choosing) -> None:
-    for name, value in choosing._asdict().items():
-        if value is not None and name not in _ALLOWED[wanted.verb]:
+def _check(ctx: typer.Context, wanted: Wanted, choosing: Choosing) -> None:
+    for name in choosing._fields:
+        if is_on_the_line(ctx, name) and name not in _ALLOWED[wanted.verb]:
             raise UsageError(f"trash {wanted.verb}: --{name.replace('_', '-')} has no meaning here")
     if wanted.verb == "purge" and choosing.older_than is None:
         raise UsageError("trash purge needs --older-than", hint="such as --older-than 30d; 0s means everything")

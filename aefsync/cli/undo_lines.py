@@ -13,7 +13,7 @@ def undone(started: Started, summary: Summary, tally: Tally) -> str:
         (summary.copied_files + tally.links, "put back"),
         (tally.moves, "moved back"),
         (tally.directories, "directories made"),
-        (summary.metadata, "set back in mode or time"),
+        (summary.metadata, "metadata set back"),
         (summary.deleted, "removed"),
     )
     done = ", ".join(f"{number} {words}" for number, words in counts if number)

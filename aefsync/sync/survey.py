@@ -171,7 +171,7 @@ def _check_chosen(session: Session, paths: Sequence[RelPath], scans: Sequence[Sc
     for number, path in enumerate(chosen):
         if not any(answer.counts[number] for answer in answers if answer is not None):
             roots = " or ".join(location.text for location in session.locations)
-            raise UsageError(f"--path {path}: nothing there in {roots}, or it is filtered out")
+            raise UsageError(f"{path}: nothing there in {roots}, or it is filtered out")
 
 
 def _read(session: Session, scans: Sequence[Scanned]) -> list[Scanned]:

@@ -56,7 +56,16 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> dict[str, Engine]:
     engines = {name: Engine([summary()]) for name in ("repair", "diff", "undo", "runs", "list_trash")}
     for name in ("repair", "diff", "undo", "runs"):
         install(monkeypatch, name, **{name: engines[name]})
-    install(monkeypatch, "trash", list_trash=engines["list_trash"], restore_trash=Engine(), purge_trash=Engine())
+    install(
+        monkeypatch,
+        "conflicts",
+        list_conflicts=Engine([summary()]),
+        resolve_conflicts=Engine(),
+        prune_conflicts=Engine(),
+    )
+    install(
+        monkeypatch, "trash", list_trash=engines["list_trash"], restore_trash=Engine(), purge_trash=Engine([summary()])
+    )
     return engines
 
 
@@ -94,6 +103,13 @@ def test_line_environment_set_defaults(
 def test_filters_add_up(config: Path, engines: dict[str, Engine]) -> None:
     app.run(["repair", "@photos", "--exclude", "mine"])
     assert asked(engines).common.rules == ("*.tmp", "a", "!keep.tmp", "*.cache", "mine")
+
+
+def test_defaults_of_other_verbs_do_no_harm(config: Path, engines: dict[str, Engine]) -> None:
+    config.write_text('[defaults]\nitemize-changes = true\nsince = "2d"\n')
+    for words in (["conflicts", "A", "list"], ["trash", "A", "purge", "--older-than", "1d"]):
+        assert app.run(words) == 0
+    assert app.run(["conflicts", "A", "list", "-i"]) == 2
 
 
 def test_patterns_from_a_file_beside_the_configuration(config: Path, engines: dict[str, Engine]) -> None:

@@ -168,7 +168,7 @@ def test_a_repair_ends_with_one_line() -> None:
     assert lines([*REPAIRED, summary(**DONE)]) == [
         (
             "A and B agree: 1 file copied (1.2 MB), 1 replaced, 1 moved, 1 directory made, 1 link made, "
-            "mode or time set on 1, 1 deleted; undo: aefsync undo /a '/srv/it'\"'\"'s b' 20261122T101112Z-1f3a"
+            "metadata set on 1, 1 deleted; undo: aefsync undo /a '/srv/it'\"'\"'s b' 20261122T101112Z-1f3a"
         )
     ]
     assert lines([*REPAIRED, summary(**DONE)], quiet=True) == []
@@ -185,7 +185,7 @@ def test_a_dry_run_says_would() -> None:
     assert lines([*REPAIRED, summary(dry_run=True, equal=False, **DONE)]) == [
         (
             "would copy 1 file (1.2 MB), replace 1, move 1, make 1 directory, make 1 link, "
-            "set mode or time on 1, delete 1; nothing was changed"
+            "set metadata on 1, delete 1; nothing was changed"
         )
     ]
 

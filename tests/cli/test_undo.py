@@ -62,7 +62,7 @@ def test_an_undo_ends_with_one_line() -> None:
         ">A move moved -> old",
         ">A link l",
         (
-            "2 put back, 1 moved back, 1 directories made, 2 set back in mode or time, 1 removed, "
+            "2 put back, 1 moved back, 1 directories made, 2 metadata set back, 1 removed, "
             f"1 path touched since and left; undo: aefsync undo /a /srv/b {RUN}"
         ),
     ]
