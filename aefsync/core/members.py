@@ -11,9 +11,10 @@ below it is needed by nobody any more.  (Riak and Cassandra drop theirs by age a
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from aefsync.core.digest import framed_digest
 from aefsync.core.version import Vector, least, merge
 
 MAX_ABSENCE_S = 90 * 86_400
@@ -23,6 +24,8 @@ LONGEST_NAME = 64
 """Characters of what a member is called."""
 TAG = 8
 """Bytes of what tells two timelines apart."""
+ROSTER = 8
+"""Bytes of what stands for a whole map of members."""
 
 
 class State(enum.IntEnum):
@@ -117,7 +120,7 @@ class Standing(NamedTuple):
     """What the sidecar of a replica says of it.
 
     `id` is what the root is known by, `author` what it is called in vectors (another one after it was restored), `mark`
-    the last one.
+    the last one.  `roster` stands for `members`, which are left out where whoever asks knows them.
     """
 
     id: str
@@ -125,10 +128,45 @@ class Standing(NamedTuple):
     mark: Mark
     members: Members = ()
     met: tuple[Encounter, ...] = ()
+    roster: bytes = b""
+
+
+class Known(NamedTuple):
+    """What need not be said to whoever asks: the members for which `roster` stands, and encounters with any but those of
+    these ids (none: all are wanted)."""
+
+    roster: bytes = b""
+    ids: tuple[str, ...] = ()
+
+
+def roster_of(members: Members) -> bytes:
+    """What stands for a map: the same for the same map, wherever that is."""
+    return framed_digest((part for each in members for part in _parts(each)), ROSTER)
+
+
+def _parts(member: Member) -> Iterator[bytes]:
+    yield member.id.encode()
+    yield member.name.encode("utf-8", "surrogatepass")
+    yield b"%d %d %d" % (member.incarnation, member.state, member.last_s)
+    yield member.author
+    yield b"".join(dot.author + dot.counter.to_bytes(8) for dot in member.seen)
+
+
+def told(standing: Standing, known: Known) -> Standing:
+    """What is said to somebody who knows so much."""
+    roster = roster_of(standing.members)
+    met = tuple(each for each in standing.met if each.id in known.ids or not known.ids)
+    return standing._replace(members=() if roster == known.roster else standing.members, met=met, roster=roster)
+
+
+def understood(standing: Standing, rosters: Mapping[bytes, Members]) -> Standing:
+    """The same by somebody who knows these maps."""
+    return standing._replace(members=rosters.get(standing.roster, standing.members))
 
 
 class Memory(NamedTuple):
-    """What a session leaves in a sidecar beside versions: who takes part, and with whom the replica had a session."""
+    """What a session leaves in a sidecar beside versions: what is new of those who take part, and with whom the replica had
+    a session."""
 
     members: Members
     met: tuple[Encounter, ...] = ()

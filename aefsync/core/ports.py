@@ -17,7 +17,7 @@ from aefsync.core.entry import Entry
 from aefsync.core.finding import Finding
 from aefsync.core.growth import Grows, Learned
 from aefsync.core.hint import Hints, Wait
-from aefsync.core.members import Encounter, Memory, Standing
+from aefsync.core.members import Encounter, Known, Memory, Standing
 from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.past import RunRecord, TakenBack, Title, TrashItem, TrashQuery, Undo
 from aefsync.core.path import RelPath
@@ -65,6 +65,8 @@ class Open(NamedTuple):
     new_identity: str = ""
     """what the root is to be known by from now on, in the place of what its `.aefsync/id` says (hex; empty: as it is)"""
     title: Title = Title()
+    known: Known = Known()
+    """of what the sidecar says"""
 
 
 class Opened(NamedTuple):
@@ -190,10 +192,8 @@ class Replica(Grows, Protocol):
         """The tombstones at these positions, in key order; questions in the view BURIED are about them."""
 
     def search(self, part: bytes, start: int) -> Sequence[Entry]:
-        """Entries with this in their names, in key order, the first `start` passed over; at most `compare.BATCH`.
-
-        Without symlink targets.
-        """
+        """Entries with this in their names, in key order, the first `start` passed over; at most `compare.BATCH`.  Without
+        symlink targets."""
 
     def mint(self) -> Dot:
         """A new dot of this replica, for a verdict that is an edit; it is durable before anybody sees it."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from aefsync.core.action import Act, Action, Applied
 from aefsync.core.compare import Span
 from aefsync.core.graves import buried, graves_at, history
-from aefsync.core.members import Memory, Standing
+from aefsync.core.members import Memory, Standing, told
 from aefsync.core.path import RESERVED
 from aefsync.core.ports import Access, Scan, Scanned
 from aefsync.core.problem import Problem
@@ -190,7 +190,9 @@ class Remembering(Keeping):
 
     def remember(self, memory: Memory) -> None:
         with self._remembering() as chronicle:
-            chronicle.set_words(with_memory(chronicle.words, memory))
+            with trouble():
+                words = with_memory(chronicle.words, memory)
+            chronicle.set_words(words)
         if self._scanner is not None:
             self._keep_what_is_known(self._scanner)
 
@@ -275,7 +277,8 @@ class Remembering(Keeping):
     def _standing(self) -> Standing | None:
         """What the sidecar says; `None` where there is none that can be read."""
         with contextlib.suppress(ValueError):
-            return standing_of(self._words(), self._home.identity) if self._home is not None else None
+            standing = standing_of(self._words(), self._home.identity) if self._home is not None else None
+            return standing and told(standing, self._request.known)
         return None
 
     def _words(self) -> Words:

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from aefsync.core.members import TAG, Encounter, Mark, Member, Members, Memory, Standing, State
+from aefsync.core.members import TAG, Encounter, Mark, Member, Members, Memory, Standing, State, merge_members
 from aefsync.core.version import Dot, Vector
 
 Words = Mapping[str, bytes]
@@ -59,7 +59,8 @@ def with_memory(words: Words, memory: Memory) -> dict[str, bytes]:
     """The words that a session leaves."""
     met = {each.id: each for each in (*met_of(words), *memory.met)}
     encounters = [[each.id, each.mark.counter, each.mark.tag.hex(), each.counter] for _, each in sorted(met.items())]
-    return {_MEMBERS: _json([_packed(each) for each in memory.members]), _MET: _json(encounters)}
+    members = merge_members([members_of(words), memory.members])
+    return {_MEMBERS: _json([_packed(each) for each in members]), _MET: _json(encounters)}
 
 
 def with_marks(marks: Sequence[Mark], met: Iterable[Encounter]) -> dict[str, bytes]:

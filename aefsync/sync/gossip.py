@@ -156,7 +156,7 @@ def _with(request: RepairRequest, standing: Standing, peer: Peer) -> RepairReque
     """The request for a session with one peer."""
     (root,), own = request.common.locations, _own(standing)
     common = request.common._replace(locations=(root, peer.location), names=(own.name, peer.member.name))
-    request = request._replace(common=common, create_root=False)
+    request = request._replace(common=common._replace(acquainted=standing), create_root=False)
     if request.policies is None:
         return request
     called = (("A", root, own.name), ("B", peer.location, peer.member.name))

@@ -84,8 +84,10 @@ class Past:
                 return
             met = tuple(Encounter(each.id, each.mark, own.mark.counter) for each in present if each.id != own.id)
             known = self._standings[number]
-            if known is None or known.members != members or not set(met) <= set(known.met):
-                replica.remember(Memory(members, met))
+            before = frozenset(known.members) if known is not None else frozenset()
+            fresh = tuple(each for each in members if each not in before)
+            if known is None or fresh or not set(met) <= set(known.met):
+                replica.remember(Memory(fresh, met))
 
         attending.each(remember, lambda _: None)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from aefsync.core.identity import Allowed
+from aefsync.core.members import Standing
 from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.path import RelPath
 from aefsync.core.policy import Policies
@@ -36,6 +37,8 @@ class Request(NamedTuple):
     """what a set calls them, or empty"""
     own: tuple[str, ...] = ()
     """files of ours on this machine, beside those in `cache_dir` and `state_dir`: they are no part of any tree"""
+    acquainted: Standing | None = None
+    """what A said of itself and its group just before: others need not say that again"""
     hinted: bool = False
     """`paths` are what somebody has heard of: one that is nowhere is no mistake"""
 

@@ -19,8 +19,10 @@ from aefsync.core.tree import Answer, Question
 from aefsync.core.version import Grave
 from aefsync.core.writing import Writing
 from aefsync.disk.crew import processors
-from aefsync.errors import AefsyncError, IncompatibleError, LockedError, UsageError
+from aefsync.errors import AefsyncError, IncompatibleError, LockedError
+from aefsync.sync.acquaintance import Acquaintance
 from aefsync.sync.admission import Admission
+from aefsync.sync.apart import check_apart
 from aefsync.sync.child import Nursery
 from aefsync.sync.connecting import connected, deploy_to, dial
 from aefsync.sync.location import Location, parse
@@ -189,17 +191,19 @@ def begin(
     ours = tuple(os.fsencode(place) for place in (common.state_dir, *common.own) if place)
     renewed = admission.renewed if admission is not None else {}
     key, cache = nonce or os.urandom(KEY_SIZE), os.fsencode(common.cache_dir)
-    hello = _Hello(session, terms, key, cache, ours, renewed, common.link, monitor)
+    acquaintance = Acquaintance.of(common.acquainted, len(replicas))
+    hello = _Hello(session, terms, key, cache, ours, renewed, common.link, monitor, acquaintance)
     # Roots are looked at before anything is created or locked in any of them.
     opened = session.each(hello.look)
-    _check_apart(locations, opened)
+    check_apart(locations, opened)
     if admission is not None:
         admission.judge(locations, opened, [term.access for term in terms])
     for number, (each, term) in enumerate(zip(opened, terms, strict=True)):
         if each.is_missing and term.missing is Missing.REFUSE:
             session.call(number, hello.insist)
     if any(term.access is Access.WRITE for term in terms):
-        hello = hello._replace(title=Title(command, session._replace(opened=tuple(opened)).places))
+        title = Title(command, session._replace(opened=tuple(opened)).places)
+        hello = hello._replace(title=title, acquaintance=acquaintance.after(opened))
         # One after the other in the same order everywhere, so that of two runs on one pair one gets both locks.
         order = sorted(range(len(opened)), key=lambda i: (opened[i].host, opened[i].root))
         until = time.monotonic() + lock_wait_s
@@ -221,7 +225,12 @@ class _Hello(NamedTuple):
     renewed: Mapping[int, str]
     link: Link
     monitor: Monitor
+    acquaintance: Acquaintance
     title: Title = Title()
+
+    def greet(self, replica: RemoteReplica, request: Open) -> Opened:
+        """What a replica says of itself, with what it was not asked for, as that is known."""
+        return self.acquaintance.understood(replica.hello(request))
 
     def look(self, number: int, replica: RemoteReplica) -> Opened:
         """Whether a root may be missing is judged when all have been looked at."""
@@ -232,7 +241,7 @@ class _Hello(NamedTuple):
         def attempt(failures: int) -> Opened:
             if failures and login is not None:
                 replica.restart(dial(login, self.link, partial(self.monitor.heard, number)))
-            return replica.hello(request)
+            return self.greet(replica, request)
 
         if login is None or location.agentless:
             return attempt(0)
@@ -259,7 +268,7 @@ class _Hello(NamedTuple):
         pause_s = 0.05
         while True:
             try:
-                return replica.hello(self.request(number))
+                return self.greet(replica, self.request(number))
             except LockedError:
                 left_s = until - time.monotonic()
                 if left_s <= 0:
@@ -273,27 +282,5 @@ class _Hello(NamedTuple):
         here = sum(each.login is None for each in self.session.locations)
         parallel = max(1, processors() // here) if location.login is None else 0
         head = (location.path, self.session.run, self.nonce, access, missing, self.cache_dir, parallel)
-        return Open(*head, writing, self.own, self.renewed.get(number, ""), self.title)
-
-
-def _check_apart(locations: Sequence[Location], opened: Sequence[Opened]) -> None:
-    """Equal roots, or one inside the other, would be compared with themselves."""
-    for i, one in enumerate(opened):
-        for j, other in enumerate(opened):
-            if i == j or one.host != other.host:
-                continue
-            if _same(one, other):
-                raise UsageError(f"{locations[i].text} and {locations[j].text} are the same directory")
-            if _inside(one, other):
-                raise UsageError(f"{locations[i].text} lies inside {locations[j].text}")
-
-
-def _same(one: Opened, other: Opened) -> bool:
-    return one.root == other.root or (one.ancestors[0] == other.ancestors[0] and not one.is_missing)
-
-
-def _inside(one: Opened, other: Opened) -> bool:
-    if other.is_missing:
-        # Not there yet: only its path can tell.
-        return one.root.startswith(other.root + b"/")
-    return other.ancestors[0] in one.ancestors[1:]
+        renewed = self.renewed.get(number, "")
+        return Open(*head, writing, self.own, renewed, self.title, self.acquaintance.known[number])

@@ -8,13 +8,13 @@ import pytest
 
 from aefsync.core.action import Act, Action, StageFile
 from aefsync.core.entry import Entry
-from aefsync.core.members import Encounter, Mark, Member, Memory, Standing
+from aefsync.core.members import Encounter, Known, Mark, Member, Memory, Standing
 from aefsync.core.path import END, RelPath
 from aefsync.core.ports import Access, Piece, Replica, Scan, Scanned
 from aefsync.core.tree import KeyRange, Question
 from aefsync.core.version import FOUND, Dot, Grave, Version, explicit, minted
 from aefsync.core.view import View
-from tests.contract.test_replica import Bench, bench, hello, logins
+from tests.contract.test_replica import Bench, bench, hello, logins, opening
 from tests.support.sites import Site
 
 __all__ = ["bench", "logins"]
@@ -244,6 +244,24 @@ def test_members_and_encounters_are_kept(bench: Bench) -> None:
     standing = hello(replica, bench.a).standing
     assert standing is not None
     assert (standing.members, standing.met) == (members, met)
+
+
+def test_what_is_known_is_not_said_again(bench: Bench) -> None:
+    seen = Seen(bench, bench.a)
+    members = (Member("f" * 32, "far", seen=(Dot(bytes(16), 3),)),)
+    met = tuple(Encounter(letter * 32, Mark(3, b"12345678"), 0) for letter in "ef")
+    seen.replica.remember(Memory(members, met))
+    seen.replica.close()
+
+    def said(known: Known) -> Standing:
+        standing = bench.replica(bench.a).hello(opening(bench.a)._replace(known=known)).standing
+        assert standing is not None
+        return standing
+
+    everything = said(Known())
+    assert (everything.members, everything.met) == (members, met)
+    assert said(Known(everything.roster)) == everything._replace(members=())
+    assert said(Known(b"another!", ("f" * 32,))) == everything._replace(met=met[1:])
 
 
 def claims(*marks: Mark) -> Scan:

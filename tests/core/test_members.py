@@ -5,7 +5,21 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aefsync.core.members import MAX_ABSENCE_S, Member, State, after_session, merge_members, watermark
+from aefsync.core.members import (
+    MAX_ABSENCE_S,
+    Encounter,
+    Known,
+    Mark,
+    Member,
+    Standing,
+    State,
+    after_session,
+    merge_members,
+    roster_of,
+    told,
+    understood,
+    watermark,
+)
 from aefsync.core.version import Dot, is_covered
 from tests.support import values
 
@@ -66,3 +80,18 @@ def test_of_one_incarnation_the_later_state_wins_and_a_new_one_begins_anew() -> 
     assert PAIR[0].merged(left) == left.merged(PAIR[0]) == left
     again = Member(IDS[0], incarnation=1, last_s=50)
     assert left.merged(again) == again._replace(last_s=100)
+
+
+@given(MAPS, MAPS)
+def test_a_roster_stands_for_one_map(one: tuple[Member, ...], other: tuple[Member, ...]) -> None:
+    assert (roster_of(one) == roster_of(other)) == (one == other)
+
+
+def test_what_is_known_is_left_out_and_filled_in_again() -> None:
+    met = tuple(Encounter(each, Mark(1, bytes(8))) for each in IDS)
+    whole = told(Standing(IDS[0], bytes(16), Mark(0, bytes(8)), PAIR, met), Known())
+    assert (whole.members, whole.met) == (PAIR, met)
+    brief = told(whole, Known(whole.roster, IDS[:1]))
+    assert (brief.members, brief.met) == ((), met[:1])
+    assert understood(brief, {whole.roster: PAIR}).members == PAIR
+    assert understood(brief, {}).members == ()

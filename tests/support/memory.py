@@ -24,7 +24,7 @@ from aefsync.core.finding import Finding, State
 from aefsync.core.graves import buried, graves_at, history
 from aefsync.core.growth import SMALL, Gathered, Growth, Learned, growth_of
 from aefsync.core.hint import EVERYTHING, Hints, Wait, bounded
-from aefsync.core.members import Memory
+from aefsync.core.members import Memory, told
 from aefsync.core.metadata import PERMISSIONS, PLAIN, Aspects, Attributes, Extra, Owner
 from aefsync.core.minting import needs_reading
 from aefsync.core.past import TRASH_PAGE, ChangeCounts, RunRecord, TakenBack, Title, TrashItem, TrashQuery, Undo
@@ -214,7 +214,7 @@ class MemoryReplica:
             not self.tree.nodes,
             CHUNKER,
             identity=self.tree.identity,
-            standing=self.tree.sidecar.standing() if self.tree.sidecar is not None else None,
+            standing=told(self.tree.sidecar.standing(), request.known) if self.tree.sidecar is not None else None,
             stores=self.tree.stores,
         )
 

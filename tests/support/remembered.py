@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from aefsync.core.action import Act, Action
 from aefsync.core.entry import Entry
-from aefsync.core.members import Encounter, Mark, Members, Memory, Standing
+from aefsync.core.members import Encounter, Mark, Members, Memory, Standing, merge_members
 from aefsync.core.minting import Record, judge, settle
 from aefsync.core.path import RelPath
 from aefsync.core.version import Dot, Grave, Vector, Version, is_covered, minted, without
@@ -114,7 +114,7 @@ class Sidecar:
         return [Grave(path, each.version) for path, each in self.records.items() if each.entry is None]
 
     def remember(self, memory: Memory) -> None:
-        self.members = memory.members
+        self.members = merge_members([self.members, memory.members])
         kept = {each.id: each for each in (*self.met, *memory.met)}
         self.met = tuple(kept[each] for each in sorted(kept))
 

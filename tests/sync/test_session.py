@@ -15,9 +15,10 @@ import pytest
 from aefsync.core.ports import Access, Missing, Open, Opened, Scan
 from aefsync.core.silent import Silent
 from aefsync.errors import AefsyncError, LockedError, RootError, UnreachableError, UsageError
+from aefsync.sync.apart import check_apart
 from aefsync.sync.location import parse
 from aefsync.sync.request import Request
-from aefsync.sync.session import Session, Terms, _check_apart, new_run, open_session
+from aefsync.sync.session import Session, Terms, new_run, open_session
 from aefsync.wire.login import Login
 from tests.support.memory import MemoryReplica, MemoryTree
 from tests.support.trees import tree
@@ -86,7 +87,7 @@ INSIDE = {
 
 def check(*roots: Root) -> None:
     locations = [parse(name) for name in ("A", "B", "C")[: len(roots)]]
-    _check_apart(locations, [root.opened() for root in roots])
+    check_apart(locations, [root.opened() for root in roots])
 
 
 @pytest.mark.parametrize("name", APART)

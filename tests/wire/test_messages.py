@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from aefsync.core.action import Act, Action, StageFile
 from aefsync.core.entry import UNKNOWN, Entry, Kind
 from aefsync.core.growth import Grows, Learned
-from aefsync.core.members import Encounter, Mark, Member, Memory
+from aefsync.core.members import Encounter, Known, Mark, Member, Memory
 from aefsync.core.past import TrashItem
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Open, Phase, Piece, Replica, Scan, Scanned
@@ -254,6 +254,14 @@ def test_versions_that_are_none_are_refused(row: Any) -> None:
         decode_answer(pack(["entries", [[0], [b"a"]], [ROW], [], row]))
     with pytest.raises(MessageError):
         decode_answer(pack(["graves", [[0], [b"a"]], row]))
+
+
+def test_who_is_known_is_known_by_an_id() -> None:
+    known = Known(b"8 bytes.", ("f" * 32,))
+    payload = encode(Call(Method.HELLO, (Open(b"/r", "run", NONCE, Access.READ, Missing.REFUSE, b"", known=known),)))
+    assert decode_call(payload).arguments[0].known == known  # type: ignore[attr-defined]
+    with pytest.raises(MessageError):
+        decode_call(payload.replace(b"f" * 32, b"../" + b"f" * 29))
 
 
 def test_members_as_an_honest_client_has_them() -> None:

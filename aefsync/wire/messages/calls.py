@@ -62,7 +62,8 @@ class HelloCall(Form, tag="hello"):
             raise ValueError(f"{self.request.parallel} processes")
         check_writing(self.request.writing)
         _check_places(self.request.root, self.request.cache_dir, *self.request.own, *self.request.title.replicas)
-        msgspec.convert(self.request.new_identity, Identity)
+        for each in (self.request.new_identity, *self.request.known.ids):
+            msgspec.convert(each, Identity)
         if self.request.run:
             msgspec.convert(self.request.run, FileName)
 

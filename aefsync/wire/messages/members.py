@@ -11,6 +11,7 @@ from msgspec import Meta
 from aefsync.core.members import (
     LONGEST_NAME,
     MOST_MEMBERS,
+    ROSTER,
     TAG,
     Encounter,
     Mark,
@@ -25,6 +26,7 @@ from aefsync.wire.messages.rows import Count, Counts, Form, Nothing, Row
 from aefsync.wire.messages.versions import Authors, Roll, author_of, check_dots, unpack_vector
 
 Name = Annotated[str, Meta(max_length=LONGEST_NAME, pattern=r"\A[^\x00-\x1f\x7f-\x9f]*\Z")]
+Roster = Annotated[bytes, Meta(max_length=ROSTER)]
 Tag = Annotated[bytes, Meta(min_length=TAG, max_length=TAG)]
 
 
@@ -94,6 +96,7 @@ class StandingRow(Row):
     tag: Tag
     members: MemberRows
     met: EncounterRows
+    roster: Roster
 
     @classmethod
     def of(cls, standing: Standing) -> Self:
@@ -101,12 +104,12 @@ class StandingRow(Row):
         own = (roll.number(bytes.fromhex(standing.id)), roll.number(standing.author), *standing.mark)
         members = tuple(MemberRow.of(each, roll) for each in standing.members)
         met = tuple(EncounterRow.of(each, roll) for each in standing.met)
-        return cls(roll.authors, *own, members, met)
+        return cls(roll.authors, *own, members, met, standing.roster)
 
     def standing(self) -> Standing:
         own_id, author = (author_of(self.authors, number) for number in (self.id, self.author))
         members, met = _members(self.authors, self.members), _met(self.authors, self.met)
-        return Standing(own_id.hex(), author, Mark(self.counter, self.tag), members, met)
+        return Standing(own_id.hex(), author, Mark(self.counter, self.tag), members, met, self.roster)
 
 
 class RecallRow(Row):
