@@ -228,7 +228,8 @@ def _standing(event: CopyKept | Stood | Enrolled) -> Record:
             place = {"location": None, **(_name("location", fsencode(location)) if location else {})}
             return {**line, **known, **place, "self": is_self, "behind": is_behind}
         case Stood():
-            fields = event._asdict() | {"name": _text(event.name), "last_run": _text(event.last_run)}
+            words = {name: _text(getattr(event, name)) for name in ("name", "last_run", "unreadable")}
+            fields = event._asdict() | words
             history, last_s = fields.pop("remembers"), fields.pop("last_s")
             known = {name: value if value != "" else None for name, value in fields.items()}
             return {"event": "replica", **known, "history": history, "last_success_s": last_s or None}

@@ -56,7 +56,7 @@ def _stood(event: Stood) -> str:
     name = escape_text(event.name) or event.identity[:8]
     success = f"last success {moment_text(event.last_s)}" if event.last_s else "no success yet"
     parts = (
-        success if event.remembers else "no history yet",
+        success if event.remembers else escape_text(event.unreadable) or "no history yet",
         count_text(event.conflicts, "conflict copy", "conflict copies") if event.conflicts else "",
         f"trash {size_text(event.trash_bytes)}" if event.trash_bytes else "",
         f"last run {escape_text(event.last_run)}" if event.last_run else "",

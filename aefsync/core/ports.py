@@ -99,7 +99,9 @@ class Opened(NamedTuple):
 
     stores: Stores = Stores()
     standing: Standing | None = None
-    """what its sidecar says; `None` where there is none"""
+    """what its sidecar says; `None` where there is none, or it cannot be read"""
+    unreadable: str = ""
+    """why it cannot be read"""
     caveats: tuple[str, ...] = ()
     """what is not promised to whoever has something changed there, though replicas usually promise it"""
 
@@ -171,10 +173,8 @@ class Replica(Grows, Protocol):
     """One copy of the tree, wherever it is."""
 
     def hello(self, request: Open) -> Opened:
-        """Open the root; raises `RootError` where it is missing (`Missing.REFUSE`), unreadable or no directory.
-
-        Said again it tells how things are now; a lock that is held stays held.
-        """
+        """Open the root; raises `RootError` where it is missing (`Missing.REFUSE`), unreadable or no directory.  Said again
+        it tells how things are now; a lock that is held stays held."""
 
     def scan(self, request: Scan) -> Scanned:
         """Take a snapshot: names and stats, content digests as far as the index knows them."""

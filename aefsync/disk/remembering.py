@@ -31,7 +31,7 @@ from aefsync.disk.recognising import align
 from aefsync.disk.scan import Scanner
 from aefsync.disk.settling import Settling
 from aefsync.disk.sidecar import Damaged, Sidecar, trouble
-from aefsync.disk.sidecar_file import NAME, has_sidecar, open_for_reading, open_for_writing, set_aside
+from aefsync.disk.sidecar_file import NAME, has_sidecar, open_for_reading, open_for_writing, set_aside, words_of
 from aefsync.disk.standing import ID, PLACE, Words, standing_of, with_memory
 from aefsync.disk.summing import NOTHING, roots_of
 from aefsync.disk.writer import Writer
@@ -62,7 +62,9 @@ class Remembering(Keeping):
         """Give a root a new id that was copied, or restored from a backup of files, together with what it remembers."""
         if self._home is None or self._root is None or self._request.access is not Access.WRITE:
             return
-        words = self._words()
+        words: Words = {}
+        with contextlib.suppress(AefsyncError, Damaged):
+            words = self._words(self._home)
         is_elsewhere = PLACE in words and words[PLACE] != place_of(self._root.fd)
         if is_elsewhere and words.get(ID) == self._home.identity.encode():
             self._home.identify(self._random(16).hex())
@@ -189,10 +191,8 @@ class Remembering(Keeping):
             return chronicle.mint()
 
     def remember(self, memory: Memory) -> None:
-        with self._remembering() as chronicle:
-            with trouble():
-                words = with_memory(chronicle.words, memory)
-            chronicle.set_words(words)
+        with self._remembering() as chronicle, trouble():
+            chronicle.set_words(with_memory(chronicle.words, memory))
         if self._scanner is not None:
             self._keep_what_is_known(self._scanner)
 
@@ -259,9 +259,8 @@ class Remembering(Keeping):
         if chronicle is None:
             return scanned
         past = history(self._versioned, self._graves) if scanned.root else b""
-        standing = None
-        if chronicle.writable or self._is_unborn:
-            standing = standing_of(chronicle.words, self._id, is_brief=True)
+        is_known = chronicle.writable or self._is_unborn
+        standing = standing_of(chronicle.words, self._id, is_brief=True) if is_known else None
         return scanned._replace(history=past, graves=self._graves.count, standing=standing)
 
     def _root_of(self, scanner: Scanner) -> bytes:
@@ -274,23 +273,21 @@ class Remembering(Keeping):
         root, self._versioned = roots_of(scanner, lambda key, digests: digests, self._chronicle.versioned)
         return root
 
-    def _standing(self) -> Standing | None:
-        """What the sidecar says; `None` where there is none that can be read."""
-        with contextlib.suppress(ValueError):
-            standing = standing_of(self._words(), self._home.identity) if self._home is not None else None
-            return standing and told(standing, self._request.known)
-        return None
+    def _said(self) -> tuple[Standing | None, str]:
+        """What the sidecar says (`None` where there is none), or why it cannot be read."""
+        home = self._home
+        try:
+            with trouble():
+                standing = standing_of(self._words(home), home.identity) if home is not None else None
+            return standing and told(standing, self._request.known), ""
+        except Damaged as damaged:
+            return None, f".aefsync/{NAME} is damaged ({damaged})"
+        except AefsyncError as error:
+            return None, error.message
 
-    def _words(self) -> Words:
-        """What the sidecar says of the replica; nothing where there is none that can be read."""
-        if self._chronicle is not None:
-            return self._chronicle.words
-        with contextlib.suppress(AefsyncError, Damaged):
-            sidecar = open_for_reading(self._home) if self._home is not None else None
-            if sidecar is not None:
-                with contextlib.closing(sidecar):
-                    return sidecar.words()
-        return {}
+    def _words(self, home: Home) -> Words:
+        """What the sidecar says of the replica; raises where it cannot be read."""
+        return words_of(home) if self._chronicle is None else self._chronicle.words
 
     def _close_chronicle(self) -> None:
         chronicle, self._chronicle = self._chronicle, None

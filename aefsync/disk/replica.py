@@ -96,7 +96,9 @@ class LocalReplica(Remembering):
             self._look_whether_copied()
             if self._home is not None:
                 attach(ConfinedRoot(opened.fd), self._home)
-        return describe(opened, self._clock_ns(), self._home)._replace(standing=self._standing())
+        standing, unreadable = self._said()
+        described = describe(opened, self._clock_ns(), self._home)
+        return described._replace(standing=standing, unreadable=unreadable)
 
     def scan(self, request: Scan) -> Scanned:
         self._check_open()

@@ -182,6 +182,8 @@ class Stood(NamedTuple):
     conflicts: int
     trash_bytes: int
     last_run: str
+    unreadable: str = ""
+    """why what it remembers cannot be read"""
 
 
 class Enrolled(NamedTuple):

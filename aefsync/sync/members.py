@@ -94,10 +94,11 @@ def enrolled(number: int, standing: Standing, contacts: Contacts) -> Iterator[En
 
 
 def standing_of(session: Session, number: int) -> Standing:
-    """What the sidecar of a replica says; raises `AefsyncError` where there is none."""
-    standing = session.opened[number].standing
+    """What the sidecar of a replica says; raises `AefsyncError` where there is none that can be read."""
+    text, standing = session.locations[number].text, session.opened[number].standing
+    if session.opened[number].unreadable:
+        raise AefsyncError(f"{text}: {session.opened[number].unreadable}")
     if standing is None:
-        text = session.locations[number].text
         raise AefsyncError(f"{text}: has no history yet", hint="the first repair begins one, or aefsync init")
     return standing
 

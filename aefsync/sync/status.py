@@ -69,6 +69,7 @@ def _stood(session: Session, number: int, replica: RemoteReplica) -> Stood:
         conflicts=sum(len(copies.copies) for copies in find_copies(replica)),
         trash_bytes=sum(space.trash_bytes for space in replica.space()),
         last_run=next((record.run for record in replica.runs()), ""),
+        unreadable=opened.unreadable,
     )
 
 
@@ -77,7 +78,14 @@ def _summary(
 ) -> Summary:
     differences = sum(1 for _ in differing(session, live)) if live is not None else 0
     conflicts = sum(each.conflicts for each in stood)
-    words = (("problems", problems), ("different", differences), ("conflicts", conflicts), ("late", is_late))
+    unreadable = any(each.unreadable for each in stood)
+    words = (
+        ("problems", problems),
+        ("different", differences),
+        ("conflicts", conflicts),
+        ("late", is_late),
+        ("unreadable history", unreadable),
+    )
     causes = tuple(word for word, is_cause in words if is_cause)
     done = concluded(session, begun, differences=differences, conflicts=conflicts)
     exit_code = 2 if problems else 1 if causes else 0

@@ -106,6 +106,7 @@ EVENTS = [
     Enrolled(0, Member("f" * 32, "a\x1b"), "usb:p", is_self=False, is_behind=True),
     Enrolled(0, Member("e" * 32, state=State.LEFT), "", is_self=False, is_behind=False),
     Stood(1, "", "", False, 0, 0, 0, ""),
+    Stood(2, ID, "", False, 0, 0, 0, "", "sidecar.db is damaged (it is\x07 empty)"),
     summary(1),
 ]
 
@@ -117,6 +118,7 @@ def test_a_line_for_each_replica_and_member() -> None:
         r"  a\x1b         never                 ffffffff  usb:p, behind",
         "  -             never                 eeeeeeee  not reached from here, left",
         "B: no history yet",
+        r"C (01234567): sidecar.db is damaged (it is\x07 empty)",
     ]
 
 
@@ -131,6 +133,7 @@ def test_replicas_and_members_for_programs() -> None:
         "trash_bytes": 1200,
         "last_run": "20261122T101112Z-1f3a",
         "history": True,
+        "unreadable": None,
         "last_success_s": SECOND,
     }
     assert records[3] == {

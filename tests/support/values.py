@@ -14,7 +14,7 @@ from aefsync.core.entry import Entry, Kind
 from aefsync.core.finding import Finding, State
 from aefsync.core.growth import Gathered, Growth, Learned, symlinks_of
 from aefsync.core.hint import Hints, Wait
-from aefsync.core.members import TAG, Encounter, Mark, Member, Memory, Standing
+from aefsync.core.members import ROSTER, TAG, Encounter, Known, Mark, Member, Memory, Standing
 from aefsync.core.members import State as Membership
 from aefsync.core.metadata import PLAIN, Aspects, Extra, Namespaces, Owner
 from aefsync.core.past import ChangeCounts, RunRecord, TakenBack, Title, TrashItem, TrashQuery, Undo
@@ -183,7 +183,8 @@ marks = st.builds(Mark, counts, st.binary(min_size=TAG, max_size=TAG))
 met = st.lists(
     st.builds(Encounter, ids_of_members, marks, counts), max_size=4, unique_by=lambda encounter: encounter.id
 ).map(tuple)
-standings = st.builds(Standing, ids_of_members, authors, marks, some_members, met)
+rosters = st.binary(max_size=ROSTER)
+standings = st.builds(Standing, ids_of_members, authors, marks, some_members, met, rosters)
 problems = st.builds(Problem, st.binary(max_size=30), texts, st.booleans())
 scanned = st.builds(
     Scanned,
@@ -244,6 +245,7 @@ opens = st.builds(
     rows(places),
     identities,
     st.builds(Title, st.text(st.characters(codec="ascii"), max_size=20), rows(places)),
+    st.builds(Known, rosters, rows(ids_of_members)),
 )
 opened = st.builds(
     Opened,
@@ -261,6 +263,7 @@ opened = st.builds(
     st.booleans(),
     stores(),
     st.none() | standings,
+    texts,
     rows(texts).map(lambda each: each[:16]),
 )
 answers = st.builds(Answer, rows(counts), st.binary(max_size=64), rows(counts), rows(st.binary(max_size=12)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -136,3 +138,26 @@ def test_never_is_too_long_ago(engine: Threads, roots: list[Path], state: str) -
     assert (end(events).exit_code, end(events).causes) == (1, ("late",))
     with pytest.raises(UsageError, match="at least two"):
         list(status(request(state, roots[0]), Silent(), live=True))
+
+
+@pytest.mark.parametrize("damage", [b"no sidecar at all", b"", None], ids=["garbage", "empty", "cut"])
+def test_a_damaged_history_is_told_of(engine: Threads, roots: list[Path], state: str, damage: bytes | None) -> None:
+    agree(state, *roots)
+    place = roots[0] / ".aefsync" / "sidecar.db"
+    place.write_bytes(place.read_bytes()[:9000] if damage is None else damage)
+    before = survey(roots[0], exact=True)
+    events = list(status(request(state, *roots), Silent()))
+    assert [each.unreadable.startswith(".aefsync/sidecar.db is damaged (") for each in stood(events)] == [True, False]
+    assert (end(events).exit_code, end(events).causes) == (1, ("unreadable history",))
+    with pytest.raises(AefsyncError, match="sidecar.db is damaged"):
+        list(list_members(request(state, roots[0]), Silent()))
+    assert survey(roots[0], exact=True) == before
+
+
+def test_a_history_of_a_newer_program_is_told_of(engine: Threads, roots: list[Path], state: str) -> None:
+    agree(state, *roots)
+    with contextlib.closing(sqlite3.connect(roots[0] / ".aefsync" / "sidecar.db")) as database:
+        database.execute("PRAGMA user_version = 99")
+    events = list(status(request(state, *roots), Silent()))
+    assert "written by a newer aefsync" in stood(events)[0].unreadable
+    assert end(events).exit_code == 1

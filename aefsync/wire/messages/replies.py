@@ -86,6 +86,7 @@ class HelloReply(Form, tag="hello"):
     read_only: bool
     stores: StoresRow | None = None
     standing: StandingRow | None = None
+    unreadable: Text = b""
     caveats: Annotated[tuple[Text, ...], Meta(max_length=16)] = ()
 
     @classmethod
@@ -93,15 +94,15 @@ class HelloReply(Form, tag="hello"):
         opened = values[0]
         rules = tuple(rule.encode("utf-8", "surrogateescape") for rule in opened.ignore_rules)
         rows = {"stores": StoresRow.of(opened.stores), "standing": opened.standing and StandingRow.of(opened.standing)}
-        caveats = tuple(map(pack_text, opened.caveats))
-        return cls(**{**opened._asdict(), "ignore_rules": rules, **rows, "caveats": caveats})
+        texts = {"unreadable": pack_text(opened.unreadable), "caveats": tuple(map(pack_text, opened.caveats))}
+        return cls(**{**opened._asdict(), "ignore_rules": rules, **rows, **texts})
 
     def values(self) -> tuple[Opened]:
         rules = tuple(map(unpack_text, self.ignore_rules))
         stores = self.stores.stores() if self.stores else Stores()
-        caveats = tuple(map(unpack_text, self.caveats))
+        texts = {"unreadable": unpack_text(self.unreadable), "caveats": tuple(map(unpack_text, self.caveats))}
         said = {"ignore_rules": rules, "stores": stores, "standing": self.standing and self.standing.standing()}
-        return (Opened(**{**msgspec.structs.asdict(self), **said, "caveats": caveats}),)
+        return (Opened(**{**msgspec.structs.asdict(self), **said, **texts}),)
 
 
 class ScanReply(ScannedForm, tag="scan"): ...
