@@ -14,7 +14,7 @@ from typing import Any, get_type_hints
 def unbundled(command: Callable[..., int]) -> Callable[..., int]:
     """`command` with its bundles of options spread out, as typer wants them."""
     signature = inspect.signature(command, eval_str=True)
-    bundles = {name: each.annotation for name, each in signature.parameters.items() if _is_bundle(each.annotation)}
+    bundles = bundles_of(command)
     spread: list[inspect.Parameter] = []
     for name, each in signature.parameters.items():
         spread += _fields(bundles[name]) if name in bundles else [each.replace(kind=inspect.Parameter.KEYWORD_ONLY)]
@@ -28,6 +28,12 @@ def unbundled(command: Callable[..., int]) -> Callable[..., int]:
     gathered.__doc__ = command.__doc__
     gathered.__signature__ = signature.replace(parameters=spread)  # type: ignore[attr-defined]
     return gathered
+
+
+def bundles_of(command: Callable[..., int]) -> dict[str, Any]:
+    """The bundles of a command by the names of their parameters."""
+    parameters = inspect.signature(command, eval_str=True).parameters
+    return {name: each.annotation for name, each in parameters.items() if _is_bundle(each.annotation)}
 
 
 def _is_bundle(annotation: Any) -> bool:

@@ -7,45 +7,52 @@ from aefsync.errors import AefsyncError
 TROUBLE = 2
 """What `diff` and `status` answer for any error: 1 is taken for "different", or "needs a look"."""
 
-_SIGNALS = """\
-  129 130 141 143  ended by SIGHUP, SIGINT, closed stdout, SIGTERM"""
+Table = tuple[tuple[str, str], ...]
+"""Codes (several of them may be one row), and what they mean."""
 
-_COMPARING = f"""\b
-Exit codes:
-  0  same
-  1  different
-  2  trouble: nothing can be said for sure
-{_SIGNALS}"""
+_SIGNALS: Table = (("129 130 141 143", "ended by SIGHUP, SIGINT, closed stdout, SIGTERM"),)
 
-_STANDING = f"""\b
-Exit codes:
-  0  all well
-  1  something needs a look: conflict copies, a last success too long ago
-  2  trouble: nothing can be said for sure
-{_SIGNALS}"""
+_COMPARING: Table = (
+    ("0", "same"),
+    ("1", "different"),
+    ("2", "trouble: nothing can be said for sure"),
+    *_SIGNALS,
+)
 
-_WORKING = f"""\b
-Exit codes:
-  0  all replicas agree, or the job is done
-  1  done, but something needs a person: conflicts, suspects, skipped entries
-  2  usage error
-  3  nothing could be done
-  4  partly done: problems on some paths
-  5  a guard stopped it, nothing was changed
-  6  another run holds the lock
-  7  a replica could not be reached, or was lost
-  8  no agent there, or versions do not fit
-{_SIGNALS}"""
+_STANDING: Table = (
+    ("0", "all well"),
+    ("1", "something needs a look: conflict copies, a last success too long ago"),
+    ("2", "trouble: nothing can be said for sure"),
+    *_SIGNALS,
+)
+
+_WORKING: Table = (
+    ("0", "all replicas agree, or the job is done"),
+    ("1", "done, but something needs a person: conflicts, suspects, skipped entries"),
+    ("2", "usage error"),
+    ("3", "nothing could be done"),
+    ("4", "partly done: problems on some paths"),
+    ("5", "a guard stopped it, nothing was changed"),
+    ("6", "another run holds the lock"),
+    ("7", "a replica could not be reached, or was lost"),
+    ("8", "no agent there, or versions do not fit"),
+    *_SIGNALS,
+)
 
 _ENVIRONMENT = """
 Long options are also read from the environment: AEFSYNC_CACHE_DIR for
 --cache-dir, and so on; never --allow-*, --mirror and --no-trash."""
 
 
+def table(command: str) -> Table:
+    """The exit codes of a command."""
+    return {"diff": _COMPARING, "status": _STANDING}.get(command, _WORKING)
+
+
 def epilog(command: str) -> str:
     """What the help of a command ends with."""
-    tables = {"diff": _COMPARING, "status": _STANDING}
-    return tables.get(command, _WORKING) + "\n\n\b" + _ENVIRONMENT
+    rows = "".join(f"\n  {codes}  {meaning}" for codes, meaning in table(command))
+    return f"\b\nExit codes:{rows}\n\n\b{_ENVIRONMENT}"
 
 
 def exit_code(error: AefsyncError, command: str) -> int:

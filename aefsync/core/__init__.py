@@ -28,4 +28,6 @@ A root that another machine holds and no agent serves (`sftp://`) goes through t
 a disk and change it: in their place stand `disk/far`, over the port `core/files` that `wire/sftp` fills in.
 
 The values that all floors speak of are `path`, `entry`, `metadata`, `digest`, `view` and `problem`.
+
+The manual (`man/`) is made by `cli/manual`, from the command tree (`cli/catalogue`) and from docstrings such as these.
 """
