@@ -1,4 +1,4 @@
-"""Where `aefsync` and `python -m aefsync` begin: `--version` is answered here, before typer is imported."""
+"""Where `aefsync` and `python -m aefsync` begin: `--version` is answered here, and shells, before typer is imported."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ def main() -> None:
     """The console script: run the command line, and leave with its exit code."""
     if sys.argv[1:] in (["--version"], ["-V"]):
         sys.stdout.write(f"aefsync {__version__}\n")
+        return
+    if sys.argv[1:2] == ["_complete"]:
+        from aefsync.cli import completing
+
+        completing.main(sys.argv[2:])
         return
     occupy_standard_streams()
     # Importing the command line makes much that stays and no cycles worth a look: a tenth of its time.

@@ -24,6 +24,7 @@ class Option(NamedTuple):
     says: str
     opposite: str = ""
     variable: str = ""
+    repeats: bool = False
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -104,4 +105,5 @@ def _option(param: Any) -> Option:
     variable = param.envvar if isinstance(param.envvar, str) else ""
     says = " ".join(str(param.help).split())
     opposite = param.secondary_opts[0] if param.secondary_opts else ""
-    return Option(tuple(param.opts), str(param.metavar) if is_valued else "", says, opposite, variable)
+    repeats = bool(param.multiple or param.count)
+    return Option(tuple(param.opts), str(param.metavar) if is_valued else "", says, opposite, variable, repeats)

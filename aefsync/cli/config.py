@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 from aefsync.cli.filters import FILTERS
 from aefsync.core.policy import Rule, parse_rule
 from aefsync.errors import UsageError
+from aefsync.sync import places
 
 Table = Mapping[str, Any]
 
@@ -58,20 +59,9 @@ class Config(NamedTuple):
         return next((self.sets[name] for name in names), None)
 
 
-def place(given: str | None, environ: Mapping[str, str]) -> str:
-    """Where the configuration file is expected; empty: nowhere."""
-    if given is not None:
-        return given
-    base = environ.get("XDG_CONFIG_HOME", "")
-    if not os.path.isabs(base):
-        home = environ.get("HOME", "")
-        base = os.path.join(home, ".config") if os.path.isabs(home) else ""
-    return os.path.join(base, "aefsync", "config.toml") if base else ""
-
-
 def load(given: str | None, environ: Mapping[str, str]) -> Config:
     """Read the configuration; raises `UsageError`, naming file and line or key."""
-    file = place(given, environ)
+    file = places.config_file(environ) if given is None else given
     try:
         with open(file or os.devnull, "rb") as stream:
             data = stream.read()

@@ -29,5 +29,6 @@ a disk and change it: in their place stand `disk/far`, over the port `core/files
 
 The values that all floors speak of are `path`, `entry`, `metadata`, `digest`, `view` and `problem`.
 
-The manual (`man/`) is made by `cli/manual`, from the command tree (`cli/catalogue`) and from docstrings such as these.
+The manual (`man/`) and the completions of shells (`completions/`) are made by `cli/manual` and `cli/completions`, from the
+command tree (`cli/catalogue`) and from docstrings such as these.
 """

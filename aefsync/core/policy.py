@@ -30,7 +30,8 @@ class PolicyKind(enum.StrEnum):
     MERGE = "merge"
 
 
-_WITH_ARGUMENT = {PolicyKind.PREFER: "REPLICA", PolicyKind.MERGE: "CMD"}
+WITH_ARGUMENT = {PolicyKind.PREFER: "REPLICA", PolicyKind.MERGE: "CMD"}
+"""What follows the colon of those that have one."""
 
 
 class Policy(NamedTuple):
@@ -49,13 +50,13 @@ def parse_policy(text: str) -> Policy:
     try:
         kind = PolicyKind(word)
     except ValueError:
-        known = ", ".join(f"{each}:{_WITH_ARGUMENT[each]}" if each in _WITH_ARGUMENT else each for each in PolicyKind)
+        known = ", ".join(f"{each}:{WITH_ARGUMENT[each]}" if each in WITH_ARGUMENT else each for each in PolicyKind)
         raise ValueError(f"{text!r} is no policy for conflicts; there are {known}") from None
     argument = argument.strip()
-    if kind not in _WITH_ARGUMENT and colon:
+    if kind not in WITH_ARGUMENT and colon:
         raise ValueError(f"{text!r}: nothing follows {kind}")
-    if kind in _WITH_ARGUMENT and not argument:
-        raise ValueError(f"{text!r}: it is {kind}:{_WITH_ARGUMENT[kind]}")
+    if kind in WITH_ARGUMENT and not argument:
+        raise ValueError(f"{text!r}: it is {kind}:{WITH_ARGUMENT[kind]}")
     return Policy(kind, argument)
 
 

@@ -16,6 +16,12 @@ def state_dir(environ: Mapping[str, str]) -> str:
     return _place(environ, "XDG_STATE_HOME", os.path.join(".local", "state"))
 
 
+def config_file(environ: Mapping[str, str]) -> str:
+    """Where the configuration is by default; empty where there is no home (then there is none)."""
+    place = _place(environ, "XDG_CONFIG_HOME", ".config")
+    return os.path.join(place, "config.toml") if place else ""
+
+
 def _place(environ: Mapping[str, str], variable: str, below_home: str) -> str:
     base = environ.get(variable, "")
     if os.path.isabs(base):

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from aefsync.cli import app
-from aefsync.cli.config import place
 from aefsync.core.path import RelPath
 from aefsync.core.policy import Policies
+from aefsync.sync.places import config_file
 from tests.cli.scripted import Engine, install, summary
 
 FILE = """
@@ -236,10 +236,9 @@ def test_what_the_environment_may_not_say(
 
 
 def test_where_the_file_is() -> None:
-    assert place(None, {"XDG_CONFIG_HOME": "/x", "HOME": "/h"}) == "/x/aefsync/config.toml"
-    assert place(None, {"XDG_CONFIG_HOME": "relative", "HOME": "/h"}) == "/h/.config/aefsync/config.toml"
-    assert place(None, {}) == place("", {"HOME": "/h"}) == ""
-    assert place("mine", {"HOME": "/h"}) == "mine"
+    assert config_file({"XDG_CONFIG_HOME": "/x", "HOME": "/h"}) == "/x/aefsync/config.toml"
+    assert config_file({"XDG_CONFIG_HOME": "relative", "HOME": "/h"}) == "/h/.config/aefsync/config.toml"
+    assert config_file({}) == ""
 
 
 def test_help_is_given_whatever_the_file_says(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

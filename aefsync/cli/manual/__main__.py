@@ -8,6 +8,7 @@ from pathlib import Path
 
 from aefsync import __version__
 from aefsync.cli.catalogue import catalogue
+from aefsync.cli.completions import bash, fish, zsh
 from aefsync.cli.manual.commands import command_page
 from aefsync.cli.manual.formats import formats_page
 from aefsync.cli.manual.how import how_page
@@ -22,6 +23,9 @@ def generated() -> Iterator[tuple[str, str]]:
         yield f"man/aefsync-{each.name}.1", command_page(each, __version__)
     yield "man/aefsync-format.5", formats_page(__version__)
     yield "man/aefsync.7", how_page(__version__)
+    yield "completions/aefsync.bash", bash.script(commands)
+    yield "completions/_aefsync", zsh.script(commands)
+    yield "completions/aefsync.fish", fish.script(commands)
 
 
 def main() -> None:
