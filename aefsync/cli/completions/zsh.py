@@ -17,7 +17,7 @@ _aefsync_ask()
     local -a found
     found=(${(f)"$(_call_program $1 ${(q)aefsync} _complete $1 ${(q)${(Q)PREFIX}} 2>/dev/null)"})
     local expl
-    (( ! $#found )) || _wanted $1 expl $1 compadd -Q -S '' -a found
+    (( ! $#found )) || _wanted $1 expl $1 compadd -S '' -a found
     [[ $1 == hosts ]] || _path_files -/
 }
 
@@ -41,9 +41,10 @@ _ACTIONS = {
     Kind.FILES: "_files",
     Kind.DIRECTORIES: "_path_files -/",
     Kind.PROGRAMS: "_command_names -e",
-    Kind.REPLICAS: "_aefsync_ask replicas",
-    Kind.HOSTS: "_aefsync_ask hosts",
+    Kind.REPLICAS: " _aefsync_ask replicas",
+    Kind.HOSTS: " _aefsync_ask hosts",
 }
+"""What `_arguments` calls; behind a space, as it stands."""
 
 
 def script(commands: Sequence[Listed]) -> str:
