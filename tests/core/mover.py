@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from aefsync.core.action import Act, Action
@@ -28,10 +29,15 @@ def all_movable(renames: Sequence[Rename]) -> list[bool]:
 
 
 class Listed(list[Fate]):
-    """Fates as a list."""
+    """Fates as a list, in key order."""
 
     def between(self, low: bytes, high: bytes) -> Iterator[Fate]:
-        return (fate for fate in self if low <= fate.path.key < high)
+        start = bisect_left(self, low, key=_key)
+        return itertools.takewhile(lambda fate: _key(fate) < high, itertools.islice(self, start, None))
+
+
+def _key(fate: Fate) -> bytes:
+    return fate.path.key
 
 
 def fates(has: Tree, wanted: Iterable[Entry]) -> Listed:
