@@ -70,13 +70,12 @@ def test_roots_that_cannot_be_used(aefsync: Program, tmp_path: Path, make: Make,
     before = survey(tmp_path / "A", exact=True), sorted(os.listdir(tmp_path))
     ordinary = aefsync.under(*ORDINARY)
     for command, expected in (("diff", 2), ("repair", code)):
-        for order in (roots, roots[::-1]):
-            done = ordinary(command, *order).expect(expected)
-            assert done.out == b""
-            assert 1 <= len(done.err.splitlines()) <= 3, done.err
-            assert any(str(root).encode() in done.err for root in roots) or code == 2
-            done = ordinary(command, "--json", *order).expect(expected)
-            assert done.summary["exit_code"] == expected
+        done = ordinary(command, *roots).expect(expected)
+        assert done.out == b""
+        assert 1 <= len(done.err.splitlines()) <= 3, done.err
+        assert any(str(root).encode() in done.err for root in roots) or code == 2
+        done = ordinary(command, "--json", *roots[::-1]).expect(expected)
+        assert done.summary["exit_code"] == expected
     assert (survey(tmp_path / "A", exact=True), sorted(os.listdir(tmp_path))) == before
     assert not (tmp_path / "A" / ".aefsync").exists()
 
