@@ -238,6 +238,7 @@ def _standing(event: CopyKept | Stood | Enrolled) -> Record:
 def _summary(event: Summary) -> Record:
     fields = {"root" if name == "roots" else name: value for name, value in event._asdict().items()}
     caveats = [{"replica": number, "text": _text(text)} for number, text in event.caveats]
+    fields.pop("gauges")  # for files of figures
     return {"event": "summary", **fields, "root": _hex(event.roots), "caveats": caveats}
 
 

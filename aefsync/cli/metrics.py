@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -14,12 +14,15 @@ from aefsync.errors import AefsyncError
 from aefsync.sync.events import Event, Summary
 
 _SUCCESS = "last_success_timestamp_seconds"
+_TRASH, _SEEN = "trash_bytes", "member_last_seen_timestamp_seconds"
 _GAUGES = {
     "last_run_timestamp_seconds": "When the last run ended, however it did.",
     _SUCCESS: "When a run last ended with all replicas in agreement.",
     "last_run_exit_code": "The exit code of the last run.",
     "conflicts_open": "Conflicts and suspects that the last run made or left standing.",
     "problems": "Paths that the last run had trouble with.",
+    _TRASH: "What is in the trash of all replicas.",
+    _SEEN: "When a member last had a session that came to its end (0: never).",
     "sent_bytes": "Protocol bytes that the last run sent.",
     "received_bytes": "Protocol bytes that the last run received.",
 }
@@ -58,35 +61,48 @@ class Metrics:
     def _write(self, summary: Summary) -> None:
         from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
-        now_s = self._clock()
+        now_s, before = self._clock(), self._before()
         values = {
             "last_run_timestamp_seconds": now_s,
-            _SUCCESS: now_s if summary.exit_code == 0 else self._last_success_s(),
+            _SUCCESS: now_s if summary.exit_code == 0 else before.get(_SUCCESS, {}).get("", 0),
             "last_run_exit_code": summary.exit_code,
             "conflicts_open": summary.conflicts + summary.suspects,
             "problems": summary.problems,
             "sent_bytes": summary.sent_bytes,
             "received_bytes": summary.received_bytes,
         }
+        trash, seen_s = before.get(_TRASH, {}), before.get(_SEEN, {})
+        if summary.gauges is not None:
+            trash, seen_s = {"": summary.gauges.trash_bytes}, dict(summary.gauges.last_seen_s)
+        if trash:
+            values[_TRASH] = trash[""]
         registry = CollectorRegistry()
         for name, value in values.items():
             gauge = Gauge(f"aefsync_{name}", _GAUGES[name], ["job"], registry=registry)
             gauge.labels(self._job).set(value)
+        if seen_s:
+            members = Gauge(f"aefsync_{_SEEN}", _GAUGES[_SEEN], ["job", "member"], registry=registry)
+            for member, value in seen_s.items():
+                members.labels(self._job, member).set(value)
         try:
             write_to_textfile(self._path, registry)
         except OSError as error:
             raise AefsyncError(f"--metrics-file: {self._path}: {(error.strerror or str(error)).lower()}") from None
 
-    def _last_success_s(self) -> float:
-        """What the file says so far; 0: never."""
-        try:
-            with open(self._path, encoding="utf-8", errors="replace") as file:
-                found = re.search(rf"^aefsync_{_SUCCESS}\{{[^\n]*\}} (\S+)$", file.read(), re.MULTILINE)
-            return float(found[1]) if found else 0.0
-        except (OSError, ValueError):
-            return 0.0
+    def _before(self) -> dict[str, dict[str, float]]:
+        """What the file says so far: by name without the prefix, and by member (empty: of none)."""
+        from prometheus_client.parser import text_string_to_metric_families
+
+        found: dict[str, dict[str, float]] = {}
+        with contextlib.suppress(OSError, ValueError), open(self._path, encoding="utf-8") as file:
+            for family in text_string_to_metric_families(file.read()):
+                for sample in family.samples:
+                    name, member = sample.name.removeprefix("aefsync_"), sample.labels.get("member", "")
+                    found.setdefault(name, {})[member] = sample.value
+        return found
 
 
 def metered(events: Iterator[Event], path: str, locations: Sequence[str]) -> Iterator[Event]:
     """The events of a run over these replicas; with a path, what they come to is written there."""
-    return Metrics(os.path.abspath(path), " ".join(locations)).of(events) if path else events
+    job = " ".join(locations).encode("utf-8", "backslashreplace").decode()
+    return Metrics(os.path.abspath(path), job).of(events) if path else events

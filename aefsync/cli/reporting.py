@@ -28,7 +28,7 @@ class Reporting(NamedTuple):
 def reporting_on(request: RepairRequest, reporting: Reporting) -> RepairRequest:
     """The request, these files being no part of any replica."""
     own = tuple(os.path.abspath(file) for file in reporting if file)
-    return request._replace(common=request.common._replace(own=own))
+    return request._replace(common=request.common._replace(own=own), gauged=bool(reporting.metrics_file))
 
 
 class Log(Writer):

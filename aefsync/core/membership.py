@@ -54,7 +54,9 @@ def joined(members: Members, replica: str, author: bytes) -> Members:
     it holds may be what all others have deleted since."""
     known = next((each for each in members if each.id == replica), Member(replica))._replace(author=author)
     if known.state is State.FORGOTTEN:
-        raise ValueError(f"replica {replica[:8]} was forgotten: it can join only as a new one, without its .aefsync/")
+        raise ValueError(
+            f"replica {replica[:8]} was forgotten: it can join only as a new one, as the next repair has it"
+        )
     if known.state is State.LEFT:
         known = known._replace(state=State.ACTIVE, incarnation=known.incarnation + 1)
     return _with(members, known)

@@ -1,7 +1,8 @@
 """Admission: whether the roots of a session are those that the user means, judged before any of them is written.
 
 Each is compared with what was at its location at the last run; copies of a root, made with its `.aefsync`, are told
-apart by a new id.  What was admitted is remembered when the run has come to its end.
+apart by a new id, and so is a replica that its group has forgotten.  What was admitted is remembered when the run has come
+to its end.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 from collections.abc import Sequence
 
 from aefsync.core.identity import Allowed, KnownRoot, copies, unexpected
+from aefsync.core.members import State, merge_members
 from aefsync.core.ports import Access, Opened, Scanned
 from aefsync.errors import GuardError
 from aefsync.sync.events import Notice
@@ -20,15 +22,17 @@ from aefsync.sync.location import Location
 class Admission:
     """The judgement on one session's roots.
 
-    `notices` says what was found out, `known` what was known of each root, `renewed` the new ids that are due.
+    `notices` says what was found out, `known` what was known of each root, `renewed` the new ids that are due.  `joins`:
+    whoever takes part in the session takes part in the group.
     """
 
-    def __init__(self, roots: KnownRoots, allowed: Allowed) -> None:
+    def __init__(self, roots: KnownRoots, allowed: Allowed, *, joins: bool = False) -> None:
         self.notices: list[Notice] = []
         self.known: list[KnownRoot | None] = []
         self.renewed: dict[int, str] = {}
         self._roots = roots
         self._allowed = allowed
+        self._joins = joins
 
     def judge(self, locations: Sequence[Location], opened: Sequence[Opened], access: Sequence[Access]) -> None:
         """Look at the roots as they were found; raises `GuardError`."""
@@ -51,10 +55,23 @@ class Admission:
         for number, original in texts.items():
             self.renewed[number] = os.urandom(16).hex()
             self.notices.append(Notice(f"{locations[number].text}: a copy of {original}, now a replica of its own"))
+        for number in self._forgotten(opened) if self._joins else ():
+            if number not in texts:
+                # What it is known by stands for what all others have let go of.
+                self.renewed |= {} if number in fixed else {number: os.urandom(16).hex()}
+                text = "was forgotten by its group: it joins as a new replica"
+                self.notices.append(Notice(f"{locations[number].text}: {text}", warning=True))
 
     @staticmethod
     def _copies(opened: Sequence[Opened], expected: Sequence[str], fixed: Sequence[int]) -> dict[int, int]:
         return copies([each.identity for each in opened], expected, fixed)
+
+    @staticmethod
+    def _forgotten(opened: Sequence[Opened]) -> list[int]:
+        """The replicas that any of them has forgotten."""
+        members = merge_members(each.standing.members for each in opened if each.standing is not None)
+        ids = {each.id for each in members if each.state is State.FORGOTTEN}
+        return [number for number, each in enumerate(opened) if each.identity in ids]
 
     def mounts(self, number: int) -> tuple[bytes, ...] | None:
         """The mount points that are expected below a root; `None`: whatever there is."""

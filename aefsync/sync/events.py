@@ -211,6 +211,14 @@ class Ran(NamedTuple):
     record: RunRecord
 
 
+class Gauges(NamedTuple):
+    """How things stand after a run, for whoever keeps figures: bytes in the trash of all replicas, and when each active
+    member (by its name, or the beginning of its id) last had a session that came to its end, in seconds since 1970."""
+
+    trash_bytes: int
+    last_seen_s: tuple[tuple[str, int], ...] = ()
+
+
 class Summary(NamedTuple):
     """The last event of every run.
 
@@ -247,6 +255,8 @@ class Summary(NamedTuple):
     elapsed_s: float = 0.0
     caveats: tuple[tuple[int, str], ...] = ()
     """what those replicas that were changed do not promise, though it is usual, by their numbers"""
+    gauges: Gauges | None = None
+    """`None`: nobody asked for them"""
 
 
 Single = (

@@ -112,7 +112,7 @@ class _Gossip:
         if _own(standing).state is not State.ACTIVE:
             raise AefsyncError(
                 f"{self._root}: has left its group",
-                hint="aefsync members ROOT add NAME LOCATION, where ROOT is another member, takes it in again",
+                hint=f"aefsync init {self._root} takes it in again",
             )
         return standing
 

@@ -8,15 +8,18 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import ParamSpec, TypeVar
 
+from aefsync.core.identity import KnownRoot
 from aefsync.core.members import Member, Members, Memory, Standing, State, merge_members
 from aefsync.core.membership import joined, named, with_name, without
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Monitor, Scan
 from aefsync.core.version import is_covered, merge
 from aefsync.errors import AefsyncError, UsageError
+from aefsync.sync.admission import key_of
 from aefsync.sync.concluding import concluded
 from aefsync.sync.contacts import Contacts
 from aefsync.sync.events import Enrolled, Event, Notice, Started
+from aefsync.sync.known import KnownRoots
 from aefsync.sync.request import Request
 from aefsync.sync.session import Session, Terms, open_session
 
@@ -53,8 +56,12 @@ def _add(common: Request, name: str, location: str, monitor: Monitor) -> Iterato
         if own.id == other.id:
             raise UsageError(f"{location}: the same replica, or a copy of it: the next repair tells them apart")
         known = _said(joined, merge_members([own.members, other.members]), other.id, other.author)
+        # Whoever takes somebody in takes part.
+        known = _said(joined, known, own.id, own.author)
         members = _said(with_name, known, other.id, name)
         _remember(session, members)
+        seen = KnownRoot(session.opened[1].identity, filled=not session.opened[1].empty)
+        KnownRoots(common.state_dir).remember({key_of(session.locations[1], session.opened[1]): seen})
         contacts = Contacts(common.state_dir)
         place = session.opened[1].root if session.locations[1].login is None else os.fsencode(location)
         contacts.note(own.id, other.id, os.fsdecode(place))

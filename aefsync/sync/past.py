@@ -56,10 +56,14 @@ class Past:
                 yield from (Encounter(other.id, met.mark) for met in other.met if met.id == own.id)
 
     def returned(self, scans: Sequence[Scanned]) -> frozenset[int]:
-        """The replicas for which tombstones were not kept: they were away for long, or are older than they were."""
-        known, waited_for = ({each.id for each in members} for members in (self.members, awaited(self.members)))
-        unawaited = known - waited_for
-        away = {number for number, own in enumerate(self._standings) if own is not None and own.id in unawaited}
+        """The replicas for which tombstones were not kept: they were away for long, are older than they were, or have been
+        somebody else."""
+        waited_for = {each.id for each in awaited(self.members)}
+        away = {
+            number
+            for number, own in enumerate(self._standings)
+            if own is not None and own.members and own.id not in waited_for
+        }
         return frozenset(away | {number for number, scanned in enumerate(scans) if scanned.restored})
 
     def mint(self) -> Dot | None:
@@ -72,11 +76,12 @@ class Past:
     def conclude(self, attending: Attending, scans: Sequence[Scanned], *, is_whole: bool) -> None:
         """Have every replica remember the session; `is_whole`: over the whole roots, unfiltered, and without trouble."""
         present = [scanned.standing for scanned in scans if scanned.standing is not None]
-        members = self._joined(present)
+        members = self._joined(present, is_whole=is_whole)
         if is_whole:
             seen = {each.id: self._seen(each, members) for each in present}
             noted = after_session(members, seen, self._now_s)
             members = noted if self._is_news(members, noted) else members
+        self.members = members
 
         def remember(number: int, replica: RemoteReplica) -> None:
             own = scans[number].standing
@@ -91,9 +96,15 @@ class Past:
 
         attending.each(remember, lambda _: None)
 
-    def _joined(self, present: Sequence[Standing]) -> Members:
-        """The members, those who are here and new among them."""
-        fresh = merge_members([self.members, tuple(Member(each.id) for each in present)])
+    def _joined(self, present: Sequence[Standing], *, is_whole: bool) -> Members:
+        """The members, those who are here and new among them.
+
+        Who has been somebody else is one of them when all that it has was looked at: what it alone has still may be what
+        the others have deleted.
+        """
+        others = {own.id for own in self._standings if own is not None and own.members}
+        new = tuple(Member(each.id) for each in present if is_whole or each.id not in others)
+        fresh = merge_members([self.members, new])
         authors = {each.id: each.author for each in present}
         return tuple(each._replace(author=authors.get(each.id, each.author)) for each in fresh)
 

@@ -24,6 +24,7 @@ from aefsync.sync.contacts import Contacts
 from aefsync.sync.deadline import Deadline
 from aefsync.sync.decide import Decided, decide
 from aefsync.sync.events import Acted, Event, Grew, Notice, Started, Summary, Troubled
+from aefsync.sync.gauging import gauged
 from aefsync.sync.known import KnownRoots
 from aefsync.sync.location import parse
 from aefsync.sync.merging import merge_all
@@ -34,7 +35,7 @@ from aefsync.sync.reconnecting import Patience, anew
 from aefsync.sync.request import RepairRequest
 from aefsync.sync.session import Session, Terms, begin, places
 from aefsync.sync.survey import Survey, coarsened, observations, survey
-from aefsync.sync.telling import begun, created, restored, skewed, told
+from aefsync.sync.telling import begun, created, guests, restored, skewed, told
 
 if TYPE_CHECKING:
     from aefsync.wire.remote import RemoteReplica
@@ -124,7 +125,7 @@ class _Run:
 
     def _attempted(self) -> Iterator[Event]:
         request, common = self._request, self._request.common
-        admission = Admission(KnownRoots(common.state_dir), common.allowed)
+        admission = Admission(KnownRoots(common.state_dir), common.allowed, joins=request.policies is not None)
         with self._connect() as replicas:
             session = begin(
                 replicas,
@@ -150,6 +151,7 @@ class _Run:
         yield from coarsened(session, request.common)
         yield from observations(found)
         yield from restored(session, found.scans)
+        yield from guests(session, past.members if past is not None else ())
         decided = decide(session, found, request, past)
         if past is not None and decided.merges and not request.dry_run:
             yield from merge_all(session, decided.merges, past)
@@ -169,6 +171,8 @@ class _Run:
             yield from self._remembered(session, attending, admission, past, scans, found)
         elapsed_s = time.monotonic() - self._begun
         self.ended = summary(attending, decided, tally, scans, request, elapsed_s, late=deadline.late)
+        if request.gauged:
+            self.ended = self.ended._replace(gauges=gauged(attending, past))
         self.lost, self._may_return = list(attending.lost.values()), bool(attending.lost) and attending.may_return
         self._arrived_bytes = attending.arrived_bytes
 

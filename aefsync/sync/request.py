@@ -73,6 +73,9 @@ class RepairRequest(NamedTuple):
     preferred: tuple[tuple[str, int], ...] = ()
     """which replicas `prefer:REPLICA` means, by what policies call them"""
 
+    gauged: bool = False
+    """say with the summary how things stand (`Gauges`)"""
+
     @property
     def title(self) -> str:
         """What it is called in journals."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from aefsync.core.entry import Kind
+from aefsync.core.members import Members, State
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Opened, Scanned
 from aefsync.core.step import Pass, Step
@@ -31,6 +32,14 @@ def restored(session: Session, scans: Sequence[Scanned]) -> Iterator[Event]:
         if scanned.restored:
             text = "was restored from an older state: what it has since counts as new, and replaces nothing unseen"
             yield Notice(f"{location.text}: {text}", warning=True)
+
+
+def guests(session: Session, members: Members) -> Iterator[Event]:
+    """Replicas that have left: they agree with the others now, and nobody waits for them to do so again."""
+    left = {each.id for each in members if each.state is State.LEFT}
+    for location, opened in zip(session.locations, session.opened, strict=True):
+        if opened.identity in left:
+            yield Notice(f"{location.text}: has left its group; aefsync init {location.text} takes it in again")
 
 
 def begun(before: Iterable[Opened], now: Iterable[Opened]) -> Iterator[Event]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,17 +13,19 @@ from prometheus_client.parser import text_string_to_metric_families
 from aefsync.cli import app
 from aefsync.cli.metrics import Metrics
 from aefsync.errors import AefsyncError, GuardError
-from aefsync.sync.events import Event
+from aefsync.sync.events import Event, Gauges
 from tests.cli.scripted import REPAIR, Engine, acted, install, summary, troubled
 
 
 def figures(file: Path) -> dict[str, float]:
-    """What a metrics file says, by names without the prefix."""
+    """What a metrics file says, by names without the prefix, and the member it is about."""
     found = {}
     for family in text_string_to_metric_families(file.read_text()):
-        (sample,) = family.samples
-        assert sample.labels == {"job": "/a /b"}
-        found[sample.name.removeprefix("aefsync_")] = sample.value
+        for sample in family.samples:
+            assert sample.labels.pop("job") == "/a /b"
+            found[sample.name.removeprefix("aefsync_") + "".join(map(":{}".format, sample.labels.values()))] = (
+                sample.value
+            )
     return found
 
 
@@ -40,6 +43,28 @@ def test_metrics_of_a_run_that_ends_well(tmp_path: Path) -> None:
         "received_bytes": 5,
     }
     assert [each.name for each in tmp_path.iterdir()] == ["aefsync.prom"]
+
+
+def test_a_run_that_fails_keeps_how_things_stood(tmp_path: Path) -> None:
+    file = tmp_path / "aefsync.prom"
+    gauges = Gauges(4096, (("nas", 7), ('a "b"', 0)))
+    expected = {"trash_bytes": 4096, "member_last_seen_timestamp_seconds:nas": 7}
+    expected['member_last_seen_timestamp_seconds:a "b"'] = 0
+    for end in (summary(gauges=gauges), GuardError("no")):
+        with contextlib.suppress(GuardError):
+            list(Metrics(str(file), "/a /b", lambda: 1000.5).of(iter(_events(end))))
+        found = figures(file)
+        assert {name: value for name, value in found.items() if name in expected} == expected
+    list(Metrics(str(file), "/a /b").of(iter(_events(summary(gauges=Gauges(0))))))
+    assert [name for name in figures(file) if name in expected] == ["trash_bytes"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "aefsync_trash_bytes soon", "\x00\x01"])
+def test_a_damaged_file_of_figures_is_replaced(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "aefsync.prom"
+    file.write_text(text)
+    list(Metrics(str(file), "/a /b", lambda: 2.0).of(iter(_events(summary(4)))))
+    assert figures(file)["last_success_timestamp_seconds"] == 0
 
 
 def _events(end: Event | Exception) -> Iterator[Event]:

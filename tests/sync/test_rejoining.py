@@ -1,0 +1,133 @@
+"""Those who left and those who were forgotten, in sessions with the others: on disk, the engine as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from aefsync.core.members import State
+from aefsync.core.path import RelPath
+from aefsync.core.policy import Policies
+from aefsync.core.silent import Silent
+from aefsync.sync.events import Enrolled, Event, Notice, Summary
+from aefsync.sync.init import init
+from aefsync.sync.members import add_member, forget, leave, list_members
+from aefsync.sync.repair import repair
+from aefsync.sync.request import RepairRequest, Request
+from tests.support.trees import tree, write
+from tests.sync.joined import threads
+
+
+@pytest.fixture(autouse=True)
+def engine() -> Iterator[None]:
+    with threads():
+        yield
+
+
+class Group:
+    """A, B and C, which agree on everything."""
+
+    def __init__(self, home: Path) -> None:
+        self.state = str(home / "state")
+        self.roots = {name: tree(home / name, {"d/kept": "kept", "f": "f"}) for name in "ABC"}
+        self.meet("ABC")
+        write(self.roots["A"] / "d" / "gone", b"gone")
+        self.meet("ABC")
+
+    def request(self, names: str) -> Request:
+        return Request(tuple(str(self.roots[name]) for name in names), state_dir=self.state)
+
+    def meet(self, names: str, *paths: bytes, dry_run: bool = False) -> list[Event]:
+        common = self.request(names)._replace(paths=tuple(map(RelPath, paths)))
+        return list(repair(RepairRequest(common, dry_run, policies=Policies()), Silent()))
+
+    def id(self, name: str) -> str:
+        return (self.roots[name] / ".aefsync" / "id").read_text().strip()
+
+    def files(self, name: str) -> set[str]:
+        root = self.roots[name]
+        return {
+            str(each.relative_to(root)) for each in root.rglob("*") if each.is_file() and ".aefsync" not in str(each)
+        }
+
+    def states(self, name: str) -> dict[str, State]:
+        events = list_members(self.request(name), Silent())
+        return {each.member.id: each.member.state for each in events if isinstance(each, Enrolled)}
+
+    def forget_c(self) -> None:
+        """C is forgotten, and what the others delete then is not remembered by them for long."""
+        list(forget(self.request("A"), self.id("C"), Silent()))
+        (self.roots["A"] / "d" / "gone").unlink()
+        for _ in range(3):
+            self.meet("AB")
+
+
+@pytest.fixture
+def group(tmp_path: Path) -> Group:
+    return Group(tmp_path)
+
+
+def notices(events: Sequence[Event]) -> list[str]:
+    return [each.text for each in events if isinstance(each, Notice)]
+
+
+def code(events: Sequence[Event]) -> int:
+    assert isinstance(events[-1], Summary)
+    return events[-1].exit_code
+
+
+def test_who_was_forgotten_joins_as_a_new_replica(group: Group) -> None:
+    before = group.id("C")
+    group.forget_c()
+    write(group.roots["C"] / "d" / "fresh", b"made meanwhile")
+    text = f"{group.roots['C']}: was forgotten by its group: it joins as a new replica"
+    assert notices(group.meet("AC", dry_run=True)) == [text]
+    assert group.id("C") == before
+    events = group.meet("AC")
+    assert (notices(events), code(events)) == ([text], 0)
+    assert group.id("C") != before
+    assert group.files("A") == group.files("C") == {"d/kept", "d/fresh", "f"}
+    assert group.states("C") == {
+        group.id("A"): State.ACTIVE, group.id("B"): State.ACTIVE, group.id("C"): State.ACTIVE, before: State.FORGOTTEN
+    }  # fmt: skip
+    again = group.meet("ABC")
+    assert (notices(again), code(again)) == ([], 0)
+    assert group.files("B") == {"d/kept", "d/fresh", "f"}
+
+
+def test_what_others_have_deleted_stays_so_where_only_a_part_was_looked_at_first(group: Group) -> None:
+    group.forget_c()
+    group.meet("AC", b"f")
+    new = group.id("C")
+    assert new not in group.states("A")
+    write(group.roots["C"] / "f", b"an edit")
+    group.meet("BC")
+    assert group.id("C") == new
+    assert group.states("B")[new] is State.ACTIVE
+    assert group.files("B") == group.files("C") == {"d/kept", "f"}
+    assert (group.roots["B"] / "f").read_bytes() == b"an edit"
+
+
+def test_who_left_is_a_guest_until_it_is_taken_in_again(group: Group) -> None:
+    (group.roots["A"] / "d" / "gone").unlink()
+    *_, end = repair(RepairRequest(group.request("AB"), policies=Policies(), gauged=True), Silent())
+    assert isinstance(end, Summary)
+    assert end.gauges is not None
+    assert end.gauges.trash_bytes > 0
+    assert sorted(name for name, last_s in end.gauges.last_seen_s if last_s) == sorted(group.id(n)[:8] for n in "ABC")
+    list(leave(group.request("B"), Silent()))
+    text = f"{group.roots['B']}: has left its group; aefsync init {group.roots['B']} takes it in again"
+    for _ in range(2):
+        assert notices(group.meet("AB")) == [text]
+        assert group.states("A")[group.id("B")] is State.LEFT
+    list(init(group.request("B"), [""], Silent()))
+    assert notices(group.meet("AB")) == []
+    assert group.states("A")[group.id("B")] is State.ACTIVE
+    for name in "AB":
+        list(leave(group.request(name), Silent()))
+    # Whoever takes somebody in takes part.
+    list(add_member(group.request("A"), "B", str(group.roots["B"]), Silent()))
+    assert set(group.states("A").values()) == {State.ACTIVE}
+    assert notices(group.meet("AB")) == []
