@@ -54,7 +54,9 @@ def _copy(event: CopyKept) -> str:
 def _stood(event: Stood) -> str:
     """Label, name, and how it stands, in words."""
     name = escape_text(event.name) or event.identity[:8]
-    success = f"last success {moment_text(event.last_s)}" if event.last_s else "no success yet"
+    days = (event.age_s or 0) // 86_400
+    age = f" ({count_text(days, 'day')} ago)" if days else ""
+    success = f"last success {moment_text(event.last_s)}{age}" if event.last_s else "no success yet"
     parts = (
         success if event.remembers else escape_text(event.unreadable) or "no history yet",
         count_text(event.conflicts, "conflict copy", "conflict copies") if event.conflicts else "",

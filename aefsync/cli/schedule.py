@@ -21,7 +21,7 @@ from aefsync.cli.repairing import Repairing, asked
 from aefsync.cli.reporting import Reporting, reporting_on
 from aefsync.cli.resolving import Resolving
 from aefsync.cli.safety import Safety
-from aefsync.cli.timetable import Job, crontab_line, job_of, service_unit, timer_unit
+from aefsync.cli.timetable import SPREAD_MIN, Job, crontab_line, job_of, service_unit, timer_unit
 from aefsync.cli.user_units import UserUnits
 from aefsync.core.digest import framed_digest
 from aefsync.errors import UsageError
@@ -83,14 +83,19 @@ def schedule(
         units = UserUnits(os.environ)
         units.install(name, job)
         _say([f"aefsync-{name}.timer runs it {job.spoken}; journalctl --user -u aefsync-{name} tells what it did"])
+        _say(
+            [] if units.lingers else ["it runs while you are logged in; loginctl enable-linger has it run at all times"]
+        )
     else:
-        _say(_printed(name, job))
+        _say(_printed(name, job, has_log=bool(reporting.log_file)))
     return 0
 
 
-def _printed(name: str, job: Job) -> Iterator[str]:
-    yield "# crontab -e"
-    yield crontab_line(job) or f"# cron has no words for {job.spoken!r}"
+def _printed(name: str, job: Job, *, has_log: bool) -> Iterator[str]:
+    log = "" if has_log else "; what it says is mailed to you, or kept with --log-file FILE"
+    delay_min = int.from_bytes(framed_digest([name.encode(), os.fsencode(os.uname().nodename)], 4)) % SPREAD_MIN
+    yield f"# crontab -e{log}"
+    yield crontab_line(job, delay_min) or f"# cron has no words for {job.spoken!r}"
     for kind, text in (("service", service_unit(job)), ("timer", timer_unit(job))):
         yield ""
         yield f"# ~/.config/systemd/user/aefsync-{name}.{kind}"

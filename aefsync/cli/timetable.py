@@ -14,6 +14,8 @@ from typing import NamedTuple
 from aefsync.cli.units import duration_s
 from aefsync.errors import UsageError
 
+SPREAD_MIN = 15
+"""Runs of several machines that are due at one time are spread over so many minutes."""
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 
@@ -52,21 +54,23 @@ def job_of(words: Sequence[str], directory: str, at: str | None, every: str | No
     return Job(tuple(words), directory, int(found[1]) * 60 + int(found[2]))
 
 
-def crontab_line(job: Job) -> str | None:
-    """The line for `crontab -e`; `None` where cron has no words for that."""
-    fields = _cron_fields(job)
+def crontab_line(job: Job, delay_min: int = 0) -> str | None:
+    """The line for `crontab -e`, so many minutes later than asked for (less than `SPREAD_MIN`: each machine has a delay of
+    its own); `None` where cron has no words for that."""
+    fields = _cron_fields(job, delay_min)
     command = f"cd {shlex.quote(job.directory)} && {shlex.join(job.words)}".replace("%", r"\%")
     return None if fields is None else f"{fields} {command}"
 
 
-def _cron_fields(job: Job) -> str | None:
+def _cron_fields(job: Job, delay_min: int) -> str | None:
     if job.at_min is not None:
-        return f"{job.at_min % 60} {job.at_min // 60} * * *"
+        hour, minute = divmod((job.at_min + delay_min) % (_DAY // _MINUTE), 60)
+        return f"{minute} {hour} * * *"
     minutes, hours = job.every_s // _MINUTE, job.every_s // _HOUR
     if minutes < 60:
-        return f"*/{minutes} * * * *" if 60 % minutes == 0 else None
+        return f"{delay_min % minutes}-59/{minutes} * * * *" if 60 % minutes == 0 else None
     if job.every_s % _HOUR == 0 and 24 % hours == 0:
-        return f"0 */{hours} * * *" if hours < 24 else "0 0 * * *"
+        return f"{delay_min} */{hours} * * *" if hours < 24 else f"{delay_min} 0 * * *"
     return None
 
 
@@ -88,9 +92,9 @@ def timer_unit(job: Job) -> str:
     """When it is run: not at the same moment on all machines, and later where the machine was off."""
     if job.at_min is not None:
         clock = f"{job.at_min // 60:02}:{job.at_min % 60:02}"
-        when = f"OnCalendar=*-*-* {clock}:00\nRandomizedDelaySec=15min\nPersistent=true"
+        when = f"OnCalendar=*-*-* {clock}:00\nRandomizedDelaySec={SPREAD_MIN}min\nPersistent=true"
     else:
-        delay_s = min(900, job.every_s // 10)
+        delay_s = min(SPREAD_MIN * _MINUTE, job.every_s // 10)
         when = f"OnActiveSec={delay_s}\nOnUnitActiveSec={job.every_s}\nRandomizedDelaySec={delay_s}"
     return f"""\
 [Unit]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import subprocess
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from aefsync.cli.timetable import Job, service_unit, timer_unit
 from aefsync.errors import AefsyncError
 
 _PREFIX = "aefsync-"
+_LINGERING = "/var/lib/systemd/linger"
 
 
 class Installed(NamedTuple):
@@ -32,6 +34,13 @@ class UserUnits:
         if not os.path.isabs(base):
             raise AefsyncError("there is no home to keep units in: HOME is not set")
         self.directory = os.path.join(base, "systemd", "user")
+
+    @property
+    def lingers(self) -> bool:
+        """Whether the user's units run while the user is not logged in (`loginctl enable-linger`)."""
+        with contextlib.suppress(OSError, KeyError):
+            return os.path.exists(os.path.join(_LINGERING, pwd.getpwuid(os.getuid()).pw_name))
+        return False
 
     def install(self, name: str, job: Job) -> None:
         """Put a job in place, instead of an earlier one of that name, and start its timer."""

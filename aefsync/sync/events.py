@@ -184,6 +184,8 @@ class Stood(NamedTuple):
     last_run: str
     unreadable: str = ""
     """why what it remembers cannot be read"""
+    age_s: int | None = None
+    """how long ago the last session that came to its end was"""
 
 
 class Enrolled(NamedTuple):

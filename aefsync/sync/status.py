@@ -40,7 +40,7 @@ def status(
     with open_session(common, [Terms(Access.READ, Missing.REFUSE)] * len(common.locations), monitor) as session:
         scan = scan_of(session, common)
         scans = session.each(lambda _, replica: replica.scan(scan))
-        stood = session.each(lambda number, replica: _stood(session, number, replica))
+        stood = session.each(lambda number, replica: _stood(session, number, replica, now))
         contacts = Contacts(common.state_dir)
         for number, each in enumerate(stood):
             yield each
@@ -56,7 +56,7 @@ def status(
         yield _summary(session, begun, stood, compared, len(problems), is_late=bool(late))
 
 
-def _stood(session: Session, number: int, replica: RemoteReplica) -> Stood:
+def _stood(session: Session, number: int, replica: RemoteReplica, now_s: float) -> Stood:
     opened = session.opened[number]
     standing = opened.standing
     own = next((each for each in standing.members if each.id == standing.id), None) if standing else None
@@ -70,6 +70,7 @@ def _stood(session: Session, number: int, replica: RemoteReplica) -> Stood:
         trash_bytes=sum(space.trash_bytes for space in replica.space()),
         last_run=next((record.run for record in replica.runs()), ""),
         unreadable=opened.unreadable,
+        age_s=max(0, int(now_s) - own.last_s) if own and own.last_s else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -29,7 +30,7 @@ def job(at: str | None = None, every: str | None = None) -> Job:
     [
         (None, None, "0 3 * * *", "daily at 03:00"),
         ("4:30", None, "30 4 * * *", "daily at 04:30"),
-        (None, "15m", "*/15 * * * *", "every 15m"),
+        (None, "15m", "0-59/15 * * * *", "every 15m"),
         (None, "6h", "0 */6 * * *", "every 6h"),
         (None, "1d", "0 0 * * *", "every 1d"),
         (None, "7m", None, "every 7m"),
@@ -49,6 +50,24 @@ def test_times(at: str | None, every: str | None, fields: str | None, spoken: st
 def test_times_that_are_none(at: str | None, every: str | None) -> None:
     with pytest.raises(UsageError, match="--at|--every"):
         job(at, every)
+
+
+@pytest.mark.parametrize(
+    ("at", "every", "fields"),
+    [
+        (None, None, "14 3 * * *"),
+        ("23:50", None, "4 0 * * *"),
+        (None, "15m", "14-59/15 * * * *"),
+        (None, "5m", "4-59/5 * * * *"),
+        (None, "1m", "0-59/1 * * * *"),
+        (None, "6h", "14 */6 * * *"),
+        (None, "1d", "14 0 * * *"),
+    ],
+)
+def test_each_machine_is_later_by_minutes_of_its_own(at: str | None, every: str | None, fields: str) -> None:
+    line = crontab_line(job(at, every), 14)
+    assert line is not None
+    assert line.startswith(f"{fields} cd ")
 
 
 def test_a_line_has_no_break() -> None:
@@ -109,6 +128,7 @@ def test_install_list_remove(systemctl: Path, home: Path, capsys: Capture) -> No
     assert app.run(["schedule", "a", "host:b", "--every=15m", "--install", "--exclude", "50%"]) == 0
     (service, timer) = sorted((home / "config" / "systemd" / "user").iterdir())
     name = service.stem
+    assert capsys.readouterr().out.endswith("loginctl enable-linger has it run at all times\n")
     assert systemctl.read_text() == (f"--user daemon-reload\n--user enable {name}.timer\n--user restart {name}.timer\n")
     assert " repair a host:b --exclude 50%%\n" in service.read_text()
     assert f"WorkingDirectory={systemctl.parent}" in service.read_text()
@@ -140,6 +160,8 @@ def test_what_is_printed(capsys: Capture, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     assert app.run(["schedule", "--at", "4:05", "a", "b", "-X", "--", "--at"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "# crontab -e"
-    assert lines[1].startswith("5 4 * * * cd ")
+    assert lines[0] == "# crontab -e; what it says is mailed to you, or kept with --log-file FILE"
+    found = re.match(r"(\d+) 4 \* \* \* cd ", lines[1])
+    assert found is not None
+    assert 5 <= int(found[1]) < 20
     assert lines[1].endswith(" repair a b -X -- --at")

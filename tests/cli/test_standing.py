@@ -107,6 +107,7 @@ EVENTS = [
     Enrolled(0, Member("e" * 32, state=State.LEFT), "", is_self=False, is_behind=False),
     Stood(1, "", "", False, 0, 0, 0, ""),
     Stood(2, ID, "", False, 0, 0, 0, "", "sidecar.db is damaged (it is\x07 empty)"),
+    Stood(3, "", "usb", True, SECOND, 0, 0, "", age_s=9 * 86_400 + 5),
     summary(1),
 ]
 
@@ -119,6 +120,7 @@ def test_a_line_for_each_replica_and_member() -> None:
         "  -             never                 eeeeeeee  not reached from here, left",
         "B: no history yet",
         r"C (01234567): sidecar.db is damaged (it is\x07 empty)",
+        "D (usb): last success 2020-01-02T03:04:05Z (9 days ago)",
     ]
 
 
@@ -134,6 +136,7 @@ def test_replicas_and_members_for_programs() -> None:
         "last_run": "20261122T101112Z-1f3a",
         "history": True,
         "unreadable": None,
+        "age_s": None,
         "last_success_s": SECOND,
     }
     assert records[3] == {

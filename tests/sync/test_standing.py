@@ -119,6 +119,7 @@ def test_what_needs_a_look(engine: Threads, roots: list[Path], state: str) -> No
     last_s = stood(list(status(request(state, *roots), Silent())))[0].last_s
     for age_s, exit_code in ((60, 0), (61, 1)):
         events = list(status(request(state, *roots), Silent(), max_age_s=60, now_s=last_s + age_s))
+        assert [each.age_s for each in stood(events)] == [age_s] * 2
         assert end(events).exit_code == exit_code
         assert len([each for each in events if isinstance(each, Notice)]) == 2 * exit_code
     assert end(list(status(request(state, *roots), Silent(), live=True))).exit_code == 0
