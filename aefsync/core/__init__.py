@@ -19,6 +19,7 @@ A repair goes through these files, in this order:
     sync/delta       only the chunks that the receiver lacks              core/recipe, disk/chunking, content, assembly
     sync/passes      actions carried out, looked at before and after      disk/apply, placing, deleting, moving,
                                                                       metadata, trash
+                     what a run cut short leaves, put right by the next   disk/intents, modes, pending
                      looked at again, made durable, remembered            disk/writer, recording
 
 `watch` and `gossip` do that again and again: after every hint at a change (`sync/watch`, `agenda`, `resting`), or with

@@ -24,9 +24,11 @@ from aefsync.disk.intents import Intent, Intents
 from aefsync.disk.joining import join
 from aefsync.disk.looking import Refused
 from aefsync.disk.metadata import make_directory, set_metadata
+from aefsync.disk.modes import of_new
 from aefsync.disk.moving import move
 from aefsync.disk.placing import place_file, place_link
 from aefsync.disk.scene import Scene
+from aefsync.disk.setting import new_mode
 from aefsync.disk.staging import Staging
 from aefsync.disk.trash import REPLACED, Trash
 from aefsync.disk.troubles import Troubles
@@ -59,7 +61,7 @@ class Applier:
         intents: Intents,
         is_unmanaged: Callable[[bytes], bool],
     ) -> None:
-        parents = OpenDirectories(root, writable=True)
+        parents = OpenDirectories(root, intents.modes)
         self._scene = Scene(root, staging, trash, durable, aspects, annexes, intents, is_unmanaged, parents)
         self._troubles = Troubles(root)
         self.touched = self._scene.touched
@@ -93,7 +95,12 @@ class Applier:
         return Applied(tuple(done), tuple(problems), tuple(self._scene.kept), tuple(spared))
 
     def _announce(self, actions: Sequence[Action]) -> None:
-        """Where it is known that names cannot be exchanged: one durable intent for all that will be replaced."""
+        """Write down what passing modes there will be; and, where it is known that names cannot be exchanged, one durable
+        intent for all that will be replaced."""
+        aspects = self._scene.aspects
+        with contextlib.suppress(OSError):
+            made = (each.wanted for each in actions if each.act is Act.MKDIR and each.wanted is not None)
+            self._scene.intents.modes.declare(of_new(each.path, new_mode(each.mode, aspects)) for each in made)
         if self._scene.intents.are_needed:
             # Where that fails, each step tries for itself, and is not carried out if it fails again.
             with contextlib.suppress(OSError):

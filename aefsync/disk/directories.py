@@ -7,16 +7,20 @@ import os
 from types import TracebackType
 
 from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.modes import PassingMode, PassingModes
 
 _OWNER_WRITES = 0o300
 
 
 class OpenDirectories:
-    """The last directory used, by descriptor.  Paths come in key order, so one is enough."""
+    """The last directory used, by descriptor.  Paths come in key order, so one is enough.
 
-    def __init__(self, root: ConfinedRoot, *, writable: bool) -> None:
+    Directories are made writable only where `modes` are written down.
+    """
+
+    def __init__(self, root: ConfinedRoot, modes: PassingModes | None = None) -> None:
         self._root = root
-        self._writable = writable
+        self._modes = modes
         self._path: bytes | None = None
         self._fd = -1
         self._mode: int | None = None
@@ -27,15 +31,16 @@ class OpenDirectories:
             self.close()
             self._fd = self._root.open_directory(path)
             self._path = path
-            if self._writable:
-                self._make_writable()
+            if self._modes is not None:
+                self._make_writable(path, self._modes)
         return self._fd
 
-    def _make_writable(self) -> None:
+    def _make_writable(self, path: bytes, modes: PassingModes) -> None:
         if os.access(b".", os.W_OK | os.X_OK, dir_fd=self._fd, effective_ids=True):
             return
         mode = os.fstat(self._fd).st_mode & 0o7777
         with contextlib.suppress(OSError):
+            modes.declare([PassingMode(path, mode, (mode | _OWNER_WRITES,))], briefly=True)
             os.fchmod(self._fd, mode | _OWNER_WRITES)
             self._mode = mode
 

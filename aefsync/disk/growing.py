@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from aefsync.core.entry import UNKNOWN, Entry, Kind
 from aefsync.core.growth import Growth, content_at, kinds_of, modes_of
 from aefsync.core.metadata import PERMISSIONS, SPECIAL, USABLE, Aspects
+from aefsync.core.path import RelPath
 from aefsync.core.snapshot import Block
 from aefsync.core.view import STAT
 from aefsync.disk.building import directory_path
@@ -25,6 +26,7 @@ from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.copying import Copying
 from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.listing import INODE
+from aefsync.disk.modes import MADE, PassingMode, of_new
 from aefsync.disk.ready import Bed, Job, Ready
 from aefsync.disk.setting import finish_link, new_mode
 from aefsync.disk.small_files import NO_ROW, Files, Row, Spoiled, Written, discard, is_small, write_files
@@ -53,16 +55,17 @@ class Growing:
         """by key with a closing NUL; `None` where a directory can have none"""
         self._made: dict[bytes, bytes] = {}
         """where new directories stand, by key with a closing NUL"""
+        self._passing: list[PassingMode] = []
         self._is_spoiled = False
 
-    def take(self) -> tuple[list[Ready], tuple[bytes, ...]]:
-        """All blocks and targets since the last time, and begin anew."""
-        ready, targets = self._ready, tuple(self._targets)
+    def take(self) -> tuple[list[Ready], tuple[bytes, ...], list[PassingMode]]:
+        """All blocks, targets and passing modes since the last time, and begin anew."""
+        ready, targets, passing = self._ready, tuple(self._targets), self._passing
         if self._is_spoiled:
             for each in ready:
                 each.flags[:] = bytes(len(each.flags))
         self._begin()
-        return ready, targets
+        return ready, targets, passing
 
     def grow(self, growth: Growth, data: bytes, origin: ConfinedRoot | None) -> bytes:
         """Have new entries ready, files as in `data` or copied from another root; content digests as the port says."""
@@ -71,7 +74,7 @@ class Growing:
         targets, bounds = iter(growth.targets), itertools.pairwise(itertools.accumulate(growth.sizes_read(), initial=0))
         self._targets += growth.targets
         made: list[Ready] = []
-        with OpenDirectories(ConfinedRoot(self._staging.fd), writable=False) as places:
+        with OpenDirectories(ConfinedRoot(self._staging.fd)) as places:
             try:
                 for block in growth.blocks:
                     made.append(self._prepare(block))
@@ -128,18 +131,21 @@ class Growing:
             entry, fd = ready.block.entry(index), places.get(ready.place)
             with contextlib.suppress(OSError):
                 if index not in linked:
-                    self._make_directory(entry.path.name, modes[index], fd)
+                    self._make_directory(entry.path, modes[index], fd)
                     self._made[entry.path.key + b"\0"] = b"%b/%b" % (ready.place, entry.path.name)
                     ready.put(index, NO_ROW, UNKNOWN)
                 elif linked[index]:
                     ready.put(index, self._make_link(entry._replace(target=linked[index]), fd), entry.content)
 
-    def _make_directory(self, name: bytes, mode: int, fd: int) -> None:
-        os.mkdir(name, 0o700, dir_fd=fd)
+    def _make_directory(self, path: RelPath, mode: int, fd: int) -> None:
+        passing = of_new(path, self._modes[mode])
+        os.mkdir(path.name, MADE, dir_fd=fd)
         try:
-            os.chmod(name, self._modes[mode] | USABLE, dir_fd=fd)
+            os.chmod(path.name, passing.mode | USABLE, dir_fd=fd)
         except OSError as error:
             raise Spoiled from error
+        if passing.lasts:
+            self._passing.append(passing)
 
     def _make_link(self, entry: Entry, fd: int) -> Row:
         name = entry.path.name

@@ -17,10 +17,12 @@ from typing import NamedTuple
 
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem, reason_of
+from aefsync.core.writing import Durability
 from aefsync.disk.confined import ConfinedRoot, exists, split
 from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.durability import Durable
 from aefsync.disk.home import Home
+from aefsync.disk.modes import PassingModes, append, finish
 from aefsync.disk.renaming import rename_new
 from aefsync.disk.trash import slot_names
 
@@ -47,6 +49,7 @@ class Intents:
         self._durable = durable
         self._fd = -1
         self._declared: set[Intent] = set()
+        self.modes = PassingModes(home, run, durable)
         self.are_needed = False
 
     def declare(self, intents: Iterable[Intent]) -> None:
@@ -57,7 +60,7 @@ class Intents:
             return
         if self._fd < 0:
             self._begin()
-        _append(self._fd, [word for why, *paths in fresh for word in (why.encode(), *paths)])
+        append(self._fd, [word for why, *paths in fresh for word in (why.encode(), *paths)])
         self._durable.file(self._fd)
         self._declared.update(fresh)
 
@@ -72,32 +75,38 @@ class Intents:
         """Something stands at their paths again; should it be deleted by its user, that is meant so."""
         self._declared.difference_update(intents)
         with contextlib.suppress(OSError):
-            _append(self._fd, [word for _, *paths in intents for word in (b"", *paths)])
+            append(self._fd, [word for _, *paths in intents for word in (b"", *paths)])
 
-    def clear(self) -> None:
+    def clear(self, root: ConfinedRoot) -> None:
         """Forget all of them: everything is in place, durably."""
+        self.modes.clear(root)
         if self._fd >= 0:
             self.close()
             self._declared.clear()
             _forget(self._home, self._run)
 
     def close(self) -> None:
+        self.modes.close()
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
 
 def settle(root: ConfinedRoot, home: Home) -> list[Problem]:
-    """Put back what interrupted runs took away and did not replace; the paths where that could not be done."""
+    """Put back what interrupted runs took away and did not replace, and the modes that they changed for a while; the paths
+    where the former could not be done."""
+    finish(root, home)
     problems: list[Problem] = []
     for run in _runs(home):
         failed = []
-        with OpenDirectories(root, writable=True) as parents:
+        modes = PassingModes(home, run, Durable(Durability.NONE))
+        with OpenDirectories(root, modes) as parents:
             for intent in _pending(home, run):
                 try:
                     _put_back(home, parents, run, intent)
                 except OSError as error:
                     failed.append(Problem(bytes(intent.path), f"half replaced: {reason_of(error)}", subtree=True))
+        modes.clear(root)
         if not failed:
             _forget(home, run)
         problems += failed
@@ -153,15 +162,3 @@ def _pending(home: Home, run: str) -> list[Intent]:
 def _forget(home: Home, run: str) -> None:
     with contextlib.suppress(FileNotFoundError), home.directory(_FOLDER) as fd:
         os.unlink(run, dir_fd=fd)
-
-
-def _append(fd: int, words: Sequence[bytes]) -> None:
-    """Append all or nothing: half a word would run into the next one."""
-    before = os.fstat(fd).st_size
-    view = memoryview(b"".join(word + b"\0" for word in words))
-    try:
-        while view:
-            view = view[os.write(fd, view) :]
-    except OSError:
-        os.ftruncate(fd, before)
-        raise

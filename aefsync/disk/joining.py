@@ -45,7 +45,7 @@ def join(scene: Scene, action: Action) -> None:
 def _join(scene: Scene, action: Action, staging: Staging) -> None:
     leader = RelPath(wanted_of(action).leader)
     directory, name = split(action.path)
-    with OpenDirectories(scene.root, writable=False) as leaders:
+    with OpenDirectories(scene.root) as leaders:
         file = _leader(scene, leaders.get(split(leader)[0]), leader, wanted_of(action))
         staged = _name_anew(leaders.get(split(leader)[0]), leader.name, staging)
     try:

@@ -10,6 +10,7 @@ from aefsync.core.entry import Entry, Kind, kind_of
 from aefsync.core.metadata import SPECIAL
 from aefsync.disk.confined import split
 from aefsync.disk.looking import Refused, look, shows, wanted_of
+from aefsync.disk.modes import MADE
 from aefsync.disk.placing import place_file
 from aefsync.disk.present import entry_of
 from aefsync.disk.scene import Scene
@@ -25,7 +26,7 @@ def make_directory(scene: Scene, action: Action) -> None:
     directory, name = split(action.path)
     parent = scene.parents.get(directory)
     try:
-        os.mkdir(name, 0o700, dir_fd=parent)
+        os.mkdir(name, MADE, dir_fd=parent)
     except FileExistsError:
         if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
             raise Refused("appeared since the scan") from None

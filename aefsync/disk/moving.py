@@ -23,10 +23,12 @@ from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.intents import Intent
 from aefsync.disk.looking import Place, Refused, is_already_there, look, shows, wanted_of
 from aefsync.disk.metadata import make_directory
+from aefsync.disk.modes import PassingMode, of_new
 from aefsync.disk.placing import place_file, place_link
 from aefsync.disk.present import present
 from aefsync.disk.renaming import NO_FLAGS, rename_new, rename_out
 from aefsync.disk.scene import Scene
+from aefsync.disk.setting import new_mode
 from aefsync.disk.trash import DELETED
 
 _WRITABLE = 0o200
@@ -55,7 +57,7 @@ def _move_whole(scene: Scene, action: Action) -> None:
     new_directory, new_name = split(action.path)
     new = (scene.parents.get(new_directory), new_name)
     # Opened after the other one: should they be the same, that one makes it writable and puts it back at the end.
-    with OpenDirectories(scene.root, writable=True) as olds:
+    with OpenDirectories(scene.root, scene.intents.modes) as olds:
         old = (olds.get(old_directory), old_name)
         look(*old, action.found)
         if action.displaced is not None:
@@ -69,6 +71,7 @@ def _move_in_pieces(scene: Scene, action: Action) -> None:
     """Each thing that the directory holds by itself, each with its looks; what is left behind keeps its directory."""
     assert action.source is not None
     assert action.found is not None
+    scene.intents.modes.declare([of_new(action.path, new_mode(wanted_of(action).mode, scene.aspects))])
     make_directory(scene, action._replace(act=Act.MKDIR, found=None, source=None))
     with scene.root.directory(action.source) as fd:
         names = sorted(map(os.fsencode, os.listdir(fd)))
@@ -89,7 +92,7 @@ def _kind(entry: Entry | None) -> Kind | None:
 
 def _rename(scene: Scene, action: Action, old: Place, new: Place) -> None:
     try:
-        with _movable(*old, action.found):
+        with _movable(scene, action, *old, action.found):
             rename_new(*old, *new)
     except FileExistsError:
         if not is_already_there(*new, wanted_of(action), wanted_of(action).content):
@@ -132,7 +135,7 @@ def _carry_over(scene: Scene, action: Action, old: Place) -> None:
 
 
 def _change_places(scene: Scene, action: Action, old: Place, new: Place) -> None:
-    with _movable(*old, action.found), _movable(*new, action.displaced):
+    with _movable(scene, action, *old, action.found), _movable(scene, action, *new, action.displaced):
         try:
             syscalls.renameat2(*old, *new, syscalls.RENAME_EXCHANGE)
         except OSError as error:
@@ -172,7 +175,7 @@ def _shows(place: Place, found: Entry | None) -> bool:
 
 
 @contextlib.contextmanager
-def _movable(parent: int, name: bytes, found: Entry | None) -> Iterator[None]:
+def _movable(scene: Scene, action: Action, parent: int, name: bytes, found: Entry | None) -> Iterator[None]:
     """Make a directory writable while it is moved: its entry for the one above it changes."""
     if _kind(found) is not Kind.DIRECTORY or os.access(name, os.W_OK, dir_fd=parent, effective_ids=True):
         yield
@@ -181,6 +184,9 @@ def _movable(parent: int, name: bytes, found: Entry | None) -> Iterator[None]:
     handle = f"/proc/self/fd/{fd}" if _O_PATH else fd
     try:
         mode = stat.S_IMODE(os.fstat(fd).st_mode)
+        paths = [path for path in (action.path, action.source) if path is not None]
+        passing = [PassingMode(path, mode, (mode | _WRITABLE,)) for path in paths]
+        scene.intents.modes.declare(passing, briefly=True)
         os.chmod(handle, mode | _WRITABLE)
         try:
             yield

@@ -17,6 +17,7 @@ from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.durability import Durable
 from aefsync.disk.journal import Journal
 from aefsync.disk.listing import INODE
+from aefsync.disk.modes import PassingMode, PassingModes
 from aefsync.disk.ready import Bed, Ready
 from aefsync.disk.recording import Placed
 from aefsync.disk.renaming import rename_new
@@ -32,6 +33,7 @@ class Planting:
         staging_fd: int,
         durable: Durable,
         journal: Journal,
+        modes: PassingModes,
         placed: Placed,
         touched: set[bytes],
         *,
@@ -41,11 +43,12 @@ class Planting:
         self._staging_fd = staging_fd
         self._durable = durable
         self._journal = journal
+        self._modes = modes
         self._placed = placed
         self._touched = touched
         self._stable = stable
 
-    def plant(self, ready: Sequence[Ready], targets: tuple[bytes, ...]) -> bytes:
+    def plant(self, ready: Sequence[Ready], targets: tuple[bytes, ...], passing: Sequence[PassingMode] = ()) -> bytes:
         """A byte for each entry: 1 where it is in place now."""
         if not any(any(each.flags) for each in ready):
             return bytes(sum(each.block.length for each in ready))
@@ -53,10 +56,11 @@ class Planting:
         try:
             # A file system that could not write something has forgotten about it: none of it counts, nor is tried again.
             self._durable.everything(self._staging_fd)
+            self._modes.declare(passing)
             self._journal.intend_growth(growth)
         except OSError:
             return bytes(growth.length)
-        with OpenDirectories(self._root, writable=True) as parents:
+        with OpenDirectories(self._root, self._modes) as parents:
             for number, each in enumerate(ready):
                 if each.bed is not None and any(each.flags):
                     self._empty(each.bed, ready, number, parents)

@@ -49,7 +49,10 @@ class Putting:
         directory, name = split(change.path)
         slot_directory, slot_name = split(slot)
         self._touch(change.path)
-        with self._home.directory(slot_directory) as slot_fd, OpenDirectories(self._root, writable=True) as parents:
+        with (
+            self._home.directory(slot_directory) as slot_fd,
+            OpenDirectories(self._root, self._intents.modes) as parents,
+        ):
             parent = parents.get(directory)
             kept, before = None, self._applier.as_left(change.before)
             kept_in_slot = entry_of(change.path, os.stat(slot_name, dir_fd=slot_fd, follow_symlinks=False))

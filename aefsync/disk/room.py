@@ -38,7 +38,7 @@ def allocated(root: ConfinedRoot, paths: Sequence[RelPath]) -> list[int | None]:
     """The bytes that files take on the disk: fewer than their size where they are sparse; `None` where nothing is that
     could be replicated, 0 where nobody can tell."""
     found: list[int | None] = []
-    with OpenDirectories(root, writable=False) as directories:
+    with OpenDirectories(root) as directories:
         for path in paths:
             directory, name = split(path)
             try:

@@ -113,7 +113,7 @@ class Staging:
         own: list[Problem] = []
         literal = reused = 0
         self._sync_each = self._durable.is_each(len(files))
-        with OpenDirectories(peer, writable=False) if peer else contextlib.nullcontext() as directories:
+        with OpenDirectories(peer) if peer else contextlib.nullcontext() as directories:
             for file in files:
                 try:
                     found = 0

@@ -122,7 +122,7 @@ class Writer:
         if self._growing is None:
             return b""
         touched, stable = self._ready(scanner.is_unmanaged).touched, self._file_system.stable
-        parts = (self._root, self._staging.fd, self._durable, self._journal, self._placed, touched)
+        parts = (self._root, self._staging.fd, self._durable, self._journal, self._intents.modes, self._placed, touched)
         return Planting(*parts, stable=stable).plant(*self._growing.take())
 
     def _ready(self, is_unmanaged: Callable[[bytes], bool] = lambda path: False) -> Applier:
@@ -151,7 +151,7 @@ class Writer:
         mounts = [home.fd for home in (self._home, *self._home.annexes.values())]
         failed = self._durable.directories([*tree, *self._trash.directories], mounts)
         if not failed:
-            self._intents.clear()
+            self._intents.clear(self._root)
         lost = frozenset(directory for root, directory in failed if root is self._root)
         if scanner is None:
             return lost

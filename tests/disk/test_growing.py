@@ -47,7 +47,8 @@ class Garden:
         return growth
 
     def plant(self) -> bytes:
-        parts = (self.site.root, self.site.staging.fd, self.site.durable, self.journal, self.placed, self.touched)
+        site = self.site
+        parts = (site.root, site.staging.fd, site.durable, self.journal, site.intents.modes, self.placed, self.touched)
         return Planting(*parts, stable=True).plant(*self.growing.take())
 
 

@@ -54,7 +54,7 @@ def test_the_new_file_is_in_place_and_the_old_one_in_the_trash(
     assert site.read(b".aefsync/trash/run/replaced/d/f") == b"old d/f"
     assert site.read(b".aefsync/trash/run/replaced.1/d/g") == b"new"
     assert (site.intents.are_needed, unsettled(site.root, site.home)) == (file_system is not like_everything, [])
-    site.intents.clear()
+    site.intents.clear(site.root)
     assert site.contents(b".aefsync/intents") == {}
 
 

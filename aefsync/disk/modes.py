@@ -1,0 +1,135 @@
+"""Passing modes: directories that have another mode for a while than the one that is theirs.
+
+A new directory has to be filled, and so does one that its owner may not write to; a run that ends meanwhile must not
+leave what it made of the mode for the user's own.  So that is written down before, and whoever writes next puts the mode
+right before it looks at the tree, unless somebody has set another one since.
+
+`.aefsync/modes/RUN` holds two words for each: the mode that is to be, with those that it may have for a while, and the
+path.  Every word ends with NUL; what has no such end was never written whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from aefsync.core.metadata import PERMISSIONS, USABLE
+from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.durability import Durable
+from aefsync.disk.home import Home
+
+MADE = 0o700
+"""What a directory is made with."""
+_FOLDER = b"modes"
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class PassingMode(NamedTuple):
+    """A directory is to have a mode, and may be found with one of `passing` until then."""
+
+    path: bytes
+    mode: int
+    passing: tuple[int, ...]
+
+    @property
+    def lasts(self) -> bool:
+        """Whether its owner cannot fill it as it is to be: it will be long until it is."""
+        return self.mode & USABLE != USABLE
+
+
+def of_new(path: bytes, mode: int) -> PassingMode:
+    """Those of a directory that is made, and left usable until it is filled."""
+    return PassingMode(path, mode, (MADE, mode | USABLE))
+
+
+class PassingModes:
+    """The passing modes of one run."""
+
+    def __init__(self, home: Home, run: str, durable: Durable) -> None:
+        self._home = home
+        self._run = run
+        self._durable = durable
+        self._fd = -1
+
+    def declare(self, modes: Iterable[PassingMode], *, briefly: bool = False) -> None:
+        """Write down what is about to be, durably unless it passes `briefly`: no machine crashes at that very moment.
+
+        Raises `OSError`; then no mode may be changed.
+        """
+        todo = list(modes)
+        if not todo:
+            return
+        if self._fd < 0:
+            self._home.make_directories(_FOLDER)
+            self._fd = self._home.open(_FOLDER + b"/" + self._run.encode(), _APPEND, 0o600)
+        words = (
+            word for each in todo for word in (b" ".join(b"%o" % m for m in (each.mode, *each.passing)), each.path)
+        )
+        append(self._fd, words)
+        if not briefly and any(each.lasts for each in todo):
+            self._durable.file(self._fd)
+
+    def clear(self, root: ConfinedRoot) -> None:
+        """Forget them: everything is made, and filled as far as it will be."""
+        if self._fd >= 0:
+            self.close()
+            _finish(root, self._home, self._run, lambda each: each.lasts)
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def finish(root: ConfinedRoot, home: Home) -> None:
+    """Put right the modes that interrupted runs left."""
+    with contextlib.suppress(OSError):
+        for run in home.names(_FOLDER):
+            with contextlib.suppress(OSError):
+                _finish(root, home, os.fsdecode(run), lambda each: True)
+
+
+def _finish(root: ConfinedRoot, home: Home, run: str, may_be_left: Callable[[PassingMode], bool]) -> None:
+    """Put right the modes of one run that may be left; what cannot be is left for the next one."""
+    name = _FOLDER + b"/" + os.fsencode(run)
+    is_whole = True
+    for each in filter(may_be_left, {each.path: each for each in _declared(home, name)}.values()):
+        try:
+            with root.directory(each.path) as fd:
+                _put_right(fd, each)
+        except OSError as error:
+            is_whole &= error.errno in _GONE
+    if is_whole:
+        home.unlink(name)
+
+
+def _put_right(fd: int, wanted: PassingMode) -> None:
+    now = stat.S_IMODE(os.fstat(fd).st_mode)
+    mode = wanted.mode | now & ~PERMISSIONS
+    if mode != now and now & PERMISSIONS in [each & PERMISSIONS for each in wanted.passing]:
+        os.fchmod(fd, mode)
+
+
+def _declared(home: Home, name: bytes) -> Iterator[PassingMode]:
+    with os.fdopen(home.open_file(name), "rb") as file:
+        words = file.read().split(b"\0")[:-1]
+    for modes, path in zip(words[0::2], words[1::2], strict=False):
+        mode, *passing = (int(each, 8) for each in modes.split(b" "))
+        yield PassingMode(path, mode, tuple(passing))
+
+
+def append(fd: int, words: Iterable[bytes]) -> None:
+    """Append words, all or nothing: half a word would run into the next one."""
+    before = os.fstat(fd).st_size
+    view = memoryview(b"".join(word + b"\0" for word in words))
+    try:
+        while view:
+            view = view[os.write(fd, view) :]
+    except OSError:
+        os.ftruncate(fd, before)
+        raise
