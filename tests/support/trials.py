@@ -8,13 +8,15 @@ A `Story` says how the trees come to be and what is asked of the run.  `Grounds`
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
-import pickle
 import shutil
 import subprocess
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,10 +32,13 @@ from aefsync.errors import AefsyncError
 from aefsync.sync.events import Event, Notice, Summary, Troubled
 from aefsync.sync.repair import repair
 from aefsync.sync.request import RepairRequest, Request
+from tests.disk.file_systems import like_everything
 from tests.support.touches import Before, Touch, touching
 from tests.support.trees import judge, survey, tree
 from tests.sync.joined import threads
 
+_PROCESSES = multiprocessing.get_context("forkserver")
+_PROCESSES.set_forkserver_preload(["tests.support.stories"])
 KILLED = 137
 Outcome = Counter[tuple[object, ...]]
 """What stands in a tree: path, kind and mode, size, mtime, content."""
@@ -61,7 +66,7 @@ class Story(NamedTuple):
     conflicts: str = "keep-both"
     durability: Durability = Durability.BATCH
     links: bool = False
-    file_system: Callable[[pytest.MonkeyPatch], None] = lambda patch: None
+    file_system: Callable[[pytest.MonkeyPatch], None] = like_everything
     ask: Callable[[Grounds], Iterator[Event]] | None = None
     goes_on: bool = False
     has_one_end: bool = True
@@ -107,21 +112,11 @@ class Grounds:
 
     def meet(self) -> Ended:
         """A repair that nothing disturbs."""
-        return self.run(work=lambda: repair(self.request, Silent()))
+        return in_a_child(partial(_run, self, None, _meet))
 
-    def run(self, before: Before | None = None, work: Callable[[], Iterable[Event]] | None = None) -> Ended:
+    def run(self, before: Before | None = None) -> Ended:
         """Do what the story asks for in a process of its own, each touch being told to `before`."""
-        asked = work or (lambda: repair(self.request, Silent()) if self.story.ask is None else self.story.ask(self))
-
-        def told() -> Ended:
-            with contextlib.ExitStack() as stack:
-                self.story.file_system(stack.enter_context(pytest.MonkeyPatch.context()))
-                counted = Counted(before)
-                stack.enter_context(touching(counted))
-                stack.enter_context(threads())
-                return _ended(asked)._replace(touches=counted.touches, writes=counted.writes)
-
-        return in_a_child(told)
+        return in_a_child(partial(_run, self, before, self.story.ask or _meet))
 
     def bytes_here(self) -> set[bytes]:
         """All contents of files below the roots, the trash included."""
@@ -202,22 +197,41 @@ def files_below(root: Path) -> Iterator[Path]:
 
 
 def in_a_child(work: Callable[[], Ended]) -> Ended:
-    """What it returns, done in a process of its own; that may end by itself before."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        try:
-            os.close(reading)
-            data = pickle.dumps(work())
-            while data:
-                data = data[os.write(writing, data) :]
-        finally:
-            os._exit(0)
-    os.close(writing)
-    with open(reading, "rb") as stream:
-        data = stream.read()
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return pickle.loads(data) if data else Ended(code)
+    """What it returns, done in a process of its own; that may end by itself before.
+
+    It comes from a server without threads: those of whoever tests may hold locks that nobody would ever give back.
+    """
+    ended: Ended | None = None
+    reading, writing = _PROCESSES.Pipe(duplex=False)
+    child = _PROCESSES.Process(target=_answer, args=(work, writing))
+    child.start()
+    writing.close()
+    with reading, contextlib.suppress(EOFError):
+        ended = reading.recv()
+    child.join()
+    if ended is None:
+        assert child.exitcode == KILLED
+        return Ended(KILLED)
+    return ended
+
+
+def _answer(work: Callable[[], Ended], writing: Connection) -> None:
+    writing.send(work())
+    writing.close()
+    os._exit(0)
+
+
+def _run(grounds: Grounds, before: Before | None, ask: Callable[[Grounds], Iterator[Event]]) -> Ended:
+    with contextlib.ExitStack() as stack:
+        grounds.story.file_system(stack.enter_context(pytest.MonkeyPatch.context()))
+        counted = Counted(before)
+        stack.enter_context(touching(counted))
+        stack.enter_context(threads())
+        return _ended(lambda: ask(grounds))._replace(touches=counted.touches, writes=counted.writes)
+
+
+def _meet(grounds: Grounds) -> Iterator[Event]:
+    return repair(grounds.request, Silent())
 
 
 def _ended(work: Callable[[], Iterable[Event]]) -> Ended:

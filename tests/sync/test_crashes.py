@@ -15,21 +15,26 @@ from tests.support.touches import Touch
 from tests.support.trials import KILLED, Outcome, Story, grounds, undisturbed
 
 
-def kill(folder: Path, story: Story, number: int, expected: Outcome | None, *, halfway: bool = False) -> None:
-    """Tell a story whose run is killed before that change (`halfway`: in the midst of what it writes)."""
-    changes = 0
+class Kill:
+    """Ends the process before a change (`halfway`: in the midst of what it writes), by number."""
 
-    def before(touch: Touch) -> None:
-        nonlocal changes
-        changes += touch.writes
-        if touch.writes and changes == number:
-            if halfway:
+    def __init__(self, number: int, *, halfway: bool) -> None:
+        self._left = number
+        self._is_halfway = halfway
+
+    def __call__(self, touch: Touch) -> None:
+        self._left -= touch.writes
+        if touch.writes and not self._left:
+            if self._is_halfway:
                 touch.halve()
             os._exit(KILLED)
 
+
+def kill(folder: Path, story: Story, number: int, expected: Outcome | None, *, halfway: bool = False) -> None:
+    """Tell a story whose run is killed."""
     with grounds(folder / str(number), story) as found:
         # Threads take turns as they like: near the end it may have been over before.
-        assert found.run(before).code in (KILLED, 0, 1)
+        assert found.run(Kill(number, halfway=halfway)).code in (KILLED, 0, 1)
         found.check_whole()
         if story.goes_on:
             assert found.run().code in (0, 1)
