@@ -14,6 +14,7 @@ import time
 from collections.abc import Collection
 
 from aefsync.core.path import RESERVED
+from aefsync.core.problem import reason_of
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.mounts import covering
 from aefsync.disk.removing import remove_tree
@@ -107,14 +108,20 @@ class Home(ConfinedRoot):
 
     @property
     def identity(self) -> str:
-        """What the root is known by (32 hex digits); empty where `id` is missing or damaged."""
-        with contextlib.suppress(OSError):
+        """What the root is known by (32 hex digits); empty where `id` is missing or damaged.
+
+        Raises `RootError` where it cannot be read: that is no reason to be known by something else from now on.
+        """
+        try:
             fd = self.open_file(ID)
             try:
                 return identity_in(os.read(fd, 64))
             finally:
                 os.close(fd)
-        return ""
+        except FileNotFoundError:
+            return ""
+        except OSError as error:
+            raise RootError(f".aefsync/id: {reason_of(error)}") from None
 
     def identify(self, identity: str) -> None:
         """Have the root known by `identity` from now on; whoever looks finds the old one or the new one, never half."""

@@ -22,7 +22,8 @@ from aefsync.disk.confined import ConfinedRoot, exists, split
 from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.durability import Durable
 from aefsync.disk.home import Home
-from aefsync.disk.modes import PassingModes, append, finish
+from aefsync.disk.lasting import LastingFile, words
+from aefsync.disk.modes import PassingModes, finish
 from aefsync.disk.renaming import rename_new
 from aefsync.disk.trash import slot_names
 
@@ -47,7 +48,7 @@ class Intents:
         self._home = home
         self._run = run
         self._durable = durable
-        self._fd = -1
+        self._file: LastingFile | None = None
         self._declared: set[Intent] = set()
         self.modes = PassingModes(home, run, durable)
         self.are_needed = False
@@ -58,38 +59,36 @@ class Intents:
         fresh = [each for each in dict.fromkeys(intents) if each not in self._declared]
         if not fresh:
             return
-        if self._fd < 0:
-            self._begin()
-        append(self._fd, [word for why, *paths in fresh for word in (why.encode(), *paths)])
-        self._durable.file(self._fd)
+        if self._file is None:
+            self._home.make_directories(_FOLDER)
+            fd = self._home.open(_FOLDER + b"/" + self._run.encode(), _APPEND, 0o600)
+            self._file = LastingFile(fd, self._durable)
+            with self._home.directory(_FOLDER) as folder:
+                self._file.sync(folder, self._home.fd)
+        self._file.append(b"".join([words(why.encode(), *paths) for why, *paths in fresh]))
+        self._file.sync()
         self._declared.update(fresh)
-
-    def _begin(self) -> None:
-        self._home.make_directories(_FOLDER)
-        self._fd = self._home.open(_FOLDER + b"/" + self._run.encode(), _APPEND, 0o600)
-        with self._home.directory(_FOLDER) as fd:
-            self._durable.file(fd)
-        self._durable.file(self._home.fd)
 
     def complete(self, intents: Sequence[Intent]) -> None:
         """Something stands at their paths again; should it be deleted by its user, that is meant so."""
         self._declared.difference_update(intents)
         with contextlib.suppress(OSError):
-            append(self._fd, [word for _, *paths in intents for word in (b"", *paths)])
+            if self._file is not None:
+                self._file.append(b"".join([words(b"", *paths) for _, *paths in intents]))
 
     def clear(self, root: ConfinedRoot) -> None:
         """Forget all of them: everything is in place, durably."""
         self.modes.clear(root)
-        if self._fd >= 0:
+        if self._file is not None:
             self.close()
             self._declared.clear()
             _forget(self._home, self._run)
 
     def close(self) -> None:
         self.modes.close()
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 def settle(root: ConfinedRoot, home: Home) -> list[Problem]:
@@ -149,9 +148,9 @@ def _pending(home: Home, run: str) -> list[Intent]:
     """The intents that were declared and not completed."""
     fd = home.open_file(_FOLDER + b"/" + os.fsencode(run))
     with os.fdopen(fd, "rb") as file:
-        words = file.read().split(b"\0")[:-1]
+        cut = file.read().split(b"\0")[:-1]
     pending: dict[tuple[bytes, bytes], bytes] = {}
-    for why, *paths in zip(words[0::3], words[1::3], words[2::3], strict=False):
+    for why, *paths in zip(cut[0::3], cut[1::3], cut[2::3], strict=False):
         if why:
             pending[paths[0], paths[1]] = why
         else:

@@ -46,6 +46,7 @@ from aefsync.disk.journal_batch import (
     unpack_intent,
     unpack_outcome,
 )
+from aefsync.disk.lasting import LastingFile
 from aefsync.disk.readable import Readable
 
 RUNS = b"runs"
@@ -78,37 +79,33 @@ class LocalLog:
         self._home = home
         self._durable = durable
         self._path = path_of(run)
-        self._fd = -1
+        self._file: LastingFile | None = None
         self._is_named = False
 
     def append(self, frame: bytes) -> None:
-        if self._fd < 0:
+        if self._file is None:
             self._home.make_directories(RUNS)
-            self._fd = self._home.open(self._path, _FLAGS, 0o600)
-        size = os.fstat(self._fd).st_size
-        try:
-            if os.write(self._fd, frame) < len(frame):
-                raise OSError(28, "no space left on device")
-        except OSError:
-            os.ftruncate(self._fd, size)
-            raise
+            self._file = LastingFile(self._home.open(self._path, _FLAGS, 0o600), self._durable)
+        self._file.append(frame)
 
     def sync(self) -> None:
-        if self._fd >= 0:
-            self._durable.file(self._fd)
-            if not self._is_named:
-                with self._home.directory(RUNS) as runs:
-                    self._durable.names(runs, self._home.fd)
-                self._is_named = True
+        if self._file is None:
+            return
+        if self._is_named:
+            self._file.sync()
+            return
+        with self._home.directory(RUNS) as runs:
+            self._file.sync(runs, self._home.fd)
+        self._is_named = True
 
     def remove(self) -> None:
-        if self._fd >= 0:
+        if self._file is not None:
             self._home.unlink(self._path)
 
     def close(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 class Journal:

@@ -21,6 +21,7 @@ from aefsync.core.metadata import PERMISSIONS, USABLE
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.durability import Durable
 from aefsync.disk.home import Home
+from aefsync.disk.lasting import LastingFile, words
 
 MADE = 0o700
 """What a directory is made with."""
@@ -54,7 +55,7 @@ class PassingModes:
         self._home = home
         self._run = run
         self._durable = durable
-        self._fd = -1
+        self._file: LastingFile | None = None
 
     def declare(self, modes: Iterable[PassingMode], *, briefly: bool = False) -> None:
         """Write down what is about to be, durably unless it passes `briefly`: no machine crashes at that very moment.
@@ -64,26 +65,24 @@ class PassingModes:
         todo = list(modes)
         if not todo:
             return
-        if self._fd < 0:
+        if self._file is None:
             self._home.make_directories(_FOLDER)
-            self._fd = self._home.open(_FOLDER + b"/" + self._run.encode(), _APPEND, 0o600)
-        words = (
-            word for each in todo for word in (b" ".join(b"%o" % m for m in (each.mode, *each.passing)), each.path)
-        )
-        append(self._fd, words)
+            fd = self._home.open(_FOLDER + b"/" + self._run.encode(), _APPEND, 0o600)
+            self._file = LastingFile(fd, self._durable)
+        self._file.append(b"".join([words(_octal(each.mode, *each.passing), each.path) for each in todo]))
         if not briefly and any(each.lasts for each in todo):
-            self._durable.file(self._fd)
+            self._file.sync()
 
     def clear(self, root: ConfinedRoot) -> None:
         """Forget them: everything is made, and filled as far as it will be."""
-        if self._fd >= 0:
+        if self._file is not None:
             self.close()
             _finish(root, self._home, self._run, lambda each: each.lasts)
 
     def close(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 def finish(root: ConfinedRoot, home: Home) -> None:
@@ -115,21 +114,13 @@ def _put_right(fd: int, wanted: PassingMode) -> None:
         os.fchmod(fd, mode)
 
 
+def _octal(*modes: int) -> bytes:
+    return b" ".join([b"%o" % mode for mode in modes])
+
+
 def _declared(home: Home, name: bytes) -> Iterator[PassingMode]:
     with os.fdopen(home.open_file(name), "rb") as file:
-        words = file.read().split(b"\0")[:-1]
-    for modes, path in zip(words[0::2], words[1::2], strict=False):
+        cut = file.read().split(b"\0")[:-1]
+    for modes, path in zip(cut[0::2], cut[1::2], strict=False):
         mode, *passing = (int(each, 8) for each in modes.split(b" "))
         yield PassingMode(path, mode, tuple(passing))
-
-
-def append(fd: int, words: Iterable[bytes]) -> None:
-    """Append words, all or nothing: half a word would run into the next one."""
-    before = os.fstat(fd).st_size
-    view = memoryview(b"".join(word + b"\0" for word in words))
-    try:
-        while view:
-            view = view[os.write(fd, view) :]
-    except OSError:
-        os.ftruncate(fd, before)
-        raise

@@ -81,18 +81,16 @@ def _is_empty(fd: int) -> bool:
 
 
 def _ancestors(opened: OpenRoot) -> list[tuple[int, int]]:
-    path, found = opened.path, []
-    if opened.fd < 0:
-        found.append((0, 0))
-        path = os.path.dirname(path)
-    while True:
+    # The root itself is open: whatever trouble there is on the way to it, it is told from what is above it.
+    root = os.fstat(opened.fd) if opened.fd >= 0 else None
+    found = [(root.st_dev, root.st_ino) if root is not None else (0, 0)]
+    path = opened.path
+    while path != (above := os.path.dirname(path)):
+        path = above
         with contextlib.suppress(OSError):
             seen = os.stat(path)
             found.append((seen.st_dev, seen.st_ino))
-        above = os.path.dirname(path)
-        if above == path:
-            return found
-        path = above
+    return found
 
 
 def host() -> bytes:

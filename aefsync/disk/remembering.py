@@ -22,11 +22,11 @@ from aefsync.disk.absence import Absence
 from aefsync.disk.chronicle import Chronicle
 from aefsync.disk.confined import ConfinedRoot, exists
 from aefsync.disk.filesystem import place_of
-from aefsync.disk.home import Home
+from aefsync.disk.home import Home, identity_in
 from aefsync.disk.judging import Judge
 from aefsync.disk.keeping import Keeping
 from aefsync.disk.opening import OpenRoot
-from aefsync.disk.pending import Intention, by_directory, intentions, pack_batch, unpack_batch
+from aefsync.disk.pending import Intention, by_directory, intentions, pack_batch, recorded_batch
 from aefsync.disk.recognising import align
 from aefsync.disk.scan import Scanner
 from aefsync.disk.settling import Settling
@@ -59,16 +59,18 @@ class Remembering(Keeping):
         """For each batch that is pending, whether what it intended was carried out."""
 
     def _look_whether_copied(self) -> None:
-        """Give a root a new id that was copied, or restored from a backup of files, together with what it remembers."""
+        """Give a root a new id that was copied, or restored from a backup of files, together with what it remembers; and one
+        that lost its id the one that it had."""
         if self._home is None or self._root is None or self._request.access is not Access.WRITE:
             return
         words: Words = {}
         with contextlib.suppress(AefsyncError, Damaged):
             words = self._words(self._home)
-        is_elsewhere = PLACE in words and words[PLACE] != place_of(self._root.fd)
-        if is_elsewhere and words.get(ID) == self._home.identity.encode():
-            self._home.identify(self._random(16).hex())
-            self._is_copy = True
+        identity, place, known = self._home.identity, place_of(self._root.fd), words.get(ID, b"")
+        is_elsewhere = words.get(PLACE, place) != place
+        if not identity or (is_elsewhere and known == identity.encode()):
+            self._home.identify((not is_elsewhere and identity_in(known)) or self._random(16).hex())
+            self._is_copy = bool(identity)
 
     def _open_chronicle(self, request: Scan) -> list[Problem]:
         """Begin to remember, where that is asked for; trouble with what was remembered."""
@@ -145,7 +147,7 @@ class Remembering(Keeping):
         """What an interrupted run was about to do; the records of what it renamed have moved along."""
         if chronicle.sidecar is None:
             return []
-        pending = [each for body in chronicle.sidecar.pending() for each in _unpacked(body)]
+        pending = [each for body in chronicle.sidecar.pending() for each in recorded_batch(body)]
         if chronicle.writable:
             renamed = [e for e in pending if e.source and exists(root, e.path) and not exists(root, e.source)]
             Settling(chronicle, scanner, self._taking.aspects).move(renamed)
@@ -238,7 +240,7 @@ class Remembering(Keeping):
             assert sidecar is not None
             settling.begin()
             for body, done in zip(sidecar.pending(), self._done, strict=False):
-                batch = list(itertools.compress(_unpacked(body), done))
+                batch = list(itertools.compress(recorded_batch(body), done))
                 settling.move(batch)
                 settling.settle(each for each in batch if each.path.rpartition(b"/")[0] not in failed)
             settling.complete()
@@ -278,7 +280,8 @@ class Remembering(Keeping):
         home = self._home
         try:
             with trouble():
-                standing = standing_of(self._words(home), home.identity) if home is not None else None
+                known = home.identity if home is not None else ""
+                standing = standing_of(self._words(home), known) if home is not None and known else None
             return standing and told(standing, self._request.known), ""
         except Damaged as damaged:
             return None, f".aefsync/{NAME} is damaged ({damaged})"
@@ -293,8 +296,3 @@ class Remembering(Keeping):
         chronicle, self._chronicle = self._chronicle, None
         if chronicle is not None and chronicle.sidecar is not None:
             chronicle.sidecar.close()
-
-
-def _unpacked(body: bytes) -> list[Intention]:
-    with trouble():
-        return list(unpack_batch(body))

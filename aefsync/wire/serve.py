@@ -18,7 +18,10 @@ from aefsync.wire.codec import NEED_DATA, PULSE, Connection, LocalProtocolError,
 from aefsync.wire.dialogue import Call, Failed, Message, Method, Progress, Reply, failure_of
 from aefsync.wire.stream import READ_SIZE, Stream
 
-_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENOMEM)
+_OF_THE_DISK = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENOMEM),
+    *(errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE),
+)
 """Errors that no replica can do anything about, wherever they come up."""
 PROGRESS_INTERVAL = 0.05
 """Seconds between two progress messages of one phase."""

@@ -40,7 +40,7 @@ class Rememberer(Ground):
         self.sessions += 1
         self.replica = LocalReplica()
         request = Open(os.fsencode(self.path), f"run{self.sessions}", bytes(32), access, Missing.REFUSE, b"")
-        self.replica.hello(request)
+        self.opened = self.replica.hello(request)
         return self.replica
 
     def see(self, scan: Scan = VERSIONS, access: Access = Access.WRITE, *, reads: bool = True) -> Scanned:

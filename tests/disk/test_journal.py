@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from aefsync.disk.journal_batch import (
     unpack_outcome,
 )
 from aefsync.disk.retention import forget
+from tests.disk.file_systems import refusing
 from tests.disk.ground import Site, wanted, wanted_directory, wanted_link
 from tests.support.values import changes, counts, int64s, paths
 
@@ -165,10 +167,15 @@ def test_a_batch_that_cannot_be_written_leaves_no_half(site: Site, monkeypatch: 
     journal = Journal(LocalLog(site.home, "r", Durable()), TITLE)
     journal.intend(ONE)
     journal.confirm(Outcome((Fate.DONE,) * 2, ((7, 8),) * 2, {}))
-    write_all = os.write
+    write_all, full = os.write, refusing(errno.ENOSPC)
+    turns = iter([lambda fd, data: write_all(fd, data[:5]), full])
+
+    def write_half(fd: int, data: memoryview) -> int:
+        return next(turns)(fd, data)
+
     with monkeypatch.context() as patch:
-        patch.setattr(os, "write", lambda fd, data: write_all(fd, data[:5]))
-        with pytest.raises(OSError, match="no space"):
+        patch.setattr(os, "write", write_half)
+        with pytest.raises(OSError, match="No space"):
             journal.intend(TWO)
     journal.intend(TWO)
     journal.confirm(Outcome((Fate.DONE,) * 2, ((7, 8),) * 2, {}))
@@ -189,3 +196,17 @@ def test_a_journal_is_compact(site: Site) -> None:
     batch = [created(b"some/directory/of/many/file-%06d" % number, os.urandom(8)) for number in range(512)]
     write(site, "r", batch)
     assert (site.path / ".aefsync" / "runs" / "r").stat().st_size < 512 * 64
+
+
+def test_once_it_could_not_be_made_durable_it_takes_nothing_more(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(LocalLog(site.home, "r", Durable()), TITLE)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", refusing(errno.EIO))
+        with pytest.raises(OSError, match="Input/output"):
+            journal.intend(ONE)
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    with pytest.raises(OSError, match="before"):
+        journal.intend(TWO)
+    journal.close()
+    assert synced == [], "the file system would call that a success"

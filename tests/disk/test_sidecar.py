@@ -253,3 +253,27 @@ def test_a_root_with_another_id_has_another_author(root: Rememberer) -> None:
     assert scanned.standing is not None
     assert scanned.standing.id == "c" * 32
     assert scanned.standing.author != first.standing.author
+
+
+def test_a_root_that_lost_its_id_gets_it_back(root: Rememberer) -> None:
+    root.write(b"x")
+    root.see()
+    place = root.path / ".aefsync" / "id"
+    identity = place.read_bytes()
+    for damaged in (None, b"", b"\xff" * 33):
+        root.replica.close()
+        place.unlink() if damaged is None else place.write_bytes(damaged)
+        root.see(access=Access.READ)
+        assert (root.opened.identity, root.opened.standing) == ("", None), "nobody knows whose it is"
+        root.see()
+        assert place.read_bytes() == identity
+
+
+def test_an_id_that_cannot_be_read_is_no_reason_for_another(root: Rememberer) -> None:
+    root.see()
+    root.replica.close()
+    place = root.path / ".aefsync" / "id"
+    place.unlink()
+    place.mkdir()
+    with pytest.raises(RootError, match=r"\.aefsync/id: "):
+        root.see()

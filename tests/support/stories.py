@@ -71,6 +71,18 @@ def work_with_links(grounds: Grounds) -> None:
     link(grounds.b / "fresh link", b"nowhere")
 
 
+def with_a_past(grounds: Grounds) -> None:
+    """Two replicas that agree, and have had edits, deletions and renames before."""
+    together(grounds)
+    a, b = grounds.roots
+    (a / "gone").unlink()
+    (a / "go/one").unlink()
+    write(a / "d/f0", b"newer", mtime_ns=LATER)
+    os.rename(b / "deep/er/x", b / "deep/er/z")
+    write(b / "fresh/one", b"fresh", mtime_ns=LATER)
+    assert grounds.meet().code == 0
+
+
 def swapped(grounds: Grounds) -> None:
     """Files and directories change places."""
     together(grounds)
@@ -129,6 +141,7 @@ def done(grounds: Grounds) -> None:
     grounds.last = ended.run
 
 
+AGREED = Story(with_a_past, versions=True)
 STORIES = {
     "versions": Story(work_with_links, versions=True),
     "versions, each durable": Story(work, versions=True, durability=Durability.FULL),

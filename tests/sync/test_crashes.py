@@ -42,7 +42,7 @@ def kill(folder: Path, story: Story, number: int, expected: Outcome | None, *, h
         found.check_mended(expected)
 
 
-SAMPLE = [("versions, without exchange", 0.55), ("growth", 0.93), ("undo", 0.5)]
+SAMPLE = [("versions, without exchange", 0.55), ("growth", 0.93)]
 
 
 @pytest.mark.parametrize(("name", "part"), SAMPLE)

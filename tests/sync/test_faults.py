@@ -1,0 +1,86 @@
+"""Runs whose disk fails at one call, or from then on: old files stay whole, one clear line, and the next run converges.
+
+The long form has every call of every story fail in its turn, each time in another way; the short one a few of them.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.support.stories import STORIES
+from tests.support.touches import SHORT, Touch
+from tests.support.trials import Story, grounds, undisturbed
+
+WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES)
+READING = (errno.EIO, errno.EACCES, errno.EMFILE)
+OPENING = ("open", "openat2_beneath", "scandir", "listdir")
+SYNCING = (errno.EIO, errno.ENOSPC)
+SQL = ("disk I/O error", "database or disk is full", "attempt to write a readonly database")
+PARTIAL = ("write", "pwrite", "read", "pread")
+RETRIED = AssertionError("made durable again after that failed")
+
+
+class Fault:
+    """Has a touch fail in one of the ways in which it can, by number, and where it `lasts` all changes after it."""
+
+    def __init__(self, number: int, way: int, *, lasts: bool) -> None:
+        self._left = number
+        self._way = way
+        self._lasts = lasts
+        self._failed: set[tuple[int, int]] = set()
+
+    def __call__(self, touch: Touch) -> object:
+        self._left -= 1
+        if touch.name == "fsync" and touch.file in self._failed:
+            raise RETRIED
+        if self._left and not (self._lasts and self._left < 0 and touch.writes and not touch.is_sql):
+            return None
+        if touch.name == "fsync":
+            self._failed.add(touch.file)
+        return self._fail(touch)
+
+    def _fail(self, touch: Touch) -> object:
+        if touch.is_sql:
+            raise sqlite3.OperationalError(SQL[self._way % len(SQL)])
+        if touch.name in PARTIAL and self._way % 4 == 0:
+            return SHORT
+        ways = SYNCING if touch.is_synced else WRITING if touch.writes else READING
+        number = ways[self._way % (2 if ways is READING and touch.name not in OPENING else len(ways))]
+        raise OSError(number, os.strerror(number))
+
+
+def fail(folder: Path, story: Story, fault: Fault) -> None:
+    """Tell a story whose run meets with a fault."""
+    with grounds(folder, story) as found:
+        ended = found.run(fault)
+        assert not ended.trace, ended.trace
+        assert "internal error" not in " ".join(ended.said), ended
+        assert ended.code in (0, 1, 3, 4), ended
+        assert ended.said or ended.code in (0, 1), "not a word about it"
+        found.check_whole()
+        if story.goes_on:
+            assert found.run().code in (0, 1)
+            found.check_whole()
+        # What could not be looked at is not known to be gone: it may be back.
+        found.check_mended(None)
+
+
+SAMPLE = [("versions, without exchange", 945, 0, True), ("growth", 2500, 1, False)]
+
+
+@pytest.mark.parametrize(("name", "number", "way", "lasts"), SAMPLE)
+def test_a_fault(tmp_path: Path, name: str, number: int, way: int, *, lasts: bool) -> None:
+    fail(tmp_path / "it", STORIES[name], Fault(number, way, lasts=lasts))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STORIES)
+def test_every_fault(tmp_path: Path, name: str) -> None:
+    ended, _ = undisturbed(tmp_path / "whole", STORIES[name])
+    for number in range(1, ended.touches + 1):
+        fail(tmp_path / str(number), STORIES[name], Fault(number, number // 3, lasts=number % 3 == 0))
