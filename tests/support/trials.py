@@ -137,6 +137,10 @@ class Grounds:
             assert path.read_bytes() in self.known_bytes, f"half a file: {path}"
         missing = self.known_bytes - self.bytes_here()
         assert not missing, f"lost: {[each[:40] for each in missing]}"
+        self.check_outside()
+
+    def check_outside(self) -> None:
+        """Nothing outside the roots was touched."""
         assert survey(self.outside, exact=True) == self._canary, "something outside the roots was touched"
 
     def check_mended(self, expected: Outcome | None) -> None:

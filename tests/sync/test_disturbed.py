@@ -1,0 +1,181 @@
+"""Somebody else at work in a replica while a run is: edited, replaced, renamed and deleted files, directories that become
+links, at each call in turn.  No byte of theirs is lost, nothing outside the roots is touched, and replicas agree in the end.
+
+The long form disturbs every story at every call, and a few in a tight loop as well; the short one at one call.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.stories import STORIES
+from tests.support.touches import Touch
+from tests.support.trees import judge
+from tests.support.trials import Story, grounds, undisturbed
+
+EDITED = b"edited by somebody else at that very moment"
+PATHS = (
+    "d/f0",
+    "d/f2",
+    "both",
+    "big",
+    "deep/er/x",
+    "go/one",
+    "deeper/er/x",
+    "from B",
+    "tree/1/n1",
+    "trunk/0/n0",
+    "one",
+)
+
+
+def edit(path: Path, _: Path) -> None:
+    with path.open("r+b", buffering=0) as file:
+        file.write(EDITED)
+        file.truncate(len(EDITED))
+
+
+def replace(path: Path, _: Path) -> None:
+    aside = path.with_name("aside")
+    aside.write_bytes(EDITED)
+    aside.rename(path)
+
+
+def remove(path: Path, _: Path) -> None:
+    path.unlink()
+
+
+def rename(path: Path, _: Path) -> None:
+    path.rename(path.with_name("renamed by somebody"))
+
+
+def lead_astray(path: Path, outside: Path) -> None:
+    """A link outside in the place of a file."""
+    path.unlink()
+    path.symlink_to(outside / "keep")
+
+
+def lead_all_astray(path: Path, outside: Path) -> None:
+    """A link outside in the place of a directory, which is now elsewhere."""
+    path.parent.rename(path.parent.with_name("was here"))
+    path.parent.symlink_to(outside / "d")
+
+
+def make_directory(path: Path, _: Path) -> None:
+    path.unlink()
+    path.mkdir()
+    (path / "inside").write_bytes(EDITED)
+
+
+WRITING = (edit, replace, make_directory)
+HOW = (edit, replace, remove, rename, lead_astray, lead_all_astray, make_directory)
+
+
+class Somebody:
+    """Does something to a file below a root just before a touch, by number; `note` has what that destroys."""
+
+    def __init__(self, number: int, how: Callable[[Path, Path], None], path: Path, root: Path, folder: Path) -> None:
+        self._left = number
+        self._how = how
+        self._path = path
+        self._root = root
+        self._outside = folder / "outside"
+        self._note = folder / "destroyed"
+
+    def __call__(self, _: Touch) -> None:
+        self._left -= 1
+        path = self._path
+        # No further than the tree reaches: somebody may have led it astray, too.
+        if self._left or not path.is_file() or path.is_symlink() or self._root not in path.resolve().parents:
+            return
+        if self._how is lead_all_astray and path.parent == self._root:
+            return
+        self._note.write_bytes(path.read_bytes())
+        self._how(path, self._outside)
+
+
+def disturb(folder: Path, story: Story, number: int) -> None:
+    """Tell a story in which somebody does something at that touch."""
+    with grounds(folder, story) as found:
+        root = found.roots[number % 2]
+        path = root / PATHS[number // 2 % len(PATHS)]
+        how = HOW[number // 3 % len(HOW)]
+        ended = found.run(Somebody(number, how, path, root, folder))
+        assert not ended.trace, ended.trace
+        assert "internal error" not in " ".join(ended.said), ended
+        assert ended.code in (0, 1, 3, 4), ended
+        if (folder / "destroyed").exists():
+            destroyed = (folder / "destroyed").read_bytes()
+            found.known_bytes -= {destroyed} - found.bytes_here()
+            found.known_bytes |= {EDITED} if how in WRITING else set()
+        found.check_whole()
+        for _ in range(3):
+            assert found.meet().code in (0, 1)
+            found.check_whole()
+        assert judge(*found.roots) == []
+
+
+def test_somebody_at_work(tmp_path: Path) -> None:
+    disturb(tmp_path / "it", STORIES["mirror, without exchange"], 433)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STORIES)
+def test_somebody_at_work_at_every_call(tmp_path: Path, name: str) -> None:
+    ended, _ = undisturbed(tmp_path / "whole", STORIES[name])
+    for number in range(1, ended.touches + 1):
+        disturb(tmp_path / str(number), STORIES[name], number)
+
+
+LOOP = """
+import os, random, sys
+root, outside = sys.argv[1:]
+chance = random.Random(1)
+while True:
+    for directory, directories, names in os.walk(root):
+        if ".aefsync" in directories:
+            directories.remove(".aefsync")
+        for name in names:
+            place = os.path.join(directory, name)
+            try:
+                choice = chance.randrange(5)
+                if choice == 0:
+                    open(place, "ab").write(b"more")
+                elif choice == 1:
+                    os.truncate(place, 1)
+                elif choice == 2:
+                    os.rename(place, place + "~")
+                elif choice == 3:
+                    os.unlink(place)
+                elif directory != root:
+                    os.rename(directory, directory + "-")
+                    os.symlink(outside, directory)
+                    os.unlink(directory)
+                    os.rename(directory + "-", directory)
+            except OSError:
+                pass
+        open(os.path.join(root, "new%d" % chance.randrange(50)), "wb").write(b"n" * chance.randrange(9999))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["versions", "mirror", "last write wins", "growth", "undo", "restore"])
+def test_a_tight_loop(tmp_path: Path, name: str) -> None:
+    with grounds(tmp_path / "it", STORIES[name]) as found:
+        for _ in range(20):
+            with subprocess.Popen([sys.executable, "-c", LOOP, found.b, found.outside / "d"]) as somebody:
+                try:
+                    ended = found.run()
+                finally:
+                    somebody.kill()
+            assert not ended.trace, ended.trace
+            assert "internal error" not in " ".join(ended.said), ended
+            found.check_outside()
+        assert found.meet().code in (0, 1)
+        assert found.meet().code in (0, 1)
+        assert judge(*found.roots) == []
