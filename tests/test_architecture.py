@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 import pytest
 
+import aefsync
+
 ROOT = Path(__file__).parents[1]
-PACKAGE = ROOT / "aefsync"
+PACKAGE = Path(aefsync.__file__).parent
 
 MAX_FILE = 300
 MAX_FUNCTION = 50
@@ -80,7 +82,7 @@ class Module(NamedTuple):
         return parts[1] if len(parts) > 1 else ""
 
     def place(self, line: int) -> str:
-        return f"{self.path.relative_to(ROOT)}:{line}"
+        return f"{self.path.relative_to(PACKAGE.parent)}:{line}"
 
 
 @functools.cache
