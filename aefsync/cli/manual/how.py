@@ -83,6 +83,13 @@ members leave or be forgotten.
 A file that is gone from one path and new at another, with the same content, was moved, and is moved on the other
 replicas; a whole directory too, in one step.  Nothing of it travels, and a move is no delete for `--max-delete`.
 
+# MANY REPLICAS
+
+Three or more replicas of one `repair` are looked at together, and it is decided once for all of them.  They may as well
+meet two at a time, in any order and from any host: versions, tombstones and members travel with every repair, so what
+came to C by way of B is known there for what A made of it.  With `aefsync gossip` a replica meets one of its group, the
+one not tried for longest or any; where each does so now and then, all come to agree and nobody coordinates it.
+
 # WITHOUT MEMORY
 
 `--resolve lww` remembers nothing and deletes nothing: the newest mtime wins.  The first of these rules that applies:
