@@ -20,8 +20,9 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import isqrt
+from operator import itemgetter
 from typing import NamedTuple
 
 from aefsync.core.digest import NODE_DIGEST
@@ -231,38 +232,31 @@ def differences(
     fetch: Fetch, view: View, selections: Sequence[Selection], aspects: Aspects = PLAIN
 ) -> Iterator[Difference]:
     """Fetch what was selected, a batch a message, and yield the paths on which the replicas disagree, in key order."""
-    for path, found, _ in _aligned(_streams(fetch, selections)):
-        if not view.same(found, aspects):
-            yield Difference(path, found)
+    replicas = len(selections[0].spans) if selections else 0
+    return paired(merged(streams(fetch, selections)), replicas, view, aspects)
 
 
-def histories(
-    fetch: Fetch,
-    fetch_graves: FetchGraves,
-    selections: Sequence[Selection],
-    buried: Sequence[Selection],
-    aspects: Aspects = PLAIN,
-) -> Iterator[Difference]:
-    """The same where versions count: paths on which entries or their versions differ, or what is known of deletions."""
-    for path, found, graves in _aligned(_streams(fetch, selections), _streams(fetch_graves, buried)):
-        if len(set(graves)) > 1 or (not graves and not View.VERSIONED.same(found, aspects)):
-            yield Difference(path, found, graves)
+Item = tuple[bytes, int, Entry | Grave]
+"""What a replica has at a key, or knows of it."""
 
 
-Stream = Iterator[tuple[bytes, int, Entry | Grave]]
-
-
-def _streams(fetch: Fetch | FetchGraves, selections: Sequence[Selection]) -> list[Stream]:
+def streams(fetch: Fetch | FetchGraves, selections: Sequence[Selection]) -> list[Iterator[Item]]:
     """What each replica has at its selected positions, as it is needed."""
     replicas = range(len(selections[0].spans)) if selections else ()
     return [_stream(fetch, i, [span for selection in selections for span in selection.spans[i]]) for i in replicas]
 
 
-def _aligned(*streams: Sequence[Stream]) -> Iterator[tuple[RelPath, tuple[Entry | None, ...], Graves]]:
-    """What several replicas have, path by path in key order."""
-    replicas = max(map(len, streams))
-    merged = heapq.merge(*(stream for own in streams for stream in own), key=lambda item: item[0])
-    for _, group in itertools.groupby(merged, key=lambda item: item[0]):
+def merged(items: Iterable[Iterable[Item]]) -> Iterator[Item]:
+    """Several streams as one, in key order."""
+    return heapq.merge(*items, key=itemgetter(0))
+
+
+def paired(items: Iterable[Item], replicas: int, view: View, aspects: Aspects) -> Iterator[Difference]:
+    """What so many replicas have and know, path by path in key order, where they disagree about that.
+
+    Where versions count, so do tombstones: with one on a path it is what is known of deletions that tells.
+    """
+    for _, group in itertools.groupby(items, key=itemgetter(0)):
         found: list[Entry | None] = [None] * replicas
         graves: list[Version | None] = []
         for _, replica, item in group:
@@ -271,10 +265,12 @@ def _aligned(*streams: Sequence[Stream]) -> Iterator[tuple[RelPath, tuple[Entry 
             else:
                 graves = graves or [None] * replicas
                 graves[replica] = item.version
-        yield item.path, tuple(found), tuple(graves)
+        entries = tuple(found)
+        if len(set(graves)) > 1 or (not graves and not view.same(entries, aspects)):
+            yield Difference(item.path, entries, tuple(graves))
 
 
-def _stream(fetch: Fetch | FetchGraves, replica: int, spans: list[Span]) -> Stream:
+def _stream(fetch: Fetch | FetchGraves, replica: int, spans: list[Span]) -> Iterator[Item]:
     for batch in batches(spans):
         for item in fetch(replica, batch):
             yield item.path.key, replica, item

@@ -14,8 +14,10 @@ from aefsync.core.compare import Difference, Graves
 from aefsync.core.conflict import conflict_name
 from aefsync.core.differences import Differences
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.growth import path_of
 from aefsync.core.path import PathError, RelPath
 from aefsync.core.settling import Conflict, known_of, oldest, settle
+from aefsync.core.snapshot import Block
 from aefsync.core.verdict import (
     Decision,
     KeepBoth,
@@ -74,12 +76,22 @@ def _found(
         for difference in differences.clashes:
             yield difference, None if undecided(difference.entries, rules) else _clash(difference.entries)
         return
-    for difference in differences:
-        verdict = settle(*difference, rules)
+    for each in _in_turn(differences, rules):
+        if isinstance(each, Block):
+            continue
+        verdict = settle(*each, rules)
         if isinstance(verdict, Conflict):
-            yield difference, verdict
-        elif not isinstance(verdict, Stand) and not _stays(difference.entries, verdict):
-            doomed.append(difference.path)
+            yield each, verdict
+        elif not isinstance(verdict, Stand) and not _stays(each.entries, verdict):
+            doomed.append(each.path)
+
+
+def _in_turn(differences: Differences, rules: Rules) -> Iterator[Difference | Block]:
+    """All differences; of a growth only its blocks, where all of it is to be taken whatever it is."""
+    for number in range(len(differences.firsts)):
+        holder = differences.holder(number)
+        found = None if holder is None or holder in rules.returned else differences.one_sided(number)
+        yield from differences.block(number) if found is None else found.growth.blocks
 
 
 def _stays(entries: Versions, verdict: Take | Remove) -> bool:
@@ -162,7 +174,10 @@ def _revived(differences: Differences, rules: Rules, settled: Mapping[RelPath, D
     """Directories that were deleted somewhere, or made something else, and in which something lives elsewhere."""
     doomed: dict[bytes, Difference] = {}
     revived: list[Difference] = []
-    for difference in differences:
+    for difference in _in_turn(differences, rules):
+        if isinstance(difference, Block):
+            revived += [doomed.pop(above) for above in path_of(difference, 0).ancestors if above in doomed]
+            continue
         path, entries = difference.path, difference.entries
         decision = settled.get(path)
         verdict = settle(*difference, rules) if decision is None else decision.verdict

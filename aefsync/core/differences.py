@@ -28,6 +28,7 @@ from aefsync.core.growth_bytes import pack, unpack
 from aefsync.core.one_sided import OneSided
 from aefsync.core.path import RelPath
 from aefsync.core.verdict import is_clash
+from aefsync.core.version_table import VersionTable, table_of
 
 BLOCK = 4096
 """Differences that are unpacked, and planned for, at a time."""
@@ -50,8 +51,8 @@ class Differences:
         self._size = block
         self._firsts: list[bytes] = []
         self._packed: list[bytes] = []
-        self._one_sided: dict[int, tuple[int, int]] = {}
-        """for each block that is a growth, its holder and how many replicas there are"""
+        self._one_sided: dict[int, tuple[int, int, VersionTable]] = {}
+        """for each block that is a growth, its holder, how many replicas there are, and the versions"""
         self._open: list[Difference] = []
         self._notes = _Notes()
         self._count = 0
@@ -72,7 +73,7 @@ class Differences:
     def grow(self, found: OneSided, replicas: int) -> None:
         """Add what comes next, and only one of so many replicas has."""
         self._close()
-        self._one_sided[len(self._packed)] = found.holder, replicas
+        self._one_sided[len(self._packed)] = found.holder, replicas, table_of(found.growth)
         self._firsts.append(found.growth.first)
         self._packed.append(pack(found.growth))
         self._count += found.growth.length
@@ -86,7 +87,12 @@ class Differences:
         """The growth that a block is, if it is one."""
         if number not in self._one_sided:
             return None
-        return OneSided(self._one_sided[number][0], unpack(self._packed[number]))
+        holder, _, versions = self._one_sided[number]
+        return OneSided(holder, versions.put_into(unpack(self._packed[number])))
+
+    def holder(self, number: int) -> int | None:
+        """Whose growth a block is, if it is one."""
+        return self._one_sided[number][0] if number in self._one_sided else None
 
     def __len__(self) -> int:
         return self._count

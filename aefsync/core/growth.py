@@ -16,8 +16,7 @@ from __future__ import annotations
 import itertools
 import stat
 from array import array
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from aefsync.core.compare import Span
@@ -54,6 +53,11 @@ class Growth(NamedTuple):
     def first(self) -> bytes:
         """The key of the first entry."""
         return self.blocks[0].prefix + self.blocks[0].names.partition(b"\0")[0]
+
+    @property
+    def last(self) -> bytes:
+        """The key of the last one."""
+        return self.blocks[-1].prefix + self.blocks[-1].names.rpartition(b"\0")[2]
 
     @property
     def contents(self) -> bytes:
@@ -106,6 +110,20 @@ class Growth(NamedTuple):
         files, directories, links = (kinds.count(kind) for kind in (_FILE, _DIRECTORY, _LINK))
         return Weight(files, directories, links, sum(sum(file_sizes(block)) for block in self.blocks))
 
+    def keys(self) -> list[bytes]:
+        """The key of each entry."""
+        return [block.prefix + name for block in self.blocks for name in block.name_list()]
+
+    def part(self, low: int, high: int) -> Growth:
+        """The entries at `low` … `high - 1`."""
+        before = self.kinds()[:low].count(_LINK)
+        blocks, start = [], 0
+        for block in self.blocks:
+            begin, end = max(low - start, 0), min(high - start, block.length)
+            blocks += [cut(block, begin, end)] if begin < end else []
+            start += block.length
+        return _with_targets(blocks, itertools.islice(self.targets, before, None))
+
     def parts(self, entries: int, size: int) -> Iterator[Growth]:
         """The same in parts of at most so many entries and so many bytes of small files, if no single one has more."""
         blocks: list[Block] = []
@@ -114,7 +132,7 @@ class Growth(NamedTuple):
             low = 0
             for high, taken in _cuts(block, entries, size, room, room_bytes):
                 if low < high:
-                    blocks.append(_cut(block, low, high))
+                    blocks.append(cut(block, low, high))
                     room, room_bytes, low = room - (high - low), room_bytes - taken, high
                 if high < block.length:
                     yield _with_targets(blocks, links)
@@ -218,34 +236,6 @@ def small_sizes(block: Block) -> list[int]:
     return [size if size <= SMALL else 0 for size in file_sizes(block)]
 
 
-def growth_of(
-    runs: Iterable[tuple[Block, int, int]], mode_bits: int, complete: Callable[[Sequence[Entry]], Sequence[Entry]]
-) -> Growth:
-    """The first blocks of a snapshot, with these bits of modes; `complete` fills in the targets of symlinks."""
-    blocks = tuple(counting(block, mode_bits) for block in first_of(runs))
-    links = complete(list(itertools.chain.from_iterable(map(symlinks_of, blocks))))
-    return Growth(blocks, tuple(entry.target for entry in links))
-
-
-def first_of(runs: Iterable[tuple[Block, int, int]]) -> list[Block]:
-    """Blocks, from the first one on, as many as one growth may have."""
-    blocks: list[Block] = []
-    room, path_bytes, file_bytes = ENTRIES, PATHS, FILES
-    for block, low, high in runs:
-        part = _cut(block, low, min(high, low + room))
-        ends = list(itertools.accumulate(small_sizes(part)))
-        fits = bisect_right(ends, file_bytes) or (not blocks)
-        part = _cut(part, 0, fits) if fits < part.length else part
-        size = len(part.prefix) + len(part.names)
-        if not fits or (blocks and size > path_bytes):
-            break
-        blocks.append(part)
-        room, path_bytes, file_bytes = room - part.length, path_bytes - size, file_bytes - ends[fits - 1]
-        if not room or fits < len(ends):
-            break
-    return blocks
-
-
 def counting(block: Block, mode_bits: int) -> Block:
     """A block with these bits of its modes."""
     mask = _KIND | mode_bits
@@ -256,15 +246,18 @@ def counting(block: Block, mode_bits: int) -> Block:
     return block._replace(stats=columns.tobytes())
 
 
-def _cut(block: Block, low: int, high: int) -> Block:
+def cut(block: Block, low: int, high: int) -> Block:
+    """A part of a block."""
+    versions = None if block.versions is None else block.versions.part(low, high)
     if low == 0 and high == block.length:
-        return block._replace(digests=None)
+        return block._replace(digests=None, versions=versions)
     return Block(
         block.prefix,
         b"\0".join(block.name_list()[low:high]),
         block.stats[low * STAT.size : high * STAT.size],
         block.contents[low * CONTENT : high * CONTENT],
         high - low,
+        versions=versions,
     )
 
 

@@ -24,6 +24,11 @@ class OneSided(NamedTuple):
     growth: Growth
     reason: str = "missing"
 
+    @property
+    def pays(self) -> bool:
+        """Whether these are so many that they are brought by columns."""
+        return self.growth.length >= FROM
+
     def differences(self, replicas: int) -> Iterator[Difference]:
         """The same entry by entry, among so many replicas."""
         before, after = (None,) * self.holder, (None,) * (replicas - 1 - self.holder)

@@ -120,12 +120,15 @@ class Decisions:
 
     def one_sided(self, number: int) -> OneSided | None:
         """The growth that a window is about, where all of it is to be taken whatever else there is."""
-        if self._hidden or self._standing or self._settled_in(number):
-            return None
-        found = self._differences.one_sided(number)
-        if found is None or not self._rules.mirror:
-            return found
-        return None if found.holder else found._replace(reason="mirror")
+        found = self._differences.one_sided(number) if self.is_one_sided(number) else None
+        return found._replace(reason="mirror") if found is not None and self._rules.mirror else found
+
+    def is_one_sided(self, number: int) -> bool:
+        """Whether a window is about such a growth."""
+        holder = self._differences.holder(number)
+        if holder is None or self._hidden or self._standing or self._settled_in(number):
+            return False
+        return not (holder if self._rules.mirror else holder in self._rules.returned)
 
     def __iter__(self) -> Iterator[Decision]:
         for number in range(self.windows):

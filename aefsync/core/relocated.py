@@ -82,10 +82,11 @@ class Outlook(NamedTuple):
 
 
 def outlook(decisions: Decisions, unknown: Iterable[Collection[bytes]]) -> Outlook:
-    """Look through all decisions once."""
+    """Look through all decisions once; of what only one replica has, all of which is taken, nothing goes nor stands."""
     barred = {above for own in unknown for path in own for above in _at_and_above(path)}
     goes: set[int] = set()
-    for decision in decisions:
+    singly = (number for number in range(decisions.windows) if not decisions.is_one_sided(number))
+    for decision in itertools.chain.from_iterable(map(decisions.window, singly)):
         if isinstance(decision.verdict, Stand):
             barred.update(_at_and_above(decision.path))
         for replica in range(len(decision.entries)):

@@ -35,6 +35,9 @@ class Versions(Protocol):
     @property
     def digests(self) -> bytes: ...
 
+    def part(self, low: int, high: int) -> VersionList:
+        """Those of the entries at `low` … `high - 1`."""
+
 
 class VersionList(tuple[Version, ...]):
     """Versions held one by one, as a small replica or a test has them."""
@@ -44,6 +47,9 @@ class VersionList(tuple[Version, ...]):
     @property
     def digests(self) -> bytes:
         return b"".join([version.digest for version in self])
+
+    def part(self, low: int, high: int) -> VersionList:
+        return VersionList(self[low:high])
 
 
 class Block(NamedTuple):

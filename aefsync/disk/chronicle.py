@@ -15,7 +15,7 @@ from typing import NamedTuple
 from aefsync.core.digest import ENTRY_DIGEST, content_digest
 from aefsync.core.members import TAG, Encounter, Mark
 from aefsync.core.path import RelPath
-from aefsync.core.snapshot import Block, added
+from aefsync.core.snapshot import Block, VersionList, added
 from aefsync.core.version import AUTHOR as AUTHOR_BYTES
 from aefsync.core.version import Dot, Grave, Vector, Version, is_covered, minted, without
 from aefsync.disk.key_order import runs
@@ -60,6 +60,11 @@ class Column:
     @property
     def digests(self) -> bytes:
         return self._vectors.digests(packed(self._numbers), len(self._numbers))
+
+    def part(self, low: int, high: int) -> VersionList:
+        numbers = self._numbers[low:high]
+        known = {number: self._vectors.version(number) for number in set(numbers)}
+        return VersionList(map(known.__getitem__, numbers))
 
 
 class Chronicle:

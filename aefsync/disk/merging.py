@@ -10,6 +10,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from aefsync.core.snapshot import CONTENT
@@ -160,10 +161,17 @@ class Shown:
         return self._page is not None
 
 
-def found_in(page: Page) -> Records:
-    """What a page shows, as what is found for the first time."""
-    none = array("I", bytes(4 * page.length))
-    return Records(tuple(page.name_list()), page.stats, page.contents, page.flags.translate(_KEPT), none)
+def first_rows(directory: bytes, pages: Sequence[Page], numbers: array[int]) -> Rows:
+    """The first records of a directory: what its pages show, with these versions."""
+    changed: dict[bytes, Records] = {}
+    low = 0
+    for page in filter(attrgetter("length"), pages):
+        names, own = tuple(page.name_list()), numbers[low : low + page.length]
+        records = Records(names, page.stats, page.contents, page.flags.translate(_KEPT), own)
+        changed[names[0] if changed else b""] = records
+        low += page.length
+    heads = (Head(directory, first, len(each.names), b"", packed(each.versions)) for first, each in changed.items())
+    return Rows(tuple(heads), changed, (), not any(any(page.flags) for page in pages))
 
 
 def _part(page: Page, names: Sequence[bytes], low: int, high: int) -> Records:

@@ -15,7 +15,6 @@ from aefsync.core.action import Act, Action
 from aefsync.core.entry import Kind
 from aefsync.core.version import FOUND, Version
 from aefsync.disk.records import Record, joined, pack, record_of, unpack
-from aefsync.disk.sidecar import trouble
 from aefsync.disk.vectors import packed
 
 _ACTS = tuple(Act)
@@ -82,12 +81,6 @@ def unpack_batch(data: bytes) -> Iterator[Intention]:
     for (path, record), source in zip(records.each(), sources, strict=True):
         act, is_grave = record.flags >> 1, bool(record.flags & 1)
         yield Intention(_ACTS[act], path, record._replace(flags=0), is_grave, source)
-
-
-def recorded_batch(data: bytes) -> list[Intention]:
-    """A batch as the sidecar has it; raises `Damaged`."""
-    with trouble():
-        return list(unpack_batch(data))
 
 
 def by_directory(batch: Iterable[Intention]) -> dict[bytes, dict[bytes, Intention]]:

@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from aefsync.core.growth import Growth
 from aefsync.core.view import STAT
@@ -22,6 +22,13 @@ from aefsync.disk.ready import Bed, Ready
 from aefsync.disk.recording import Placed
 from aefsync.disk.renaming import rename_new
 from aefsync.disk.small_files import NO_ROW, Row
+
+Intend = Callable[[Growth, bytes], None]
+"""Hears what is about to be put in place: the entries of a growth with a byte 1."""
+
+
+def unheard(growth: Growth, flags: bytes) -> None:
+    """Where no versions count, nobody has to know."""
 
 
 class Planting:
@@ -48,14 +55,21 @@ class Planting:
         self._touched = touched
         self._stable = stable
 
-    def plant(self, ready: Sequence[Ready], targets: tuple[bytes, ...], passing: Sequence[PassingMode] = ()) -> bytes:
-        """A byte for each entry: 1 where it is in place now."""
+    def plant(
+        self,
+        ready: Sequence[Ready],
+        targets: tuple[bytes, ...],
+        passing: Sequence[PassingMode] = (),
+        intend: Intend = unheard,
+    ) -> bytes:
+        """A byte for each entry: 1 where it is in place now.  `intend` hears before of what is about to be."""
         if not any(any(each.flags) for each in ready):
             return bytes(sum(each.block.length for each in ready))
         growth = Growth(tuple(each.block._replace(contents=b"".join(each.contents)) for each in ready), targets)
         try:
             # A file system that could not write something has forgotten about it: none of it counts, nor is tried again.
             self._durable.everything(self._staging_fd)
+            intend(growth, b"".join([bytes(each.flags) for each in ready]))
             self._modes.declare(passing)
             self._journal.intend_growth(growth)
         except OSError:

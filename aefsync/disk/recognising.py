@@ -107,5 +107,6 @@ def _named(chronicle: Chronicle, directory: bytes) -> Iterator[tuple[bytes, int]
         for head in chronicle.sidecar.heads_of(directory):
             yield from ((name, each.version) for name, each in chronicle.sidecar.records(directory, head.first).each())
     for each in numbered:
-        names = each.names.split(b"\0") if each.names else []
-        yield from zip(names, unpacked(each.versions, len(names)), strict=True)
+        if each.names:
+            names = each.names.split(b"\0")
+            yield from zip(names, unpacked(each.versions, len(names)), strict=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from aefsync.core.action import Act, Action, Applied
 from aefsync.core.compare import Span
 from aefsync.core.graves import buried, graves_at, history
+from aefsync.core.growth import Growth
 from aefsync.core.members import Memory, Standing, told
 from aefsync.core.path import RESERVED
 from aefsync.core.ports import Access, Scan, Scanned
@@ -26,7 +27,8 @@ from aefsync.disk.home import Home, identity_in
 from aefsync.disk.judging import Judge
 from aefsync.disk.keeping import Keeping
 from aefsync.disk.opening import OpenRoot
-from aefsync.disk.pending import Intention, by_directory, intentions, pack_batch, recorded_batch
+from aefsync.disk.pending import Intention, by_directory
+from aefsync.disk.pending_growth import recorded
 from aefsync.disk.recognising import align
 from aefsync.disk.scan import Scanner
 from aefsync.disk.settling import Settling
@@ -34,6 +36,7 @@ from aefsync.disk.sidecar import Damaged, Sidecar, trouble
 from aefsync.disk.sidecar_file import NAME, has_sidecar, open_for_reading, open_for_writing, set_aside, words_of
 from aefsync.disk.standing import ID, PLACE, Words, standing_of, with_memory
 from aefsync.disk.summing import NOTHING, roots_of
+from aefsync.disk.underway import Underway
 from aefsync.disk.writer import Writer
 from aefsync.errors import AefsyncError, RootError
 
@@ -55,8 +58,7 @@ class Remembering(Keeping):
         self._id = ""
         self._is_unborn = False
         """whether there is no sidecar yet: it is made when anything is first written in the root"""
-        self._done: list[bytes] = []
-        """For each batch that is pending, whether what it intended was carried out."""
+        self._underway = Underway()
 
     def _look_whether_copied(self) -> None:
         """Give a root a new id that was copied, or restored from a backup of files, together with what it remembers; and one
@@ -138,7 +140,7 @@ class Remembering(Keeping):
             chronicle.forget(request.watermark)
             if pending and chronicle.writable and chronicle.sidecar is not None:
                 chronicle.sidecar.clear_pending()
-        self._done.clear()
+        self._underway.forget()
         self._is_in_sight = absence.is_in_sight
         self._graves = buried(chronicle.tombstones(self._is_in_sight))
         return restored
@@ -147,7 +149,7 @@ class Remembering(Keeping):
         """What an interrupted run was about to do; the records of what it renamed have moved along."""
         if chronicle.sidecar is None:
             return []
-        pending = [each for body in chronicle.sidecar.pending() for each in recorded_batch(body)]
+        pending = [each for body in chronicle.sidecar.pending() for each in recorded(body)]
         if chronicle.writable:
             renamed = [e for e in pending if e.source and exists(root, e.path) and not exists(root, e.source)]
             Settling(chronicle, scanner, self._taking.aspects).move(renamed)
@@ -220,33 +222,32 @@ class Remembering(Keeping):
             return writer.apply(actions, scanner)
         with self._remembering() as chronicle:
             Settling(chronicle, scanner, self._taking.aspects).begin()
-            intended = [
-                list(intentions(action, writer.content(action.path), chronicle.vectors.number)) for action in actions
-            ]
-            assert chronicle.sidecar is not None
-            chronicle.sidecar.add_pending(pack_batch(list(itertools.chain.from_iterable(intended))))
+            self._underway.intend(chronicle, actions, writer.content)
         applied = writer.apply([action for action in actions if action.act is not Act.RECORD], scanner)
         outcomes = iter(applied.done)
         done = tuple(action.act is Act.RECORD or next(outcomes) for action in actions)
-        self._done.append(bytes([each for each, own in zip(done, intended, strict=True) for _ in own]))
+        self._underway.did(done)
         return applied._replace(done=done)
+
+    def _plant(self, writer: Writer, scanner: Scanner) -> bytes:
+        """Put in place what has grown, which is pending before the first of it."""
+        if self._chronicle is None:
+            return writer.plant(scanner)
+        flags = writer.plant(scanner, partial(self._intend, scanner))
+        self._underway.planted(flags)
+        return flags
+
+    def _intend(self, scanner: Scanner, growth: Growth, flags: bytes) -> None:
+        with self._remembering() as chronicle:
+            Settling(chronicle, scanner, self._taking.aspects).begin()
+            self._underway.intend_growth(chronicle, growth, flags)
 
     def _settle_records(self, scanner: Scanner, failed: frozenset[bytes]) -> None:
         """Record what was done, but for what is in directories that are not durable (by their paths)."""
         if self._chronicle is None or not self._chronicle.writable:
             return
         with self._remembering() as chronicle:
-            sidecar, settling = chronicle.sidecar, Settling(chronicle, scanner, self._taking.aspects)
-            assert sidecar is not None
-            settling.begin()
-            for body, done in zip(sidecar.pending(), self._done, strict=False):
-                batch = list(itertools.compress(recorded_batch(body), done))
-                settling.move(batch)
-                settling.settle(each for each in batch if each.path.rpartition(b"/")[0] not in failed)
-            settling.complete()
-            if self._done and not failed:
-                sidecar.clear_pending()
-                self._done.clear()
+            self._underway.settle(chronicle, Settling(chronicle, scanner, self._taking.aspects), failed)
             if not failed:
                 chronicle.tidy()
             self._graves = buried(chronicle.tombstones(self._is_in_sight))

@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span
 from aefsync.core.entry import Entry
-from aefsync.core.growth import Gathered, Growth, growth_of
+from aefsync.core.first_growth import growth_of
+from aefsync.core.growth import Gathered, Growth
 from aefsync.core.hint import ROOT, Hints, Wait
 from aefsync.core.metadata import PERMISSIONS
 from aefsync.core.path import RelPath
@@ -211,7 +212,7 @@ class LocalReplica(Remembering):
         writer = self._writing()
         if self._scanner is None:
             raise AefsyncError("nothing was scanned yet")
-        return writer.plant(self._scanner)
+        return self._plant(writer, self._scanner)
 
     def _peer(self, number: int) -> ConfinedRoot:
         if self._peer_root is None:

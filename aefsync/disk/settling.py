@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
-from operator import attrgetter
 
 from aefsync.core.action import Act
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.metadata import Aspects
 from aefsync.core.path import RelPath
 from aefsync.disk.chronicle import Chronicle
+from aefsync.disk.entering import Entering
 from aefsync.disk.key_order import pages_of
-from aefsync.disk.merging import Merging, Rows, found_in, write
+from aefsync.disk.merging import Merging, first_rows, write
 from aefsync.disk.page import RACY, Page
 from aefsync.disk.pending import Intention, by_directory
-from aefsync.disk.records import Record, Records, pieces
+from aefsync.disk.pending_growth import carried_out, is_growth, unpack_growth
+from aefsync.disk.records import Record
 from aefsync.disk.scan import Scanner
-from aefsync.disk.sidecar import Head
-from aefsync.disk.vectors import packed
+from aefsync.disk.sidecar import trouble
+from aefsync.disk.vectors import FIRST
 
 Done = Mapping[bytes, Intention]
 
@@ -45,13 +47,24 @@ class Settling:
                 chronicle.looked_at_everything()
 
     def _begin(self, directory: bytes, pages: Sequence[Page]) -> None:
-        changed: dict[bytes, Records] = {}
-        for page in filter(attrgetter("length"), pages):
-            for piece in pieces(found_in(page)):
-                changed[piece.names[0] if changed else b""] = piece
-        heads = (Head(directory, first, len(each.names), b"", packed(each.versions)) for first, each in changed.items())
-        is_whole = not any(any(page.flags) for page in pages)
-        write(self._chronicle, directory, Rows(tuple(heads), changed, (), is_whole), pages, ())
+        none = array("I", [FIRST]) * sum(page.length for page in pages)
+        write(self._chronicle, directory, first_rows(directory, pages, none), pages, ())
+
+    def carry(self, done: Sequence[bytes], failed: Collection[bytes]) -> None:
+        """Record what is pending as far as it was done, but for what is in directories that are not durable (by their
+        paths); `done` has, for each row that is pending, a byte 1 for each thing that was."""
+        sidecar = self._chronicle.sidecar
+        assert sidecar is not None
+        entering = Entering(self._chronicle, self._scanner, failed)
+        for body, own in zip(sidecar.pending(), done, strict=False):
+            if is_growth(body):
+                with trouble():
+                    entering.add(unpack_growth(body), own)
+        for body, own in zip(sidecar.pending(), done, strict=False):
+            with trouble():
+                batch = list(carried_out(body, own, entering.entered))
+            self.move(batch)
+            self.settle(each for each in batch if each.path.rpartition(b"/")[0] not in failed)
 
     def move(self, batch: Iterable[Intention]) -> None:
         """Have the records of renamed directories move along."""

@@ -28,7 +28,7 @@ from aefsync.disk.home import Home
 from aefsync.disk.intents import Intents
 from aefsync.disk.journal import Journal, LocalLog
 from aefsync.disk.journaling import Recorder
-from aefsync.disk.planting import Planting
+from aefsync.disk.planting import Intend, Planting, unheard
 from aefsync.disk.putting_back import Putting
 from aefsync.disk.recording import Placed, unread_among
 from aefsync.disk.restoring import Restorer, restore
@@ -117,13 +117,13 @@ class Writer:
             self._growing = Growing(self._root, self._staging, self._aspects, self._parallel)
         return self._growing.grow(growth, data, origin)
 
-    def plant(self, scanner: Scanner) -> bytes:
-        """Put in place what has grown, and remember it."""
+    def plant(self, scanner: Scanner, intend: Intend = unheard) -> bytes:
+        """Put in place what has grown, `intend` having heard of it, and know its contents from then on."""
         if self._growing is None:
             return b""
         touched, stable = self._ready(scanner.is_unmanaged).touched, self._file_system.stable
         parts = (self._root, self._staging.fd, self._durable, self._journal, self._intents.modes, self._placed, touched)
-        return Planting(*parts, stable=stable).plant(*self._growing.take())
+        return Planting(*parts, stable=stable).plant(*self._growing.take(), intend)
 
     def _ready(self, is_unmanaged: Callable[[bytes], bool] = lambda path: False) -> Applier:
         if self._applier is None:

@@ -26,7 +26,7 @@ from aefsync.core.settling import PREFERRED, settle
 from aefsync.core.step import Transfer
 from aefsync.core.stores import Folding, collisions
 from aefsync.core.tree import KeyRange, Question
-from aefsync.core.verdict import Decision, Rules, Take, Versions
+from aefsync.core.verdict import Decision, Rules, Take, Versions, at
 from aefsync.errors import GuardError, UsageError
 from aefsync.sync.absence import appeared
 from aefsync.sync.census import Census, take_census
@@ -99,8 +99,9 @@ class Decided(NamedTuple):
 
     def rest(self, number: int, grown: Grown) -> Window:
         """What is left to do in a window where not everybody has got what one replica has."""
-        take = Take(grown.found.holder, grown.found.reason)
-        return self._planned(number, [Decision(path, versions, take) for path, versions in grown.lacking()])
+        holder, reason = grown.found.holder, grown.found.reason
+        lacking = ((path, versions, at(versions, holder).version) for path, versions in grown.lacking())
+        return self._planned(number, [Decision(path, own, Take(holder, reason, each)) for path, own, each in lacking])
 
     def _planned(self, number: int, decisions: Sequence[Decision]) -> Window:
         return Window(number, decisions, plan(decisions, self.replicas, self.survey.aspects, self.links))

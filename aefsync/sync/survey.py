@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from aefsync.core.compare import Difference, Selection, Span, differences, histories, select
+from aefsync.core.apart import Apart
+from aefsync.core.compare import Difference, Selection, Span, select
 from aefsync.core.entry import Kind
 from aefsync.core.guards import nothing_left
 from aefsync.core.metadata import PLAIN, Aspects
-from aefsync.core.one_sided import OneSided, can_grow, one_sided, without_first
+from aefsync.core.one_sided import OneSided, can_grow
 from aefsync.core.path import RelPath, outermost, subtree_range
 from aefsync.core.ports import Scan, Scanned
 from aefsync.core.stores import coarsest, lacking
@@ -41,27 +42,20 @@ class Survey(NamedTuple):
 
     def differences(self, session: Session) -> Iterator[Difference]:
         """The paths on which replicas disagree, in key order."""
-        if self.view is View.VERSIONED:
-            found = histories(session.fetch, session.fetch_graves, self.selections, self.buried, self.aspects)
-        else:
-            found = differences(session.fetch, self.view, self.selections, self.aspects)
+        found = self._apart(session).singly(self.selections, self.buried)
         return (each for each in found if each.path not in self.above or _is_to_be_made(each)) if self.above else found
 
     def found(self, session: Session) -> Iterator[Difference | OneSided]:
         """The same, what many entries are alike in together."""
-        # Versions go with each entry.
-        if self.above or self.view is View.VERSIONED or not can_grow(self.aspects):
-            yield from self.differences(session)
-            return
-        for holder, selections in one_sided(self.selections):
-            if holder is None:
-                yield from differences(session.fetch, self.view, selections, self.aspects)
-                continue
-            spans = [span for each in selections for span in each.spans[holder]]
-            while spans:
-                growth = session.replicas[holder].growth(spans)
-                yield OneSided(holder, growth)
-                spans = without_first(spans, growth.length)
+        if self.above or not can_grow(self.aspects):
+            return self.differences(session)
+        replicas = session.replicas
+        return self._apart(session).grown(
+            self.selections, self.buried, lambda holder, spans: replicas[holder].growth(spans)
+        )
+
+    def _apart(self, session: Session) -> Apart:
+        return Apart(len(self.scans), session.fetch, session.fetch_graves, self.view, self.aspects)
 
     @property
     def unknown(self) -> tuple[frozenset[bytes], ...]:

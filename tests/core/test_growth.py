@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from aefsync.core.digest import content_digest
 from aefsync.core.entry import UNKNOWN, Entry, Kind
+from aefsync.core.first_growth import first_of
 from aefsync.core.growth import (
     ENTRIES,
     FILES,
@@ -20,7 +21,6 @@ from aefsync.core.growth import (
     Growth,
     Weight,
     counting,
-    first_of,
     path_of,
     small_sizes,
 )

@@ -21,8 +21,9 @@ from aefsync.core.compare import BATCH, Span, spans_of
 from aefsync.core.digest import PUBLIC_KEY, ROOT_DIGEST, content_digest, framed_digest
 from aefsync.core.entry import UNKNOWN, Entry, Kind
 from aefsync.core.finding import Finding, State
+from aefsync.core.first_growth import growth_of
 from aefsync.core.graves import buried, graves_at, history
-from aefsync.core.growth import SMALL, Gathered, Growth, Learned, growth_of
+from aefsync.core.growth import SMALL, Gathered, Growth, Learned
 from aefsync.core.hint import EVERYTHING, Hints, Wait, bounded
 from aefsync.core.members import Memory, told
 from aefsync.core.metadata import PERMISSIONS, PLAIN, Aspects, Attributes, Extra, Owner
@@ -163,6 +164,12 @@ def _block(prefix: bytes, entries: list[Entry]) -> Block:
     contents = b"".join(entry.content for entry in entries)
     versions = VersionList(known) if len(known) == len(entries) else None
     return Block(prefix, names, stats, contents, len(entries), extras=extras, versions=versions)
+
+
+def _creation(entry: Entry, held: bytes) -> Action:
+    """What puts an entry where nothing is."""
+    content = UNKNOWN if entry.kind is Kind.DIRECTORY else content_digest(held)
+    return Action(NEW[entry.kind], entry.path, entry._replace(content=content), None)
 
 
 class MemoryReplica:
@@ -403,17 +410,19 @@ class MemoryReplica:
     def plant(self) -> bytes:
         self._session(Access.WRITE)
         growing, self._growing = self._growing, []
+        if self._past is not None:
+            self._remembering().expect(_creation(entry, held) for entry, held in growing if held is not None)
         return bytes([held is not None and self._plant(entry, held) for entry, held in growing])
 
     def _plant(self, entry: Entry, held: bytes) -> bool:
         self._staged[entry.path] = held
-        content = UNKNOWN if entry.kind is Kind.DIRECTORY else content_digest(held)
-        wanted = entry._replace(content=content)
+        action = _creation(entry, held)
         try:
-            self._perform(Action(NEW[entry.kind], entry.path, wanted, None))
+            self._perform(action)
         except Refused:
             return False
-        self._remember(Change(Did.CREATED, entry.path, None, wanted), None)
+        self._remember(Change(Did.CREATED, entry.path, None, action.wanted), None)
+        self._done.append(action)
         return True
 
     def learn(self, learned: Sequence[Learned]) -> None:

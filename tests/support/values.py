@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import struct
 from typing import Any
 
 from hypothesis import strategies as st
@@ -28,6 +29,7 @@ from aefsync.core.space import Share, Space
 from aefsync.core.stores import Folding, Stores
 from aefsync.core.tree import Answer, KeyRange, Question
 from aefsync.core.version import AUTHOR, Dot, Grave, Version
+from aefsync.core.version_table import VersionTable
 from aefsync.core.view import STAT, View
 from aefsync.core.writing import Durability, Writing
 from aefsync.wire.dialogue import Call, Failed, Message, Method, Progress, Reply
@@ -295,6 +297,16 @@ def growths(draw: st.DrawFn) -> Growth:
     return Growth(tuple(ordered), tuple(targets[:links]))
 
 
+@st.composite
+def dated_growths(draw: st.DrawFn) -> Growth:
+    """The same, with or without versions."""
+    growth, some = draw(growths()), tuple(draw(st.lists(versions, max_size=2, unique=True)))
+    numbers = (
+        draw(st.lists(st.integers(0, len(some) - 1), min_size=growth.length, max_size=growth.length)) if some else []
+    )
+    return VersionTable(some, struct.pack(f"<{len(numbers)}H", *numbers)).put_into(growth)
+
+
 learned = growths().map(lambda growth: tuple(Learned(b.prefix, b.names, b.contents) for b in growth.blocks))
 columns = st.lists(digests, max_size=3).map(b"".join)
 arguments: dict[Method, st.SearchStrategy[tuple[Any, ...]]] = {
@@ -304,8 +316,8 @@ arguments: dict[Method, st.SearchStrategy[tuple[Any, ...]]] = {
     Method.FINGERPRINTS: st.tuples(questions()),
     Method.ENTRIES: st.tuples(spans().map(tuple)),
     Method.GROWTH: st.tuples(spans().map(tuple)),
-    Method.GATHER: st.tuples(growths()),
-    Method.GROW: st.tuples(growths(), st.binary(max_size=9), st.none() | st.integers(0, 9)),
+    Method.GATHER: st.tuples(dated_growths()),
+    Method.GROW: st.tuples(dated_growths(), st.binary(max_size=9), st.none() | st.integers(0, 9)),
     Method.PLANT: st.just(()),
     Method.READ: st.tuples(rows(st.builds(Piece, paths, counts, st.integers(0, 1 << 20)))),
     Method.RECIPES: st.tuples(rows(st.builds(Run, paths, counts, counts)), levels),
@@ -338,7 +350,7 @@ results: dict[Method, st.SearchStrategy[Any]] = {
     Method.READ_UNREAD: scanned,
     Method.FINGERPRINTS: answers,
     Method.ENTRIES: rows(entries(version=some_versions)),
-    Method.GROWTH: growths(),
+    Method.GROWTH: dated_growths(),
     Method.GATHER: st.builds(Gathered, columns, st.binary(max_size=9)),
     Method.GROW: columns,
     Method.PLANT: st.binary(max_size=9),

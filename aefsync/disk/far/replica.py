@@ -13,7 +13,8 @@ from aefsync.core.digest import content_digest
 from aefsync.core.entry import Entry, Kind, kind_of
 from aefsync.core.files import Files, Readlink, Statfs, Task, Volume, ask
 from aefsync.core.finding import Finding
-from aefsync.core.growth import Gathered, Growth, growth_of
+from aefsync.core.first_growth import growth_of
+from aefsync.core.growth import Gathered, Growth
 from aefsync.core.hint import ROOT, Hints, Wait
 from aefsync.core.metadata import PERMISSIONS
 from aefsync.core.path import RelPath

@@ -15,8 +15,10 @@ from aefsync.core.growth import ENTRIES, Gathered, Growth, Learned
 from aefsync.core.metadata import PERMISSIONS, SPECIAL
 from aefsync.core.path import MAX_PATH, RelPath, check_names
 from aefsync.core.snapshot import CONTENT, STAT_COLUMNS, Block
+from aefsync.core.version_table import NUMBER, VersionTable, table_of
 from aefsync.core.view import STAT
 from aefsync.wire.messages.rows import MAX_READ, ByteStrings, Counts, Empty, Form, Nothing, Row, Strings
+from aefsync.wire.messages.versions import Versions
 from aefsync.wire.packing import pack_spans, unpack_spans
 
 _KINDS = 0o170000
@@ -25,20 +27,24 @@ Columns = Annotated[bytes, Meta(max_length=ENTRIES * CONTENT)]
 
 
 class GrowthRow(Row):
-    """A row of each column for each block."""
+    """A row of each column for each block; the versions of all of it each once, with the numbers that entries have."""
 
     directories: Strings
     names: ByteStrings
     stats: ByteStrings
     contents: ByteStrings
     targets: ByteStrings
+    versions: Versions | None = None
+    numbers: Annotated[bytes, Meta(max_length=ENTRIES * NUMBER)] = b""
 
     @classmethod
     def of(cls, growth: Growth) -> Self:
         _, names, stats, contents, *_ = (
             zip(*growth.blocks, strict=True) if growth.blocks else ((),) * len(Block._fields)
         )
-        return cls(_directories(growth.blocks), names, stats, contents, growth.targets)
+        table = table_of(growth)
+        columns = (names, stats, contents, growth.targets, Versions.of(table.versions), table.numbers)
+        return cls(_directories(growth.blocks), *columns)
 
     def growth(self) -> Growth:
         """The growth, every name checked, in key order."""
@@ -55,7 +61,11 @@ class GrowthRow(Row):
             raise ValueError("too many entries, or too few targets")
         if any(len(target) > MAX_PATH or b"\0" in target for target in self.targets):
             raise ValueError("symlink target with NUL, or too long")
-        return Growth(tuple(blocks), self.targets)
+        return self._table().put_into(Growth(tuple(blocks), self.targets))
+
+    def _table(self) -> VersionTable:
+        column = self.versions.column() if self.versions is not None else []
+        return VersionTable(tuple(version for version in column if version is not None), self.numbers)
 
 
 def _directories(blocks: Iterable[Block | Learned]) -> Strings:

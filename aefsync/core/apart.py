@@ -1,0 +1,127 @@
+"""What differs, told apart: growths, and all else path by path.
+
+Tombstones, where versions count, are laid beside the entries: what somebody knows to be deleted has to be decided by
+itself, and what there is on both sides of it are two growths.  Nothing else about a path that only one replica has hangs
+on what others have.
+
+    entries (A only)     d/1  d/2  d/3  d/4     d/5            d/7  d/8  d/9
+    tombstones (B)                              d/5    d/6
+    told                 a growth               d/5    d/6     a growth
+"""
+
+from __future__ import annotations
+
+import itertools
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
+
+from aefsync.core.compare import (
+    Difference,
+    Fetch,
+    FetchGraves,
+    Item,
+    Selection,
+    Span,
+    merged,
+    paired,
+    streams,
+)
+from aefsync.core.growth import Growth
+from aefsync.core.metadata import PLAIN, Aspects
+from aefsync.core.one_sided import OneSided, one_sided, without_first
+from aefsync.core.path import END
+from aefsync.core.view import View
+
+Grow = Callable[[int, Sequence[Span]], Growth]
+"""The first of what a replica has at these positions, packed."""
+
+
+class Apart:
+    """What of the selected entries (`fetch`) and tombstones (`fetch_graves`) of so many replicas differs, as `view` sees
+    it."""
+
+    def __init__(
+        self, replicas: int, fetch: Fetch, fetch_graves: FetchGraves, view: View, aspects: Aspects = PLAIN
+    ) -> None:
+        self._replicas = replicas
+        self._fetch = fetch
+        self._fetch_graves = fetch_graves
+        self._view = view
+        self._aspects = aspects
+
+    def singly(self, selections: Sequence[Selection], buried: Sequence[Selection]) -> Iterator[Difference]:
+        """Path by path, in key order."""
+        return self._paired(streams(self._fetch, selections), merged(streams(self._fetch_graves, buried)))
+
+    def grown(
+        self, selections: Sequence[Selection], buried: Sequence[Selection], grow: Grow
+    ) -> Iterator[Difference | OneSided]:
+        """The same, where many entries of one replica come together by columns."""
+        graves = _Graves(merged(streams(self._fetch_graves, buried)))
+        others: Sequence[Selection] = ()
+        for holder, group in one_sided(selections):
+            if holder is None:
+                others = group
+                continue
+            for growth in _growths(holder, group, grow):
+                yield from self._paired(streams(self._fetch, others), graves.until(growth.first))
+                others = ()
+                if graves.are_until(growth.last):
+                    yield from self._taken_apart(OneSided(holder, growth), graves.until(growth.last + b"\0"))
+                else:
+                    yield OneSided(holder, growth)
+        yield from self._paired(streams(self._fetch, others), graves.until(END))
+
+    def _taken_apart(self, found: OneSided, graves: Iterator[Item]) -> Iterator[Difference | OneSided]:
+        """A growth among these tombstones: growths still where there are many entries between two of them."""
+        holder, growth = found.holder, found.growth
+        keys, low = growth.keys(), 0
+        entries: list[Item] = []
+        buried: list[Item] = []
+        for key, group in itertools.chain(itertools.groupby(graves, key=itemgetter(0)), [(END, iter(()))]):
+            high = bisect_left(keys, key)
+            run = OneSided(holder, growth.part(low, high))
+            low = bisect_right(keys, key)
+            if run.pays:
+                yield from self._paired([iter(entries)], iter(buried))
+                yield run
+                entries, buried = [], []
+            else:
+                entries += _items(run)
+            entries += _items(OneSided(holder, growth.part(high, low)))
+            buried += group
+        yield from self._paired([iter(entries)], iter(buried))
+
+    def _paired(self, entries: Sequence[Iterator[Item]], graves: Iterator[Item]) -> Iterator[Difference]:
+        return paired(merged([*entries, graves]), self._replicas, self._view, self._aspects)
+
+
+def _items(found: OneSided) -> Iterator[Item]:
+    return ((entry.path.key, found.holder, entry) for entry in found.growth.entries())
+
+
+def _growths(holder: int, selections: Sequence[Selection], grow: Grow) -> Iterator[Growth]:
+    spans = [span for each in selections for span in each.spans[holder]]
+    while spans:
+        growth = grow(holder, spans)
+        yield growth
+        spans = without_first(spans, growth.length)
+
+
+class _Graves:
+    """Tombstones in key order, taken as far as they are needed."""
+
+    def __init__(self, graves: Iterator[Item]) -> None:
+        self._graves = graves
+        self._next = next(graves, None)
+
+    def are_until(self, key: bytes) -> bool:
+        """Whether there are any up to a key, of those that are left."""
+        return self._next is not None and self._next[0] <= key
+
+    def until(self, high: bytes) -> Iterator[Item]:
+        """Those of smaller keys."""
+        while self._next is not None and self._next[0] < high:
+            yield self._next
+            self._next = next(self._graves, None)

@@ -1,0 +1,81 @@
+"""Told apart or one by one, what differs is the same; and what somebody knows to be deleted is in no growth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aefsync.core.apart import Apart
+from aefsync.core.compare import Difference, Selection, Span, spans_of
+from aefsync.core.entry import Entry
+from aefsync.core.first_growth import growth_of
+from aefsync.core.graves import buried, graves_at
+from aefsync.core.growth import Growth
+from aefsync.core.metadata import PERMISSIONS
+from aefsync.core.one_sided import OneSided
+from aefsync.core.path import RelPath
+from aefsync.core.version import Dot, Grave, Version
+from aefsync.core.view import View
+from tests.core.test_growth import file
+from tests.support.memory import snapshot_of
+
+PATHS = [RelPath(b"%c/%d" % (letter, number)) for letter in b"abcd" for number in range(3)]
+VERSION = Version((Dot(b"a" * 16, 1),), b"a" * 16)
+
+
+class Pair:
+    """Two replicas, of which each path is on one, on both alike, or on one and known as deleted on the other."""
+
+    def __init__(self, states: Sequence[int]) -> None:
+        entries: list[list[Entry]] = [[], []]
+        graves: list[list[Grave]] = [[], []]
+        for path, state in zip(PATHS, states, strict=True):
+            for replica in (0, 1):
+                if state in (replica, 2, 3 + replica):
+                    entries[replica].append(file(path)._replace(version=VERSION))
+                if state == 4 - replica or state == 5:
+                    graves[replica].append(Grave(path, Version((Dot(b"b" * 16, 1 + replica),))))
+        self.snapshots = [snapshot_of(own) for own in entries]
+        self.graves = [buried(own) for own in graves]
+        keys = [[snap.key(i) for i in range(snap.count)] for snap in self.snapshots]
+        alone = [[i for i, key in enumerate(own) if key not in other] for own, other in (keys, keys[::-1])]
+        ordered = sorted((keys[replica][i], replica, i) for replica in (0, 1) for i in alone[replica])
+        self.selections = [
+            Selection(tuple(((i, i + 1),) if n == replica else () for n in (0, 1))) for _, replica, i in ordered
+        ]
+        counts = [snap.count for snap in self.graves]
+        self.buried = [Selection(tuple(tuple(spans_of(list(range(count)))) for count in counts))] if any(counts) else []
+        self.apart = Apart(2, self.entries, self.graves_of, View.VERSIONED)
+
+    def entries(self, replica: int, spans: Sequence[Span]) -> list[Entry]:
+        return [entry for low, high in spans for entry in self.snapshots[replica].entries(low, high)]
+
+    def graves_of(self, replica: int, spans: Sequence[Span]) -> list[Grave]:
+        return [grave for low, high in spans for grave in graves_at(self.graves[replica], low, high)]
+
+    def grow(self, replica: int, spans: Sequence[Span]) -> Growth:
+        runs = (run for span in spans for run in self.snapshots[replica].runs(*span))
+        return growth_of(runs, PERMISSIONS, list)
+
+
+@given(st.lists(st.integers(0, 5), min_size=len(PATHS), max_size=len(PATHS)), st.integers(1, 4), st.integers(1, 5))
+def test_they_are_the_same(states: list[int], least: int, most: int) -> None:
+    pair = Pair(states)
+    singly = list(pair.apart.singly(pair.selections, pair.buried))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("aefsync.core.one_sided.FROM", least)
+        patch.setattr("aefsync.core.first_growth.ENTRIES", most)
+        found = list(pair.apart.grown(pair.selections, pair.buried, pair.grow))
+    told: list[Difference] = []
+    for each in found:
+        if isinstance(each, OneSided):
+            assert not {grave.path for own in pair.graves for grave in graves_at(own, 0, own.count)} & {
+                entry.path for entry in each.growth.entries()
+            }
+        told += each.differences(2) if isinstance(each, OneSided) else [each]
+    assert told == singly
+    if set(states) == {0} and least <= len(PATHS):
+        assert {type(each) for each in found} == {OneSided}
