@@ -14,13 +14,13 @@ A repair goes through these files, in this order:
                      what wins for each differing path                    core/reconcile, verdict, conflict
                      what each replica has to do, in safe order           core/plan, action
                      whether that may be done at all                      core/guards
-    sync/growing     what only one replica has, by columns                core/growth, one_sided, disk/growing, planting
+    sync/growing     what only one replica has, by columns                core/apart, growth, disk/growing, planting
     sync/transfer    bytes brought to staging, verified                   disk/staging
     sync/delta       only the chunks that the receiver lacks              core/recipe, disk/chunking, content, assembly
     sync/passes      actions carried out, looked at before and after      disk/apply, placing, deleting, moving,
                                                                       metadata, trash
                      what a run cut short leaves, put right by the next   disk/intents, modes, pending
-                     looked at again, made durable, remembered            disk/writer, recording
+                     looked at again, made durable, remembered            disk/writer, recording, entering
 
 `watch` and `gossip` do that again and again: after every hint at a change (`sync/watch`, `agenda`, `resting`), or with
 one peer after the other (`sync/gossip`, `core/gossip`).
