@@ -65,6 +65,9 @@ class Grown(NamedTuple):
 
     def lacking(self) -> Iterator[tuple[RelPath, Versions]]:
         """What some receiver still lacks, as it stands everywhere now, with its content if anybody has found it."""
+        # Nearly always, and then no object need be made for any entry.
+        if self.is_whole:
+            return
         for number, entry in enumerate(self.found.growth.entries()):
             arrived = [not flags or bool(flags[number]) for flags in self.flags]
             if all(arrived):

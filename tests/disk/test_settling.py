@@ -189,3 +189,20 @@ def test_versions_that_nothing_has_are_let_go_of(root: Rememberer, monkeypatch: 
         assert len(root.replica._chronicle.vectors) <= 7
     assert root.versions[b"d/a"] == version
     assert os.path.exists(root.place(b"d/b"))
+
+
+def test_versions_stay_with_their_names_where_a_known_directory_changed_and_nothing_was_placed(
+    root: Rememberer,
+) -> None:
+    root.write(b"d/b", b"edited", mtime_ns=OLD + 1)
+    pass_the_step()
+    root.see()
+    root.see()
+    known = root.versions
+    assert known[b"d/a"] != known[b"d/b"]
+    action = placing(root, wanted(b"d/new", b"2"), b"2")
+    root.write(b"d/new", b"in its way")
+    assert root.replica.apply([action]).done == (False,)
+    recorded = root.replica.record()
+    found = {bytes(entry.path): entry.version for entry in root.replica.entries([(0, recorded.entries)])}
+    assert found == {**known, b"d/new": FOUND}

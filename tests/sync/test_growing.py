@@ -16,7 +16,7 @@ from aefsync.core.silent import Silent
 from aefsync.core.writing import Durability, Writing
 from aefsync.sync.deadline import Deadline
 from aefsync.sync.events import Acted, Event, Grew, Notice, Summary, Troubled
-from aefsync.sync.growing import Received, grown, nothing_grown, receive
+from aefsync.sync.growing import Received, all_grown, grown, nothing_grown, receive
 from aefsync.sync.repair import repair
 from aefsync.sync.request import RepairRequest, Request
 from tests.core.test_one_sided import FOUND
@@ -189,4 +189,5 @@ def test_what_some_receiver_lacks() -> None:
     lacking = {bytes(path): [entry and entry.content for entry in entries] for path, entries in result.lacking()}
     nothing = bytes(32)
     assert lacking == {b"d/a": [one, one, None], b"d/b": [None, other, other], b"e": [None, nothing, None]}
+    assert list(all_grown(FOUND, 2).lacking()) == []
     assert [bytes(path) for path, _ in nothing_grown(FOUND, 2).lacking()] == [b"d", b"d/a", b"d/b", b"e"]

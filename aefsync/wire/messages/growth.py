@@ -65,7 +65,10 @@ class GrowthRow(Row):
 
     def _table(self) -> VersionTable:
         column = self.versions.column() if self.versions is not None else []
-        return VersionTable(tuple(version for version in column if version is not None), self.numbers)
+        versions = tuple(version for version in column if version is not None)
+        if len(versions) != len(column):
+            raise ValueError("no version in a table of versions")
+        return VersionTable(versions, self.numbers)
 
 
 def _directories(blocks: Iterable[Block | Learned]) -> Strings:
