@@ -1,0 +1,147 @@
+"""A watch that is edited under on both sides, killed, and made to miss events: in the end rsync finds nothing to do."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Pair
+from tests.e2e.program import Program, finish, wait_until
+from tests.support.trees import judge
+
+QUEUE = Path("/proc/sys/fs/inotify/max_queued_events")
+PLACES = [f"d{number}" for number in range(12)]
+
+
+class User:
+    """Edits a tree as it comes; what the other side has changed meanwhile is taken as it is."""
+
+    def __init__(self, root: Path, chance: random.Random) -> None:
+        self.root = root
+        self.chance = chance
+        self.edits = 0
+        self._ways: list[Callable[[], object]] = [
+            *[self._write] * 5, *[self._append] * 3, *[self._replace] * 2, *[self._delete] * 2,
+            self._rename, self._move_directory, self._delete_directory, self._mode, self._link,
+        ]  # fmt: skip
+
+    def edit(self) -> None:
+        self.edits += 1
+        with contextlib.suppress(OSError):
+            self.chance.choice(self._ways)()
+
+    def _some(self) -> Path:
+        return self.root / self.chance.choice(PLACES) / f"f{self.chance.randrange(40)}"
+
+    def _content(self) -> bytes:
+        return self.chance.randbytes(self.chance.choice([0, 10, 1000, 50_000]))
+
+    def _write(self) -> None:
+        path = self._some()
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(self._content())
+
+    def _append(self) -> None:
+        with self._some().open("ab") as file:
+            file.write(self._content())
+
+    def _replace(self) -> None:
+        path = self._some()
+        beside = path.with_name(f"{path.name}~")
+        beside.write_bytes(self._content())
+        beside.replace(path)
+
+    def _delete(self) -> None:
+        self._some().unlink()
+
+    def _rename(self) -> None:
+        self._some().rename(self._some())
+
+    def _move_directory(self) -> None:
+        (self.root / self.chance.choice(PLACES)).rename(self.root / self.chance.choice(PLACES) / "moved")
+
+    def _delete_directory(self) -> None:
+        shutil.rmtree(self.root / self.chance.choice(PLACES) / "moved")
+
+    def _mode(self) -> None:
+        self._some().chmod(self.chance.choice([0o600, 0o644, 0o755]))
+
+    def _link(self) -> None:
+        self._some().symlink_to(self.chance.choice(PLACES))
+
+
+class Watch:
+    """The program, watching a pair; it can be killed and begin anew."""
+
+    def __init__(self, aefsync: Program, pair: Pair, log: Path) -> None:
+        self._aefsync = aefsync
+        self._pair = pair
+        self._log = log
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return self._aefsync.start("watch", *self._pair, "-q", "--log-file", self._log)
+
+    def kill(self) -> None:
+        """Kill all of it at once."""
+        for process in self._aefsync.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        finish(self._process)
+        self._process = self._start()
+
+    def overflow(self, root: Path) -> None:
+        """Have more happen than the kernel keeps, while nobody listens."""
+        listening = [process for process in self._aefsync.processes() if process != self._process.pid]
+        for process in listening:
+            os.kill(process, signal.SIGSTOP)
+        for _ in range(int(QUEUE.read_text()) // 2):
+            for name in ("one", "other"):
+                (root / name).touch()
+        (root / "unheard").write_bytes(b"of")
+        for process in listening:
+            os.kill(process, signal.SIGCONT)
+
+    def end(self) -> None:
+        self._process.terminate()
+        finish(self._process).expect(143)
+
+
+@pytest.mark.parametrize(
+    ("edits", "a_minute", "kills", "overflows"),
+    [(30, 1800, 1, 0), pytest.param(500 * 60, 500, 2, 1, marks=pytest.mark.slow)],
+    ids=["short", "an-hour"],
+)
+def test_edits_on_both_sides(
+    aefsync: Program, pair: Pair, tmp_path: Path, edits: int, a_minute: int, kills: int, overflows: int
+) -> None:
+    edits = int(os.environ.get("AEFSYNC_SOAK_EDITS", edits)) if overflows else edits
+    chance = random.Random(edits)
+    users = [User(root, chance) for root in pair]
+    for user in users:
+        user.root.mkdir()
+        for _ in range(20):
+            user.edit()
+    watch = Watch(aefsync, pair, tmp_path / "log")
+    troubles = sorted(range(1, kills + overflows + 1), key=lambda _: chance.random())
+    due = {edits * number // (len(troubles) + 1): kind < kills + 1 for number, kind in enumerate(troubles, 1)}
+    begun_s = time.monotonic()
+    for number in range(edits):
+        chance.choice(users).edit()
+        if number in due:
+            watch.kill() if due[number] else watch.overflow(pair.a)
+        time.sleep(max(0.0, begun_s + number * 60 / a_minute - time.monotonic()))
+    wait_until(lambda: not judge(*pair), "both sides to agree")
+    watch.end()
+    said = (tmp_path / "log").read_text()
+    assert "Traceback" not in said
+    assert not overflows or (pair.b / "unheard").exists()
