@@ -11,7 +11,8 @@ columns by number.
     replica 1        0 1 1    kind 1 1  ...
 
 A file that one replica has and nobody has read takes about 30 bytes; a content digest adds 32, and each further
-replica as much again.  A growth, which comes packed by columns already, is a block of its own.
+replica as much again.  A growth, which comes packed by columns already, is a block of its own.  The first few blocks
+stay as they are: most runs have no more, and each is looked through half a dozen times.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from aefsync.core.version_table import VersionTable, table_of
 
 BLOCK = 4096
 """Differences that are unpacked, and planned for, at a time."""
+KEPT = 3
+"""Blocks that are not packed."""
 
 _FASTEST = 1
 _CONTENT = 32
@@ -46,11 +49,12 @@ class Differences:
     `clashes` are those among them where a directory stands against something else.
     """
 
-    def __init__(self, found: Iterable[Difference] = (), block: int = BLOCK) -> None:
+    def __init__(self, found: Iterable[Difference] = (), block: int = BLOCK, kept: int = KEPT) -> None:
         self.clashes: list[Difference] = []
         self._size = block
+        self._most_kept = kept
         self._firsts: list[bytes] = []
-        self._packed: list[bytes] = []
+        self._blocks: list[bytes | list[Difference]] = []
         self._one_sided: dict[int, tuple[int, int, VersionTable]] = {}
         """for each block that is a growth, its holder, how many replicas there are, and the versions"""
         self._open: list[Difference] = []
@@ -73,22 +77,24 @@ class Differences:
     def grow(self, found: OneSided, replicas: int) -> None:
         """Add what comes next, and only one of so many replicas has."""
         self._close()
-        self._one_sided[len(self._packed)] = found.holder, replicas, table_of(found.growth)
+        self._one_sided[len(self._blocks)] = found.holder, replicas, table_of(found.growth)
         self._firsts.append(found.growth.first)
-        self._packed.append(pack(found.growth))
+        self._blocks.append(pack(found.growth))
         self._count += found.growth.length
 
     def _close(self) -> None:
         if self._open:
-            self._packed.append(_pack(self._open, self._notes))
+            is_kept = len(self._blocks) < self._most_kept
+            self._blocks.append(self._open if is_kept else _pack(self._open, self._notes))
             self._open = []
 
     def one_sided(self, number: int) -> OneSided | None:
         """The growth that a block is, if it is one."""
         if number not in self._one_sided:
             return None
-        holder, _, versions = self._one_sided[number]
-        return OneSided(holder, versions.put_into(unpack(self._packed[number])))
+        packed, (holder, _, versions) = self._blocks[number], self._one_sided[number]
+        assert isinstance(packed, bytes)
+        return OneSided(holder, versions.put_into(unpack(packed)))
 
     def holder(self, number: int) -> int | None:
         """Whose growth a block is, if it is one."""
@@ -107,7 +113,8 @@ class Differences:
         found = self.one_sided(number)
         if found is not None:
             return list(found.differences(self._one_sided[number][1]))
-        return _unpack(self._packed[number], self._notes) if number < len(self._packed) else list(self._open)
+        block = self._blocks[number] if number < len(self._blocks) else self._open
+        return _unpack(block, self._notes) if isinstance(block, bytes) else list(block)
 
     def __iter__(self) -> Iterator[Difference]:
         for number in range(len(self._firsts)):

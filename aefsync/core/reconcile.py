@@ -44,7 +44,7 @@ from typing import NamedTuple
 from aefsync.core.compare import Graves
 from aefsync.core.conflict import original_name
 from aefsync.core.conflicts import barred, parents, settle_conflicts
-from aefsync.core.differences import Differences
+from aefsync.core.differences import KEPT, Differences
 from aefsync.core.entry import Kind
 from aefsync.core.lookalikes import maybe_moved, sizes_of
 from aefsync.core.metadata import Aspects
@@ -79,7 +79,7 @@ class Decisions:
     """The decisions on all differing paths, worked out **window** by window as they are asked for.
 
     A window holds what is decided about the paths of one block of differences, and about the conflict copies that come
-    between them in key order.  It can be had any number of times, in any order.
+    between them in key order.  It can be had any number of times, in any order; the first few are remembered.
     """
 
     def __init__(self, differences: Differences, rules: Rules, unknown: Sequence[Collection[bytes]]) -> None:
@@ -91,6 +91,7 @@ class Decisions:
         stands = frozenset(each.path for each in self._ordered if isinstance(each.verdict, Stand))
         self._standing = stands | frozenset(rules.folded) | frozenset(rules.appeared)
         self._above = frozenset(parent for path in self._hidden for parent in parents(path))
+        self._remembered: dict[int, Sequence[Decision]] = {}
 
     @property
     def aspects(self) -> Aspects:
@@ -107,8 +108,16 @@ class Decisions:
         """How many there are."""
         return len(self._differences.firsts)
 
-    def window(self, number: int) -> list[Decision]:
+    def window(self, number: int) -> Sequence[Decision]:
         """The decisions of one window, in key order."""
+        decisions = self._remembered.get(number)
+        if decisions is None:
+            decisions = self._decided(number)
+            if number < KEPT:
+                self._remembered[number] = decisions
+        return decisions
+
+    def _decided(self, number: int) -> list[Decision]:
         decisions = self._settled_in(number)
         begins_settled = bool(decisions)
         for path, entries, graves in self._differences.block(number):
