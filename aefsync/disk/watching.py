@@ -198,7 +198,7 @@ class Watcher(WatchCallback):
         needed, limit = len(self._watches) + self._lacking, _limit("max_user_watches")
         return (
             f"{needed} directories need an inotify watch each, and a user may have {limit}: the rest is polled; "
-            f"sysctl fs.inotify.max_user_watches={2 * needed} allows more"
+            f"sysctl fs.inotify.max_user_watches={limit + 2 * needed} allows more"
         )
 
 
