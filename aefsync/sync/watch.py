@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from aefsync.core.hint import ROOT
 from aefsync.core.path import RelPath, outermost
 from aefsync.core.ports import Monitor
-from aefsync.errors import AefsyncError, GuardError, UnreachableError
+from aefsync.errors import AefsyncError, GuardError, LockedError, UnreachableError
 from aefsync.sync.agenda import Agenda
 from aefsync.sync.child import Nursery
 from aefsync.sync.connecting import connected
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from aefsync.wire.remote import RemoteReplica
 
 _LONGEST_SLEEP_S = 1.0
+_BRIEF = 3
+"""So often another run may be in the way before anything is said of it: two watches of one pair hear the same."""
 
 
 def watch(
@@ -64,6 +66,8 @@ class _Watch:
         """a pass went well: what goes wrong from now on went well before, and may do so again"""
         self._is_broken = False
         """a host could not be reached: the process here that speaks for it ends, if it has not yet"""
+        self._has_complained = False
+        """trouble was told of that is not over, as far as is known"""
 
     def run(self, nursery: Nursery) -> Iterator[Event]:
         """Connect, and connect again whenever a replica was lost."""
@@ -114,18 +118,20 @@ class _Watch:
             return
         for replica in replicas:
             replica.count_anew()
-        had_failed = self._agenda.failures > 0
         try:
             yield from hooked(self._attempt(request, replicas), self._hooks)
         except AefsyncError as error:
             if not may_pass(error, has_begun=self._has_begun):
                 raise
-            yield Notice(f"{error.message}: trying again", warning=True)
+            if not self._is_brief(error):
+                self._has_complained = True
+                yield Notice(f"{error.message}: trying again", warning=True)
             self._is_broken = isinstance(error, UnreachableError)
             if not self._has_lost(replicas):
                 self._fail()
             return
-        if had_failed and not self._agenda.failures:
+        if self._has_complained and not self._agenda.failures and not self._is_broken:
+            self._has_complained = False
             yield Notice("all is well again")
 
     def _attempt(self, request: RepairRequest, replicas: Sequence[RemoteReplica]) -> Iterator[Event]:
@@ -134,6 +140,7 @@ class _Watch:
             for event in one_pass(request, replicas, self._monitor):
                 if isinstance(event, Summary):
                     self._is_broken = event.exit_code == UnreachableError.exit_code
+                    self._has_complained = self._has_complained or self._is_broken
                 if isinstance(event, Summary) and not self._has_lost(replicas):
                     self._has_begun = True
                     self._agenda.end(self._around.clock(), event.differences)
@@ -142,6 +149,10 @@ class _Watch:
             if not request.common.hinted:
                 raise
             self._agenda.widen(self._around.clock())
+
+    def _is_brief(self, error: AefsyncError) -> bool:
+        """Whether it is another run's pass, which is over soon."""
+        return isinstance(error, LockedError) and self._has_begun and self._agenda.failures < _BRIEF
 
     def _has_lost(self, replicas: Sequence[RemoteReplica]) -> bool:
         """Whether nothing can come of these replicas any more."""

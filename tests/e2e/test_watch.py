@@ -124,7 +124,6 @@ class Watch:
 def test_edits_on_both_sides(
     aefsync: Program, pair: Pair, tmp_path: Path, edits: int, a_minute: int, kills: int, overflows: int
 ) -> None:
-    edits = int(os.environ.get("AEFSYNC_SOAK_EDITS", edits)) if overflows else edits
     chance = random.Random(edits)
     users = [User(root, chance) for root in pair]
     for user in users:

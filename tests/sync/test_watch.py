@@ -174,6 +174,27 @@ def test_before_anything_went_well_only_what_passes_is_waited_out(
                     script.until_summary()
 
 
+@pytest.mark.parametrize(("often", "told"), [(3, []), (5, ["not now: trying again"] * 2 + ["all is well again"])])
+def test_of_another_run_nothing_is_said_before_it_takes_long(tmp_path: Path, often: int, told: list[str]) -> None:
+    times = []
+
+    def fail(_: object) -> None:
+        times.append(1)
+        if 2 <= len(times) < 2 + often:
+            raise LockedError("not now")
+
+    with threads({(1, "scan"): fail}):
+        script = Script(tmp_path)
+        with closing(script.events):  # type: ignore[type-var]
+            script.until_summary()
+            script.hint(b"d")
+            events = script.until_summary()
+            script.hint(b"d")
+            events += script.until_summary()
+            texts = [event.text for event in events if isinstance(event, Notice)]
+            assert [text.removeprefix(f"{script.roots[1]}: ") for text in texts] == told
+
+
 def test_a_lost_replica_is_started_again(tmp_path: Path) -> None:
     times = []
 
