@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Pair
-from tests.e2e.program import Program, finish, wait_until
+from tests.e2e.program import PATIENCE_S, Program, wait_until
 from tests.support.trees import judge
 
 QUEUE = Path("/proc/sys/fs/inotify/max_queued_events")
@@ -89,14 +89,17 @@ class Watch:
         self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        return self._aefsync.start("watch", *self._pair, "-q", "--log-file", self._log)
+        # Nobody reads for an hour: a full pipe would stop it.
+        argv = [*self._aefsync.argv, "watch", *self._pair, "-q", "--log-file", self._log]
+        environment, null = self._aefsync.environment(), subprocess.DEVNULL
+        return subprocess.Popen(argv, env=environment, stdin=null, stdout=null, stderr=null, start_new_session=True)
 
     def kill(self) -> None:
         """Kill all of it at once."""
         for process in self._aefsync.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
-        finish(self._process)
+        self._process.wait(PATIENCE_S)
         self._process = self._start()
 
     def overflow(self, root: Path) -> None:
@@ -113,7 +116,7 @@ class Watch:
 
     def end(self) -> None:
         self._process.terminate()
-        finish(self._process).expect(143)
+        assert self._process.wait(PATIENCE_S) == 143
 
 
 @pytest.mark.parametrize(
