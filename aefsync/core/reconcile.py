@@ -44,7 +44,7 @@ from typing import NamedTuple
 from aefsync.core.compare import Graves
 from aefsync.core.conflict import original_name
 from aefsync.core.conflicts import barred, parents, settle_conflicts
-from aefsync.core.differences import KEPT, Differences
+from aefsync.core.differences import BLOCK, KEPT, Differences
 from aefsync.core.entry import Kind
 from aefsync.core.lookalikes import maybe_moved, sizes_of
 from aefsync.core.metadata import Aspects
@@ -79,7 +79,8 @@ class Decisions:
     """The decisions on all differing paths, worked out **window** by window as they are asked for.
 
     A window holds what is decided about the paths of one block of differences, and about the conflict copies that come
-    between them in key order.  It can be had any number of times, in any order; the first few are remembered.
+    between them in key order.  It can be had any number of times, in any order; the first few, but for
+    growths, are remembered.
     """
 
     def __init__(self, differences: Differences, rules: Rules, unknown: Sequence[Collection[bytes]]) -> None:
@@ -113,7 +114,7 @@ class Decisions:
         decisions = self._remembered.get(number)
         if decisions is None:
             decisions = self._decided(number)
-            if number < KEPT:
+            if number < KEPT and len(decisions) <= BLOCK:
                 self._remembered[number] = decisions
         return decisions
 
