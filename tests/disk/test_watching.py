@@ -56,8 +56,9 @@ def test_what_happens_in_any_directory_is_heard(ear: Ear) -> None:
 
 
 def test_a_new_directory_is_listened_to(ear: Ear) -> None:
-    (ear.root / "x" / "y").mkdir(parents=True)
-    ear.until(b"x")
+    for path in ("x", "x/y"):
+        (ear.root / path).mkdir()
+        ear.until(os.fsencode(path))
     (ear.root / "x" / "y" / "z").write_text("1")
     ear.until(b"x/y/z")
 
