@@ -31,6 +31,7 @@ COMMANDS = {
     "watch": "watch",
     "gossip": "gossip",
     "schedule": "schedule",
+    "scrub": "scrub",
     "digest": "digest",
     "trash": "trash",
     "status": "status",

@@ -11,6 +11,7 @@
     [[sets.photos.rules]]           what becomes of conflicts on paths like this; the last rule that fits wins
     glob = "*.xmp"
     conflicts = "newest"
+    suspect = "edit"                what changed but for size, mtime and inode is an edit there, and no damage
 
 What is on the command line wins, then the environment, the set, the defaults; filters add up, in the order defaults,
 set, environment or line, so that naming one more pattern never uncovers what the file leaves out.  What must not be
@@ -119,10 +120,11 @@ def _rules(where: str, value: Any) -> tuple[Rule, ...]:
         raise UsageError(f"{where}: rules are tables, each under [[...]]")
     rules = []
     for table in value:
-        if set(table) != {"glob", "conflicts"} or not all(isinstance(each, str) for each in table.values()):
-            raise UsageError(f'{where}: a rule is glob = "...", conflicts = "..."')
+        is_known = {"glob"} < set(table) <= {"glob", "conflicts", "suspect"}
+        if not is_known or not all(isinstance(each, str) for each in table.values()):
+            raise UsageError(f'{where}: a rule is glob = "...", and conflicts = "..." or suspect = "edit"')
         try:
-            rules.append(parse_rule(table["glob"], table["conflicts"]))
+            rules.append(parse_rule(table["glob"], table.get("conflicts"), table.get("suspect")))
         except ValueError as error:
             raise UsageError(f"{where}: {error}") from None
     return tuple(rules)

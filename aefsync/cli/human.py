@@ -9,6 +9,7 @@ from aefsync.cli.escape import escape, escape_text
 from aefsync.cli.listing_lines import listed
 from aefsync.cli.replica_names import history_starts, label, labels
 from aefsync.cli.resolved_lines import resolved
+from aefsync.cli.scrubbed_lines import scrubbed
 from aefsync.cli.sentences import Tally, caveats, compared, figures, repaired
 from aefsync.cli.undo_lines import undone
 from aefsync.cli.writer import Writer
@@ -36,6 +37,8 @@ from aefsync.sync.events import (
 
 _STYLES = {"<": "31", ">": "32", "*": "33", "?": "1;35", "m": "34", "k": "35", "!": "1;31"}
 _SENTENCES = {"repair": repaired, "watch": repaired, "gossip": repaired, "undo": undone, "conflicts": resolved}
+
+_SENTENCES = {"repair": repaired, "watch": repaired, "undo": undone, "conflicts": resolved, "scrub": scrubbed}
 
 
 class Style(NamedTuple):

@@ -15,11 +15,14 @@ from aefsync.sync.events import Event, Summary
 
 _SUCCESS = "last_success_timestamp_seconds"
 _TRASH, _SEEN = "trash_bytes", "member_last_seen_timestamp_seconds"
+_OLDEST = "oldest_verified_timestamp_seconds"
 _GAUGES = {
     "last_run_timestamp_seconds": "When the last run ended, however it did.",
     _SUCCESS: "When a run last ended with all replicas in agreement.",
     "last_run_exit_code": "The exit code of the last run.",
     "conflicts_open": "Conflicts and suspects that the last run made or left standing.",
+    "rot_files": "Files that are known to be damaged.",
+    _OLDEST: "When the file was verified that was verified longest ago (0: never).",
     "problems": "Paths that the last run had trouble with.",
     _TRASH: "What is in the trash of all replicas.",
     _SEEN: "When a member last had a session that came to its end (0: never).",
@@ -67,6 +70,7 @@ class Metrics:
             _SUCCESS: now_s if summary.exit_code == 0 else before.get(_SUCCESS, {}).get("", 0),
             "last_run_exit_code": summary.exit_code,
             "conflicts_open": summary.conflicts + summary.suspects,
+            "rot_files": summary.rot,
             "problems": summary.problems,
             "sent_bytes": summary.sent_bytes,
             "received_bytes": summary.received_bytes,
@@ -76,6 +80,8 @@ class Metrics:
             trash, seen_s = {"": summary.gauges.trash_bytes}, dict(summary.gauges.last_seen_s)
         if trash:
             values[_TRASH] = trash[""]
+        if summary.verified_files or summary.oldest_verified_s:
+            values[_OLDEST] = summary.oldest_verified_s
         registry = CollectorRegistry()
         for name, value in values.items():
             gauge = Gauge(f"aefsync_{name}", _GAUGES[name], ["job"], registry=registry)

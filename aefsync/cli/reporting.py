@@ -27,8 +27,12 @@ class Reporting(NamedTuple):
 
 def reporting_on(request: RepairRequest, reporting: Reporting) -> RepairRequest:
     """The request, these files being no part of any replica."""
-    own = tuple(os.path.abspath(file) for file in reporting if file)
-    return request._replace(common=request.common._replace(own=own), gauged=bool(reporting.metrics_file))
+    return request._replace(common=request.common._replace(own=own_files(reporting)), gauged=bool(reporting.metrics_file))
+
+
+def own_files(reporting: Reporting) -> tuple[str, ...]:
+    """The files themselves."""
+    return tuple(os.path.abspath(file) for file in reporting if file)
 
 
 class Log(Writer):

@@ -34,6 +34,11 @@ class Act(enum.StrEnum):
     on the disk would tell after a crash whether the other replicas had done their part"""
 
 
+ROTTEN, RETURNED = "rot", "returned"
+QUARANTINED = (ROTTEN, RETURNED)
+"""Why something is in quarantine: it was damaged, or a replica that was away for long had it alone.  Nothing ages there."""
+
+
 class Action(NamedTuple):
     """One step on one replica.
 
@@ -51,6 +56,9 @@ class Action(NamedTuple):
     tombstone: Version | None = None
     """in sessions with versions, that of a DELETE, or of a RECORD without `wanted`; other actions have theirs in `wanted`,
     and so has what takes the place of something that is deleted without one"""
+    aside: str = ""
+    """why what is `found` goes to quarantine (`QUARANTINED`; empty: it goes to the trash); what takes the place of rot
+    has the version that is remembered of the path"""
 
     @property
     def version(self) -> Version | None:

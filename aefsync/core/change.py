@@ -15,7 +15,7 @@ from __future__ import annotations
 import enum
 from typing import NamedTuple
 
-from aefsync.core.action import Act, Action
+from aefsync.core.action import ROTTEN, Act, Action
 from aefsync.core.entry import Entry
 from aefsync.core.path import RelPath
 
@@ -78,11 +78,11 @@ _DID = {
 def change_of(action: Action, content: bytes = b"") -> Change | None:
     """The change that an action makes where it is carried out; `content` that of the file staged for it (empty: none is).
 
-    `None` for what changes nothing, or completes an earlier action of the same run: the permission bits of a directory
+    `None` for what changes nothing that anybody wrote, or completes an earlier action of the same run: the permission bits of a directory
     just made.
     """
-    act, path, wanted, found, source, displaced, _ = action
-    if act is Act.RECORD or (act is Act.METADATA and found is None):
+    act, path, wanted, found, source, displaced, _, aside = action
+    if act is Act.RECORD or aside == ROTTEN or (act is Act.METADATA and found is None):
         return None
     if wanted is not None and not wanted.is_read and content:
         wanted = wanted._replace(content=content)

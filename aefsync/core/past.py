@@ -21,7 +21,9 @@ class Title(NamedTuple):
 
 
 class TrashItem(NamedTuple):
-    """One thing in a replica's trash: what run put it there, why (`replaced`, `deleted`), and what it is."""
+    """One thing in a replica's trash: what run put it there, why (`replaced`, `deleted`, or one of
+    `action.QUARANTINED`),
+    and what it is."""
 
     run: str
     why: str

@@ -40,7 +40,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from aefsync.core.action import Act, Action, StageFile
+from aefsync.core.action import QUARANTINED, Act, Action, StageFile
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.linked import NO_LINKS, Linked, Links
 from aefsync.core.metadata import PLAIN, USABLE, Aspects, Extra
@@ -239,7 +239,9 @@ class _Draft:
         self._add(replica, Pass.CLOSE, action)
 
     def delete(self, replica: int, found: Entry, reason: str, version: Version | None = None) -> None:
-        place = self._add(replica, Pass.DELETE, Action(Act.DELETE, found.path, None, found, tombstone=version))
+        aside = reason if reason in QUARANTINED else ""
+        action = Action(Act.DELETE, found.path, None, found, tombstone=version, aside=aside)
+        place = self._add(replica, Pass.DELETE, action)
         self._show(Act.DELETE.value, _Spot(replica, replica, found, found, reason), place)
 
     def close(self, spot: _Spot) -> None:

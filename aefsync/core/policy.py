@@ -60,23 +60,52 @@ def parse_policy(text: str) -> Policy:
     return Policy(kind, argument)
 
 
+class Globs(NamedTuple):
+    """Some globs, which fit what any of them does."""
+
+    patterns: tuple[re.Pattern[str], ...] = ()
+
+    def fits(self, path: RelPath) -> bool:
+        text = bytes(path).decode("utf-8", "surrogateescape")
+        return any(pattern.fullmatch(text) for pattern in self.patterns)
+
+
+def parse_globs(globs: Iterable[str]) -> Globs:
+    """Globs as users write them; raises `ValueError`.
+
+    >>> parse_globs(["*.iso", "vm/**"]).fits(RelPath(b"vm/disk"))
+    True
+    """
+    return Globs(tuple(re.compile(_expression(glob), re.DOTALL) for glob in globs))
+
+
 class Rule(NamedTuple):
-    """A policy for the paths that a pattern fits."""
+    """What holds for the paths that a pattern fits: a policy (`None`: another rule says), and whether suspects are edits
+    there (`core.rot`)."""
 
     pattern: re.Pattern[str]
-    policy: Policy
+    policy: Policy | None
+    suspects_are_edits: bool = False
 
     def fits(self, path: RelPath) -> bool:
         return self.pattern.fullmatch(bytes(path).decode("utf-8", "surrogateescape")) is not None
 
 
-def parse_rule(glob: str, conflicts: str) -> Rule:
+def parse_rule(glob: str, conflicts: str | None, suspect: str | None = None) -> Rule:
     """A rule as users write it; raises `ValueError` for a bad glob or policy.
 
     >>> parse_rule("*.md", "newest").fits(RelPath(b"docs/a.md"))
     True
     """
-    return Rule(re.compile(_expression(glob), re.DOTALL), parse_policy(conflicts))
+    if suspect not in (None, "edit"):
+        raise ValueError(f"{suspect!r}: what a suspect can be taken for is an edit")
+    policy = None if conflicts is None else parse_policy(conflicts)
+    return Rule(re.compile(_expression(glob), re.DOTALL), policy, suspect is not None)
+
+
+def edits_of(rules: Iterable[Rule]) -> Globs:
+    """Where suspects are edits."""
+    return Globs(tuple(rule.pattern for rule in rules if rule.suspects_are_edits))
 
 
 class Policies(NamedTuple):
@@ -87,12 +116,12 @@ class Policies(NamedTuple):
 
     def of(self, path: RelPath) -> Policy:
         """The policy for a path: that of the last rule which fits it, or the default."""
-        return next((rule.policy for rule in reversed(self.rules) if rule.fits(path)), self.default)
+        return next((rule.policy for rule in reversed(self.rules) if rule.policy and rule.fits(path)), self.default)
 
     @property
     def all(self) -> Iterable[Policy]:
         """Every policy that may come up."""
-        return (self.default, *(rule.policy for rule in self.rules))
+        return (self.default, *(rule.policy for rule in self.rules if rule.policy))
 
 
 _PARTS = re.compile(

@@ -24,6 +24,7 @@ from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem
 from aefsync.core.recipe import Recipe, Run
 from aefsync.core.renamed import Rename
+from aefsync.core.rot import Scrubs
 from aefsync.core.space import Space
 from aefsync.core.stores import Stores
 from aefsync.core.tree import Answer, Question
@@ -169,7 +170,7 @@ class Piece(NamedTuple):
     data: bytes = b""
 
 
-class Replica(Grows, Protocol):
+class Replica(Grows, Scrubs, Protocol):
     """One copy of the tree, wherever it is."""
 
     def hello(self, request: Open) -> Opened:

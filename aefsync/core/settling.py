@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from aefsync.core.action import RETURNED
 from aefsync.core.compare import Graves
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.metadata import Aspects
@@ -34,8 +35,6 @@ from aefsync.core.version import FOUND, Order, Vector, Version, explicit, is_cov
 _PAIR = 2
 _NEITHER: Graves = (None, None)
 _MAJORITY_OF = 3
-RETURNED = "returned"
-"""The reason of what is removed where it came back, as it was deleted meanwhile."""
 PREFERRED = "preferred"
 """The reason of a verdict that is an edit."""
 

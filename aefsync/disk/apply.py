@@ -104,8 +104,8 @@ class Applier:
         if self._scene.intents.are_needed:
             # Where that fails, each step tries for itself, and is not carried out if it fails again.
             with contextlib.suppress(OSError):
-                replaced = [each.path for each in actions if each.found and each.act in _REPLACES]
-                self._scene.intents.declare(Intent(REPLACED, path, path) for path in replaced)
+                replaced = (each for each in actions if each.found and each.act in _REPLACES)
+                self._scene.intents.declare(Intent(each.aside or REPLACED, each.path, each.path) for each in replaced)
 
     def _perform(self, action: Action) -> None:
         scene = self._scene

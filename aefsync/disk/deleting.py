@@ -25,7 +25,8 @@ def delete(scene: Scene, action: Action) -> None:
     parent = scene.parents.get(directory)
     look(parent, name, action.found)
     if action.found is not None and action.found.kind is Kind.DIRECTORY:
-        scene.trash.keep_directory(DELETED, action.path, _remove_directory(scene, parent, name, action.path))
+        mode = _remove_directory(scene, parent, name, action.path)
+        scene.trash.keep_directory(action.aside or DELETED, action.path, mode)
         scene.durable.step(parent)
         return
     try:
@@ -38,7 +39,7 @@ def delete(scene: Scene, action: Action) -> None:
 
 
 def _discard(scene: Scene, action: Action, target: Place) -> None:
-    home, slot = scene.trash.slot(DELETED, action.path)
+    home, slot = scene.trash.slot(action.aside or DELETED, action.path)
     slot_directory, slot_name = split(slot)
     with home.directory(slot_directory) as slot_fd:
         rename_out(*target, slot_fd, slot_name)

@@ -1,6 +1,6 @@
 """The `.aefsync` directory of a root: what aefsync keeps beside the tree, and the lock of whoever writes.
 
-id  lock  lease  index.db  tmp/RUN/  trash/RUN/replaced|deleted/PATH
+id  lock  lease  index.db  tmp/RUN/  trash/RUN/replaced|deleted/PATH  quarantine/RUN/rot|returned/PATH
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Collection
 
+from aefsync.core.action import QUARANTINED
 from aefsync.core.path import RESERVED
 from aefsync.core.problem import reason_of
 from aefsync.disk.confined import ConfinedRoot
@@ -22,6 +23,9 @@ from aefsync.errors import LockedError, RootError
 
 TMP = b"tmp"
 TRASH = b"trash"
+QUARANTINE = b"quarantine"
+"""As the trash, for what is never deleted because of its age."""
+_KEPT = (TRASH + b"/", QUARANTINE + b"/")
 ID = b"id"
 LOCK = b"lock"
 LEASE = b"lease"
@@ -37,7 +41,7 @@ class Home(ConfinedRoot):
     """The directory itself, as a root for confined operations.
 
     `annexes` are the homes on mounts below the root, by the path of the mount.  What a run put away of such a mount shows
-    in this home's trash below the mount's path, and is made there; it stands in the annex.
+    in this home's trash (or quarantine) below the mount's path, and is made there; it stands in the annex.
     """
 
     _lock_fd = -1
@@ -61,8 +65,8 @@ class Home(ConfinedRoot):
         super().make_directories(path, mode)
 
     def _in_annex(self, path: bytes) -> tuple[Home | None, bytes, bytes]:
-        """The annex that a path of the trash is in, the path there, and this home's path of the mount."""
-        if not self.annexes or not path.startswith(TRASH + b"/"):
+        """The annex that a path of the trash or quarantine is in, the path there, and this home's path of the mount."""
+        if not self.annexes or not path.startswith(_KEPT):
             return None, b"", b""
         parts = path.split(b"/", 3)
         top = covering(sorted(self.annexes), parts[3]) if len(parts) == 4 else b""
@@ -234,6 +238,11 @@ class Home(ConfinedRoot):
             os.close(self._lock_fd)
             self._lock_fd = -1
         os.close(self.fd)
+
+
+def shelf_of(why: str) -> bytes:
+    """Where what was put away for a reason stands, as a path below the home."""
+    return QUARANTINE if why.partition(".")[0] in QUARANTINED else TRASH
 
 
 def _seize(fd: int, attempts: int = 5) -> None:

@@ -3,12 +3,13 @@
 It lives in `.aefsync/` where a run may write there, else in the user's cache directory.  SQLite lets concurrent runs
 share it and makes a kill harmless; a checksum in each row makes damage harmless, and a file that SQLite refuses is
 made anew.  A page is only ever a claim that is checked against the directory, so a lost row costs time and nothing
-else.
+else.  Of each directory it is kept since when it is known: no digest in its pages was taken before (`core.rot`).
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sqlite3
 import stat
@@ -19,9 +20,11 @@ from aefsync.core.digest import framed_digest
 from aefsync.disk.page import Brief, Page, PageKey, pack, pack_brief, unpack, unpack_brief
 from aefsync.disk.read_ahead import ReadAhead
 
-_VERSION = 3
+_VERSION = 4
 _SELECT = "SELECT checksum, body FROM page WHERE directory = ? AND number = ?"
 _SELECT_NUMBERS = "SELECT number FROM page WHERE directory = ?"
+_SELECT_SINCE = "SELECT since FROM age WHERE directory = ?"
+_NEVER = (1 << 63) - 1
 _FLUSH = 8 << 20
 """Bytes of pages kept in memory before they are written."""
 
@@ -29,13 +32,21 @@ _FLUSH = 8 << 20
 class Index:
     """Pages by directory and number; `path` `None` keeps nothing.
 
-    `fallback` is read where `path` has no page; `seed` is an index that an empty one begins as a copy of.
+    `fallback` is read where `path` has no page; `seed` is an index that an empty one begins as a copy of.  No digest that
+    the session takes was taken before `begun_ns` (0: nobody knows).
     """
 
     def __init__(
-        self, path: str | None, *, fallback: str | None = None, seed: str | None = None, shared_memory: bool = True
+        self,
+        path: str | None,
+        *,
+        fallback: str | None = None,
+        seed: str | None = None,
+        shared_memory: bool = True,
+        begun_ns: int = 0,
     ) -> None:
         self._path = path
+        self.begun_ns = begun_ns
         self._shared_memory = shared_memory
         self._database = self._open(path) if path else None
         self._fallback = _open_read_only(fallback) if fallback and os.path.exists(fallback) else None
@@ -44,6 +55,7 @@ class Index:
         self._pending: dict[PageKey, bytes] = {}
         self._pending_briefs: dict[PageKey, bytes | None] = {}
         self._pending_bytes = 0
+        self._moved: set[bytes] = set()
         self._ahead: list[ReadAhead] | None = None
 
     def _take_over(self, seed: str) -> None:
@@ -55,6 +67,7 @@ class Index:
                 if database.execute("PRAGMA seed.user_version").fetchone()[0] == _VERSION:
                     database.execute("INSERT OR IGNORE INTO page SELECT * FROM seed.page")
                     database.execute("INSERT OR IGNORE INTO brief SELECT * FROM seed.brief")
+                    database.execute("INSERT OR IGNORE INTO age SELECT * FROM seed.age")
             self._database.execute("DETACH seed")
 
     @property
@@ -107,6 +120,19 @@ class Index:
                 with contextlib.suppress(sqlite3.Error):
                     yield database.execute(select, parameters).fetchall()
 
+    def since_ns(self, directory: bytes) -> int:
+        """When the first digest of those in a directory's pages was taken, at the earliest; 0: nobody knows."""
+        since = self._since_ns(directory)
+        return 0 if since is None or since == _NEVER else since
+
+    def _since_ns(self, directory: bytes) -> int | None:
+        rows = itertools.chain.from_iterable(self._rows_of(_SELECT_SINCE, (directory,)))
+        return next((int(since) for (since,) in rows), None)
+
+    def moved(self, directory: bytes) -> None:
+        """Digests come to the pages of a directory that were taken when the files were in another one."""
+        self._moved.add(directory)
+
     def store(self, key: PageKey, page: Page) -> None:
         """Keep a page; it is written at `flush` or when many are waiting."""
         if self._database is None:
@@ -140,6 +166,7 @@ class Index:
                 _remove(self._path)
                 self._database = self._open(self._path)
         self._pending.clear()
+        self._moved.clear()
         self._pending_briefs.clear()
         self._pending_bytes = 0
 
@@ -152,6 +179,12 @@ class Index:
             database.executemany("DELETE FROM brief WHERE directory = ? AND number = ?", lost)
             fresh = [(*key, _checksum(key, _BRIEF, body), body) for key, body in briefs if body]
             database.executemany("INSERT OR REPLACE INTO brief VALUES (?, ?, ?, ?)", fresh)
+            directories = {directory for directory, _ in self._pending}
+            # What comes from the other database is as old as it is there.
+            known = {each: self._since_ns(each) for each in directories} if self._fallback is not None else {}
+            ages = [(each, self.begun_ns if known.get(each) is None else known[each]) for each in directories]
+            database.executemany("INSERT OR IGNORE INTO age VALUES (?, ?)", ages)
+            database.executemany("INSERT OR REPLACE INTO age VALUES (?, ?)", [(each, _NEVER) for each in self._moved])
 
     def vanished(self, kept: Collection[bytes]) -> list[bytes]:
         """The directories that have pages and are not among these."""
@@ -172,6 +205,7 @@ class Index:
         with contextlib.suppress(sqlite3.Error), self._transaction(self._database) as database:
             database.executemany("DELETE FROM page WHERE directory = ?", rows)
             database.executemany("DELETE FROM brief WHERE directory = ?", rows)
+            database.executemany("DELETE FROM age WHERE directory = ?", rows)
 
     def close(self) -> None:
         self.flush()
@@ -220,6 +254,7 @@ class Index:
                     f"CREATE TABLE IF NOT EXISTS {table} (directory BLOB, number INTEGER, checksum BLOB, body BLOB,"
                     " PRIMARY KEY (directory, number)) WITHOUT ROWID"
                 )
+            database.execute("CREATE TABLE IF NOT EXISTS age (directory BLOB PRIMARY KEY, since INTEGER) WITHOUT ROWID")
             database.execute(f"PRAGMA user_version = {_VERSION}")
         except BaseException:
             database.close()

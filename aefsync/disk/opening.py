@@ -175,19 +175,20 @@ def identity_at(path: bytes) -> str:
         home.close()
 
 
-def open_index(opened: OpenRoot, request: Open, home: Home | None, file_system: FileSystem) -> Index:
-    """The index: in the home where the run may write there, else in the cache directory.
+def open_index(opened: OpenRoot, request: Open, home: Home | None, file_system: FileSystem, begun_ns: int) -> Index:
+    """The index of a session that began then: in the home where the run may write there, else in the cache directory.
 
     The home's takes over what the cache knew before there was a home; the cache's falls back on the home's.
     """
     cached = _cache_path(opened, request.cache_dir)
     local = home.index_path if home is not None else None
     if request.access is Access.WRITE and local is not None:
-        return Index(local, seed=cached, shared_memory=file_system.stable)
+        return Index(local, seed=cached, shared_memory=file_system.stable, begun_ns=begun_ns)
     if cached is not None:
         with contextlib.suppress(OSError):
             os.makedirs(os.path.dirname(cached), mode=0o700, exist_ok=True)
-    return Index(cached, fallback=local, shared_memory=cached is None or _is_local(os.path.dirname(cached)))
+    is_local = cached is None or _is_local(os.path.dirname(cached))
+    return Index(cached, fallback=local, shared_memory=is_local, begun_ns=begun_ns)
 
 
 def _is_local(directory: str) -> bool:

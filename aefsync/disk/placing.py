@@ -19,7 +19,6 @@ from aefsync.core.action import Action, KeptCopy
 from aefsync.core.conflict import conflict_name
 from aefsync.core.entry import Entry
 from aefsync.core.metadata import Aspects
-from aefsync.core.path import RelPath
 from aefsync.disk import syscalls
 from aefsync.disk.annexes import bring
 from aefsync.disk.confined import split
@@ -100,7 +99,7 @@ def put(scene: Scene, action: Action, staged: Place, target: Place) -> None:
         scene.durable.step(target[0])
         return
     look(*target, action.found)
-    home, slot = scene.trash.slot(REPLACED, action.path)
+    home, slot = scene.trash.slot(action.aside or REPLACED, action.path)
     slot_directory, slot_name = split(slot)
     with home.directory(slot_directory) as slot_fd:
         _exchange(scene, action, staged, (slot_fd, slot_name), target)
@@ -116,12 +115,11 @@ def _exchange(scene: Scene, action: Action, staged: Place, slot: Place, target: 
         os.rename(slot[1], staged[1], src_dir_fd=slot[0], dst_dir_fd=staged[0])
         if error.errno not in NO_FLAGS:
             raise
-        replace_in_two(scene.intents, action.path, staged, slot, target)
+        replace_in_two(scene.intents, Intent(action.aside or REPLACED, action.path, action.path), staged, slot, target)
 
 
-def replace_in_two(intents: Intents, path: RelPath, new: Place, slot: Place, target: Place) -> None:
+def replace_in_two(intents: Intents, intent: Intent, new: Place, slot: Place, target: Place) -> None:
     """Where names cannot be exchanged: out with the old, in with the new; back with the old if that fails."""
-    intent = Intent(REPLACED, path, path)
     intents.declare([intent])
     rename_out(*target, *slot)
     try:

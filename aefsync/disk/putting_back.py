@@ -15,7 +15,7 @@ from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.durability import Durable
 from aefsync.disk.home import Home
-from aefsync.disk.intents import Intents
+from aefsync.disk.intents import Intent, Intents
 from aefsync.disk.listing import INODE
 from aefsync.disk.looking import look, shows
 from aefsync.disk.placing import replace_in_two
@@ -79,7 +79,7 @@ class Putting:
             except OSError as error:
                 if error.errno not in NO_FLAGS:
                     raise
-                replace_in_two(self._intents, found.path, slot, (fd, name), target)
+                replace_in_two(self._intents, Intent(REPLACED, found.path, found.path), slot, (fd, name), target)
             else:
                 rename_out(*slot, fd, name)
             self._durable.step(target[0], fd)

@@ -37,8 +37,8 @@ from aefsync.disk.movable import are_movable
 from aefsync.disk.narrowing import Narrowing
 from aefsync.disk.opening import OpenRoot, describe, open_home_of, open_index, open_root, own_paths
 from aefsync.disk.reading import unread
-from aefsync.disk.remembering import Remembering
 from aefsync.disk.scan import Scanner
+from aefsync.disk.scrubbing import Scrubbing
 from aefsync.disk.sight import LocalSight
 from aefsync.disk.small_files import gather
 from aefsync.disk.taking import Taking
@@ -49,7 +49,7 @@ FEW_FILES, FEW_BYTES = 256, 4 << 20
 """Unread files of which an eager scan reads the contents at once, needed or not: to ask which are costs more."""
 
 
-class LocalReplica(Remembering):
+class LocalReplica(Scrubbing):
     """One root of this machine.
 
     `peer_root` gives the root descriptor of another replica of the same coordinator, by its number; `on_root` hears of
@@ -62,10 +62,9 @@ class LocalReplica(Remembering):
         on_root: Callable[[int], None] = lambda fd: None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        super().__init__()
+        super().__init__(clock_ns)
         self._peer_root = peer_root
         self._on_root = on_root
-        self._clock_ns = clock_ns
         self.stirred = threading.Event()
         """Set it to end a `wait` under way."""
         self._listening = Listening(self.stirred)
@@ -111,7 +110,7 @@ class LocalReplica(Remembering):
             return self._scanned()
         assert self._opened is not None
         if self._index is None:
-            self._index = open_index(self._opened, self._request, self._home, self._file_system)
+            self._index = open_index(self._opened, self._request, self._home, self._file_system, self._clock_ns())
         own = own_paths(self._opened, self._request)
         flags = (request.one_file_system, request.ignore_index, request.eager)
         limits = Limits(filtering, own, *flags, Narrowing(request.paths), request.mounts, request.list_filtered)
@@ -252,7 +251,8 @@ class LocalReplica(Remembering):
         if self._index is None or self._scanner is None:
             return
         self._index.close()
-        self._index = self._scanner.index = open_index(opened, self._request, home, self._file_system)
+        begun_ns = self._index.begun_ns
+        self._index = self._scanner.index = open_index(opened, self._request, home, self._file_system, begun_ns)
         if self._index.is_empty:
             for key, page in self._scanner.pages.items():
                 self._index.store(key, page)

@@ -13,7 +13,7 @@ from aefsync.core.metadata import USABLE
 from aefsync.core.past import TrashItem
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem, reason_of
-from aefsync.disk.home import TRASH
+from aefsync.disk.home import shelf_of
 from aefsync.disk.journal import Journal
 from aefsync.disk.journal_batch import NO_STAMP, Fate, Outcome, Stamp
 from aefsync.disk.journaling import Applies, stamps_of
@@ -104,7 +104,7 @@ def _actions(change: Change) -> list[Action]:
 
 def slot_of(item: TrashItem) -> bytes:
     """Where a thing stands in the trash, as a path below the home."""
-    return b"/".join([TRASH, os.fsencode(item.run), os.fsencode(item.why), item.path])
+    return b"/".join([shelf_of(item.why), os.fsencode(item.run), os.fsencode(item.why), item.path])
 
 
 def steps_for(root: Readable, home: Readable, item: TrashItem) -> list[Step]:

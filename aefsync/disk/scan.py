@@ -149,6 +149,7 @@ class Scanner:
     def _adopt(self, pages: Mapping[PageKey, Page], donors: Iterable[Page]) -> None:
         """Take contents over from pages of directories that are no longer there."""
         for key, page in adopt(pages, donors):
+            self.index.moved(key[0])
             if page.unread():
                 self.pages[key] = page
             else:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from aefsync.core.digest import content_digest
 from aefsync.core.entry import UNKNOWN, Kind, kind_of
-from aefsync.core.growth import SMALL, Gathered, Growth, link_contents
+from aefsync.core.growth import SMALL, Gathered, Growth, content_at, link_contents
 from aefsync.core.view import STAT
 from aefsync.disk.building import directory_path
 from aefsync.disk.confined import ConfinedRoot
@@ -131,7 +131,7 @@ def discard(directory: int, name: bytes) -> None:
 
 
 def gather(root: ConfinedRoot, growth: Growth) -> Gathered:
-    """The small files of a growth, as far as they are what the snapshot shows."""
+    """The small files of a growth, as far as they are what the snapshot shows, and was read if it was."""
     contents: list[bytes] = []
     data: list[bytes] = []
     buffer = bytearray(SMALL + 1)
@@ -141,8 +141,12 @@ def gather(root: ConfinedRoot, growth: Growth) -> Gathered:
             for index, (name, row) in enumerate(zip(block.name_list(), STAT.iter_unpack(block.stats), strict=True)):
                 if is_small(row):
                     with contextlib.suppress(OSError):
-                        data.append(bytes(_read(fd, name, row, [buffer], memoryview(buffer))))
-                        found[index] = content_digest(data[-1])
+                        part = bytes(_read(fd, name, row, [buffer], memoryview(buffer)))
+                        content = content_digest(part)
+                        # Other bytes under the same stat than those that were read before are damage: they stay here.
+                        if content_at(block, index) in (content, UNKNOWN):
+                            data.append(part)
+                            found[index] = content
         contents += found
     return Gathered(b"".join(contents), b"".join(data))
 

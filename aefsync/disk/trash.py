@@ -1,4 +1,7 @@
-"""The trash of a root: `.aefsync/trash/RUN/WHY/PATH`, where a person can find things with `ls` as well."""
+"""The trash of a root: `.aefsync/trash/RUN/WHY/PATH`, where a person can find things with `ls` as well.
+
+The quarantine beside it is laid out alike; the reason says in which of the two a thing is.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem
 from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.durability import Directory
-from aefsync.disk.home import TRASH, Home
+from aefsync.disk.home import TRASH, Home, shelf_of
 from aefsync.disk.readable import Shelf
 from aefsync.disk.removing import remove_tree
 from aefsync.disk.retention import forget
@@ -86,7 +89,7 @@ def slot_names(run: str, why: str, path: bytes) -> Iterator[bytes]:
     """The places that a run may give a path in the trash, in the order in which they are taken."""
     for attempt in range(1000):
         kind = why if attempt == 0 else f"{why}.{attempt}"
-        yield b"/".join([TRASH, run.encode(), kind.encode(), path])
+        yield b"/".join([shelf_of(why), run.encode(), kind.encode(), path])
 
 
 @contextlib.contextmanager

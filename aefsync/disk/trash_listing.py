@@ -7,11 +7,11 @@ import heapq
 import itertools
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from aefsync.core.past import TRASH_PAGE, TrashItem, TrashQuery
 from aefsync.core.path import PathError, RelPath
-from aefsync.disk.home import TRASH
+from aefsync.disk.home import QUARANTINE, TRASH, shelf_of
 from aefsync.disk.readable import Looked, Readable
 from aefsync.errors import RootError
 
@@ -40,9 +40,10 @@ def trash_runs(home: Readable) -> list[str]:
     return _names(home, TRASH)
 
 
-def reasons(home: Readable, run: str) -> list[str]:
-    """Why a run put things into the trash."""
-    return _names(home, TRASH + b"/" + os.fsencode(run))
+def _reasons(home: Readable, run: str) -> list[str]:
+    """Why a run put things into the trash, or into quarantine."""
+    found = {shelf: _names(home, shelf + b"/" + os.fsencode(run)) for shelf in (TRASH, QUARANTINE)}
+    return sorted(why for shelf, names in found.items() for why in names if shelf_of(why) == shelf)
 
 
 def _names(home: Readable, path: bytes) -> list[str]:
@@ -57,16 +58,16 @@ def _names(home: Readable, path: bytes) -> list[str]:
 
 
 def _listing(home: Readable, query: TrashQuery) -> Iterator[TrashItem]:
-    """Newest run first, in path order within a run."""
-    for run in reversed(trash_runs(home)):
+    """Newest run first, in path order within a run; what is in quarantine among it."""
+    for run in sorted({*trash_runs(home), *_names(home, QUARANTINE)}, reverse=True):
         if query.run in ("", run) and run >= query.since:
-            walks = [_below(home, run, why, query.path) for why in reasons(home, run)]
+            walks = [_below(home, run, why, query.path) for why in _reasons(home, run)]
             yield from heapq.merge(*walks, key=lambda item: item.path.key)
 
 
 def _below(home: Readable, run: str, why: str, path: bytes) -> Iterator[TrashItem]:
     """What a run put there for one reason, at and below a path, in path order."""
-    base = b"/".join([TRASH, os.fsencode(run), os.fsencode(why)])
+    base = b"/".join([shelf_of(why), os.fsencode(run), os.fsencode(why)])
     pending = [_only(home, base, path) if path else _look(home, base, b"")]
     while pending:
         found = next(pending[-1], None)
@@ -99,11 +100,11 @@ def _look(home: Readable, base: bytes, inside: bytes) -> Iterator[tuple[bytes, L
             yield from ((inside + b"/" + name if inside else name, seen) for name, seen in stats if seen is not None)
 
 
-def slots(home: Readable, run: str, why: str, path: RelPath) -> Iterator[bytes]:
-    """Where the versions of a path stand that a run put away for a reason, as paths below the home."""
-    for name in reasons(home, run):
-        if name.partition(".")[0] == why:
-            slot = b"/".join([TRASH, os.fsencode(run), os.fsencode(name), path])
+def slots(home: Readable, run: str, whys: Collection[str], path: RelPath) -> Iterator[bytes]:
+    """Where the versions of a path stand that a run put away for some reasons, as paths below the home."""
+    for name in _reasons(home, run):
+        if name.partition(".")[0] in whys:
+            slot = b"/".join([shelf_of(name), os.fsencode(run), os.fsencode(name), path])
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 home.lstat(slot)
                 yield slot

@@ -8,8 +8,9 @@ and stays.  A stat with the inode and ctime that the run left proves that nothin
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
+from aefsync.core.action import RETURNED
 from aefsync.core.change import Change, Did
 from aefsync.core.entry import UNKNOWN, Entry, Kind
 from aefsync.core.past import TakenBack, Undo
@@ -157,7 +158,7 @@ class Undoing:
             raise _Stays(TAKEN)
         if before.kind is Kind.DIRECTORY:
             return Step(change.inverse)
-        return Step(change.inverse, self._slot(DELETED, before))
+        return Step(change.inverse, self._slot((DELETED, RETURNED), before))
 
     def _judge_moved(self, change: Change, now: Entry | None) -> Step | None:
         assert change.source is not None
@@ -179,7 +180,7 @@ class Undoing:
         before, after = _known(change.before), _known(change.after)
         if self._shows(now, after):
             inverse = change.inverse._replace(before=now._replace(content=after.content))
-            return Step(inverse, self._slot(REPLACED, before))
+            return Step(inverse, self._slot((REPLACED,), before))
         if self._shows(now, before):
             return None
         raise _Stays(CHANGED)
@@ -220,9 +221,9 @@ class Undoing:
         content = self._root.content(entry.path, seen_as(entry))
         return UNKNOWN if isinstance(content, HashFailure) else content
 
-    def _slot(self, why: str, before: Entry) -> bytes:
+    def _slot(self, whys: Collection[str], before: Entry) -> bytes:
         """Where in the trash of the run a version is, verified; raises `_Stays`."""
-        for slot in slots(self._home, self.run, why, before.path):
+        for slot in slots(self._home, self.run, whys, before.path):
             with contextlib.suppress(OSError):
                 seen = entry_at(self._home, slot, before.path)
                 if (seen.kind, seen.size, seen.mtime_ns) != (before.kind, before.size, before.mtime_ns):

@@ -83,8 +83,9 @@ class _Descent(NamedTuple):
         together([ask, lambda: self.receiver.match(seeds, (), level) and None])
         named = [recipe._replace(path=run.path) for recipe, run in zip(recipes, runs, strict=True)]
         for recipe in named:
-            if recipe.content:
-                file = self.files[recipe.path]
+            file = self.files[recipe.path]
+            # One that was read before must still be what it was then: other bytes under the same stat never travel.
+            if recipe.content and not file.source.is_read:
                 self.files[recipe.path] = file._replace(source=file.source._replace(content=recipe.content))
         return zip(named, self.receiver.match(None, named, level), strict=True)
 

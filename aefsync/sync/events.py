@@ -227,7 +227,8 @@ class Summary(NamedTuple):
     `roots` are public root digests (empty where not all was read), `suspects` paths left standing because equal stat
     hides different bytes, `causes` words for each reason why `exit_code` is not 0.  `keeps_trash` says whether what was
     replaced or deleted is still in the trash.  `sent_bytes` and `received_bytes` are those of the protocol to and from
-    other hosts.
+    other hosts.  Of a scrub: `rot` is known to be damaged and stays so, `verified_files` and `verified_bytes` were read
+    anew, and `oldest_verified_s` is when what was verified longest ago was, in seconds since 1970 (0: never).
     """
 
     exit_code: int
@@ -252,6 +253,10 @@ class Summary(NamedTuple):
     literal_bytes: int = 0
     reused_bytes: int = 0
     round_trips: int = 0
+    rot: int = 0
+    verified_files: int = 0
+    verified_bytes: int = 0
+    oldest_verified_s: int = 0
     verified: bool = True
     keeps_trash: bool = True
     elapsed_s: float = 0.0

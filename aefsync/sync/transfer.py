@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from aefsync.core.action import Staged, StageFile
 from aefsync.core.growth import Learned
@@ -20,6 +20,9 @@ from aefsync.core.step import Transfer
 from aefsync.sync.deadline import Deadline
 from aefsync.sync.delta import Lacking, Seeded, lacking
 from aefsync.sync.session import Session
+
+if TYPE_CHECKING:
+    from aefsync.wire.remote import RemoteReplica
 
 FILES = 4096
 BYTES = 64 << 20
@@ -105,18 +108,23 @@ def _bring(
         here = {file.path for file in batch}
         transfers = [each for each in transfers if each.file.path not in here]
     missing = _missing(session, origin, receiver, transfers)
+    yield from send(session.replicas[origin], session.replicas[receiver], missing)
+
+
+def send(origin: RemoteReplica, receiver: RemoteReplica, missing: Lacking) -> Iterator[tuple[list[StageFile], Staged]]:
+    """Bring what is lacking of files through the coordinator, batch by batch, and have them completed."""
     runs: dict[RelPath, list[Run]] = {}
     for run in missing.runs:
         runs.setdefault(run.path, []).append(run)
     for batch in batches(missing.files):
         requests, asked = itertools.tee(_requests(batch, runs))
-        answers = session.replicas[origin].read_ahead([piece for piece, _ in request] for request in asked)
+        answers = origin.read_ahead([piece for piece, _ in request] for request in asked)
         for request, read in zip(requests, answers, strict=True):
             sent = [
                 Piece(path, got.offset, len(got.data), got.data) for got, (_, path) in zip(read, request, strict=True)
             ]
-            session.replicas[receiver].write_ahead([piece for piece in sent if piece.data])
-        yield batch, session.replicas[receiver].stage(batch, None)
+            receiver.write_ahead([piece for piece in sent if piece.data])
+        yield batch, receiver.stage(batch, None)
 
 
 def _reuse(session: Session, receiver: int, transfers: Sequence[Transfer]) -> Iterator[tuple[list[StageFile], Staged]]:

@@ -13,6 +13,7 @@ from aefsync.core.growth import Gathered, Growth
 from aefsync.core.past import TRASH_PAGE, TakenBack, TrashItem
 from aefsync.core.ports import Piece, Scanned
 from aefsync.core.recipe import Recipe, Run
+from aefsync.core.rot import Scrub, Scrubbed
 from aefsync.core.tree import LEAVES, Answer, KeyRange, Question
 from aefsync.core.version import Grave
 from aefsync.errors import ProtocolError
@@ -119,6 +120,11 @@ def check_done(number: int, done: Sequence[int | None]) -> None:
 
 def check_trash(items: Sequence[TrashItem]) -> None:
     _insist(len(items) <= TRASH_PAGE, "number of things in the trash")
+
+
+def check_scrubbed(request: Scrub, scrubbed: Scrubbed) -> None:
+    _insist(scrubbed.files <= request.files, "number of files")
+    _insist(len(scrubbed.damaged) <= scrubbed.files, "more damage than files")
 
 
 def check_taken_back(taken: TakenBack) -> None:

@@ -54,6 +54,7 @@ class Method(enum.StrEnum):
     PURGE = "purge"
     RUNS = "runs"
     UNDO = "undo"
+    SCRUB = "scrub"
     EXAMINE = "examine"
     WAIT = "wait"
     CLOSE = "close"

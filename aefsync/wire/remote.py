@@ -17,6 +17,7 @@ from aefsync.core.path import RelPath
 from aefsync.core.ports import Open, Opened, Piece, Scan, Scanned
 from aefsync.core.recipe import Recipe, Run
 from aefsync.core.renamed import Rename
+from aefsync.core.rot import Scrub, Scrubbed
 from aefsync.core.space import Space
 from aefsync.core.tree import Answer, Question
 from aefsync.core.version import Dot, Grave
@@ -171,6 +172,11 @@ class RemoteReplica(RemoteGrowing):
         taken: TakenBack = self._call(Method.UNDO, request)
         self._check(checks.check_taken_back, taken)
         return taken
+
+    def scrub(self, request: Scrub) -> Scrubbed:
+        scrubbed: Scrubbed = self._call(Method.SCRUB, request)
+        self._check(checks.check_scrubbed, request, scrubbed)
+        return scrubbed
 
     def examine(self) -> Sequence[Finding]:
         findings: Sequence[Finding] = self._call(Method.EXAMINE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from aefsync.core.pace import Pace
 from aefsync.errors import AefsyncError
 from aefsync.wire.stream import Stream
 
@@ -24,8 +25,8 @@ class ThrottledStream:
     ) -> None:
         self._inner = inner
         self._slice = max(1, int(bytes_per_s * _BURST_S))
-        self._out = _Pace(bytes_per_s, clock, sleep)
-        self._in = _Pace(bytes_per_s, clock, sleep)
+        self._out = Pace(bytes_per_s, clock, sleep)
+        self._in = Pace(bytes_per_s, clock, sleep)
 
     @property
     def sent_bytes(self) -> int:
@@ -55,19 +56,3 @@ class ThrottledStream:
 
     def close(self) -> None:
         self._inner.close()
-
-
-class _Pace:
-    """Sleeps as long as what has passed takes at the rate; idle time is not made up for."""
-
-    def __init__(self, bytes_per_s: int, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
-        self._bytes_per_s = bytes_per_s
-        self._clock = clock
-        self._sleep = sleep
-        self._free_at = 0.0
-
-    def passed(self, size: int) -> None:
-        now = self._clock()
-        self._free_at = max(self._free_at, now) + size / self._bytes_per_s
-        if self._free_at > now:
-            self._sleep(self._free_at - now)

@@ -193,7 +193,7 @@ def test_the_truth_of_a_set_is_named(
         ("[sets.x]\nreplicas = [{name = 'a', location = 1}]", "names and locations are texts"),
         ("[sets.x]\nreplicas = [{name='a',location='/a'},{name='a',location='/b'}]", "a name is given twice"),
         ("[sets.x]\nreplicas = ['/a', '/b']\nmirror = true", "sets.x.mirror: --mirror is taken from"),
-        ("[sets.x]\nreplicas = ['/a']\n[[sets.x.rules]]\nglob = '*'", 'sets.x.rules: a rule is glob = "...", conf'),
+        ("[sets.x]\nreplicas = ['/a']\n[[sets.x.rules]]\nglob = '*'", 'sets.x.rules: a rule is glob = "...", and'),
         ("[sets.x]\nreplicas = ['/a']\nrules = 1", "sets.x.rules: rules are tables"),
         (f"{RULE}glob = '*'\nconflicts = 1", "sets.x.rules: a rule is"),
         (f"{RULE}glob = '*'\nconflicts = 'skip'\nsuspects = 'x'", "sets.x.rules: a rule is"),

@@ -35,6 +35,7 @@ from aefsync.core.ports import Access, Missing, Open, Opened, Phase, Piece, Scan
 from aefsync.core.problem import Problem
 from aefsync.core.recipe import CHUNK_DIGEST, LEVELS, Recipe, Run, runs_of
 from aefsync.core.renamed import Rename
+from aefsync.core.rot import Damage, Scrub, Scrubbed, Verdict
 from aefsync.core.snapshot import Block, Snapshot, VersionList
 from aefsync.core.space import Space
 from aefsync.core.stores import Stores
@@ -102,6 +103,7 @@ class MemoryTree:
     free_bytes: int = 1 << 40
     identity: str = ""
     sidecar: Sidecar | None = None
+    damaged: set[RelPath] = field(default_factory=set)
     stores: Stores = field(default_factory=Stores)
 
     def put(self, path: bytes, kind: Kind, data: bytes, mode: int, mtime_ns: int) -> None:
@@ -199,6 +201,7 @@ class MemoryReplica:
         self._done: list[Action] = []
         self._restored = False
         self._renewed: dict[tuple[int, int], int] = {}
+        self._unscrubbed: list[RelPath] = []
 
     def hello(self, request: Open) -> Opened:
         created = False
@@ -544,6 +547,26 @@ class MemoryReplica:
             self.tree.nodes, self.tree.trash, self.tree.journals = before
         return TakenBack(tuple(changes), tuple(done), tuple(problems), 0)
 
+    def scrub(self, request: Scrub) -> Scrubbed:
+        """All at once, as everything here is at hand."""
+        self._session()
+        if request.begins:
+            self._unscrubbed = [e.path for e in self._snapshot.entries() if e.kind is Kind.FILE and e.is_read]
+        damaged, size = [], 0
+        portion, self._unscrubbed = self._unscrubbed[: request.files], self._unscrubbed[request.files :]
+        for path in portion:
+            entry, found = self._snapshot.find(path), content_digest(self._bytes(path))
+            assert entry is not None
+            size += entry.size
+            if path in request.accepted:
+                self._learn(entry, found)
+            elif found != entry.content:
+                damaged.append(Damage(entry, found, Verdict.ROT))
+                self.tree.damaged.add(path)
+        left = sum(len(self._bytes(path)) for path in self._unscrubbed)
+        rot = len(self.tree.damaged & self.tree.nodes.keys())
+        return Scrubbed(len(portion), size, tuple(damaged), (), len(self._unscrubbed), left, rot, 0, 0)
+
     def examine(self) -> Sequence[Finding]:
         root = self._session().root
         return [Finding("root", State.FINE if self.tree.exists else State.TROUBLE, root.decode())]
@@ -635,7 +658,7 @@ class MemoryReplica:
         return content_digest(data)
 
     def _perform(self, action: Action) -> None:
-        act, path, wanted, found, source, displaced, _ = action
+        act, path, wanted, found, source, displaced, _, _ = action
         if act is Act.RECORD:
             self._check_found(path, found, absent=True)
             return

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from aefsync.core.action import Act, Action, Applied, KeptCopy, Staged, StageFile
+from aefsync.core.action import QUARANTINED, Act, Action, Applied, KeptCopy, Staged, StageFile
 from aefsync.core.change import Change, Did
 from aefsync.core.digest import KEY_SIZE
 from aefsync.core.entry import Entry, Kind
@@ -24,6 +24,7 @@ from aefsync.core.ports import Access, Missing, Open, Opened, Phase, Piece, Scan
 from aefsync.core.problem import Problem
 from aefsync.core.recipe import CHUNK_DIGEST, LEVELS, Recipe, Run
 from aefsync.core.renamed import Rename
+from aefsync.core.rot import Damage, Scrub, Scrubbed, Verdict
 from aefsync.core.snapshot import Block
 from aefsync.core.space import Share, Space
 from aefsync.core.stores import Folding, Stores
@@ -126,7 +127,8 @@ def actions(draw: st.DrawFn) -> Action:
     displaced = draw(st.none() | placed) if act is Act.MOVE else None
     if act is Act.JOIN and wanted is not None:
         wanted = wanted._replace(extra=Extra(leader=bytes(draw(paths.filter(lambda other: other != path)))))
-    return Action(act, path, wanted, found, source, displaced, version if is_gone else None)
+    aside = draw(st.sampled_from(["", *QUARANTINED]))
+    return Action(act, path, wanted, found, source, displaced, version if is_gone else None, aside)
 
 
 @st.composite
@@ -138,6 +140,13 @@ def changes(draw: st.DrawFn) -> Change:
     after = draw(st.none() | entries(st.just(path), st.none()))
     displaced = draw(st.none() | entries(st.just(path), st.none())) if did is Did.MOVED else None
     return Change(did, path, before, after, source, displaced)
+
+
+@st.composite
+def damages(draw: st.DrawFn) -> Damage:
+    recorded = draw(entries(extra=st.none()))._replace(kind=Kind.FILE, target=b"")
+    content = draw(st.just(b"") | digests.filter(any))
+    return Damage(recorded, content, draw(st.sampled_from([Verdict.ROT, Verdict.SUSPECT])))
 
 
 @st.composite
@@ -340,6 +349,7 @@ arguments: dict[Method, st.SearchStrategy[tuple[Any, ...]]] = {
     Method.PURGE: st.tuples(rows(runs)),
     Method.RUNS: st.just(()),
     Method.UNDO: st.tuples(st.builds(Undo, runs, counts, st.booleans())),
+    Method.SCRUB: st.tuples(st.builds(Scrub, st.booleans(), counts, counts, counts, counts, rows(paths))),
     Method.EXAMINE: st.just(()),
     Method.WAIT: st.tuples(st.builds(Wait, st.integers(0, 3_600_000), st.booleans())),
     Method.CLOSE: st.just(()),
@@ -375,6 +385,7 @@ results: dict[Method, st.SearchStrategy[Any]] = {
     Method.PURGE: applied,
     Method.RUNS: rows(records),
     Method.UNDO: taken_back,
+    Method.SCRUB: st.builds(Scrubbed, counts, counts, rows(damages()), rows(problems), *[counts] * 5),
     Method.EXAMINE: rows(st.builds(Finding, texts, st.sampled_from(State), texts, texts)),
     Method.WAIT: st.builds(Hints, sub_trees, sub_trees, texts),
     Method.CLOSE: st.none(),

@@ -17,6 +17,7 @@ from aefsync.core.past import TrashItem
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Open, Phase, Piece, Replica, Scan, Scanned
 from aefsync.core.problem import Problem
+from aefsync.core.rot import Scrubs
 from aefsync.core.tree import KeyRange, Question
 from aefsync.core.version import FOUND, MOST_DOTS, Dot, Version
 from aefsync.core.view import STAT, View
@@ -34,7 +35,7 @@ FILE = Entry(RelPath(b"docs/a.txt"), Kind.FILE, 0o644, 3, 1, 2, 3, UNKNOWN)
 
 
 def test_there_is_a_message_for_every_method_of_the_port() -> None:
-    methods = {name for part in (Replica, Grows) for name in vars(part) if not name.startswith("_")}
+    methods = {name for part in (Replica, Grows, Scrubs) for name in vars(part) if not name.startswith("_")}
     assert methods == set(Method) == {*values.arguments} == {*values.results}
 
 

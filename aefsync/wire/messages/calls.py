@@ -41,6 +41,7 @@ from aefsync.wire.messages.rows import (
     TrashForm,
     unpack_text,
 )
+from aefsync.wire.messages.scrubbed import ScrubCall
 from aefsync.wire.messages.space import AllocatedCall, SpaceCall, check_writing
 from aefsync.wire.messages.versions import GravesCall, MintCall, Versions, with_version
 from aefsync.wire.packing import pack_spans, unpack_spans
@@ -166,7 +167,7 @@ class ApplyCall(Form, tag="apply"):
         paths: list[RelPath] = []
         rows: list[ActionRow] = []
         for action in values[0]:
-            act, path, wanted, found, source, displaced, tombstone = action
+            act, path, wanted, found, source, displaced, tombstone, _ = action
             if (source is None) == (act is Act.MOVE):
                 raise ValueError(f"{act} of {path} with source {source}")
             if wanted is not None and tombstone is not None:
@@ -249,6 +250,7 @@ CallForm = (
     | PurgeCall
     | RunsCall
     | UndoCall
+    | ScrubCall
     | ExamineCall
     | WaitCall
     | CloseCall

@@ -45,6 +45,7 @@ from aefsync.wire.messages.rows import (
     unpack_text,
 )
 from aefsync.wire.messages.scanned import ScannedForm
+from aefsync.wire.messages.scrubbed import ScrubReply
 from aefsync.wire.messages.space import AllocatedReply, SpaceReply
 from aefsync.wire.messages.staged import ReuseReply, StageReply
 from aefsync.wire.messages.versions import GravesReply, MintReply, Versions, with_versions
@@ -282,6 +283,7 @@ ReplyForm = (
     | PurgeReply
     | RunsReply
     | UndoReply
+    | ScrubReply
     | ExamineReply
     | WaitReply
     | CloseReply

@@ -37,6 +37,8 @@ FileName = Annotated[str, Meta(max_length=255, pattern=r"\A(?!\.{1,2}\Z)[^/\x00]
 """What becomes the name of a directory: a run, a reason for the trash."""
 Identity = Annotated[str, Meta(pattern=r"\A([0-9a-f]{32})?\Z")]
 """What a root is known by; empty where nothing is."""
+Aside = Annotated[str, Meta(pattern=r"\A(rot|returned)?\Z")]
+"""Why something goes to quarantine; empty where it does not."""
 Many = Meta(max_length=MANY)
 Counts = Annotated[tuple[Count, ...], Many]
 ByteStrings = Annotated[tuple[bytes, ...], Many]
@@ -132,11 +134,14 @@ class ActionRow(Row):
     wanted: EntryRow | None
     found: EntryRow | None
     displaced: EntryRow | None = None
+    aside: Aside = ""
 
     @classmethod
     def of(cls, action: Action) -> Self:
-        entries = (action.wanted, action.found, action.displaced)
-        return cls(action.act, *(entry and EntryRow.of(entry) for entry in entries))
+        wanted, found, displaced = (
+            entry and EntryRow.of(entry) for entry in (action.wanted, action.found, action.displaced)
+        )
+        return cls(action.act, wanted, found, displaced, action.aside)
 
     def action(self, path: RelPath, source: RelPath | None) -> Action:
         if (self.wanted is None) != (self.act is Act.DELETE) and self.act is not Act.RECORD:
@@ -147,7 +152,8 @@ class ActionRow(Row):
             raise ValueError("nothing but a move changes places with anything")
         wanted = self.wanted.entry(path) if self.wanted else None
         found = self.found.entry(source or path) if self.found else None
-        return Action(self.act, path, wanted, found, source, self.displaced.entry(path) if self.displaced else None)
+        displaced = self.displaced.entry(path) if self.displaced else None
+        return Action(self.act, path, wanted, found, source, displaced, aside=self.aside)
 
 
 class TrashRow(Row):

@@ -1,0 +1,119 @@
+"""Rot: bytes that changed though nobody is known to have written them, and how a scrub asks for it.
+
+What is said of a file whose digest, read anew, is not the recorded one:
+
+    size, mtime    inode      ctime      verdict
+    changed        any        any        an edit
+    same           changed    any        an edit: somebody replaced the file
+    same           same       changed    suspect: a tool that puts the mtime back, or damage
+    same           same       same       rot, if the record was taken when nothing had been written for a minute, and
+                                         nobody has the file open for writing; else suspect
+    unreadable                           rot
+
+A store through a shared mapping changes bytes under an unchanged stat until the system next writes the page back, so
+a digest that was taken soon after a write proves nothing of what was stored later.  Where inode and ctime are not
+stable (0) the verdict is never rot.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import NamedTuple, Protocol
+
+from aefsync.core.entry import UNKNOWN, Entry
+from aefsync.core.path import RelPath
+from aefsync.core.problem import Problem
+
+SETTLED_NS = 60 * 10**9
+"""Written so long before its digest was taken, a file is what that digest says while its stat is the same."""
+PORTION_FILES, PORTION_BYTES = 4096, 64 << 20
+"""What one call reads at most, unless a single file is larger."""
+
+
+class Verdict(enum.StrEnum):
+    """What is said of a file that is not as it was recorded."""
+
+    EDIT = "edit"
+    SUSPECT = "suspect"
+    ROT = "rot"
+
+
+class Circumstances(NamedTuple):
+    """`is_settled`: the record was taken when nothing had been written for `SETTLED_NS`; `is_open`: somebody has the file
+    open for writing now."""
+
+    is_settled: bool
+    is_open: bool = False
+
+
+def judge(recorded: Entry, found: Entry, circumstances: Circumstances) -> Verdict:
+    """The verdict on a file whose content is not the recorded one (`UNKNOWN`: it could not be read)."""
+    if (recorded.size, recorded.mtime_ns) != (found.size, found.mtime_ns):
+        return Verdict.EDIT
+    if recorded.inode != found.inode:
+        return Verdict.EDIT
+    if not found.inode:
+        return Verdict.SUSPECT
+    if found.content == UNKNOWN:
+        return Verdict.ROT
+    is_proof = found.ctime_ns == recorded.ctime_ns and circumstances.is_settled and not circumstances.is_open
+    return Verdict.ROT if is_proof else Verdict.SUSPECT
+
+
+def is_settled(entry: Entry, taken_ns: int) -> bool:
+    """Whether a digest that was taken at that time, or later, holds while the stat is the same."""
+    return max(entry.mtime_ns, entry.ctime_ns) + SETTLED_NS < taken_ns
+
+
+class Scrub(NamedTuple):
+    """Which portion of the files to read anew, after a scan.
+
+    `begins` takes stock: it begins with the files that were verified longest ago.  At most `files` and `size` bytes are
+    read, but always one file; no more than `bytes_per_s` (0: as fast as it goes).  `budget` is what the whole run may
+    read, for whoever watches (0: everything).
+    """
+
+    begins: bool = False
+    files: int = PORTION_FILES
+    size: int = PORTION_BYTES
+    bytes_per_s: int = 0
+    budget: int = 0
+    accepted: tuple[RelPath, ...] = ()
+    """files to be taken for what they are, from now on: as edits"""
+
+
+class Damage(NamedTuple):
+    """A file that is rot, or suspect: `recorded` is the entry as it should be, with the stat that is found now; `content` is
+    the digest of what is there (empty: it cannot be read)."""
+
+    recorded: Entry
+    content: bytes
+    verdict: Verdict
+
+
+class Scrubbed(NamedTuple):
+    """What a portion came to, and how the replica stands.
+
+    `files` and `size` were read now, `left_files` and `left_size` are still to be; `rot` and `suspects` are known of the
+    replica, and `oldest_s` is when what was verified longest ago was (seconds since 1970; 0: never).
+    """
+
+    files: int
+    size: int
+    damaged: tuple[Damage, ...]
+    problems: tuple[Problem, ...]
+    left_files: int
+    left_size: int
+    rot: int
+    suspects: int
+    oldest_s: int
+
+
+class Scrubs(Protocol):
+    """The part of `core.ports.Replica` that finds rot."""
+
+    def scrub(self, request: Scrub) -> Scrubbed:
+        """After a scan, read a portion of the files anew, and judge them by what is recorded of them.
+
+        Where a session may write, a pass that was interrupted goes on where it was.
+        """

@@ -1,0 +1,194 @@
+"""The scrubber: one pass over the files of a scan, portion by portion, those first that were verified longest ago.
+
+Directories are taken whole and one after the other, so that what is remembered of a pass is a time for each, and a name
+in the one that is unfinished (`verified`).  Those with files that are known to be damaged come before all others.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from aefsync.core.pace import Pace
+from aefsync.core.problem import ROT, SUSPECT, Problem, reason_of
+from aefsync.core.rot import Scrub, Scrubbed, Verdict
+from aefsync.disk.building import directory_path
+from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.page import Page, PageKey
+from aefsync.disk.scan import Scanner
+from aefsync.disk.sidecar import Sidecar
+from aefsync.disk.verified import Mark, Verified
+from aefsync.disk.verifying import Found, Row, Verifying, rows_of
+
+
+class Clocks(NamedTuple):
+    """What a scrub knows of time."""
+
+    now_ns: Callable[[], int] = time.time_ns
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+class _Due(NamedTuple):
+    """A directory that is to be verified, by its key with a closing NUL, and what of it is left."""
+
+    prefix: bytes
+    files: int
+    size: int
+
+
+class Scrubber:
+    """One pass; `on_bytes` hears of how many bytes were read, and how many are to be."""
+
+    def __init__(
+        self,
+        root: ConfinedRoot,
+        scanner: Scanner,
+        sidecar: Sidecar | None,
+        verified: Verified,
+        on_bytes: Callable[[int, int], None],
+        clocks: Clocks = Clocks(),  # noqa: B008  nothing can change it
+    ) -> None:
+        self._root = root
+        self._scanner = scanner
+        self._sidecar = sidecar
+        self._verified = verified
+        self._on_bytes = on_bytes
+        self._clocks = clocks
+        self._read_bytes = 0
+        stock = self._take_stock()
+        self._all = {each.prefix for each in stock}
+        if scanner.narrowing.is_everything:
+            verified.only(self._all)
+        self._due = deque(stock)
+        self._left_files, self._left_bytes = sum(e.files for e in stock), sum(e.size for e in stock)
+        self._total_bytes = self._left_bytes
+        self._at: tuple[Verifying, Iterator[Row]] | None = None
+        """the directory at work, and what of it is to come"""
+
+    def _take_stock(self) -> list[_Due]:
+        """The directories with files in them, in the order in which they are to be verified."""
+        scanner, marks = self._scanner, self._verified.marks
+        told = itertools.chain.from_iterable(scanner.problems.values())
+        doubtful = {*self._verified.damage, *(bytes(each.path) for each in told if each.reason in (ROT, SUSPECT))}
+        first = {path.rpartition(b"/")[0] for path in doubtful}
+        found = []
+        for prefix in {prefix for prefix, _ in scanner.pages.keys() | scanner.briefs.keys()}:
+            upto = marks.get(prefix, Mark()).upto
+            sizes = [row.size for row in self._rows(prefix) if row.name > upto]
+            if sizes or upto:
+                found.append(_Due(prefix, len(sizes), sum(sizes)))
+        return sorted(
+            found,
+            key=lambda due: (
+                directory_path(due.prefix) not in first,
+                marks.get(due.prefix, Mark()).since_ns,
+                due.prefix,
+            ),
+        )
+
+    def _rows(self, prefix: bytes) -> Iterator[Row]:
+        for number in itertools.count():
+            page = self._page((prefix, number))
+            if page is None:
+                return
+            yield from rows_of(number, page)
+
+    def _page(self, key: PageKey) -> Page | None:
+        """A page of the scan; one that it knows in brief only is loaded for as long as it is needed."""
+        scanner = self._scanner
+        brief = scanner.briefs.get(key)
+        if brief is None:
+            return scanner.pages.get(key)
+        page = scanner.index.load(key, brief.seen)
+        if page is not None and page.digests == brief.digests:
+            return page
+        scanner.materialise({key[0]})
+        return scanner.pages.get(key)
+
+    def portion(self, request: Scrub) -> Scrubbed:
+        """Verify some files, and tell how things stand."""
+        pace = Pace(request.bytes_per_s, self._clocks.monotonic, self._clocks.sleep)
+        total = min(request.budget, self._total_bytes) if request.budget else self._total_bytes
+        before_files, before = self._left_files, self._read_bytes
+        found = Found([], [], {})
+
+        def passed(size: int) -> None:
+            self._read_bytes += size
+            self._on_bytes(min(self._read_bytes, total), total)
+            pace.passed(size)
+
+        def is_enough() -> bool:
+            done = before_files - self._left_files
+            return done >= request.files or (done > 0 and self._read_bytes - before >= request.size)
+
+        while self._due and not is_enough():
+            found.contents.clear()
+            self._verify_some(self._due[0], found, passed, is_enough)
+        self._verified.save()
+        return self._standing(found, before_files - self._left_files, self._read_bytes - before)
+
+    def _verify_some(
+        self, due: _Due, found: Found, passed: Callable[[int], None], is_enough: Callable[[], bool]
+    ) -> None:
+        """Go on with a directory until it is done, or it is enough for now."""
+        prefix = due.prefix
+        mark = self._verified.marks.get(prefix, Mark())
+        if not mark.upto:
+            mark = mark._replace(begun_ns=self._clocks.now_ns())
+        try:
+            with self._root.directory(directory_path(prefix)) as directory:
+                verifying, rows = self._at = self._at or self._begin(prefix, mark.upto)
+                for row in rows:
+                    if is_enough():
+                        self._at = verifying, itertools.chain((row,), rows)
+                        self._keep(prefix, mark, found)
+                        return
+                    verifying.verify(directory, row, found, passed)
+                    mark = mark._replace(upto=row.name)
+                    self._left_files -= 1
+                    self._left_bytes -= row.size
+            mark = Mark(mark.begun_ns)
+        except OSError as error:
+            found.problems.append(Problem(directory_path(prefix), reason_of(error), subtree=True))
+        self._keep(prefix, mark, found)
+        self._due.popleft()
+        self._at = None
+
+    def _begin(self, prefix: bytes, upto: bytes) -> tuple[Verifying, Iterator[Row]]:
+        verifying = Verifying(prefix, self._scanner.index, self._sidecar, self._verified)
+        return verifying, (row for row in self._rows(prefix) if row.name > upto)
+
+    def _keep(self, prefix: bytes, mark: Mark, found: Found) -> None:
+        """Keep how far a directory is verified, and what was not known of it before."""
+        scanner = self._scanner
+        for number, contents in found.contents.items():
+            page = self._page((prefix, number))
+            if page is not None:
+                page = page.with_contents(contents)
+                scanner.pages[prefix, number] = page
+                scanner.briefs.pop((prefix, number), None)
+                if not page.unread():
+                    scanner.replace((prefix, number), page.sealed(prefix))
+        if scanner.narrowing.names(prefix) is None:
+            self._verified.mark(prefix, mark)
+
+    def _standing(self, found: Found, files: int, size: int) -> Scrubbed:
+        self._verified.look(self._root)
+        verdicts = [noted.verdict for noted in self._verified.damage.values()]
+        marks = self._verified.marks
+        oldest_ns = min((marks.get(prefix, Mark()).since_ns for prefix in self._all), default=0)
+        return Scrubbed(
+            files=files,
+            size=size,
+            damaged=tuple(found.damaged),
+            problems=tuple(found.problems),
+            left_files=self._left_files,
+            left_size=self._left_bytes,
+            rot=verdicts.count(Verdict.ROT),
+            suspects=verdicts.count(Verdict.SUSPECT),
+            oldest_s=oldest_ns // 10**9,
+        )

@@ -1,0 +1,153 @@
+"""Verifying one directory: each file read anew, and judged by its record.
+
+The record is what the sidecar remembers, or else what the index has; a file of which neither knows anything is recorded
+as it is found.  What the pages of the scan say of a damaged file stays as it was recorded.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from aefsync.core.digest import content_digester
+from aefsync.core.entry import UNKNOWN, Kind, kind_of
+from aefsync.core.metadata import PERMISSIONS
+from aefsync.core.path import RelPath
+from aefsync.core.problem import Problem, reason_of
+from aefsync.core.rot import Circumstances, Damage, Verdict, is_settled, judge
+from aefsync.core.snapshot import CONTENT
+from aefsync.core.view import STAT
+from aefsync.disk.building import directory_path
+from aefsync.disk.hashing import Seen
+from aefsync.disk.index import Index
+from aefsync.disk.page import RACY, UNREAD, Page
+from aefsync.disk.records import Record
+from aefsync.disk.rereading import Moved, is_open_for_writing, reread
+from aefsync.disk.sidecar import Sidecar
+from aefsync.disk.verified import Mark, Noted, Verified
+
+_LOST = {errno.EIO, errno.EBADMSG, getattr(errno, "EUCLEAN", errno.EIO), getattr(errno, "EREMOTEIO", errno.EIO)}
+"""How a disk says that it cannot give back what was written to it."""
+
+
+class Row(NamedTuple):
+    """One file: where it stands in the pages of its directory, and what these say of it."""
+
+    number: int
+    position: int
+    name: bytes
+    shown: Record
+
+    @property
+    def size(self) -> int:
+        return int(STAT.unpack(self.shown.stat)[1])
+
+
+def rows_of(number: int, page: Page) -> Iterator[Row]:
+    """The files of one page, in the order of their names."""
+    width = STAT.size
+    for position, name in enumerate(page.name_list()):
+        stat = page.stats[position * width : (position + 1) * width]
+        if kind_of(STAT.unpack(stat)[0]) is Kind.FILE:
+            content = page.contents[position * CONTENT : (position + 1) * CONTENT]
+            yield Row(number, position, name, Record(stat, content, page.flags[position], 0))
+
+
+class Found(NamedTuple):
+    """What there is to say of a directory: damage, trouble, and contents that were not known before, by page and position."""
+
+    damaged: list[Damage]
+    problems: list[Problem]
+    contents: dict[int, dict[int, bytes]]
+
+
+class Verifying:
+    """One directory, `prefix` its key with a closing NUL, while it is open as `directory`."""
+
+    def __init__(self, prefix: bytes, index: Index, sidecar: Sidecar | None, verified: Verified) -> None:
+        self._prefix = prefix
+        self._path = directory_path(prefix)
+        self._index = index
+        self._verified = verified
+        self._digest = content_digester()
+        self._remembered = _remembered(sidecar, prefix)
+        self._before: dict[bytes, Record] | None = None
+        self._since_ns = index.since_ns(prefix)
+        self._verified_ns = verified.marks.get(prefix, Mark()).since_ns
+
+    def verify(self, directory: int, row: Row, found: Found, passed: Callable[[int], None]) -> None:
+        """Read a file, and add to `found` what there is to say of it; `passed` hears of bytes as they come."""
+        record = self.record(row)
+        path = RelPath.again(os.path.join(self._path, row.name))
+        try:
+            content = reread(directory, row.name, Seen._make(STAT.unpack(row.shown.stat)[1:]), self._digest, passed)
+        except Moved:
+            return  # whoever is at work on it: the next scan sees it
+        except OSError as error:
+            if record is None or error.errno not in _LOST:
+                found.problems.append(Problem(path, reason_of(error)))
+                return
+            content = UNKNOWN
+        if record is None:
+            if row.shown.flags == UNREAD:
+                found.contents.setdefault(row.number, {})[row.position] = content
+            return
+        if content == record.content:
+            self._verified.clear(path)
+            if row.shown.flags == UNREAD:
+                found.contents.setdefault(row.number, {})[row.position] = content
+            return
+        self._judge(directory, row, record, path, content, found)
+
+    def _judge(self, directory: int, row: Row, record: Record, path: RelPath, content: bytes, found: Found) -> None:
+        recorded, shown = record.entry(path, PERMISSIONS), row.shown.entry(path, PERMISSIONS)._replace(content=content)
+        is_open = bool(shown.inode) and is_open_for_writing(directory, row.name)
+        verdict = judge(recorded, shown, Circumstances(self._is_settled(record, row, path), is_open))
+        if verdict is Verdict.EDIT:
+            return
+        self._verified.note(path, Noted(verdict, row.shown.stat))
+        as_it_should_be = shown._replace(content=record.content, mode=recorded.mode)
+        found.damaged.append(Damage(as_it_should_be, b"" if content == UNKNOWN else content, verdict))
+
+    def _is_settled(self, record: Record, row: Row, path: RelPath) -> bool:
+        """Whether the record says what is in the file as long as its stat is the same."""
+        noted = self._verified.damage.get(path)
+        if noted is not None and noted.stat == row.shown.stat:
+            # It was in doubt when its directory was verified last: that proves nothing of it.
+            return noted.verdict is Verdict.ROT
+        # What the index says of a file that the sidecar remembers otherwise was not taken from what it remembers.
+        since_ns = self._since_ns if row.shown.content == record.content else 0
+        return is_settled(row.shown.entry(path), max(since_ns, self._verified_ns))
+
+    def record(self, row: Row) -> Record | None:
+        """What the file should be; `None`: nobody knows, or it was written so shortly before that it proves nothing."""
+        remembered = self._remembered.get(row.name)
+        if remembered is not None and remembered.is_read and _is_same_file(remembered, row.shown):
+            return None if remembered.flags & RACY else remembered
+        if row.shown.is_read:
+            return None if row.shown.flags & RACY else row.shown
+        before = self._indexed().get(row.name)
+        return before if before is not None and _is_same_file(before, row.shown) else None
+
+    def _indexed(self) -> dict[bytes, Record]:
+        """What the index knew of the files whose stats have changed since."""
+        if self._before is None:
+            pages = (row for page in self._index.pages(self._prefix) for row in rows_of(0, page))
+            self._before = {row.name: row.shown for row in pages if row.shown.is_read and not row.shown.flags & RACY}
+        return self._before
+
+
+def _is_same_file(record: Record, shown: Record) -> bool:
+    """Whether size, mtime and inode are the same."""
+    mine, theirs = STAT.unpack(record.stat), STAT.unpack(shown.stat)
+    return (mine[1], mine[2], mine[4]) == (theirs[1], theirs[2], theirs[4])
+
+
+def _remembered(sidecar: Sidecar | None, prefix: bytes) -> dict[bytes, Record]:
+    """The records of a directory, by name."""
+    if sidecar is None:
+        return {}
+    heads = sidecar.heads_of(prefix)
+    return {name: record for head in heads for name, record in sidecar.records(prefix, head.first).each()}

@@ -1,0 +1,78 @@
+"""The forms of what is asked and said where a replica is scrubbed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+import msgspec
+
+from aefsync.core.entry import UNKNOWN, Kind
+from aefsync.core.rot import Damage, Scrub, Scrubbed, Verdict
+from aefsync.wire.messages.rows import (
+    Content,
+    Count,
+    EntryRow,
+    Form,
+    Many,
+    Problems,
+    Row,
+    Strings,
+    pack_problems,
+    unpack_problems,
+)
+
+
+class ScrubCall(Form, tag="scrub"):
+    begins: bool
+    files: Count
+    size: Count
+    bytes_per_s: Count
+    budget: Count
+    accepted: Strings
+
+    @classmethod
+    def of(cls, *values: Scrub) -> Self:
+        request = values[0]
+        return cls(*request[:5], Strings.of(request.accepted))
+
+    def values(self) -> tuple[Scrub]:
+        numbers = (self.begins, self.files, self.size, self.bytes_per_s, self.budget)
+        return (Scrub(*numbers, tuple(self.accepted.paths())),)
+
+
+class DamageRow(Row):
+    recorded: EntryRow
+    content: Content
+    verdict: Verdict
+
+    @classmethod
+    def of(cls, damage: Damage) -> Self:
+        return cls(EntryRow.of(damage.recorded), damage.content or UNKNOWN, damage.verdict)
+
+
+class ScrubReply(Form, tag="scrub"):
+    """What is damaged, a path a row, and numbers in the order of `Scrubbed`."""
+
+    paths: Strings
+    rows: Annotated[tuple[DamageRow, ...], Many]
+    problems: Problems
+    numbers: tuple[Count, Count, Count, Count, Count, Count, Count]
+
+    def __post_init__(self) -> None:
+        if any(row.verdict is Verdict.EDIT or row.recorded.kind is not Kind.FILE for row in self.rows):
+            raise ValueError("damage that is none")
+
+    @classmethod
+    def of(cls, *values: Scrubbed) -> Self:
+        files, size, damaged, problems, *rest = values[0]
+        rows = tuple(map(DamageRow.of, damaged))
+        numbers = msgspec.convert((files, size, *rest), tuple[Count, Count, Count, Count, Count, Count, Count])
+        return cls(Strings.of(each.recorded.path for each in damaged), rows, pack_problems(problems), numbers)
+
+    def values(self) -> tuple[Any, ...]:
+        files, size, *rest = self.numbers
+        damaged = tuple(
+            Damage(row.recorded.entry(path), b"" if row.content == UNKNOWN else row.content, row.verdict)
+            for path, row in zip(self.paths.paths(), self.rows, strict=True)
+        )
+        return (Scrubbed(files, size, damaged, unpack_problems(self.problems), *rest),)
