@@ -28,6 +28,9 @@ one peer after the other (`sync/gossip`, `core/gossip`).
 A root that another machine holds and no agent serves (`sftp://`) goes through the same files but for those that look at
 a disk and change it: in their place stand `disk/far`, over the port `core/files` that `wire/sftp` fills in.
 
+A scrub (`sync/scrub`) has each replica read its files anew (`disk/scrubbing`, scrubber, verifying, rereading) and judges
+what is not as recorded by `core/rot`; `sync/mending` brings it from a peer by the same chunks and the same placing.
+
 The values that all floors speak of are `path`, `entry`, `metadata`, `digest`, `view` and `problem`.
 
 The manual (`man/`) and the completions of shells (`completions/`) are made by `cli/manual` and `cli/completions`, from the

@@ -27,7 +27,9 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("changed", "circumstances", "verdict"), [case[1:] for case in CASES], ids=[c[0] for c in CASES])
+@pytest.mark.parametrize(
+    ("changed", "circumstances", "verdict"), [case[1:] for case in CASES], ids=[c[0] for c in CASES]
+)
 def test_the_verdict_on_a_file_that_is_not_as_recorded(
     changed: dict[str, int], circumstances: Circumstances, verdict: Verdict
 ) -> None:

@@ -19,7 +19,7 @@ from aefsync.disk import rereading, scrubber, verifying
 from aefsync.disk.filesystem import REMOTE
 from aefsync.disk.replica import LocalReplica
 from aefsync.disk.scrubber import Clocks
-from tests.disk.ground import Ground, unprivileged
+from tests.disk.ground import Ground
 from tests.support.rot import Mapped
 
 MINUTE_NS = 60 * 10**9
@@ -178,10 +178,15 @@ def test_what_cannot_be_read_is_rot(root: Root, monkeypatch: pytest.MonkeyPatch)
     assert (damage.verdict, damage.content) == (Verdict.ROT, b"")
 
 
-def test_what_may_not_be_read_is_a_problem(root: Root) -> None:
-    root.write(b"a", b"12345", mode=0o000)
-    with unprivileged(root):
-        scrubbed = root.scrub(access=Access.READ, versions=False)
+def test_what_may_not_be_read_is_a_problem(root: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+    root.write(b"a", b"12345")
+    root.see()
+
+    def forbidden(*_: object) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(verifying, "reread", forbidden)
+    scrubbed = root.scrub()
     assert [(each.path, each.reason) for each in scrubbed.problems] == [(b"a", "permission denied")]
     assert scrubbed.damaged == ()
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import mmap
 import os
+import sqlite3
+import time
 from pathlib import Path
 
 
@@ -25,3 +27,11 @@ class Mapped:
         """Have one bit change, and let go of the file."""
         self._map[self._offset] ^= 1 << bit
         self._map.close()
+
+
+def settle(root: Path) -> None:
+    """Have what the index of a root knows count as read long after it was written."""
+    database = sqlite3.connect(root / ".aefsync" / "index.db")
+    with database:
+        database.execute("UPDATE age SET since = ?", (time.time_ns() + 10**12,))
+    database.close()

@@ -28,7 +28,7 @@ METHODS = (
     *("hello", "scan", "read_unread", "fingerprints", "entries", "read", "write", "stage", "learn", "apply", "record"),
     *("recipes", "match", "reuse", "movable", "trash", "restore", "purge", "space", "allocated", "close"),
     *("graves", "mint", "remember", "search", "runs", "undo", "wait"),
-    *("growth", "gather", "grow", "plant"),
+    *("growth", "gather", "grow", "plant", "scrub"),
 )
 Hook = Callable[[Any], object]
 Log = list[tuple[int, str, Any]]
