@@ -9,10 +9,10 @@ from aefsync.core.space import size_text
 from aefsync.sync.events import Started, Summary
 
 
-def scrubbed(started: Started, summary: Summary, _: Tally) -> str:
+def scrubbed(started: Started, summary: Summary, tally: Tally) -> str:
     """What was found; empty where all is as it was recorded."""
     parts = (
-        (summary.copied_files, f"{count_text(summary.copied_files, 'file')} repaired"),
+        (summary.copied_files, f"{count_text(summary.copied_files, 'file')} repaired ({size_text(tally.size)})"),
         (summary.rot, f"{count_text(summary.rot, 'file')} damaged"),
         (summary.suspects, count_text(summary.suspects, "suspect", "suspects")),
         (summary.problems, count_text(summary.problems, "problem", "problems")),

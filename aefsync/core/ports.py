@@ -1,8 +1,7 @@
 """The two ports of the engine: `Replica`, filled in by disk, wire and tests, and `Monitor`, by the renderers.
 
 `Replica` is shaped by a slow link: coarse, batched, and no method takes one path at a time.  The order of a session is
-that of the methods.  Every method may raise `AefsyncError` (root lost, peer lost); trouble with one path comes back
-as a `Problem`.
+that of the methods.  Each may raise `AefsyncError` (root or peer lost); trouble with one path is a `Problem`.
 """
 
 from __future__ import annotations

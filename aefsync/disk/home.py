@@ -24,8 +24,6 @@ from aefsync.errors import LockedError, RootError
 TMP = b"tmp"
 TRASH = b"trash"
 QUARANTINE = b"quarantine"
-"""As the trash, for what is never deleted because of its age."""
-_KEPT = (TRASH + b"/", QUARANTINE + b"/")
 ID = b"id"
 LOCK = b"lock"
 LEASE = b"lease"
@@ -66,7 +64,7 @@ class Home(ConfinedRoot):
 
     def _in_annex(self, path: bytes) -> tuple[Home | None, bytes, bytes]:
         """The annex that a path of the trash or quarantine is in, the path there, and this home's path of the mount."""
-        if not self.annexes or not path.startswith(_KEPT):
+        if not self.annexes or not path.startswith((TRASH + b"/", QUARANTINE + b"/")):
             return None, b"", b""
         parts = path.split(b"/", 3)
         top = covering(sorted(self.annexes), parts[3]) if len(parts) == 4 else b""
