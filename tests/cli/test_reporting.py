@@ -38,6 +38,7 @@ def test_metrics_of_a_run_that_ends_well(tmp_path: Path) -> None:
         "last_success_timestamp_seconds": 1000.5,
         "last_run_exit_code": 0,
         "conflicts_open": 3,
+        "rot_files": 0,
         "problems": 3,
         "sent_bytes": 4,
         "received_bytes": 5,
@@ -65,6 +66,13 @@ def test_a_damaged_file_of_figures_is_replaced(tmp_path: Path, text: str) -> Non
     file.write_text(text)
     list(Metrics(str(file), "/a /b", lambda: 2.0).of(iter(_events(summary(4)))))
     assert figures(file)["last_success_timestamp_seconds"] == 0
+
+
+def test_metrics_of_a_scrub(tmp_path: Path) -> None:
+    end = summary(1, rot=2, verified_files=9, oldest_verified_s=77)
+    list(Metrics(str(tmp_path / "aefsync.prom"), "/a /b", lambda: 1000.5).of(iter(_events(end))))
+    found = figures(tmp_path / "aefsync.prom")
+    assert (found["rot_files"], found["oldest_verified_timestamp_seconds"]) == (2, 77)
 
 
 def _events(end: Event | Exception) -> Iterator[Event]:
