@@ -21,14 +21,14 @@ _COMPARING: Table = (
 
 _STANDING: Table = (
     ("0", "all well"),
-    ("1", "something needs a look: conflict copies, a last success too long ago"),
+    ("1", "something needs a look: conflict copies, rot, a last success too long ago"),
     ("2", "trouble: nothing can be said for sure"),
     *_SIGNALS,
 )
 
 _WORKING: Table = (
     ("0", "all replicas agree, or the job is done"),
-    ("1", "done, but something needs a person: conflicts, suspects, skipped entries"),
+    ("1", "done, but something needs a person: conflicts, suspects, rot, skips"),
     ("2", "usage error"),
     ("3", "nothing could be done"),
     ("4", "partly done: problems on some paths"),

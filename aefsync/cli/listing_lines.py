@@ -60,6 +60,8 @@ def _stood(event: Stood) -> str:
     parts = (
         success if event.remembers else escape_text(event.unreadable) or "no history yet",
         count_text(event.conflicts, "conflict copy", "conflict copies") if event.conflicts else "",
+        count_text(event.rot, "damaged file") if event.rot else "",
+        count_text(event.suspects, "suspect") if event.suspects else "",
         f"trash {size_text(event.trash_bytes)}" if event.trash_bytes else "",
         f"last run {escape_text(event.last_run)}" if event.last_run else "",
     )

@@ -90,6 +90,7 @@ def _standing(summary: Summary, tally: Tally) -> str:
     unsettled = summary.conflicts - tally.conflict_copies
     counts = (
         (max(0, unsettled), "conflict", "conflicts"),
+        (summary.rot, "damaged file", "damaged files"),
         (summary.suspects, "suspect", "suspects"),
         (summary.problems, "problem", "problems"),
         (summary.skipped, "entry skipped", "entries skipped"),

@@ -15,6 +15,9 @@ def reason_of(error: Exception) -> str:
     return ((isinstance(error, OSError) and error.strerror) or str(error)).lower()
 
 
+DAMAGE = (ROT, SUSPECT)
+
+
 class Problem(NamedTuple):
     """Trouble with `path` (bytes, as found; it may be a name that aefsync refuses) on one replica.
 
@@ -24,3 +27,8 @@ class Problem(NamedTuple):
     path: bytes
     reason: str
     subtree: bool = False
+
+    @property
+    def is_damage(self) -> bool:
+        """Whether a file is not as it was recorded: nothing failed, but a person has to look."""
+        return self.reason in DAMAGE

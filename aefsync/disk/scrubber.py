@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from aefsync.core.pace import Pace
-from aefsync.core.problem import ROT, SUSPECT, Problem, reason_of
+from aefsync.core.problem import Problem, reason_of
 from aefsync.core.rot import Scrub, Scrubbed, Verdict
 from aefsync.disk.building import directory_path
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.page import Page, PageKey
+from aefsync.disk.readable import Readable
 from aefsync.disk.scan import Scanner
 from aefsync.disk.sidecar import Sidecar
 from aefsync.disk.verified import Mark, Verified
@@ -73,7 +74,7 @@ class Scrubber:
         """The directories with files in them, in the order in which they are to be verified."""
         scanner, marks = self._scanner, self._verified.marks
         told = itertools.chain.from_iterable(scanner.problems.values())
-        doubtful = {*self._verified.damage, *(bytes(each.path) for each in told if each.reason in (ROT, SUSPECT))}
+        doubtful = {*self._verified.damage, *(bytes(each.path) for each in told if each.is_damage)}
         first = {path.rpartition(b"/")[0] for path in doubtful}
         found = []
         for prefix in {prefix for prefix, _ in scanner.pages.keys() | scanner.briefs.keys()}:
@@ -177,18 +178,22 @@ class Scrubber:
             self._verified.mark(prefix, mark)
 
     def _standing(self, found: Found, files: int, size: int) -> Scrubbed:
-        self._verified.look(self._root)
-        verdicts = [noted.verdict for noted in self._verified.damage.values()]
-        marks = self._verified.marks
-        oldest_ns = min((marks.get(prefix, Mark()).since_ns for prefix in self._all), default=0)
-        return Scrubbed(
+        oldest_ns = min((self._verified.marks.get(prefix, Mark()).since_ns for prefix in self._all), default=0)
+        return standing(self._verified, self._root)._replace(
             files=files,
             size=size,
             damaged=tuple(found.damaged),
             problems=tuple(found.problems),
             left_files=self._left_files,
             left_size=self._left_bytes,
-            rot=verdicts.count(Verdict.ROT),
-            suspects=verdicts.count(Verdict.SUSPECT),
             oldest_s=oldest_ns // 10**9,
         )
+
+
+def standing(verified: Verified, root: Readable) -> Scrubbed:
+    """How a root stands, as earlier scrubs and repairs have found it; nothing is read."""
+    verified.look(root)
+    verdicts = [noted.verdict for noted in verified.damage.values()]
+    oldest_ns = min((mark.since_ns for mark in verified.marks.values()), default=0)
+    rot, suspects = verdicts.count(Verdict.ROT), verdicts.count(Verdict.SUSPECT)
+    return Scrubbed(0, 0, (), (), 0, 0, rot, suspects, oldest_ns // 10**9)

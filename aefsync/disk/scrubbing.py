@@ -7,20 +7,22 @@ from collections.abc import Callable, Sequence
 from aefsync.core.action import ROTTEN, Act, Action, Applied
 from aefsync.core.entry import UNKNOWN, Entry
 from aefsync.core.path import RelPath
-from aefsync.core.ports import Access, Phase
-from aefsync.core.problem import Problem
-from aefsync.core.rot import Scrub, Scrubbed
+from aefsync.core.ports import Access, Phase, Scan
+from aefsync.core.problem import ROT, Problem
+from aefsync.core.rot import Scrub, Scrubbed, Verdict
 from aefsync.core.version import FOUND
 from aefsync.disk.accepting import Edit, accept
 from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.key_order import holding
 from aefsync.disk.pending import Intention
 from aefsync.disk.records import record_of
 from aefsync.disk.remembering import Remembering
 from aefsync.disk.scan import Scanner
-from aefsync.disk.scrubber import Clocks, Scrubber
+from aefsync.disk.scrubber import Clocks, Scrubber, standing
 from aefsync.disk.settling import Settling
 from aefsync.disk.sidecar import Damaged, Sidecar
-from aefsync.disk.verified import NAME, Verified
+from aefsync.disk.verified import NAME, Noted, Verified
+from aefsync.disk.verifying import rows_of
 from aefsync.disk.writer import Writer
 from aefsync.errors import AefsyncError, RootError
 
@@ -54,19 +56,40 @@ class Scrubbing(Remembering):
 
     def scrub(self, request: Scrub) -> Scrubbed:
         self._check_open()
-        if self._scanner is None or self._root is None:
+        if self._root is None or (self._scanner is None and (request.begins or request.files)):
             raise AefsyncError("nothing was scanned yet")
+        if self._scanner is None:
+            return standing(self._verified, self._root)
         try:
             problems = self._accept(self._root, self._scanner, request.accepted) if request.accepted else ()
-            if request.begins or self._scrubber is None:
+            if request.begins or (self._scrubber is None and request.files):
                 parts = (self._root, self._scanner, self._sidecar, self._verified, self._read_anew)
                 self._scrubber = Scrubber(*parts, Clocks(self._clock_ns))
+            if self._scrubber is None:
+                return standing(self._verified, self._root)._replace(problems=problems)
             scrubbed = self._scrubber.portion(request)
             return scrubbed._replace(problems=(*problems, *scrubbed.problems))
         except Damaged as damaged:
             raise RootError(self._begin_anew(damaged).reason) from None
         finally:
             self._taken = None
+
+    def _judge_scan(self, root: ConfinedRoot, scanner: Scanner, request: Scan) -> bool:
+        """What is damaged is noted, so that it can be told without a scan, and comes first in the next scrub."""
+        restored = super()._judge_scan(root, scanner, request)
+        damaged = [each for found in scanner.problems.values() for each in found if each.is_damage]
+        for problem in damaged if self._request.access is Access.WRITE else ():
+            path, verdict = RelPath(problem.path), Verdict.ROT if problem.reason == ROT else Verdict.SUSPECT
+            prefix = path.key[: -len(path.name)]
+            for key, page, here in holding(scanner.pages, prefix, {path.name}):
+                stats = {row.position: row.shown.stat for row in rows_of(key[1], page)}
+                known = self._verified.damage.get(path)
+                for stat in (stats[position] for position in here if position in stats):
+                    if known is None or known.stat != stat:
+                        self._verified.note(path, Noted(verdict, stat))
+        if damaged:
+            self._verified.save()
+        return restored
 
     def _read_anew(self, done: int, total: int) -> None:
         self.on_progress(Phase.READ, done, total)

@@ -171,7 +171,8 @@ class Stood(NamedTuple):
 
     `identity` is what it is known by (empty: by nothing yet), `remembers` whether it has a history; `last_s` when its
     last session came to its end, in seconds since 1970 (0: none did); `conflicts` are conflict copies, `last_run` the
-    last one that left something (empty: none).
+    last one that left something (empty: none); `rot` and `suspects` are files that are known to be damaged, or may be,
+    and `oldest_verified_s` is when what was verified longest ago was (0: not all has been).
     """
 
     replica: int
@@ -186,6 +187,9 @@ class Stood(NamedTuple):
     """why what it remembers cannot be read"""
     age_s: int | None = None
     """how long ago the last session that came to its end was"""
+    rot: int = 0
+    suspects: int = 0
+    oldest_verified_s: int = 0
 
 
 class Enrolled(NamedTuple):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from aefsync.core.action import Act
+from aefsync.core.action import RETURNED, Act
 from aefsync.core.ports import Scanned
-from aefsync.core.problem import Problem
+from aefsync.core.problem import ROT, SUSPECT, Problem
 from aefsync.core.step import Pass
 from aefsync.core.verdict import Decision, Stand, Why
 from aefsync.sync.attending import Attending
@@ -37,6 +37,8 @@ class Tally:
         """How many actions of each sort were done, over all replicas; permissions taken last not counted again."""
         self.copies = 0
         self.moved = 0
+        self.returned: Counter[int] = Counter()
+        """How many entries went to quarantine, by replica: it came back with them, and all others had seen them go."""
         self.literal_bytes = self.reused_bytes = 0
         self.sent_bytes = self.received_bytes = self.round_trips = 0
         self.changed: set[int] = set()
@@ -49,7 +51,10 @@ class Tally:
         self._told = {(number, problem.path) for number, problem in self._known}
         self.reasons: Counter[Why] = Counter()
         """Why paths are left standing."""
-        self.problems = len(self._known)
+        damaged = [problem.reason for _, problem in self._known if problem.is_damage]
+        self.rot, self.suspects = damaged.count(ROT), damaged.count(SUSPECT)
+        """files that are not as they were recorded"""
+        self.problems = len(self._known) - len(damaged)
         self.skipped = self.spared = 0
 
     def spend(self, session: Session) -> None:
@@ -75,7 +80,9 @@ class Tally:
         """Trouble with further paths, which came up at the end, when everything was looked at again."""
         found = [(number, problem) for number, scanned in enumerate(scans) for problem in scanned.problems]
         fresh = [(number, each) for number, each in found if (number, each.path) not in self._told]
-        self.problems += len(fresh)
+        damaged = [problem.reason for _, problem in fresh if problem.is_damage]
+        self.rot, self.suspects = self.rot + damaged.count(ROT), self.suspects + damaged.count(SUSPECT)
+        self.problems += len(fresh) - len(damaged)
         return fresh
 
     def _count(self, outcome: Outcome) -> None:
@@ -91,6 +98,10 @@ class Tally:
         self.moved += sum(
             outcome.is_done(*each) for step in moves for each in zip(step.receivers, step.places, strict=True)
         )
+        for each in steps:
+            if each.reason == RETURNED:
+                pairs = zip(each.receivers, each.places, strict=True)
+                self.returned.update(replica for replica, place in pairs if outcome.is_done(replica, place))
         verdicts = (decision.verdict for decision in outcome.window.decisions)
         self.reasons.update(verdict.why for verdict in verdicts if isinstance(verdict, Stand))
 
@@ -98,6 +109,11 @@ class Tally:
     def standing(self) -> int:
         """Paths that are left standing, suspects among them."""
         return sum(count for why, count in self.reasons.items() if why not in _ELSEWHERE)
+
+    @property
+    def damaged(self) -> int:
+        """Files that are not as they were recorded, on all replicas together."""
+        return self.rot + self.suspects
 
 
 def _done(outcome: Outcome, step: Pass) -> Iterator[Act]:
@@ -119,7 +135,7 @@ def summary(
     """The last event; `scans` are how the replicas are now, `late` says that the time was up before all was done."""
     session = attending.session
     equal = not attending.lost and not tally.problems and agree(session, decided.survey, scans)
-    suspects, standing = tally.reasons[Why.SUSPECT], tally.standing
+    alike, standing = tally.reasons[Why.SUSPECT], tally.standing
     pending = request.dry_run and not decided.is_empty
     causes = _causes(attending, tally, settled=equal or pending, late=late)
     return Summary(
@@ -131,8 +147,9 @@ def summary(
         roots=tuple(scanned.root for scanned in scans),
         entries=tuple(scanned.entries for scanned in scans),
         differences=decided.differences,
-        conflicts=tally.copies + standing - suspects,
-        suspects=suspects,
+        conflicts=tally.copies + standing - alike,
+        suspects=alike + tally.suspects,
+        rot=tally.rot,
         problems=tally.problems,
         copied_files=tally.acts[Act.CREATE] + tally.acts[Act.COPY],
         replaced_files=tally.acts[Act.COPY],
@@ -163,10 +180,12 @@ def _causes(attending: Attending, tally: Tally, *, settled: bool, late: bool) ->
     refused = tally.skipped and attending.read_only
     # Not known on some replica, or kept, by the user's wish, or kept for the sake of what filters leave out.
     excused = tally.reasons[Why.UNKNOWN] or tally.reasons[Why.KEPT] or tally.spared or refused or attending.lost
+    excused = excused or tally.damaged
     words = (
         ("problems", tally.problems),
         ("conflicts", tally.copies),
-        ("suspects", suspects),
+        ("rot", tally.rot),
+        ("suspects", suspects + tally.suspects),
         ("read-only", refused),
         ("lost", attending.lost),
         ("left standing", standing > suspects),

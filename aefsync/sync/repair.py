@@ -16,6 +16,7 @@ from aefsync.core.ports import Access, Missing, Monitor, Scanned
 from aefsync.core.space import size_text
 from aefsync.core.view import View
 from aefsync.errors import AefsyncError, LockedError, UnreachableError, UsageError
+from aefsync.sync.accepting import accept
 from aefsync.sync.admission import Admission
 from aefsync.sync.attending import Attending
 from aefsync.sync.child import Nursery
@@ -35,7 +36,7 @@ from aefsync.sync.reconnecting import Patience, anew
 from aefsync.sync.request import RepairRequest
 from aefsync.sync.session import Session, Terms, begin, places
 from aefsync.sync.survey import Survey, coarsened, observations, survey
-from aefsync.sync.telling import begun, created, guests, restored, skewed, told
+from aefsync.sync.telling import begun, created, guests, quarantined, restored, skewed, told
 
 if TYPE_CHECKING:
     from aefsync.wire.remote import RemoteReplica
@@ -148,6 +149,8 @@ class _Run:
         request, tally, deadline = self._request, self._tally, self._deadline
         past = Past(session) if request.policies is not None else None
         found = survey(session, request.common, View.FULL if past is None else View.VERSIONED, past)
+        if request.policies is not None and not request.dry_run and accept(session, found.scans, request.policies):
+            found = survey(session, request.common, View.VERSIONED, past)
         yield from coarsened(session, request.common)
         yield from observations(found)
         yield from restored(session, found.scans)
@@ -169,6 +172,7 @@ class _Run:
             yield from (Troubled(number, problem) for number, problem in tally.look_again(scans))
         if not request.dry_run and not attending.lost:
             yield from self._remembered(session, attending, admission, past, scans, found)
+        yield from quarantined(session, tally.returned, request.dry_run)
         elapsed_s = time.monotonic() - self._begun
         self.ended = summary(attending, decided, tally, scans, request, elapsed_s, late=deadline.late)
         if request.gauged:
@@ -216,7 +220,7 @@ def _is_to_be_recorded(session: Session, decided: Decided) -> bool:
 
 def _is_whole(request: RepairRequest, found: Survey, tally: Tally, scans: Sequence[Scanned], *, late: bool) -> bool:
     """Whether all replicas have now seen all that any of them knew."""
-    partial = request.common.paths or late or tally.problems or tally.standing or tally.skipped
+    partial = request.common.paths or late or tally.problems or tally.damaged or tally.standing or tally.skipped
     return not partial and not any(scanned.excluded for scanned in scans) and not any(map(len, found.unknown))
 
 

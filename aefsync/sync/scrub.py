@@ -92,7 +92,7 @@ class _Run:
         scans = session.each(lambda number, replica: replica.scan(scan._replace(versions=remembers[number])))
         for number, scanned in enumerate(scans):
             # What the scan itself finds damaged comes up again when it is read.
-            yield from self._trouble(number, [each for each in scanned.problems if each.reason not in (ROT, SUSPECT)])
+            yield from self._trouble(number, [each for each in scanned.problems if not each.is_damage])
         self._standing = session.each(lambda _, replica: replica.scrub(Scrub(begins=True, files=0)))
         self._budgets = [-(-each.left_size * self._request.read_percent // 100) for each in self._standing]
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from aefsync.core.ports import Access, Missing, Monitor
+from aefsync.core.rot import Scrub
 from aefsync.core.view import View
 from aefsync.errors import UsageError
 from aefsync.sync.concluding import concluded
@@ -60,6 +61,7 @@ def _stood(session: Session, number: int, replica: RemoteReplica, now_s: float) 
     opened = session.opened[number]
     standing = opened.standing
     own = next((each for each in standing.members if each.id == standing.id), None) if standing else None
+    found = None if session.locations[number].agentless else replica.scrub(Scrub(files=0))
     return Stood(
         replica=number,
         identity=opened.identity,
@@ -71,6 +73,9 @@ def _stood(session: Session, number: int, replica: RemoteReplica, now_s: float) 
         last_run=next((record.run for record in replica.runs()), ""),
         unreadable=opened.unreadable,
         age_s=max(0, int(now_s) - own.last_s) if own and own.last_s else None,
+        rot=found.rot if found else 0,
+        suspects=found.suspects if found else 0,
+        oldest_verified_s=found.oldest_s if found else 0,
     )
 
 
@@ -79,16 +84,19 @@ def _summary(
 ) -> Summary:
     differences = sum(1 for _ in differing(session, live)) if live is not None else 0
     conflicts = sum(each.conflicts for each in stood)
+    suspects, rot = sum(each.suspects for each in stood), sum(each.rot for each in stood)
     unreadable = any(each.unreadable for each in stood)
     words = (
         ("problems", problems),
         ("different", differences),
         ("conflicts", conflicts),
+        ("rot", rot),
+        ("suspects", suspects),
         ("late", is_late),
         ("unreadable history", unreadable),
     )
     causes = tuple(word for word, is_cause in words if is_cause)
-    done = concluded(session, begun, differences=differences, conflicts=conflicts)
+    done = concluded(session, begun, differences=differences, conflicts=conflicts, suspects=suspects, rot=rot)
     exit_code = 2 if problems else 1 if causes else 0
     done = done._replace(exit_code=exit_code, causes=causes, problems=problems, equal=not differences)
     if live is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from aefsync.core.entry import Kind
@@ -56,6 +56,16 @@ def skewed(session: Session) -> Iterator[Event]:
         if abs(ahead_ns) > SKEW_NS:
             direction = "ahead" if ahead_ns > 0 else "behind"
             yield Notice(f"{location.text}: its clock is {abs(ahead_ns) // 10**9} s {direction}", warning=True)
+
+
+def quarantined(session: Session, returned: Mapping[int, int], dry_run: bool) -> Iterator[Event]:  # noqa: FBT001
+    """What replicas that were away for long had alone, and have no more."""
+    for number, count in sorted(returned.items()):
+        text = session.locations[number].text
+        what = "1 entry" if count == 1 else f"{count} entries"
+        goes = "would go" if dry_run else "went"
+        late = "was away for long: the others deleted meanwhile what it alone has of old"
+        yield Notice(f"{text} {late}; {what} {goes} to quarantine (aefsync trash ROOT list)", warning=True)
 
 
 def told(outcome: Outcome, read_only: frozenset[int]) -> Iterator[Event]:

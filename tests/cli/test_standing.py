@@ -98,7 +98,7 @@ def test_trouble_is_2_for_a_status(monkeypatch: pytest.MonkeyPatch) -> None:
     assert app.run(["status", "a"]) == 2
 
 
-STOOD = Stood(0, ID, "nas", True, SECOND, 2, 1200, "20261122T101112Z-1f3a")
+STOOD = Stood(0, ID, "nas", True, SECOND, 2, 1200, "20261122T101112Z-1f3a", rot=2, suspects=1, oldest_verified_s=77)
 EVENTS = [
     STATUS,
     STOOD,
@@ -114,7 +114,10 @@ EVENTS = [
 
 def test_a_line_for_each_replica_and_member() -> None:
     assert lines(EVENTS) == [
-        "A (nas): last success 2020-01-02T03:04:05Z, 2 conflict copies, trash 1.2 kB, last run 20261122T101112Z-1f3a",
+        (
+            "A (nas): last success 2020-01-02T03:04:05Z, 2 conflict copies, 2 damaged files, 1 suspect, "
+            "trash 1.2 kB, last run 20261122T101112Z-1f3a"
+        ),
         "  nas           2020-01-02T03:04:05Z  01234567  this replica",
         r"  a\x1b         never                 ffffffff  usb:p, behind",
         "  -             never                 eeeeeeee  not reached from here, left",
@@ -137,6 +140,11 @@ def test_replicas_and_members_for_programs() -> None:
         "history": True,
         "unreadable": None,
         "age_s": None,
+
+
+        "rot": 2,
+        "suspects": 1,
+        "oldest_verified_s": 77,
         "last_success_s": SECOND,
     }
     assert records[3] == {

@@ -23,6 +23,7 @@ from aefsync.core.past import ChangeCounts, RunRecord, TakenBack, Title, TrashQu
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Open, Opened, Piece, Replica, Scan, Scanned
 from aefsync.core.renamed import Rename
+from aefsync.core.rot import Scrub
 from aefsync.core.stores import SECOND_NS, Stores
 from aefsync.core.tree import Answer, Question
 from aefsync.core.view import View
@@ -50,6 +51,7 @@ class Bench:
         kind, _, self._wire = name.partition(" ")
         self._transport = FAR.get(name)
         self.hears = kind != "sftp"
+        self.is_agentless = kind == "sftp"
         self.is_far = kind == "sftp" or self._transport is not None
         """whether anybody there tells of changes"""
         self._logins = logins
@@ -1436,6 +1438,7 @@ READS: dict[str, Callable[[Replica], object]] = {
     "gather": lambda replica: replica.gather(Growth(())),
     "movable": lambda replica: replica.movable([]),
     "learn": lambda replica: replica.learn([]),
+    "scrub": lambda replica: replica.scrub(Scrub(begins=True)),
     "record": lambda replica: replica.record(),
     "space": lambda replica: replica.space(),
     "allocated": lambda replica: replica.allocated([RelPath(b"f")]),
@@ -1467,6 +1470,27 @@ def test_after_the_end_every_call_fails(bench: Bench, name: str) -> None:
 def test_before_hello_every_call_fails(bench: Bench, name: str) -> None:
     with pytest.raises(AefsyncError):
         {**READS, **WRITES}[name](bench.replica(bench.a))
+
+
+# scrub
+
+
+def test_a_scrub_of_what_is_as_it_was_recorded_finds_nothing(bench: Bench) -> None:
+    furnish(bench.a)
+    replica = bench.open(bench.a, Access.WRITE)
+    replica.scan(Scan())
+    replica.record()
+    if bench.is_agentless:
+        with pytest.raises(AefsyncError, match="agentless"):
+            replica.scrub(Scrub(begins=True))
+        return
+    before = bench.a.listing()
+    first = replica.scrub(Scrub(begins=True, files=1))
+    rest = replica.scrub(Scrub())
+    assert (first.files, first.left_files, rest.left_files, rest.left_size) == (1, rest.files, 0, 0)
+    assert first.size + first.left_size == first.size + rest.size > 0
+    assert (first.damaged, rest.damaged, rest.problems, rest.rot, rest.suspects) == ((), (), (), 0, 0)
+    assert bench.a.listing() == before
 
 
 # examine

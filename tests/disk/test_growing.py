@@ -22,6 +22,7 @@ from aefsync.disk.journal import Journal, LocalLog, Recorded
 from aefsync.disk.planting import Planting
 from aefsync.disk.ready import Job
 from aefsync.disk.recording import Placed
+from aefsync.disk.small_files import gather
 from tests.core.test_growth import growth_of
 from tests.disk.ground import Ground, Site, later
 
@@ -291,6 +292,13 @@ def test_packed_bytes_are_written_and_checked(garden: Garden) -> None:
     assert garden.growing.grow(load, data, None) == bytes(32) + content_digest(data)
     assert garden.plant() == b"\1\1"
     assert garden.site.read(b"new/a") == data
+
+
+def test_bytes_that_are_not_those_that_were_read_do_not_travel(garden: Garden) -> None:
+    growth = garden.growth(b"new", b"new/a", b"new/deep/b")
+    rotten = growth.with_contents(bytes(32) + content_digest(b"content of x") + content_digest(b"content of b"))
+    gathered = gather(garden.other.root, rotten)
+    assert gathered == (bytes(64) + content_digest(b"content of b"), b"content of b")
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from aefsync.core.action import ROTTEN, Act, Action, StageFile
+from aefsync.core.action import RETURNED, ROTTEN, Act, Action, StageFile
 from aefsync.core.digest import content_digest
+from aefsync.core.past import TrashQuery
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Open, Piece, Scan
 from aefsync.core.rot import Scrub, Scrubbed, Verdict
@@ -20,7 +21,7 @@ from aefsync.disk.filesystem import REMOTE
 from aefsync.disk.replica import LocalReplica
 from aefsync.disk.scrubber import Clocks
 from tests.disk.ground import Ground
-from tests.support.rot import Mapped
+from tests.support.rot import Mapped, quiet
 
 MINUTE_NS = 60 * 10**9
 ALL = Scrub(begins=True)
@@ -61,9 +62,10 @@ class Root(Ground):
 
 @pytest.fixture
 def root(tmp_path: Path) -> Iterator[Root]:
-    root = Root(tmp_path / "root")
-    yield root
-    root.close()
+    with quiet(tmp_path) as folder:
+        root = Root(folder / "root")
+        yield root
+        root.close()
 
 
 def told(scrubbed: Scrubbed) -> list[tuple[bytes, str]]:
@@ -101,9 +103,7 @@ def test_what_was_recorded_soon_after_it_was_written_is_suspect_for_good(root: R
         assert told(root.scrub()) == [(b"a", "suspect")]
 
 
-def test_a_scrub_makes_a_record_old_enough(root: Root, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Otherwise it would have the page written back, and the times would move with the next store.
-    monkeypatch.setattr(rereading, "forget_cached", lambda fd: None)
+def test_a_scrub_makes_a_record_old_enough(root: Root) -> None:
     root.ahead_ns = MINUTE_NS // 2
     root.write(b"a", b"12345")
     mapped = Mapped(root.place(b"a"), 2)
@@ -314,3 +314,19 @@ def test_a_lost_note_is_found_again(root: Root) -> None:
     for data in (b"no database", b""):
         root.write(b".aefsync/scrub.db", data)
         assert told(root.scrub()) == [(b"a", "rot")]
+
+
+def test_what_returned_is_kept_until_somebody_wants_it(root: Root) -> None:
+    root.write(b"d/a", b"old")
+    root.see(versions=False)
+    replica = root.open(versions=False)
+    replica.record()
+    (entry,) = (each for each in replica.entries([(0, 2)]) if each.path == b"d/a")
+    assert replica.apply([Action(Act.DELETE, entry.path, None, entry, aside=RETURNED)]).done == (True,)
+    replica.record()
+    (item,) = replica.trash(TrashQuery())
+    assert (item.run, item.why, item.path) == ("run2", "returned", b"d/a")
+    replica.purge(["run2"])
+    assert list(replica.trash(TrashQuery())) == [item]
+    assert replica.restore([item]).done == (True,)
+    assert root.read(b"d/a") == b"old"

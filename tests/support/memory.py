@@ -202,6 +202,7 @@ class MemoryReplica:
         self._restored = False
         self._renewed: dict[tuple[int, int], int] = {}
         self._unscrubbed: list[RelPath] = []
+        self._aside = ""
 
     def hello(self, request: Open) -> Opened:
         created = False
@@ -658,7 +659,7 @@ class MemoryReplica:
         return content_digest(data)
 
     def _perform(self, action: Action) -> None:
-        act, path, wanted, found, source, displaced, _, _ = action
+        act, path, wanted, found, source, displaced, _, self._aside = action
         if act is Act.RECORD:
             self._check_found(path, found, absent=True)
             return
@@ -802,7 +803,7 @@ class MemoryReplica:
 
     def _discard(self, why: str, path: RelPath) -> None:
         assert self._request is not None
-        self.tree.trash[self._request.run, why, path] = self.tree.nodes.pop(path)
+        self.tree.trash[self._request.run, self._aside or why, path] = self.tree.nodes.pop(path)
 
 
 _PUTS = (Act.CREATE, Act.COPY, Act.LINK, Act.JOIN, Act.MKDIR)

@@ -1,16 +1,30 @@
 """Rot, planted as a disk might: bytes that change while size, times and inode stay as they are.
 
 A store through a shared mapping moves the times only where the system has to hear of it first (the page is clean): so
-each page is stored to before the file is recorded, and once more, differently, afterwards.
+each page is stored to before the file is recorded, and once more, differently, afterwards.  Where pages are written
+back whenever the system sees fit, that may be too late: `quiet` is a place where they are not.
 """
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import sqlite3
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+
+
+@contextlib.contextmanager
+def quiet(folder: Path) -> Iterator[Path]:
+    """A directory in memory, where there is such a thing; else `folder`."""
+    if not os.access("/dev/shm", os.W_OK):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as place:
+        yield Path(place)
 
 
 class Mapped:

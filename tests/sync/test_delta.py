@@ -170,3 +170,13 @@ def test_whatever_the_receiver_holds_the_file_arrives(new: list[int], old: dict[
         if held:
             assert {Run(RelPath(b"f"), i * size, size) for i, n in enumerate(new) if n in held}.isdisjoint(found.runs)
     assert bring(both, found, found.files) == [entries[b"f"].content]
+
+
+def test_a_file_that_was_read_before_is_still_what_it_was_then(sites: tuple[DiskSite, DiskSite]) -> None:
+    a, b = sites
+    a.write_file(b"f", NOISE[: 4 << 20])
+    b.write_file(b"f", NOISE[: 3 << 20])
+    with pair(a, b) as found:
+        recorded = found.entries[b"f"]._replace(content=content_digest(b"other bytes"))
+        lacks = lacking(found.origin, found.receiver, [seeded(recorded, b"f")])
+        assert [file.source.content for file in lacks.files] == [recorded.content]

@@ -248,6 +248,6 @@ def test_what_was_deleted_while_a_member_was_away_for_a_year_does_not_come_back(
     b.write_file(b"newer", b"made here", mtime_ns=5)
     meet(b, c, now_s=year)
     assert set(files(c)) == set(files(b)) == {b"kept", b"new", b"newer"}
-    assert [bytes(path) for _, _, path in c.trash] == [b"gone"]
+    assert [(why, bytes(path)) for _, why, path in c.trash] == [("returned", b"gone")]
     meet(a, c, now_s=year)
     assert files(a) == files(c)

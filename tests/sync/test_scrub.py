@@ -10,16 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from aefsync.core.policy import Policies, parse_globs
+from aefsync.core.policy import Policies, parse_globs, parse_rule
 from aefsync.core.ports import Phase
 from aefsync.core.problem import ROT, SUSPECT
 from aefsync.core.silent import Silent
 from aefsync.errors import UsageError
-from aefsync.sync.events import Acted, Event, Notice, Summary, Troubled
+from aefsync.sync.events import Acted, Event, Notice, Stood, Summary, Troubled
 from aefsync.sync.repair import repair
 from aefsync.sync.request import RepairRequest, Request
 from aefsync.sync.scrub import ScrubRequest, scrub
-from tests.support.rot import Mapped, settle
+from aefsync.sync.status import status
+from tests.support.rot import Mapped, quiet, settle
 from tests.sync.joined import Threads, threads
 
 EVERYTHING = parse_globs(["**"])
@@ -64,8 +65,9 @@ class Pair:
 
 
 @pytest.fixture
-def pair(tmp_path: Path) -> Pair:
-    return Pair(tmp_path)
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    with quiet(tmp_path) as folder:
+        yield Pair(folder)
 
 
 def summary(events: Sequence[Event]) -> Summary:
@@ -216,6 +218,44 @@ def test_a_suspect_may_be_an_edit_which_spreads(pair: Pair, how: str) -> None:
     assert (troubles(events), summary(events).exit_code, summary(events).suspects) == ([], 0, 0)
     assert acted(pair.agree()) == [("copy", b"f", 0, (1,))]
     assert (pair.b / "f").read_bytes() == b"x2345"
+
+
+def test_a_rule_takes_suspects_for_edits_in_every_repair(pair: Pair) -> None:
+    suspect(pair)
+    standing = pair.agree()
+    assert troubles(standing) == [(0, b"f", SUSPECT)]
+    done = summary(standing)
+    assert (done.exit_code, done.causes, done.suspects, done.problems, done.equal) == (1, ("suspects",), 1, 0, False)
+    policies = Policies(rules=(parse_rule("*", None, "edit"),))
+    events = list(repair(RepairRequest(pair.request(pair.a, pair.b), policies=policies), Silent()))
+    assert acted(events) == [("copy", b"f", 0, (1,))]
+    assert summary(events).exit_code == 0
+    assert (pair.b / "f").read_bytes() == b"x2345"
+
+
+def test_status_tells_of_what_is_damaged(pair: Pair) -> None:
+    pair.write("g", b"12345", 2)
+    suspect(pair)
+    pair.rot()
+    pair.agree()
+    assert [(each.rot, each.suspects) for each in stood(pair)] == [(0, 1), (0, 0)]
+    (pair.b / "g").unlink()
+    assert troubles(pair.scrub()) == [
+        (0, b"f", SUSPECT),
+        (0, b"g", f"{ROT}; nobody reached has it as it was recorded"),
+    ]
+    assert [(each.rot, each.suspects) for each in stood(pair)] == [(1, 1), (0, 0)]
+    (pair.b / "g").write_bytes(b"12345")
+    pair.scrub(pair.a, pair.b, mended=EVERYTHING)
+    assert [(each.rot, each.suspects) for each in stood(pair)] == [(0, 0), (0, 0)]
+    assert all(each.oldest_verified_s for each in stood(pair))
+
+
+def stood(pair: Pair) -> list[Stood]:
+    events = list(status(pair.request(pair.a, pair.b), Silent()))
+    found = [each for each in events if isinstance(each, Stood)]
+    assert summary(events).exit_code == any(each.rot or each.suspects for each in found)
+    return found
 
 
 def test_budgets(pair: Pair) -> None:
