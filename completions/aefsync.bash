@@ -20,7 +20,7 @@ _aefsync()
         fi
     done
     case $prev in
-        --exclude|--include|--path|--modify-window|-p|--port|--connect-timeout|--timeout|--retries|--bwlimit|--mirror-from|--max-delete|--lock-wait|--max-duration|--trash-keep|--trash-max|--min-free|--rescan|--settle|--every|--rounds|--fanout|--at|--tree|--since|--run|--older-than|--max-age|--name) :; return ;;
+        --exclude|--include|--path|--modify-window|-p|--port|--connect-timeout|--timeout|--retries|--bwlimit|--mirror-from|--max-delete|--lock-wait|--max-duration|--trash-keep|--trash-max|--min-free|--rescan|--settle|--every|--rounds|--fanout|--at|--suspect|--accept|--time-limit|--read-percent|--tree|--since|--run|--older-than|--max-age|--name) :; return ;;
         --exclude-from|--identity|--config|--log-file|--metrics-file) _aefsync_files -f; return ;;
         --cache-dir|--state-dir|--to|--root) _aefsync_files -d; return ;;
         --transport) _aefsync_words 'auto openssh paramiko'; return ;;
@@ -29,10 +29,11 @@ _aefsync()
         --resolve) _aefsync_words 'versions lww'; return ;;
         --conflicts) _aefsync_words 'keep-both newest skip prefer: merge:'; return ;;
         --durability) _aefsync_words 'full batch none'; return ;;
+        --peer) _aefsync_ask replicas; return ;;
         --take) _aefsync_words 'current copy both newest'; return ;;
     esac
     case $command in
-        '') _aefsync_words 'diff repair sync watch gossip schedule digest trash status init members conflicts runs undo demo deploy doctor agent --help --version' ;;
+        '') _aefsync_words 'diff repair sync watch gossip schedule scrub digest trash status init members conflicts runs undo demo deploy doctor agent --help --version' ;;
         diff)
             [[ $cur == -* ]] && _aefsync_words '--null --quick --brief --chunks --help --allow-new-root --allow-empty-root --owner --numeric-ids --xattrs --hard-links --setid --exclude --include --exclude-from --path --list-filtered --checksum --one-file-system --no-perms --no-times --modify-window --cache-dir --state-dir --transport --ssh --port --identity --remote-command --connect-timeout --timeout --retries --deploy --compress --no-compress --bwlimit --accept-new-host-key --json --verbose --quiet --progress --no-progress --color --stats --config' && return
             _aefsync_ask replicas
@@ -51,6 +52,10 @@ _aefsync()
             ;;
         schedule)
             [[ $cur == -* ]] && _aefsync_words '--help --at --every --install --list --remove --dry-run --itemize-changes --mirror --mirror-from --max-delete --no-delete --lock-wait --max-duration --no-create-root --allow-unrelated-roots --resolve --conflicts --durability --no-trash --trash-keep --trash-max --min-free --on-change --on-conflict --on-error --allow-new-root --allow-empty-root --owner --numeric-ids --xattrs --hard-links --setid --exclude --include --exclude-from --path --list-filtered --checksum --one-file-system --no-perms --no-times --modify-window --cache-dir --state-dir --transport --ssh --port --identity --remote-command --connect-timeout --timeout --retries --deploy --compress --no-compress --bwlimit --accept-new-host-key --log-file --metrics-file --json --verbose --quiet --progress --no-progress --color --stats --config' && return
+            _aefsync_ask replicas
+            ;;
+        scrub)
+            [[ $cur == -* ]] && _aefsync_words '--help --dry-run --peer --suspects --suspect --accept --time-limit --read-percent --cache-dir --state-dir --transport --ssh --port --identity --remote-command --connect-timeout --timeout --retries --deploy --compress --no-compress --bwlimit --accept-new-host-key --log-file --metrics-file --json --verbose --quiet --progress --no-progress --color --stats --config' && return
             _aefsync_ask replicas
             ;;
         digest)
