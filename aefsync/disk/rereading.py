@@ -35,8 +35,6 @@ def reread(
     except FileNotFoundError:
         raise Moved from None
     try:
-        if not unchanged(fd, seen):
-            raise Moved
         forget_cached(fd)
         if seen.size <= SMALL:
             data = os.read(fd, seen.size + 1)

@@ -22,7 +22,7 @@ from aefsync.disk.readable import Readable
 from aefsync.disk.scan import Scanner
 from aefsync.disk.sidecar import Sidecar
 from aefsync.disk.verified import Mark, Verified
-from aefsync.disk.verifying import Found, Row, Verifying, rows_of
+from aefsync.disk.verifying import Found, Row, Verifying, rows_of, sizes_of
 
 
 class Clocks(NamedTuple):
@@ -79,7 +79,8 @@ class Scrubber:
         found = []
         for prefix in {prefix for prefix, _ in scanner.pages.keys() | scanner.briefs.keys()}:
             upto = marks.get(prefix, Mark()).upto
-            sizes = [row.size for row in self._rows(prefix) if row.name > upto]
+            rest = (row.size for row in self._rows(prefix) if row.name > upto)
+            sizes = list(rest) if upto else [size for page in self._pages(prefix) for size in sizes_of(page)]
             if sizes or upto:
                 found.append(_Due(prefix, len(sizes), sum(sizes)))
         return sorted(
@@ -92,11 +93,14 @@ class Scrubber:
         )
 
     def _rows(self, prefix: bytes) -> Iterator[Row]:
+        return itertools.chain.from_iterable(rows_of(*each) for each in enumerate(self._pages(prefix)))
+
+    def _pages(self, prefix: bytes) -> Iterator[Page]:
         for number in itertools.count():
             page = self._page((prefix, number))
             if page is None:
                 return
-            yield from rows_of(number, page)
+            yield page
 
     def _page(self, key: PageKey) -> Page | None:
         """A page of the scan; one that it knows in brief only is loaded for as long as it is needed."""

@@ -17,7 +17,7 @@ from aefsync.core.metadata import PERMISSIONS
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem, reason_of
 from aefsync.core.rot import Circumstances, Damage, Verdict, is_settled, judge
-from aefsync.core.snapshot import CONTENT
+from aefsync.core.snapshot import CONTENT, STAT_COLUMNS
 from aefsync.core.view import STAT
 from aefsync.disk.building import directory_path
 from aefsync.disk.hashing import Seen
@@ -30,6 +30,10 @@ from aefsync.disk.verified import Mark, Noted, Verified
 
 _LOST = {errno.EIO, errno.EBADMSG, getattr(errno, "EUCLEAN", errno.EIO), getattr(errno, "EREMOTEIO", errno.EIO)}
 """How a disk says that it cannot give back what was written to it."""
+
+
+_TIMES, _INODE = slice(8, 24), slice(32, 40)
+"""Size and mtime in a packed stat, and the inode."""
 
 
 class Row(NamedTuple):
@@ -47,12 +51,19 @@ class Row(NamedTuple):
 
 def rows_of(number: int, page: Page) -> Iterator[Row]:
     """The files of one page, in the order of their names."""
-    width = STAT.size
+    width, modes = STAT.size, memoryview(page.stats).cast("q")[0::STAT_COLUMNS].tolist()
     for position, name in enumerate(page.name_list()):
-        stat = page.stats[position * width : (position + 1) * width]
-        if kind_of(STAT.unpack(stat)[0]) is Kind.FILE:
+        if kind_of(modes[position]) is Kind.FILE:
+            stat = page.stats[position * width : (position + 1) * width]
             content = page.contents[position * CONTENT : (position + 1) * CONTENT]
             yield Row(number, position, name, Record(stat, content, page.flags[position], 0))
+
+
+def sizes_of(page: Page) -> list[int]:
+    """The sizes of the files of one page."""
+    numbers = memoryview(page.stats).cast("q")
+    pairs = zip(numbers[0::STAT_COLUMNS].tolist(), numbers[1::STAT_COLUMNS].tolist(), strict=True)
+    return [size for mode, size in pairs if kind_of(mode) is Kind.FILE]
 
 
 class Found(NamedTuple):
@@ -80,28 +91,28 @@ class Verifying:
     def verify(self, directory: int, row: Row, found: Found, passed: Callable[[int], None]) -> None:
         """Read a file, and add to `found` what there is to say of it; `passed` hears of bytes as they come."""
         record = self.record(row)
-        path = RelPath.again(os.path.join(self._path, row.name))
         try:
             content = reread(directory, row.name, Seen._make(STAT.unpack(row.shown.stat)[1:]), self._digest, passed)
         except Moved:
             return  # whoever is at work on it: the next scan sees it
         except OSError as error:
             if record is None or error.errno not in _LOST:
-                found.problems.append(Problem(path, reason_of(error)))
+                found.problems.append(Problem(self._path_of(row), reason_of(error)))
                 return
             content = UNKNOWN
-        if record is None:
-            if row.shown.flags == UNREAD:
-                found.contents.setdefault(row.number, {})[row.position] = content
+        if record is not None and content != record.content:
+            self._judge(directory, row, record, content, found)
             return
-        if content == record.content:
-            self._verified.clear(path)
-            if row.shown.flags == UNREAD:
-                found.contents.setdefault(row.number, {})[row.position] = content
-            return
-        self._judge(directory, row, record, path, content, found)
+        if record is not None and self._verified.damage:
+            self._verified.clear(self._path_of(row))
+        if row.shown.flags == UNREAD:
+            found.contents.setdefault(row.number, {})[row.position] = content
 
-    def _judge(self, directory: int, row: Row, record: Record, path: RelPath, content: bytes, found: Found) -> None:
+    def _path_of(self, row: Row) -> RelPath:
+        return RelPath.again(os.path.join(self._path, row.name))
+
+    def _judge(self, directory: int, row: Row, record: Record, content: bytes, found: Found) -> None:
+        path = self._path_of(row)
         recorded, shown = record.entry(path, PERMISSIONS), row.shown.entry(path, PERMISSIONS)._replace(content=content)
         is_open = bool(shown.inode) and is_open_for_writing(directory, row.name)
         verdict = judge(recorded, shown, Circumstances(self._is_settled(record, row, path), is_open))
@@ -141,8 +152,8 @@ class Verifying:
 
 def _is_same_file(record: Record, shown: Record) -> bool:
     """Whether size, mtime and inode are the same."""
-    mine, theirs = STAT.unpack(record.stat), STAT.unpack(shown.stat)
-    return (mine[1], mine[2], mine[4]) == (theirs[1], theirs[2], theirs[4])
+    mine, theirs = record.stat, shown.stat
+    return mine[_TIMES] == theirs[_TIMES] and mine[_INODE] == theirs[_INODE]
 
 
 def _remembered(sidecar: Sidecar | None, prefix: bytes) -> dict[bytes, Record]:
