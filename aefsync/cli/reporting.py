@@ -27,7 +27,9 @@ class Reporting(NamedTuple):
 
 def reporting_on(request: RepairRequest, reporting: Reporting) -> RepairRequest:
     """The request, these files being no part of any replica."""
-    return request._replace(common=request.common._replace(own=own_files(reporting)), gauged=bool(reporting.metrics_file))
+    return request._replace(
+        common=request.common._replace(own=own_files(reporting)), gauged=bool(reporting.metrics_file)
+    )
 
 
 def own_files(reporting: Reporting) -> tuple[str, ...]:

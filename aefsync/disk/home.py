@@ -13,7 +13,6 @@ import re
 import time
 from collections.abc import Collection
 
-from aefsync.core.action import QUARANTINED
 from aefsync.core.path import RESERVED
 from aefsync.core.problem import reason_of
 from aefsync.disk.confined import ConfinedRoot
@@ -22,8 +21,7 @@ from aefsync.disk.removing import remove_tree
 from aefsync.errors import LockedError, RootError
 
 TMP = b"tmp"
-TRASH = b"trash"
-QUARANTINE = b"quarantine"
+TRASH, QUARANTINE = b"trash", b"quarantine"
 ID = b"id"
 LOCK = b"lock"
 LEASE = b"lease"
@@ -236,11 +234,6 @@ class Home(ConfinedRoot):
             os.close(self._lock_fd)
             self._lock_fd = -1
         os.close(self.fd)
-
-
-def shelf_of(why: str) -> bytes:
-    """Where what was put away for a reason stands, as a path below the home."""
-    return QUARANTINE if why.partition(".")[0] in QUARANTINED else TRASH
 
 
 def _seize(fd: int, attempts: int = 5) -> None:

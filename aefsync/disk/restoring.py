@@ -13,13 +13,13 @@ from aefsync.core.metadata import USABLE
 from aefsync.core.past import TrashItem
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem, reason_of
-from aefsync.disk.home import shelf_of
 from aefsync.disk.journal import Journal
 from aefsync.disk.journal_batch import NO_STAMP, Fate, Outcome, Stamp
 from aefsync.disk.journaling import Applies, stamps_of
 from aefsync.disk.looking import Refused
 from aefsync.disk.present import entry_at, present
 from aefsync.disk.readable import Readable
+from aefsync.disk.shelves import shelf_of
 
 _MADE_MODE = 0o755
 _ACTS = {Did.CREATED: Act.MKDIR, Did.DELETED: Act.DELETE, Did.MOVED: Act.MOVE, Did.METADATA: Act.METADATA}

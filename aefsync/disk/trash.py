@@ -16,10 +16,11 @@ from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem
 from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.durability import Directory
-from aefsync.disk.home import TRASH, Home, shelf_of
+from aefsync.disk.home import TRASH, Home
 from aefsync.disk.readable import Shelf
 from aefsync.disk.removing import remove_tree
 from aefsync.disk.retention import forget
+from aefsync.disk.shelves import shelf_of
 
 REPLACED = "replaced"
 DELETED = "deleted"

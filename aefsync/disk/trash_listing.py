@@ -11,8 +11,9 @@ from collections.abc import Collection, Iterator
 
 from aefsync.core.past import TRASH_PAGE, TrashItem, TrashQuery
 from aefsync.core.path import PathError, RelPath
-from aefsync.disk.home import QUARANTINE, TRASH, shelf_of
+from aefsync.disk.home import QUARANTINE, TRASH
 from aefsync.disk.readable import Looked, Readable
+from aefsync.disk.shelves import shelf_of
 from aefsync.errors import RootError
 
 _AT_A_TIME = 1024

@@ -140,8 +140,6 @@ def test_replicas_and_members_for_programs() -> None:
         "history": True,
         "unreadable": None,
         "age_s": None,
-
-
         "rot": 2,
         "suspects": 1,
         "oldest_verified_s": 77,
