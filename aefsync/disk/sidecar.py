@@ -36,6 +36,8 @@ _TABLES = (
     f"grave ({_GRAVE}, PRIMARY KEY (directory, number)) WITHOUT ROWID",
     "pending (number INTEGER PRIMARY KEY, checksum BLOB, body BLOB)",
 )
+_CHECKSUM = "checksum"
+"""The word that the others are checked by."""
 Rows = Iterable[Sequence[Any]]
 
 
@@ -88,10 +90,18 @@ class Sidecar:
 
     def words(self) -> dict[str, bytes]:
         """All of `meta`."""
-        return dict(self._run("SELECT word, value FROM meta"))
+        words = dict(self._run("SELECT word, value FROM meta"))
+        checksum = words.pop(_CHECKSUM, None)
+        if checksum is not None:
+            _check(checksum, *_flat(words))
+        return words
 
     def set_words(self, words: Mapping[str, bytes]) -> None:
-        self._put("INSERT OR REPLACE INTO meta VALUES (?, ?)", words.items())
+        """Have some words say something else."""
+        with self.transaction():
+            whole = {**self.words(), **words}
+            rows = {**words, _CHECKSUM: _checksum(*_flat(whole))}
+            self._put("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows.items())
 
     def vectors(self) -> Iterator[VectorPage]:
         for number, digests, checksum, body in self._run("SELECT * FROM vector ORDER BY number"):
@@ -263,6 +273,10 @@ def _check_schema(database: sqlite3.Connection) -> None:
 
 def _checksum(*parts: bytes | int) -> bytes:
     return framed_digest((part if isinstance(part, bytes) else part.to_bytes(8) for part in parts), 8)
+
+
+def _flat(words: Mapping[str, bytes]) -> list[bytes]:
+    return [part for word, value in sorted(words.items()) for part in (word.encode(), value)]
 
 
 def _check(checksum: bytes, *parts: bytes | int) -> None:

@@ -277,3 +277,14 @@ def test_an_id_that_cannot_be_read_is_no_reason_for_another(root: Rememberer) ->
     place.mkdir()
     with pytest.raises(RootError, match=r"\.aefsync/id: "):
         root.see()
+
+
+def test_a_word_that_is_not_what_was_written_is_damage(root: Rememberer) -> None:
+    """Who has seen what decides what may be forgotten, and what is removed where it comes back."""
+    furnished(root)
+    database = sqlite3.connect(root.place_of_sidecar)
+    with database:
+        database.execute("UPDATE meta SET value = ? WHERE word = 'marks'", (bytes(16),))
+    database.close()
+    damaged = root.place_of_sidecar.read_bytes()
+    check_set_aside(root, root.see().problems[0], damaged)

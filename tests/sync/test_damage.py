@@ -48,7 +48,6 @@ def damage(folder: Path, number: int) -> None:
             write(found.b / "d/f1", EDITED)
             (found.b / "both").unlink()
             found.known_bytes.add(EDITED)
-            found.known_bytes.discard(b"once")
         ended = found.meet()
         assert not ended.trace, ended.trace
         assert "internal error" not in " ".join(ended.said), ended
