@@ -239,6 +239,18 @@ def test_a_directory_moves_into_its_sibling(pair: Group) -> None:
     quiet(pair)
 
 
+def test_a_directory_of_several_versions_is_renamed(pair: Group) -> None:
+    """What is known of it by its seal alone has to be known by name when it is somewhere else."""
+    pair.write(0, "d/x", "newer")
+    pair.meet()
+    pair.meet()
+    (pair.roots[0] / "d").rename(pair.roots[0] / "e")
+    events = pair.meet()
+    assert (end(events).exit_code, actions(events)) == (0, [("move", "e")])
+    assert pair.agreed() == {"a.txt": "a", "e/": "", "e/x": "newer", "e/y": "y"}
+    assert actions(pair.meet()) == []
+
+
 def test_more_than_half_renamed_are_no_deletions(tmp_path: Path) -> None:
     group = Group(tmp_path, 2)
     for number in range(30):
