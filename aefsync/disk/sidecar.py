@@ -38,6 +38,7 @@ _TABLES = (
 )
 _CHECKSUM = "checksum"
 """The word that the others are checked by."""
+_HEAD = (bytes, bytes, int, bytes, bytes)
 Rows = Iterable[Sequence[Any]]
 
 
@@ -92,6 +93,8 @@ class Sidecar:
         """All of `meta`."""
         words = dict(self._run("SELECT word, value FROM meta"))
         checksum = words.pop(_CHECKSUM, None)
+        if {*map(type, words), *map(type, words.values())} - {str, bytes}:
+            raise Damaged("a word is damaged")
         if checksum is not None:
             _check(checksum, *_flat(words))
         return words
@@ -116,11 +119,11 @@ class Sidecar:
         """Of all pages of records, those of a directory together and in order."""
         with trouble():
             select = "SELECT directory, first, count, seal, versions FROM page ORDER BY directory, first"
-            yield from map(Head._make, self._database.execute(select))
+            yield from map(_head, self._database.execute(select))
 
     def heads_of(self, directory: bytes) -> list[Head]:
         select = "SELECT directory, first, count, seal, versions FROM page WHERE directory = ? ORDER BY first"
-        return [Head._make(row) for row in self._run(select, (directory,))]
+        return [_head(row) for row in self._run(select, (directory,))]
 
     def records(self, directory: bytes, first: bytes) -> Records:
         """One page of records."""
@@ -271,6 +274,12 @@ def _check_schema(database: sqlite3.Connection) -> None:
         raise ValueError("has no version")
 
 
+def _head(row: tuple[Any, ...]) -> Head:
+    if tuple(map(type, row)) != _HEAD:
+        raise Damaged("a row is damaged")
+    return Head(*row)
+
+
 def _checksum(*parts: bytes | int) -> bytes:
     return framed_digest((part if isinstance(part, bytes) else part.to_bytes(8) for part in parts), 8)
 
@@ -280,5 +289,9 @@ def _flat(words: Mapping[str, bytes]) -> list[bytes]:
 
 
 def _check(checksum: bytes, *parts: bytes | int) -> None:
-    if _checksum(*parts) != checksum:
+    try:
+        is_whole = _checksum(*parts) == checksum
+    except (AttributeError, OverflowError):  # nothing of the types that it was written with
+        is_whole = False
+    if not is_whole:
         raise Damaged("a row is damaged")
