@@ -20,7 +20,7 @@ from aefsync.wire.stream import READ_SIZE, Stream
 
 _OF_THE_DISK = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENOMEM),
-    *(errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE),
+    *(errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOENT, errno.ENOTDIR),
 )
 """Errors that no replica can do anything about, wherever they come up."""
 PROGRESS_INTERVAL = 0.05
