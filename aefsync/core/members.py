@@ -120,7 +120,8 @@ class Standing(NamedTuple):
     """What the sidecar of a replica says of it.
 
     `id` is what the root is known by, `author` what it is called in vectors (another one after it was restored), `mark`
-    the last one.  `roster` stands for `members`, which are left out where whoever asks knows them.
+    the last one.  `roster` stands for `members`, which are left out where whoever asks knows them.  `shared`: all that its
+    first scan found was once compared with what others had.
     """
 
     id: str
@@ -129,6 +130,7 @@ class Standing(NamedTuple):
     members: Members = ()
     met: tuple[Encounter, ...] = ()
     roster: bytes = b""
+    shared: bool = False
 
 
 class Known(NamedTuple):

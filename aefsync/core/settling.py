@@ -52,7 +52,9 @@ def settle(path: RelPath, entries: Versions, graves: Graves, rules: Rules) -> Ta
     """The verdict on one path, what is above and below it left out of account."""
     holders = [i for i, entry in enumerate(entries) if entry is not None]
     if rules.returned and not graves and rules.returned >= set(holders) and _is_buried(entries, holders, rules):
-        return _removed(at(entries, holders[0]).version or FOUND, rules, RETURNED)
+        found = at(entries, holders[0]).version or FOUND
+        # What was there from the beginning has no vector that a tombstone could have: what all have seen follows it.
+        return _removed(found if found.vector else Version(rules.watermark, found.author), rules, RETURNED)
     if len(holders) == 1 and not graves:
         return Take(holders[0], "missing", at(entries, holders[0]).version)
     if len(entries) == _PAIR and (later := _in_turn(entries, graves)) is not None:
@@ -128,9 +130,9 @@ def _is_buried(entries: Versions, holders: Sequence[int], rules: Rules) -> bool:
 
     (Never the other way round: who came back and lacks something was not there when it came.)
     """
-    versions = [at(entries, i).version or FOUND for i in holders]
-    seen = all(version.vector and is_covered(version.vector, rules.watermark) for version in versions)
-    return seen and len(holders) < len(entries) - len(set(rules.returned) - set(holders))
+    versions = ((i, at(entries, i).version or FOUND) for i in holders)
+    known = all((own.vector or i in rules.shared) and is_covered(own.vector, rules.watermark) for i, own in versions)
+    return known and bool(rules.watermark) and len(holders) < len(entries) - len(set(rules.returned) - set(holders))
 
 
 def _merged(entries: Versions, known: Mapping[int, Vector], heads: Sequence[int]) -> Vector:

@@ -36,6 +36,8 @@ class Rules(NamedTuple):
     """what is put into the vectors of verdicts that are edits"""
     returned: frozenset[int] = frozenset()
     """replicas that were away for so long, or restored from so long ago, that tombstones may be gone which they need"""
+    shared: frozenset[int] = frozenset()
+    """replicas of which the others once had all that their first scan found"""
     watermark: Vector = ()
     """what all others have seen"""
     above: Collection[bytes] = ()

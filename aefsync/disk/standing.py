@@ -14,7 +14,7 @@ from aefsync.core.version import Dot, Vector
 Words = Mapping[str, bytes]
 """The words of a sidecar (`meta`)."""
 AUTHOR, ID, PLACE = "author", "id", "place"
-_MEMBERS, _MET, _MARKS = "members", "met", "marks"
+_MEMBERS, _MET, _MARKS, _SHARED = "members", "met", "marks", "shared"
 _MARK = struct.Struct(f"<Q{TAG}s")
 _LATEST = 256
 """So many marks are kept in any case, of older ones those that a member has that was met."""
@@ -28,7 +28,8 @@ def standing_of(words: Words, identity: str, *, is_brief: bool = False) -> Stand
         return None
     marks = marks_of(words)
     mark = marks[-1] if marks else NO_MARK
-    return Standing(identity, words[AUTHOR], mark, *(() if is_brief else (members_of(words), met_of(words))))
+    members, met = ((), ()) if is_brief else (members_of(words), met_of(words))
+    return Standing(identity, words[AUTHOR], mark, members, met, shared=_SHARED in words)
 
 
 def members_of(words: Words) -> Members:
@@ -60,7 +61,10 @@ def with_memory(words: Words, memory: Memory) -> dict[str, bytes]:
     met = {each.id: each for each in (*met_of(words), *memory.met)}
     encounters = [[each.id, each.mark.counter, each.mark.tag.hex(), each.counter] for _, each in sorted(met.items())]
     members = merge_members([members_of(words), memory.members])
-    return {_MEMBERS: _json([_packed(each) for each in members]), _MET: _json(encounters)}
+    own = words.get(ID, b"").decode()
+    # It stays so under another id, and in a copy.
+    shared = {_SHARED: b"1"} if any(each.id == own and each.last_s for each in members) else {}
+    return {_MEMBERS: _json([_packed(each) for each in members]), _MET: _json(encounters), **shared}
 
 
 def with_marks(marks: Sequence[Mark], met: Iterable[Encounter]) -> dict[str, bytes]:

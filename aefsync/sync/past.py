@@ -66,6 +66,11 @@ class Past:
         }
         return frozenset(away | {number for number, scanned in enumerate(scans) if scanned.restored})
 
+    @property
+    def shared(self) -> frozenset[int]:
+        """The replicas of which the others once had all that their first scan found."""
+        return frozenset(number for number, own in enumerate(self._standings) if own is not None and own.shared)
+
     def mint(self) -> Dot | None:
         """A new dot, of the first replica that may be written to; `None` where none may be."""
         for number, request in enumerate(self._session.requests):

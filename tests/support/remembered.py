@@ -26,6 +26,7 @@ class Sidecar:
     members: Members = ()
     met: tuple[Encounter, ...] = ()
     is_new: bool = True
+    shared: bool = False
 
     def __post_init__(self) -> None:
         self.author = self.author or bytes.fromhex(self.id)
@@ -35,7 +36,8 @@ class Sidecar:
         return self.marks[-1] if self.marks else Mark(0, bytes(8))
 
     def standing(self, *, brief: bool = False) -> Standing:
-        return Standing(self.id, self.author, self.mark, () if brief else self.members, () if brief else self.met)
+        members, met = ((), ()) if brief else (self.members, self.met)
+        return Standing(self.id, self.author, self.mark, members, met, shared=self.shared)
 
     def next_dot(self) -> Dot:
         return Dot(self.author, self.mark.counter + 1)
@@ -117,6 +119,7 @@ class Sidecar:
         self.members = merge_members([self.members, memory.members])
         kept = {each.id: each for each in (*self.met, *memory.met)}
         self.met = tuple(kept[each] for each in sorted(kept))
+        self.shared = self.shared or any(each.id == self.id and each.last_s for each in self.members)
 
 
 def _meant(actions: Iterable[Action]) -> Iterator[tuple[RelPath, Record]]:

@@ -31,7 +31,9 @@ class Group:
 
     def __init__(self, home: Path) -> None:
         self.state = str(home / "state")
-        self.roots = {name: tree(home / name, {"d/kept": "kept", "f": "f"}) for name in "ABC"}
+        self.roots = {
+            name: tree(home / name, {"d/kept": "kept", "f": "f", "old": "here from the start"}) for name in "ABC"
+        }
         self.meet("ABC")
         write(self.roots["A"] / "d" / "gone", b"gone")
         self.meet("ABC")
@@ -60,6 +62,7 @@ class Group:
         """C is forgotten, and what the others delete then is not remembered by them for long."""
         list(forget(self.request("A"), self.id("C"), Silent()))
         (self.roots["A"] / "d" / "gone").unlink()
+        (self.roots["A"] / "old").unlink()
         for _ in range(3):
             self.meet("AB")
 
@@ -89,6 +92,7 @@ def test_who_was_forgotten_joins_as_a_new_replica(group: Group) -> None:
     assert (notices(events), code(events)) == ([text], 0)
     assert group.id("C") != before
     assert group.files("A") == group.files("C") == {"d/kept", "d/fresh", "f"}
+    assert [each.name for each in (group.roots["C"] / ".aefsync").glob("*/*/*/old")] == ["old"]
     assert group.states("C") == {
         group.id("A"): State.ACTIVE, group.id("B"): State.ACTIVE, group.id("C"): State.ACTIVE, before: State.FORGOTTEN
     }  # fmt: skip

@@ -97,6 +97,7 @@ class StandingRow(Row):
     members: MemberRows
     met: EncounterRows
     roster: Roster
+    shared: bool
 
     @classmethod
     def of(cls, standing: Standing) -> Self:
@@ -104,12 +105,12 @@ class StandingRow(Row):
         own = (roll.number(bytes.fromhex(standing.id)), roll.number(standing.author), *standing.mark)
         members = tuple(MemberRow.of(each, roll) for each in standing.members)
         met = tuple(EncounterRow.of(each, roll) for each in standing.met)
-        return cls(roll.authors, *own, members, met, standing.roster)
+        return cls(roll.authors, *own, members, met, standing.roster, standing.shared)
 
     def standing(self) -> Standing:
         own_id, author = (author_of(self.authors, number) for number in (self.id, self.author))
         members, met = _members(self.authors, self.members), _met(self.authors, self.met)
-        return Standing(own_id.hex(), author, Mark(self.counter, self.tag), members, met, self.roster)
+        return Standing(own_id.hex(), author, Mark(self.counter, self.tag), members, met, self.roster, self.shared)
 
 
 class RecallRow(Row):
