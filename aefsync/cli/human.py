@@ -36,9 +36,9 @@ from aefsync.sync.events import (
 )
 
 _STYLES = {"<": "31", ">": "32", "*": "33", "?": "1;35", "m": "34", "k": "35", "!": "1;31"}
-_SENTENCES = {"repair": repaired, "watch": repaired, "gossip": repaired, "undo": undone, "conflicts": resolved}
-
-_SENTENCES = {"repair": repaired, "watch": repaired, "undo": undone, "conflicts": resolved, "scrub": scrubbed}
+_SENTENCES = {
+    **dict.fromkeys(("repair", "watch", "gossip"), repaired), "undo": undone, "conflicts": resolved, "scrub": scrubbed
+}  # fmt: skip
 
 
 class Style(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections.abc import Sequence
 
 from aefsync.core.problem import reason_of
 from aefsync.core.writing import Durability
@@ -17,6 +18,7 @@ NAME = "sidecar.db"
 _JOURNALS = ("-wal", "-journal")
 """Beside a sidecar, where a run was interrupted: without them it is not whole."""
 _ALL = ("", *_JOURNALS, "-shm")
+_NEW = ".new"
 
 
 def has_sidecar(home: Home) -> bool:
@@ -39,8 +41,30 @@ def open_for_writing(home: Home, file_system: FileSystem, durability: Durability
     if place is None:
         raise RootError("what a replica remembers cannot be kept on this system: it does not name open directories")
     _check_file(home)
-    journal = "WAL" if file_system.stable else "TRUNCATE"
-    return connect(place, journal=journal, synchronous="OFF" if durability is Durability.NONE else "FULL")
+    synchronous = "OFF" if durability is Durability.NONE else "FULL"
+    if not has_sidecar(home):
+        _make(home, place, synchronous)
+    return connect(place, journal="WAL" if file_system.stable else "TRUNCATE", synchronous=synchronous)
+
+
+def _make(home: Home, place: str, synchronous: str) -> None:
+    """Make a new sidecar: whole before it has its name, so that none is ever found half made."""
+    try:
+        _clear(home, _ALL)
+        connect(place + _NEW, journal="TRUNCATE", synchronous=synchronous).close()
+        _clear(home, _JOURNALS)
+        os.rename(NAME + _NEW, NAME, src_dir_fd=home.fd, dst_dir_fd=home.fd)
+        if synchronous == "FULL":
+            os.fsync(home.fd)
+    except OSError as error:
+        raise RootError(f".aefsync/{NAME}: {reason_of(error)}") from None
+
+
+def _clear(home: Home, suffixes: Sequence[str]) -> None:
+    """Remove what was left of a sidecar in the making."""
+    for suffix in suffixes:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(NAME + _NEW + suffix, dir_fd=home.fd)
 
 
 def open_for_reading(home: Home) -> Sidecar | None:
