@@ -15,7 +15,7 @@ from tests.support.sshd import Sshd
 # No deadline: times belong in the benchmark.  In CI the examples are the same each time.  So few of them keep the whole
 # run short; HYPOTHESIS_PROFILE=thorough looks further.
 _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
-_FEW = 30
+_FEW = 20
 settings.register_profile("dev", deadline=None, suppress_health_check=_QUIET, max_examples=_FEW)
 settings.register_profile(
     "ci", deadline=None, suppress_health_check=_QUIET, derandomize=True, print_blob=True, max_examples=_FEW
