@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any
 
 from aefsync.core.action import Applied
 from aefsync.core.past import RunRecord, TakenBack, TrashItem, TrashQuery, Undo
 from aefsync.disk.history import History
 from aefsync.disk.surveyed import Surveyed
-
-
-class Restores(Protocol):
-    """What a writer does with the past; as the methods of `core.ports.Replica`."""
-
-    def undo(self, request: Undo) -> TakenBack: ...
-
-    def restore(self, items: Sequence[TrashItem], to: bytes) -> Applied: ...
-
-    def purge(self, runs: Sequence[str]) -> Applied: ...
+from aefsync.disk.taking_back import TakingBack
 
 
 class Retelling(Surveyed):
@@ -27,7 +18,7 @@ class Retelling(Surveyed):
     def _past(self) -> History:
         raise NotImplementedError
 
-    def _writing(self) -> Restores:
+    def _writing(self) -> TakingBack[Any, Any]:
         """The writer; raises `AefsyncError` where nothing may be written."""
         raise NotImplementedError
 

@@ -9,7 +9,6 @@ from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.entry import Entry
 from aefsync.core.growth import Growth
 from aefsync.core.metadata import Aspects
-from aefsync.core.past import TakenBack, TrashItem, Undo
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Open, Piece
 from aefsync.core.problem import Problem
@@ -18,7 +17,6 @@ from aefsync.disk.apply import Applier
 from aefsync.disk.assembly import Assembly
 from aefsync.disk.building import directory_path
 from aefsync.disk.confined import ConfinedRoot
-from aefsync.disk.copying_out import copy_out
 from aefsync.disk.crew import processors
 from aefsync.disk.durability import Durable
 from aefsync.disk.extras import Extras
@@ -31,15 +29,15 @@ from aefsync.disk.journaling import Recorder
 from aefsync.disk.planting import Intend, Planting, unheard
 from aefsync.disk.putting_back import Putting
 from aefsync.disk.recording import Placed, unread_among
-from aefsync.disk.restoring import Restorer, restore
+from aefsync.disk.restoring import Restorer
 from aefsync.disk.retention import expire, forget_bytes
 from aefsync.disk.scan import Scanner
 from aefsync.disk.staging import Staging
-from aefsync.disk.trash import Trash, purge_runs
-from aefsync.disk.undoing import Undoing
+from aefsync.disk.taking_back import TakingBack
+from aefsync.disk.trash import Trash
 
 
-class Writer:
+class Writer(TakingBack[ConfinedRoot, Home]):
     """The writing half of a session with a root whose home is locked by it; `assembly` knows what of the files to come
     is here already."""
 
@@ -53,9 +51,7 @@ class Writer:
         assembly: Assembly,
         on_copied: Callable[[int], None],
     ) -> None:
-        self._root = root
-        self._home = home
-        self._run = request.run
+        super().__init__(root, home, request.run, aspects)
         self._title = request.title
         self._writing = request.writing
         self._durable = Durable(request.writing.durability)
@@ -64,7 +60,6 @@ class Writer:
         self._assembly = assembly
         self._on_copied = on_copied
         self._trash = Trash(home, self._run)
-        self._aspects = aspects
         self._intents = Intents(home, self._run, self._durable)
         self._annexes = Annexes(root, home, self._run, self._new_staging)
         self._opened_staging: Staging | None = None
@@ -72,7 +67,6 @@ class Writer:
         self._growing: Growing | None = None
         # While one replica copies from another, that one has nothing else to do.
         self._parallel = min(2 * request.parallel, processors()) if request.parallel else processors()
-        self._undoing: Undoing | None = None
         self._placed = Placed()
 
     @property
@@ -165,25 +159,8 @@ class Writer:
             scanner.report(b"", Problem(directory, f"not durable: {reason}"))
         return lost
 
-    def restore(self, items: Sequence[TrashItem], to: bytes) -> Applied:
-        """Put things from the trash back in place, or copy them to the directory `to`."""
-        if to:
-            return copy_out(self._home, items, to)
-        for run in {self._run, *(item.run for item in items)}:
-            forget_bytes(self._home, run)
-        return restore(self._root, self._home, self._restorer(), items)
-
-    def undo(self, request: Undo) -> TakenBack:
-        """Take a part of a run back."""
-        if self._undoing is None or self._undoing.run != request.run:
-            self._undoing = Undoing(
-                self._root, self._home, request.run, lambda aspects: Extras(self._root, aspects).look
-            )
-            # What counted then counts now.
-            self._aspects = self._undoing.aspects
-            self._undoing.perform = self._restorer().perform
-        forget_bytes(self._home, request.run)
-        return self._undoing.part(request)
+    def _completing(self, aspects: Aspects) -> Callable[[Entry], Entry]:
+        return Extras(self._root, aspects).look
 
     def _restorer(self) -> Restorer:
         stable = self._file_system.stable
@@ -197,9 +174,6 @@ class Writer:
             for home in (self._home, *self._home.annexes.values()):
                 forget_bytes(home, self._run)
                 expire(home, self._run, self._writing, clock_ns)
-
-    def purge(self, runs: Sequence[str]) -> Applied:
-        return purge_runs(self._home, runs)
 
     def clear(self) -> None:
         """Empty the staging, also of what interrupted runs left there, but for files whose origin was lost midway."""
@@ -217,7 +191,6 @@ class Writer:
             self._growing.close()
         if self._opened_journal is not None:
             self._opened_journal.close()
-        if self._undoing is not None:
-            self._undoing.close()
+        super().close()
         if self._opened_staging is not None:
             self._opened_staging.close()

@@ -6,14 +6,13 @@ from collections.abc import Callable, Sequence
 
 from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.change import Change
+from aefsync.core.entry import Entry
 from aefsync.core.files import Sync, ask
 from aefsync.core.metadata import Aspects
-from aefsync.core.past import TakenBack, TrashItem, Undo
 from aefsync.core.ports import Open, Piece
 from aefsync.core.problem import Problem, reason_of
 from aefsync.core.writing import Durability
 from aefsync.disk.building import directory_path
-from aefsync.disk.copying_out import copy_out
 from aefsync.disk.far.applier import FarApplier
 from aefsync.disk.far.home import FarHome
 from aefsync.disk.far.log import FarLog
@@ -26,31 +25,26 @@ from aefsync.disk.history import as_it_is
 from aefsync.disk.journal import Journal
 from aefsync.disk.journaling import Recorder
 from aefsync.disk.recording import Placed
-from aefsync.disk.restoring import Made, Restorer, restore
+from aefsync.disk.restoring import Made, Restorer
 from aefsync.disk.retention import expire, forget_bytes
 from aefsync.disk.scan import Scanner
-from aefsync.disk.trash import purge_runs
-from aefsync.disk.undoing import Undoing
+from aefsync.disk.taking_back import TakingBack
 
 
-class FarWriter:
+class FarWriter(TakingBack[FarRoot, FarHome]):
     """The writing half of a session with a root whose home is locked by it."""
 
     def __init__(
         self, root: FarRoot, home: FarHome, request: Open, aspects: Aspects, on_copied: Callable[[int], None]
     ) -> None:
-        self._root = root
-        self._home = home
+        super().__init__(root, home, request.run, aspects)
         self._request = request
-        self._run = request.run
         self._durable = request.writing.durability is not Durability.NONE and home.files.abilities.sync
-        self._aspects = aspects
         self._on_copied = on_copied
         self._opened_staging: FarStaging | None = None
         self._opened_scene: FarScene | None = None
         self._applier: FarApplier | None = None
         self._opened_journal: Journal | None = None
-        self._undoing: Undoing | None = None
         self._placed = Placed()
 
     @property
@@ -119,23 +113,8 @@ class FarWriter:
             if isinstance(outcome, OSError) and not isinstance(outcome, FileNotFoundError)
         }
 
-    def restore(self, items: Sequence[TrashItem], to: bytes) -> Applied:
-        """Put things from the trash back in place, or copy them to the directory `to` of this machine."""
-        if to:
-            return copy_out(self._home, items, to)
-        for run in {self._run, *(item.run for item in items)}:
-            forget_bytes(self._home, run)
-        return restore(self._root, self._home, self._restorer(), items)
-
-    def undo(self, request: Undo) -> TakenBack:
-        """Take a part of a run back."""
-        if self._undoing is None or self._undoing.run != request.run:
-            self._undoing = Undoing(self._root, self._home, request.run, as_it_is)
-            # What counted then counts now.
-            self._aspects = self._undoing.aspects
-            self._undoing.perform = self._restorer().perform
-        forget_bytes(self._home, request.run)
-        return self._undoing.part(request)
+    def _completing(self, aspects: Aspects) -> Callable[[Entry], Entry]:
+        return as_it_is(aspects)
 
     def _restorer(self) -> Restorer:
         return Restorer(self._journal, self._ready(), self._put_back, stable=False)
@@ -153,9 +132,6 @@ class FarWriter:
             forget_bytes(self._home, self._run)
             expire(self._home, self._run, self._request.writing, clock_ns)
 
-    def purge(self, runs: Sequence[str]) -> Applied:
-        return purge_runs(self._home, runs)
-
     def clear(self) -> None:
         """Empty the staging, also of what interrupted runs left there."""
         self._home.clear_tmp()
@@ -163,5 +139,4 @@ class FarWriter:
     def close(self) -> None:
         if self._opened_journal is not None:
             self._opened_journal.close()
-        if self._undoing is not None:
-            self._undoing.close()
+        super().close()

@@ -1,0 +1,64 @@
+"""A writer's half that takes back: things from the trash, and what past runs did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from aefsync.core.action import Applied
+from aefsync.core.entry import Entry
+from aefsync.core.metadata import Aspects
+from aefsync.core.past import TakenBack, TrashItem, Undo
+from aefsync.disk.copying_out import copy_out
+from aefsync.disk.readable import Readable, Shelf
+from aefsync.disk.restoring import Restorer, restore
+from aefsync.disk.retention import forget_bytes
+from aefsync.disk.trash import purge_runs
+from aefsync.disk.undoing import Undoing
+
+Root = TypeVar("Root", bound=Readable)
+Keep = TypeVar("Keep", bound=Shelf)
+
+
+class TakingBack(Generic[Root, Keep]):
+    """Over a root and its home, wherever these are; methods as those of `core.ports.Replica`."""
+
+    def __init__(self, root: Root, home: Keep, run: str, aspects: Aspects) -> None:
+        self._root = root
+        self._home = home
+        self._run = run
+        self._aspects = aspects
+        self._undoing: Undoing | None = None
+
+    def _restorer(self) -> Restorer:
+        raise NotImplementedError
+
+    def _completing(self, aspects: Aspects) -> Callable[[Entry], Entry]:
+        """How entries get what counts and not every look shows."""
+        raise NotImplementedError
+
+    def restore(self, items: Sequence[TrashItem], to: bytes) -> Applied:
+        """Put things from the trash back in place, or copy them to the directory `to` of this machine."""
+        if to:
+            return copy_out(self._home, items, to)
+        for run in {self._run, *(item.run for item in items)}:
+            forget_bytes(self._home, run)
+        return restore(self._root, self._home, self._restorer(), items)
+
+    def undo(self, request: Undo) -> TakenBack:
+        """Take a part of a run back."""
+        if self._undoing is None or self._undoing.run != request.run:
+            self._undoing = Undoing(self._root, self._home, request.run, self._completing)
+            # What counted then counts now.
+            self._aspects = self._undoing.aspects
+            self._undoing.perform = self._restorer().perform
+        forget_bytes(self._home, request.run)
+        return self._undoing.part(request)
+
+    def purge(self, runs: Sequence[str]) -> Applied:
+        """Delete the trash of runs."""
+        return purge_runs(self._home, runs)
+
+    def close(self) -> None:
+        if self._undoing is not None:
+            self._undoing.close()
