@@ -76,8 +76,10 @@ class Peers:
         known = self._contacts.of(standing.id) if standing is not None else {}
         others = [peer for peer in self._roots if peer.number != number]
         members = [Peer(text, is_named=False) for text in known.values()]
-        found = {peer.location: peer for peer in reversed([*self._named, *others, *members])}
-        return [found[text] for text in dict.fromkeys(peer.location for peer in [*self._named, *others, *members])]
+        found: dict[str, Peer] = {}
+        for peer in (*self._named, *others, *members):
+            found.setdefault(peer.location, peer)
+        return list(found.values())
 
     def open(self, peer: Peer) -> Session:
         """The peer, opened for reading; raises `AefsyncError`, each time."""
