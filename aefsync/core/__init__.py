@@ -11,7 +11,7 @@ A repair goes through these files, in this order:
                      contents read where they have to be                                  disk/reading, hashing
                      compared level by level                              core/snapshot, tree, compare
     sync/decide      all that differs, packed                             core/differences
-                     what wins for each differing path                    core/reconcile, verdict, conflict
+                     what wins for each differing path                    core/reconcile, verdict, conflict, surplus
                      what each replica has to do, in safe order           core/plan, action
                      whether that may be done at all                      core/guards
     sync/growing     what only one replica has, by columns                core/apart, growth, disk/growing, planting

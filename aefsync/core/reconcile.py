@@ -38,7 +38,7 @@ standing is left standing too.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from aefsync.core.compare import Graves
@@ -53,6 +53,7 @@ from aefsync.core.path import RelPath
 from aefsync.core.settling import Conflict, hinging, settle
 from aefsync.core.verdict import (
     Decision,
+    KeepBoth,
     Remove,
     Rules,
     Stand,
@@ -83,16 +84,30 @@ class Decisions:
     growths, are remembered.
     """
 
-    def __init__(self, differences: Differences, rules: Rules, unknown: Sequence[Collection[bytes]]) -> None:
+    def __init__(
+        self,
+        differences: Differences,
+        rules: Rules,
+        unknown: Sequence[Collection[bytes]],
+        surplus: Iterable[Decision] = (),
+    ) -> None:
         self._differences = differences
         self._rules = rules
         self._hidden = frozenset(path for own in unknown for path in own)
-        self._settled = {} if rules.mirror else settle_conflicts(differences, rules, self._hidden)
-        self._ordered = sorted(self._settled.values(), key=_key)
-        stands = frozenset(each.path for each in self._ordered if isinstance(each.verdict, Stand))
+        settled = {} if rules.mirror else settle_conflicts(differences, rules, self._hidden)
+        stands = frozenset(path for path, each in settled.items() if isinstance(each.verdict, Stand))
         self._standing = stands | frozenset(rules.folded) | frozenset(rules.appeared)
+        goes = {each.path: each for each in surplus if barred(each.path, self._hidden, self._standing) is None}
+        self._settled = goes | settled
+        self._ordered = sorted(self._settled.values(), key=_key)
         self._above = frozenset(parent for path in self._hidden for parent in parents(path))
         self._remembered: dict[int, Sequence[Decision]] = {}
+
+    @property
+    def kept(self) -> frozenset[RelPath]:
+        """The conflict copies that come of this."""
+        verdicts = (each.verdict for each in self._ordered)
+        return frozenset(copy for each in verdicts if isinstance(each, KeepBoth) for copy in each.kept_as if copy)
 
     @property
     def aspects(self) -> Aspects:
@@ -176,12 +191,15 @@ def _key(decision: Decision) -> bytes:
     return decision.path.key
 
 
-def reconcile(differences: Differences, rules: Rules, unknown: Sequence[Collection[bytes]]) -> Decisions:
+def reconcile(
+    differences: Differences, rules: Rules, unknown: Sequence[Collection[bytes]], surplus: Iterable[Decision] = ()
+) -> Decisions:
     """Decide on all differing paths.
 
-    `unknown` holds, for each replica, the paths at and below which it knows nothing.
+    `unknown` holds, for each replica, the paths at and below which it knows nothing; `surplus` are conflict copies that
+    go because this run makes more of them.
     """
-    return Decisions(differences, rules, unknown)
+    return Decisions(differences, rules, unknown, surplus)
 
 
 def needs_content(differences: Differences, rules: Rules) -> Iterator[Unread]:

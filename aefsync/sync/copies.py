@@ -21,13 +21,14 @@ LIKELY = 4
 
 def find_copies(replica: RemoteReplica) -> tuple[Copies, ...]:
     """All conflict copies of the replica's snapshot, by their originals, in key order."""
-    groups = grouped(_search(replica))
+    groups = grouped(search_copies(replica))
     current = locate(replica, groups)
     ordered = sorted(groups.items(), key=lambda item: item[0].key)
     return tuple(Copies(original, current.get(original), tuple(copies)) for original, copies in ordered)
 
 
-def _search(replica: RemoteReplica) -> Iterator[Entry]:
+def search_copies(replica: RemoteReplica) -> Iterator[Entry]:
+    """What has the name of a conflict copy in the replica's snapshot, in key order."""
     start = 0
     while page := replica.search(INFIX, start):
         yield from page

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from aefsync.core.compare import BATCH, Span
@@ -25,8 +25,10 @@ from aefsync.core.relocated import AfterMoves
 from aefsync.core.settling import PREFERRED, settle
 from aefsync.core.step import Transfer
 from aefsync.core.stores import Folding, collisions
+from aefsync.core.surplus import buried
 from aefsync.core.tree import KeyRange, Question
 from aefsync.core.verdict import Decision, Rules, Take, Versions, at
+from aefsync.core.version import Dot
 from aefsync.errors import GuardError, UsageError
 from aefsync.sync.absence import appeared
 from aefsync.sync.census import Census, take_census
@@ -37,6 +39,7 @@ from aefsync.sync.past import Past
 from aefsync.sync.request import RepairRequest
 from aefsync.sync.room import Room
 from aefsync.sync.session import Session
+from aefsync.sync.surplus import find_surplus
 from aefsync.sync.survey import Survey, compare
 
 SKEW_NS = 5_000_000_000
@@ -140,9 +143,10 @@ def decide(session: Session, survey: Survey, request: RepairRequest, past: Past 
             survey = compare(session, survey.view, scans, survey.aspects, survey.above)
             census = take_census(session, survey, request)
     rules = rules._replace(folded=_folded(census.differences, rules))
-    if past is not None and not request.dry_run and rules.preferred and _has_edits(census.differences, rules):
-        rules = rules._replace(dot=past.mint())
-    decided = _decided(session, survey, census, rules)
+    mint = (lambda: None) if past is None or request.dry_run else past.mint
+    if rules.preferred and _has_edits(census.differences, rules):
+        rules = rules._replace(dot=mint())
+    decided = _decided(session, survey, census, rules, mint)
     if request.mirror:
         _guard_unrelated(session, survey, request, decided.alone)
     if survey.aspects.links:
@@ -167,9 +171,12 @@ def _folded(differences: Differences, rules: Rules) -> Collection[RelPath]:
     return collisions(live, Folding(rules.aspects.folding))
 
 
-def _decided(session: Session, survey: Survey, census: Census, rules: Rules) -> Decided:
+def _decided(session: Session, survey: Survey, census: Census, rules: Rules, mint: Callable[[], Dot | None]) -> Decided:
     """Decide on all paths; where things may go, what a replica has already is moved first."""
     decisions = reconcile(census.differences, rules, survey.unknown)
+    if goes := find_surplus(session, decisions.kept, census.differences, rules):
+        rules = rules._replace(dot=rules.dot or mint())
+        decisions = reconcile(census.differences, rules, survey.unknown, buried(goes, rules))
     if rules.mirror and census.absent:
         rules = rules._replace(appeared=appeared(session, decisions))
         decisions = reconcile(census.differences, rules, survey.unknown) if rules.appeared else decisions

@@ -93,7 +93,7 @@ class Cut(Exception):
 
 
 def differences(
-    hosts: Sequence[Host], chosen: Collection[RelPath] | None = None, above: Collection[RelPath] = ()
+    hosts: Sequence[Host], chosen: RelPath | None = None, above: Collection[RelPath] = ()
 ) -> list[Difference]:
     """What differs, as `compare.histories` finds it; of the directories above what was chosen only those to be made."""
     low = least_seen(hosts)
@@ -105,7 +105,7 @@ def differences(
         graves = graves if any(graves) else ()
         looks = {e and (e.kind, e.content, e.mode, e.kind is Kind.DIRECTORY or e.mtime_ns, e.version) for e in entries}
         if (len(looks) > 1 or len(set(graves)) > 1) and (
-            chosen is None or path in chosen or _is_to_be_made(path, above, entries)
+            chosen is None or path == chosen or path.is_below(chosen) or _is_to_be_made(path, above, entries)
         ):
             found.append(Difference(path, entries, graves))
     return found
@@ -128,13 +128,13 @@ def meet(
     rules: Rules = RULES,
     *,
     cut_after: int | None = None,
-    chosen: Collection[RelPath] | None = None,
+    chosen: RelPath | None = None,
 ) -> Decisions:
-    """One session of these replicas; what was decided.  It may end after so many actions, or concern some paths only."""
+    """One session of these replicas; what was decided.  It may end after so many actions, or concern one sub-tree only."""
     for host in hosts:
         host.scan()
     low = least_seen(hosts)
-    above = {above for path in chosen or () for above in path.ancestors} - set(chosen or ())
+    above = set(chosen.ancestors) if chosen is not None else set()
     rules = rules._replace(above=above)
     here = [host.tree.entries[each].kind for host in hosts for each in above if each in host.tree.entries]
     if set(here) - {Kind.DIRECTORY}:

@@ -85,12 +85,8 @@ class Histories(RuleBasedStateMachine):
     )
     def session(self, order: list[int], size: int, cut_after: int | None, chosen: bytes | None) -> None:
         hosts = [self.hosts[i] for i in order if i < len(self.hosts)][: max(2, size)]
-        paths = None
-        if chosen is not None:
-            top = RelPath(chosen)
-            paths = {RelPath(each) for each in NAMES if each == top or RelPath(each).is_below(top)}
         self.was_cut |= cut_after is not None
-        meet(hosts, cut_after=cut_after, chosen=paths)
+        meet(hosts, cut_after=cut_after, chosen=None if chosen is None else RelPath(chosen))
 
     def teardown(self) -> None:
         if not hasattr(self, "hosts"):
