@@ -40,6 +40,8 @@ def unpack(packed: bytes) -> Growth:
     rows, lengths = list(_BLOCK.iter_unpack(data[:at])), struct.unpack_from(f"<{links}I", data, at)
     at += 4 * links
     count = sum(row[2] for row in rows)
+    if count * STAT.size > len(data):  # before as much is asked for as a damaged number says
+        raise ValueError("growth of more entries than it holds")
     contents = packed[_HEAD.size + squeezed :] or bytes(CONTENT * count)
     blocks, low = [], 0
     for prefix, names, length in rows:

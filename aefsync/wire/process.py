@@ -69,8 +69,10 @@ class ProcessStream:
             os.set_blocking(file.fileno(), False)
             _widen(file.fileno())
         self._stderr = self._process.stderr
-        self._errors = StandardError(lambda: os.read(self._stderr.fileno(), 1 << 16), heard)
         self._woken, self._wake = os.pipe()
+        self._enough, self._no_more = os.pipe()
+        self._has_enough = False
+        self._errors = StandardError(self._read_errors, heard)
         self._reading, self._writing, self._closing = threading.Lock(), threading.Lock(), threading.Lock()
         self._closed = False
         self._broken = False
@@ -115,8 +117,11 @@ class ProcessStream:
         self._end()
         self._stdout.close()
         self._errors.lines(0.2)
-        if self._errors.has_ended:  # what was left behind on purpose, as the master of shared connections, may write on
+        os.close(self._no_more)  # what was left behind, as the master of shared connections, may write on for ever
+        self._errors.lines(_END_S)
+        if self._errors.has_ended:  # unless who is told of a line does not come back
             self._stderr.close()
+            os.close(self._enough)
         os.close(self._woken)
         os.close(self._wake)
 
@@ -134,6 +139,17 @@ class ProcessStream:
             raise TimeoutError(f"no byte for {limit:g} s")
         if self._woken in ready:
             raise ConnectionError("the stream is closed")
+
+    def _read_errors(self) -> bytes:
+        """What comes on standard error; when no more is wanted, once more what the pipe holds."""
+        if self._has_enough:
+            return b""
+        poll = select.poll()
+        poll.register(self._stderr, select.POLLIN)
+        poll.register(self._enough, 0)  # hung up, once its other end is closed
+        ready = [fd for fd, _ in poll.poll()]
+        self._has_enough = self._enough in ready
+        return os.read(self._stderr.fileno(), 1 << 16) if self._stderr.fileno() in ready else b""
 
     def _end(self) -> None:
         process = self._process

@@ -121,6 +121,12 @@ def test_a_bomb_is_not_unpacked() -> None:
         unpack(struct.pack("<IIQ", 1 << 20, 0, len(bomb)) + bomb)
 
 
+def test_a_number_of_entries_is_not_believed() -> None:
+    head = zlib.compress(struct.pack("<III", 0, 0, 1 << 31))
+    with pytest.raises(ValueError, match="more entries than it holds"):
+        unpack(struct.pack("<IIQ", 1, 0, len(head)) + head)
+
+
 @given(growths(), st.integers(1, 5), st.integers(1, 1 << 18))
 def test_parts_are_the_whole_and_keep_to_the_measure(growth: Growth, entries: int, size: int) -> None:
     parts = list(growth.parts(entries, size))

@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -162,3 +163,15 @@ def test_endless_standard_error_is_bounded(open_stream: Open, told: Told) -> Non
     stream.loss(b"")
     assert len(told.endings[0].lines) <= 200
     assert max(map(len, told.endings[0].lines)) <= 4096
+
+
+def test_standard_error_that_somebody_keeps_open_is_left(tmp_path: Path, open_stream: Open, told: Told) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    stream = open_stream(shell(f"(read line <'{fifo}') >/dev/null & echo said >&2; exec cat"))
+    stream.met()
+    stream.close()
+    assert told.lines == ["said"]
+    assert stream._errors.has_ended
+    with open(fifo, "w"):  # the one left behind ends
+        pass
