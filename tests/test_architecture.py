@@ -35,7 +35,7 @@ ROOF = {"__main__"}
 DOORS = {
     "blake3": "aefsync.core.digest",
     "msgspec": "aefsync.wire.messages",
-    "pathspec": "aefsync.disk.filter",
+    "pathspec": "aefsync.core.patterns",
     "pyfastcdc": "aefsync.disk.chunking",
     "paramiko": "aefsync.wire.paramiko",
     "zstandard": "aefsync.wire.compression",

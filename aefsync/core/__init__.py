@@ -31,7 +31,8 @@ a disk and change it: in their place stand `disk/far`, over the port `core/files
 A scrub (`sync/scrub`) has each replica read its files anew (`disk/scrubbing`, scrubber, verifying, rereading) and judges
 what is not as recorded by `core/rot`; `sync/mending` brings it from a peer by the same chunks and the same placing.
 
-The values that all floors speak of are `path`, `entry`, `metadata`, `digest`, `view` and `problem`.
+The values that all floors speak of are `path`, `entry`, `metadata`, `digest`, `view` and `problem`; `patterns` are gitignore
+lines, for filters and rules.
 
 The manual (`man/`) and the completions of shells (`completions/`) are made by `cli/manual` and `cli/completions`, from the
 command tree (`cli/catalogue`) and from docstrings such as these.

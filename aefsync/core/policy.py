@@ -6,18 +6,19 @@
     prefer:REPLICA    what that replica has: its label (A, B, ...), the name a set gives it, or its location
     merge:CMD         what a command makes of both
 
-Rules have globs like those of ignore files: one without a slash in it stands for a name at any depth, any other one for
-a path below the root; either way for all that is below it, too.  The last rule that fits a path wins.
+Rules have globs, which mean what they mean in ignore files (`patterns`): one without a slash in it stands for a name at
+any depth, any other one for a path below the root; either way for all that is below it, too.  The last rule that fits a
+path wins.
 """
 
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from aefsync.core.path import RelPath
+from aefsync.core.patterns import Patterns, parse_glob
 
 
 class PolicyKind(enum.StrEnum):
@@ -61,13 +62,12 @@ def parse_policy(text: str) -> Policy:
 
 
 class Globs(NamedTuple):
-    """Some globs, which fit what any of them does."""
+    """Some globs, which fit what any of them does; each stands for the path that is written like it, too."""
 
-    patterns: tuple[re.Pattern[str], ...] = ()
+    patterns: tuple[Patterns, ...] = ()
 
     def fits(self, path: RelPath) -> bool:
-        text = bytes(path).decode("utf-8", "surrogateescape")
-        return any(pattern.fullmatch(text) for pattern in self.patterns)
+        return any(each.fit(path) or each.is_written(path) for each in self.patterns)
 
 
 def parse_globs(globs: Iterable[str]) -> Globs:
@@ -76,19 +76,19 @@ def parse_globs(globs: Iterable[str]) -> Globs:
     >>> parse_globs(["*.iso", "vm/**"]).fits(RelPath(b"vm/disk"))
     True
     """
-    return Globs(tuple(re.compile(_expression(glob), re.DOTALL) for glob in globs))
+    return Globs(tuple(map(parse_glob, globs)))
 
 
 class Rule(NamedTuple):
-    """What holds for the paths that a pattern fits: a policy (`None`: another rule says), and whether suspects are edits
+    """What holds for the paths that a glob fits: a policy (`None`: another rule says), and whether suspects are edits
     there (`core.rot`)."""
 
-    pattern: re.Pattern[str]
+    glob: Patterns
     policy: Policy | None
     suspects_are_edits: bool = False
 
     def fits(self, path: RelPath) -> bool:
-        return self.pattern.fullmatch(bytes(path).decode("utf-8", "surrogateescape")) is not None
+        return self.glob.fit(path)
 
 
 def parse_rule(glob: str, conflicts: str | None, suspect: str | None = None) -> Rule:
@@ -100,12 +100,12 @@ def parse_rule(glob: str, conflicts: str | None, suspect: str | None = None) -> 
     if suspect not in (None, "edit"):
         raise ValueError(f"{suspect!r}: what a suspect can be taken for is an edit")
     policy = None if conflicts is None else parse_policy(conflicts)
-    return Rule(re.compile(_expression(glob), re.DOTALL), policy, suspect is not None)
+    return Rule(parse_glob(glob), policy, suspect is not None)
 
 
 def edits_of(rules: Iterable[Rule]) -> Globs:
     """Where suspects are edits."""
-    return Globs(tuple(rule.pattern for rule in rules if rule.suspects_are_edits))
+    return Globs(tuple(rule.glob for rule in rules if rule.suspects_are_edits))
 
 
 class Policies(NamedTuple):
@@ -122,52 +122,3 @@ class Policies(NamedTuple):
     def all(self) -> Iterable[Policy]:
         """Every policy that may come up."""
         return (self.default, *(rule.policy for rule in self.rules if rule.policy))
-
-
-_PARTS = re.compile(
-    r"(?P<deep>(?:(?<=/)|\A)\*\*(?:/|\Z))|(?P<any>\*+)|(?P<one>\?)|\[(?P<members>[!^]?\]?[^\]]*)\]|\\(?P<escaped>.)|(?P<plain>.)",
-    re.DOTALL,
-)
-"""`**` as a whole component, `*`, `?`, a class, an escaped character, any other."""
-
-
-def _expression(glob: str) -> str:
-    """A regular expression for the paths a glob stands for."""
-    body = glob.strip("/")
-    if not body:
-        raise ValueError(f"{glob!r} is no glob")
-    start = "" if "/" in body or glob.startswith("/") else "(?:.*/)?"
-    end = "/.*" if glob.endswith("/") else "(?:/.*)?"
-    return start + "".join(_translated(glob, part) for part in _PARTS.finditer(body)) + end
-
-
-def _translated(glob: str, part: re.Match[str]) -> str:
-    match part.lastgroup, part[0]:
-        case "deep", "**":
-            return ".*"
-        case "deep", _:
-            return "(?:.*/)?"
-        case "any", _:
-            return "[^/]*"
-        case "one", _:
-            return "[^/]"
-        case "members", _:
-            return _class(glob, part["members"])
-        case "plain", "[":
-            raise ValueError(f"{glob!r}: [ is not closed")
-        case "plain", "\\":
-            raise ValueError(f"{glob!r}: \\ at its end")
-    return re.escape(part[0][-1])
-
-
-def _class(glob: str, members: str) -> str:
-    """A class of characters, none of which is the slash."""
-    negated = members[:1] in ("!", "^")
-    inside = (members[1:] if negated else members).replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")
-    # Doubled signs would be set operations one day, which Python warns of already.
-    inside = re.sub(r"([&~|]|(?<=-)-)", r"\\\1", inside)
-    try:
-        re.compile(f"[{inside}]")
-    except re.error:
-        raise ValueError(f"{glob!r}: [{members}] is no class of characters") from None
-    return f"(?!/)[{'^' if negated else ''}{inside}]"

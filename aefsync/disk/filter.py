@@ -1,16 +1,12 @@
-"""Ignore rules: gitignore lines, later ones winning.  The package's one door to pathspec."""
+"""Ignore rules: gitignore lines, later ones winning (`core.patterns`)."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from aefsync.core.digest import framed_digest
+from aefsync.core.patterns import parse_patterns
 from aefsync.errors import UsageError
-
-if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
 
 IGNORE_FILE = b".aefsyncignore"
 MAX_RULES = 1 << 20
@@ -22,22 +18,11 @@ class Filter:
 
     def __init__(self, rules: Sequence[str]) -> None:
         self.digest = framed_digest((rule.encode("utf-8", "surrogateescape") for rule in rules), 8) if rules else b""
-        self._spec = _compile(rules) if rules else None
+        try:
+            self._patterns = parse_patterns(rules) if rules else None
+        except ValueError as error:
+            raise UsageError(str(error)) from None
 
     def excludes(self, path: bytes, *, is_directory: bool) -> bool:
         """Whether the rules leave out this path (its directories being in)."""
-        if self._spec is None:
-            return False
-        text = path.decode("utf-8", "surrogateescape")
-        return bool(self._spec.match_file(text + "/" if is_directory else text))
-
-
-def _compile(rules: Sequence[str]) -> GitIgnoreSpec:
-    from pathspec import GitIgnoreSpec
-
-    for rule in rules:
-        try:
-            GitIgnoreSpec.from_lines([rule])
-        except (ValueError, re.error) as error:
-            raise UsageError(f"bad pattern {rule!r}: {error}") from None
-    return GitIgnoreSpec.from_lines(rules)
+        return self._patterns is not None and self._patterns.fit(path, is_directory=is_directory)

@@ -69,7 +69,7 @@ def test_options_of_repairs(common: Request, options: dict[str, Any], fields: di
         ({"conflicts": "fight"}, "no policy"),
         ({"conflicts": "prefer:c"}, "no such replica; there are a, b"),
         ({"conflicts": "merge:'"}, "no closing quotation"),
-        ({"rules": [("[", "skip")]}, "not closed"),
+        ({"rules": [("[", "skip")]}, "is no glob"),
         ({"mirror": True, "conflicts": "skip"}, "the first replica is the truth"),
     ],
 )

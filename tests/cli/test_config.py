@@ -197,7 +197,7 @@ def test_the_truth_of_a_set_is_named(
         ("[sets.x]\nreplicas = ['/a']\nrules = 1", "sets.x.rules: rules are tables"),
         (f"{RULE}glob = '*'\nconflicts = 1", "sets.x.rules: a rule is"),
         (f"{RULE}glob = '*'\nconflicts = 'skip'\nsuspects = 'x'", "sets.x.rules: a rule is"),
-        (f"{RULE}glob = '['\nconflicts = 'skip'", "sets.x.rules: '[': [ is not closed"),
+        (f"{RULE}glob = '['\nconflicts = 'skip'", "sets.x.rules: '[' is no glob"),
         (f"{RULE}glob = '*'\nconflicts = 'mine'", "sets.x.rules: 'mine' is no policy"),
         ("x = [\n}", "(at line 2, column 1)"),
         ("\xff", "invalid"),
