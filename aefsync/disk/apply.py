@@ -80,7 +80,7 @@ class Applier:
         self._scene.placed.clear()
         self._scene.there.clear()
         self._announce(actions)
-        with self._scene.parents:
+        with self._scene.parents, contextlib.closing(self._scene.trash):
             for action in actions:
                 try:
                     self._perform(action)

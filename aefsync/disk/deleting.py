@@ -39,16 +39,14 @@ def delete(scene: Scene, action: Action) -> None:
 
 
 def _discard(scene: Scene, action: Action, target: Place) -> None:
-    home, slot = scene.trash.slot(action.aside or DELETED, action.path)
-    slot_directory, slot_name = split(slot)
-    with home.directory(slot_directory) as slot_fd:
-        rename_out(*target, slot_fd, slot_name)
-        seen = os.stat(slot_name, dir_fd=slot_fd, follow_symlinks=False)
-        if action.found is not None and not shows(seen, action.found, after_rename=True):
-            rename_new(slot_fd, slot_name, *target)
-            raise Refused("changed since the scan")
-        scene.renew(action.found, seen)
-        scene.durable.step(target[0], slot_fd)
+    slot_fd, slot = scene.trash.slot(action.aside or DELETED, action.path)
+    rename_out(*target, slot_fd, slot)
+    seen = os.stat(slot, dir_fd=slot_fd, follow_symlinks=False)
+    if action.found is not None and not shows(seen, action.found, after_rename=True):
+        rename_new(slot_fd, slot, *target)
+        raise Refused("changed since the scan")
+    scene.renew(action.found, seen)
+    scene.durable.step(target[0], slot_fd)
 
 
 def _remove_directory(scene: Scene, parent: int, name: bytes, path: RelPath) -> int:

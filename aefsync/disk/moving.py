@@ -154,19 +154,17 @@ def _rename_in_three(scene: Scene, action: Action, old: Place, new: Place) -> No
     # Taken out, it may be missing at its old path first, and then at its new one.
     intents = [Intent(DELETED, missing, action.source) for missing in (action.source, action.path)]
     scene.intents.declare(intents)
-    home, slot = scene.trash.slot(DELETED, action.source)
-    directory, name = split(slot)
-    with home.directory(directory) as fd:
-        rename_out(*old, fd, name)
-        try:
-            rename_new(*new, *old)
-        except OSError:
-            rename_new(fd, name, *old)
-            scene.intents.complete(intents)
-            raise
-        rename_new(fd, name, *new)
+    slot = scene.trash.slot(DELETED, action.source)
+    rename_out(*old, *slot)
+    try:
+        rename_new(*new, *old)
+    except OSError:
+        rename_new(*slot, *old)
         scene.intents.complete(intents)
-        scene.durable.step(new[0], old[0], fd)
+        raise
+    rename_new(*slot, *new)
+    scene.intents.complete(intents)
+    scene.durable.step(new[0], old[0], slot[0])
 
 
 def _shows(place: Place, found: Entry | None) -> bool:

@@ -99,12 +99,10 @@ def put(scene: Scene, action: Action, staged: Place, target: Place) -> None:
         scene.durable.step(target[0])
         return
     look(*target, action.found)
-    home, slot = scene.trash.slot(action.aside or REPLACED, action.path)
-    slot_directory, slot_name = split(slot)
-    with home.directory(slot_directory) as slot_fd:
-        _exchange(scene, action, staged, (slot_fd, slot_name), target)
-        _look_at_trash(scene, (slot_fd, slot_name), target, action, action.found)
-        scene.durable.step(target[0], slot_fd)
+    slot = scene.trash.slot(action.aside or REPLACED, action.path)
+    _exchange(scene, action, staged, slot, target)
+    _look_at_trash(scene, slot, target, action, action.found)
+    scene.durable.step(target[0], slot[0])
 
 
 def _exchange(scene: Scene, action: Action, staged: Place, slot: Place, target: Place) -> None:

@@ -71,19 +71,17 @@ class Putting:
     def _swap(self, slot: tuple[int, bytes], target: tuple[int, bytes], found: Entry) -> KeptCopy | None:
         """Exchange what is in the trash for what is there, which goes to a slot of its own; look before and after."""
         look(*target, found)
-        home, fresh = self._trash.slot(REPLACED, found.path)
-        directory, name = split(fresh)
-        with home.directory(directory) as fd:
-            try:
-                syscalls.renameat2(*slot, *target, syscalls.RENAME_EXCHANGE)
-            except OSError as error:
-                if error.errno not in NO_FLAGS:
-                    raise
-                replace_in_two(self._intents, Intent(REPLACED, found.path, found.path), slot, (fd, name), target)
-            else:
-                rename_out(*slot, fd, name)
-            self._durable.step(target[0], fd)
-            return self._keep_edit(target[0], fd, name, found)
+        fresh = self._trash.slot(REPLACED, found.path)
+        try:
+            syscalls.renameat2(*slot, *target, syscalls.RENAME_EXCHANGE)
+        except OSError as error:
+            if error.errno not in NO_FLAGS:
+                raise
+            replace_in_two(self._intents, Intent(REPLACED, found.path, found.path), slot, fresh, target)
+        else:
+            rename_out(*slot, *fresh)
+        self._durable.step(target[0], fresh[0])
+        return self._keep_edit(target[0], *fresh, found)
 
     def _keep_edit(self, parent: int, slot_fd: int, slot: bytes, found: Entry) -> KeptCopy | None:
         """What came out must be what was looked at; an edit that raced us stays beside what was restored."""

@@ -14,9 +14,11 @@ from collections.abc import Iterator, Sequence
 from aefsync.core.action import Applied
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem
-from aefsync.disk.confined import ConfinedRoot, split
+from aefsync.disk.confined import split
+from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.durability import Directory
 from aefsync.disk.home import TRASH, Home
+from aefsync.disk.looking import Place
 from aefsync.disk.readable import Shelf
 from aefsync.disk.removing import remove_tree
 from aefsync.disk.retention import forget
@@ -35,14 +37,17 @@ class Trash:
         self._base = TRASH + b"/" + run.encode()
         self._made: set[bytes] = set()
         self._annexes = 0
+        self._open = OpenDirectories(home)
 
-    def slot(self, why: str, path: RelPath) -> tuple[ConfinedRoot, bytes]:
-        """A free slot for `path`, its directories made, as a path below the home."""
+    def slot(self, why: str, path: RelPath) -> Place:
+        """A free slot for `path`, its directories made; valid until the next call."""
         for slot in slot_names(self._run, why, path):
+            directory, name = split(slot)
             with _passing_over_others():
-                self._make_directory(split(slot)[0])
-                if not self._exists(slot):
-                    return self._home, slot
+                self._make_directory(directory)
+                fd = self._open.get(directory)
+                if _is_free(fd, name):
+                    return fd, name
         raise FileExistsError(f"no free slot in the trash for {path!s}")
 
     def keep_directory(self, why: str, path: RelPath, mode: int) -> None:
@@ -67,6 +72,7 @@ class Trash:
 
     def empty(self) -> None:
         """Delete for good what this run put in the trash; what cannot be deleted stays there."""
+        self.close()
         self._made.clear()
         for home in (self._home, *self._home.annexes.values()):
             with contextlib.suppress(OSError):
@@ -74,16 +80,23 @@ class Trash:
 
     def _make_directory(self, directory: bytes) -> None:
         if directory not in self._made or self._annexes != len(self._home.annexes):
-            self._annexes = len(self._home.annexes)
+            if self._annexes != len(self._home.annexes):
+                self.close()
+                self._annexes = len(self._home.annexes)
             self._home.make_directories(directory)
             self._made.add(directory)
 
-    def _exists(self, slot: bytes) -> bool:
-        try:
-            self._home.lstat(slot)
-        except FileNotFoundError:
-            return False
+    def close(self) -> None:
+        """Let go of the directory of the last slot."""
+        self._open.close()
+
+
+def _is_free(directory: int, name: bytes) -> bool:
+    try:
+        os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
         return True
+    return False
 
 
 def slot_names(run: str, why: str, path: bytes) -> Iterator[bytes]:

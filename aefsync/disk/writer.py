@@ -187,6 +187,7 @@ class Writer(TakingBack[ConfinedRoot, Home]):
     def close(self) -> None:
         self._intents.close()
         self._annexes.close()
+        self._trash.close()
         if self._growing is not None:
             self._growing.close()
         if self._opened_journal is not None:

@@ -182,6 +182,7 @@ class Site(Ground):
     def close(self) -> None:
         self.annexes.close()
         self.intents.close()
+        self.trash.close()
         self.staging.close()
         self.home.close()
         super().close()
