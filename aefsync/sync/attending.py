@@ -13,7 +13,7 @@ from aefsync.core.path import RelPath
 from aefsync.core.step import Transfer
 from aefsync.errors import ProtocolError, UnreachableError
 from aefsync.sync.deadline import Deadline
-from aefsync.sync.growing import Grown, Received, grown, news, receive
+from aefsync.sync.growing import Grown, Received, grown, news, receive, received
 from aefsync.sync.session import Session
 from aefsync.sync.transfer import Transferred, transfer
 
@@ -51,19 +51,23 @@ class Attending:
 
     def grow(self, found: OneSided, deadline: Deadline) -> Grown:
         """Bring everybody what one replica has, as far as that goes, and teach that one what was found."""
-        count = found.growth.length
-        nothing = Received(bytes(count), b"")
+        nobody, came = Received(b"", b""), [list[bytes]() for _ in self.session.replicas]
 
         def bring(number: int, _: RemoteReplica) -> Received:
             if number == found.holder:
-                return Received(b"", b"")
-            return nothing if found.holder in self.lost else receive(self.session, number, found, deadline)
+                return nobody
+            if found.holder in self.lost:
+                return received(found, b"", ())
+            return receive(self.session, number, found, deadline, came[number])
 
-        received = self.each(bring, lambda number: Received(b"", b"") if number == found.holder else nothing)
-        lost = next((each.lost for each in received if each.lost is not None), None)
+        def left(number: int) -> Received:
+            return nobody if number == found.holder else received(found, b"", came[number])
+
+        own = self.each(bring, left)
+        lost = next((each.lost for each in own if each.lost is not None), None)
         if lost is not None and found.holder not in self.lost:
             self._lose([found.holder], lost)
-        result = grown(found, received)
+        result = grown(found, own)
         learned = news(result)
         if learned:
             self.each(lambda n, replica: replica.learn(learned) if n == found.holder else None, lambda _: None)

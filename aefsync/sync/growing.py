@@ -96,10 +96,15 @@ def can_be_grown(session: Session, request: RepairRequest, scans: Sequence[Scann
     return not any(scans[number].entries for number in receivers) or not found.growth.is_read
 
 
-def receive(session: Session, number: int, found: OneSided, deadline: Deadline) -> Received:
-    """Bring a growth to one receiver, as far as the time allows and the holder is there, and have it put in place."""
+def receive(
+    session: Session, number: int, found: OneSided, deadline: Deadline, contents: list[bytes] | None = None
+) -> Received:
+    """Bring a growth to one receiver, as far as the time allows and the holder is there, and have it put in place.
+
+    Digests are added to `contents` as they are found, for whoever is left if the receiver is lost then.
+    """
     replica, lost = session.replicas[number], None
-    contents: list[bytes] = []
+    contents = [] if contents is None else contents
     try:
         # Whatever came before the holder was lost stays.
         contents.extend(
@@ -109,8 +114,15 @@ def receive(session: Session, number: int, found: OneSided, deadline: Deadline) 
         if replica.is_lost:
             raise
         lost = error
-    count = found.growth.length
     flags = replica.plant()
+    return received(found, flags, contents, lost)
+
+
+def received(
+    found: OneSided, flags: bytes, contents: Sequence[bytes], lost: UnreachableError | ProtocolError | None = None
+) -> Received:
+    """What a receiver has, or nothing for certain, of a growth of which so much came."""
+    count = found.growth.length
     return Received(flags.ljust(count, b"\0"), b"".join(contents).ljust(count * CONTENT, b"\0"), lost)
 
 
@@ -125,12 +137,12 @@ def _loads(session: Session, number: int, found: OneSided, deadline: Deadline) -
         yield part.with_contents(gathered.contents), gathered.data
 
 
-def grown(found: OneSided, received: Sequence[Received]) -> Grown:
+def grown(found: OneSided, own: Sequence[Received]) -> Grown:
     """What all receivers have together."""
     contents = b""
-    for each in received:
+    for each in own:
         contents = _either(contents, each.contents) if contents else each.contents
-    return Grown(found, tuple(each.flags for each in received), contents)
+    return Grown(found, tuple(each.flags for each in own), contents)
 
 
 def _either(contents: bytes, others: bytes) -> bytes:

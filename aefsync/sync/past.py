@@ -101,6 +101,14 @@ class Past:
 
         attending.each(remember, lambda _: None)
 
+    def keep(self, attending: Attending, scans: Sequence[Scanned]) -> None:
+        """Where replicas were lost, have the others remember what they have: those may hold it by now.
+
+        Who is not there takes no part: perhaps it has not even begun to remember, and nobody would hear of it again.
+        """
+        left = [each if n not in attending.lost else each._replace(standing=None) for n, each in enumerate(scans)]
+        self.conclude(attending, left, is_whole=False)
+
     def _joined(self, present: Sequence[Standing], *, is_whole: bool) -> Members:
         """The members, those who are here and new among them.
 

@@ -172,6 +172,8 @@ class _Run:
             yield from (Troubled(number, problem) for number, problem in tally.look_again(scans))
         if not request.dry_run and not attending.lost:
             yield from self._remembered(session, attending, admission, past, scans, found)
+        elif not request.dry_run and past is not None:
+            past.keep(attending, scans)
         yield from quarantined(session, tally.returned, request.dry_run)
         elapsed_s = time.monotonic() - self._begun
         self.ended = summary(attending, decided, tally, scans, request, elapsed_s, late=deadline.late)

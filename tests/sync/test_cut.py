@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from aefsync.core.policy import Policies
 from aefsync.core.silent import Silent
 from aefsync.errors import UnreachableError
 from aefsync.sync.diff import diff
-from aefsync.sync.events import Acted, Event, Notice, Started, Summary
+from aefsync.sync.events import Acted, Conflicted, Event, Notice, Started, Summary
 from aefsync.sync.repair import repair
 from aefsync.sync.request import DiffRequest, RepairRequest, Request
 from aefsync.wire.login import Link
 from tests.support.far import Hosts, hosts
-from tests.support.trees import survey, tree
+from tests.support.trees import survey, tree, write
 from tests.sync.joined import threads
 
 NOISE = random.Random(5).randbytes(300_000)
@@ -50,6 +51,17 @@ def pair(home: Path, monkeypatch: pytest.MonkeyPatch) -> Pair:
 def far() -> Iterator[Hosts]:
     with hosts() as there, threads():
         yield there
+
+
+class FirstContact(Pair):
+    """A, and an empty B on another host, which are to remember what they do."""
+
+    def fresh(self, retries: int = 0) -> RepairRequest:
+        self.number += 1
+        base = self.home / str(self.number)
+        self.a, self.b = tree(base / "A", HERE), tree(base / "B", {})
+        common = Request((str(self.a), f"box:{self.b}"), cache_dir=str(base / "cache"), state_dir=str(base / "state"))
+        return RepairRequest(common._replace(link=Link(retries=retries)), policies=Policies())
 
 
 def events_of(request: RepairRequest) -> tuple[list[Event], UnreachableError | None]:
@@ -103,6 +115,23 @@ def test_a_session_that_is_cut_ends_clearly_and_the_next_goes_on(pair: Pair, far
         assert files(pair.a) == files(pair.b)
         assert list((pair.b / ".aefsync" / "tmp").iterdir()) == []
     assert number > 20
+
+
+def test_what_is_edited_after_a_first_contact_that_was_cut_is_no_conflict(pair: Pair, far: Hosts) -> None:
+    pair, line, arrived = FirstContact(pair.home), far.line("box"), 0
+    # Only the later half: before that nothing has arrived.
+    for place in [each for each in cuts(pair, far) if max(n for n in each if n is not None) * 2 > line.writes]:
+        request = pair.fresh()
+        line.begin(*place)
+        events_of(request)
+        arrived += (pair.b / "new here").exists()
+        for name in HERE:
+            write(pair.a / name, b"edited " + name.encode())
+        line.begin()
+        again, _ = events_of(request)
+        assert [event for event in again if isinstance(event, Conflicted)] == []
+        assert ended(again).equal and (pair.b / "new here").read_bytes() == b"edited new here"
+    assert arrived > 2
 
 
 def test_a_run_whose_connection_is_cut_anywhere_goes_on_by_itself(pair: Pair, far: Hosts) -> None:
