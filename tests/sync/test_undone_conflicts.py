@@ -1,0 +1,53 @@
+"""A run that settled a conflict is taken back on some of its replicas: no content is lost, and the next run converges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aefsync.core.silent import Silent
+from aefsync.sync.events import Event, Notice
+from aefsync.sync.request import Request
+from aefsync.sync.undo import undo
+from tests.sync.joined import threads
+from tests.sync.test_scenarios import Group, conflicts, quiet
+
+HERE, THERE = "edited here", "edited there, at length"
+
+
+@pytest.fixture
+def settled(tmp_path: Path) -> Iterator[Group]:
+    """A pair that had a conflict: A's edit is kept beside B's."""
+    group = Group(tmp_path, 2)
+    group.everywhere("a.txt", "a")
+    with threads():
+        group.meet()
+        group.write(0, "a.txt", HERE)
+        group.write(1, "a.txt", THERE)
+        assert conflicts(group.meet()) == ["a.txt"]
+        yield group
+
+
+def take_back(group: Group, *numbers: int) -> list[Event]:
+    return list(undo(Request(tuple(str(group.roots[n]) for n in numbers)), "last", Silent(), dry_run=False))
+
+
+def kept(group: Group) -> set[str]:
+    """All that is at a path or in the trash of any replica."""
+    trash = (file for root in group.roots for file in (root / ".aefsync" / "trash").rglob("*") if file.is_file())
+    return {*(file.read_text() for file in trash), *(text for tree in group.trees() for text in tree.values())}
+
+
+@pytest.mark.parametrize(("who", "then"), [((0,), HERE), ((1,), THERE), ((0, 1), HERE)])
+def test_what_is_taken_back_spreads_and_loses_nothing(settled: Group, who: tuple[int, ...], then: str) -> None:
+    """Whoever takes it back has the last word, be it by the copy that is gone there: an undo is an edit."""
+    events = take_back(settled, *who)
+    others = [event.text for event in events if isinstance(event, Notice) and "was not given" in event.text]
+    assert len(others) == (len(who) == 1)
+    assert kept(settled) >= {HERE, THERE}
+    assert conflicts(settled.meet()) == []
+    assert settled.agreed() == {"a.txt": then}
+    assert kept(settled) >= {HERE, THERE}
+    quiet(settled)
