@@ -10,6 +10,7 @@ from aefsync.core.compare import Span
 from aefsync.core.entry import UNKNOWN
 from aefsync.core.problem import Problem
 from aefsync.disk.building import directory_path
+from aefsync.disk.contested import as_recorded
 from aefsync.disk.hashing import HashFailure
 from aefsync.disk.key_order import runs
 from aefsync.disk.page import Page, PageKey
@@ -52,7 +53,9 @@ def read_pages(scanner: Scanner, wanted: Wanted, on_bytes: Callable[[int], None]
     done = 0
     for key, results in scanner.sight.read(scanner.pages, wanted):
         page = scanner.pages[key]
-        scanner.replace(key, *_completed(key[0], page, results))
+        complete, problems = _completed(key[0], page, results)
+        is_anew = scanner.limits.ignore_index
+        scanner.replace(key, complete, problems, as_recorded(scanner.index, key, complete) if is_anew else complete)
         done += page.bytes_of(wanted[key])
         on_bytes(done)
 

@@ -26,6 +26,7 @@ from aefsync.disk.assembly import clear_remains
 from aefsync.disk.building import Limits
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.content import cut_runs, read_pieces, with_target
+from aefsync.disk.contested import carry_over
 from aefsync.disk.crew import NOBODY, Crew, processors
 from aefsync.disk.filesystem import file_system_of
 from aefsync.disk.filter import Filter
@@ -250,12 +251,10 @@ class LocalReplica(Scrubbing):
         super()._on_home(opened, home)
         if self._index is None or self._scanner is None:
             return
-        self._index.close()
-        begun_ns = self._index.begun_ns
-        self._index = self._scanner.index = open_index(opened, self._request, home, self._file_system, begun_ns)
-        if self._index.is_empty:
-            for key, page in self._scanner.pages.items():
-                self._index.store(key, page)
+        known = self._index
+        self._index = self._scanner.index = open_index(opened, self._request, home, self._file_system, known.begun_ns)
+        carry_over(known, self._index, self._scanner.pages, is_anew=self._scanner.limits.ignore_index)
+        known.close()
 
     def wait(self, request: Wait) -> Hints:
         if self._has_begun:

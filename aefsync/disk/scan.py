@@ -155,12 +155,12 @@ class Scanner:
             else:
                 self.replace(key, page.sealed(key[0]))
 
-    def replace(self, key: PageKey, page: Page, problems: Sequence[Problem] = ()) -> None:
-        """Put a completed page in the place of what is known, and keep it."""
+    def replace(self, key: PageKey, page: Page, problems: Sequence[Problem] = (), recorded: Page | None = None) -> None:
+        """Put a completed page in the place of what is known, and keep it (`recorded`: as the index is to have it)."""
         self.pages[key] = page
         for problem in problems:
             self.report(key[0], problem)
-        self._store(key, page)
+        self._store(key, recorded or page)
 
     def _store(self, key: PageKey, page: Page) -> None:
         """Keep a page in the index, unless it shows only a part of its directory."""

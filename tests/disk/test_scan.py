@@ -26,7 +26,17 @@ from aefsync.disk.scan import Scanner
 from aefsync.disk.sight import LocalSight
 from aefsync.disk.summing import sum_up
 from tests.disk.ground import ALL, Ground, Opens, finish, later, pass_the_step, unprivileged
+from tests.support.rot import Mapped, quiet
 from tests.support.trees import deep_tree
+
+
+@pytest.fixture
+def quietly(tmp_path: Path) -> Iterator[Ground]:
+    """A ground on which files can rot."""
+    with quiet(tmp_path) as folder:
+        ground = Ground(folder / "root")
+        yield ground
+        ground.close()
 
 
 @pytest.fixture
@@ -213,6 +223,25 @@ def test_the_index_ignored_everything_is_read(ground: Ground, index: Index, monk
     opens = Opens(monkeypatch)
     ground.look(index, Limits(Filter(()), ignore_index=True), clock_ns=later)
     assert sorted(opens.names) == [b"a", b"b", b"c", b"d", b"e"]
+
+
+def test_what_changed_under_an_unchanged_stat_is_seen_and_not_recorded(quietly: Ground, index: Index) -> None:
+    """Whoever reads everything is not the one who says that a file is as it should be."""
+    ground, anew = quietly, Limits(Filter(()), ignore_index=True)
+    for name in (b"rots", b"edited", b"healthy"):
+        ground.write(name, b"as it was", mtime_ns=10**18)
+    rots = Mapped(ground.place(b"rots"))
+    first = ground.look(index, clock_ns=later)
+    rots.flip()
+    ground.write(b"edited", b"as it is!", mtime_ns=10**18)
+    for _ in range(2):
+        seen = ground.look(index, anew, clock_ns=later)
+        assert [name for name in first if seen[name].content != first[name].content] == [b"edited", b"rots"]
+    page = index.load((b"", 0))
+    assert page is not None
+    contents = {name: page.contents[i * 32 : (i + 1) * 32] for i, name in enumerate(page.name_list())}
+    assert contents == {name: entry.content for name, entry in {**seen, b"rots": first[b"rots"]}.items()}
+    assert ground.look(index, clock_ns=later)[b"rots"] == first[b"rots"]
 
 
 def test_eager_reading_needs_no_second_pass(ground: Ground, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
