@@ -7,10 +7,10 @@ is there after all when it is looked for once more.
 from __future__ import annotations
 
 import errno
-import os
+import stat
 
 from aefsync.disk.building import directory_path
-from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.readable import Readable
 from aefsync.disk.scan import Scanner
 
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
@@ -20,7 +20,7 @@ _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 class Absence:
     """What is missing in a scan, all problems of which have been reported."""
 
-    def __init__(self, root: ConfinedRoot, scanner: Scanner) -> None:
+    def __init__(self, root: Readable, scanner: Scanner) -> None:
         self._root = root
         self._scanner = scanner
         failed = (each.path for found in scanner.problems.values() for each in found if each.subtree)
@@ -42,10 +42,9 @@ class Absence:
     def is_directory_gone(self, directory: bytes) -> bool:
         """Whether there is no such directory, so that nothing can be in it."""
         try:
-            os.close(self._root.open_directory(directory_path(directory)))
+            return not stat.S_ISDIR(self._root.lstat(directory_path(directory)).st_mode)
         except OSError as error:
             return error.errno in _GONE
-        return False
 
     def is_gone(self, directory: bytes, name: bytes) -> bool:
         """Whether an entry of a directory that is open is no longer there; it is looked for once more."""

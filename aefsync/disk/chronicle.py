@@ -93,11 +93,11 @@ class Chronicle:
             self.set_words({AUTHOR: self.author})
 
     def settle_in(self, identity: str, place: bytes) -> None:
-        """Know the replica by its id, and where it is.
+        """Know the replica by its id, and where it is (empty: that cannot be told).
 
         Under another id it is a copy, however that was made: it shares the past, and goes on under a name of its own.
         """
-        known, now = self.words.get(ID), {ID: identity.encode(), PLACE: place}
+        known, now = self.words.get(ID), {ID: identity.encode(), **({PLACE: place} if place else {})}
         if known is not None and known != now[ID]:
             self.author, self.marks = self._random(AUTHOR_BYTES), []
             now |= {AUTHOR: self.author, **with_marks((), ())}

@@ -12,9 +12,13 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from aefsync.disk import syscalls
 from aefsync.disk.hashing import HashFailure, Seen, hash_file
+
+if TYPE_CHECKING:
+    from aefsync.disk.readable import Readable
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -28,7 +32,7 @@ def split(path: bytes) -> tuple[bytes, bytes]:
     return directory, name
 
 
-def exists(root: ConfinedRoot, path: bytes) -> bool:
+def exists(root: Readable, path: bytes) -> bool:
     """Whether anything at all stands at a path."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         root.lstat(path)

@@ -16,18 +16,18 @@ from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.key_order import holding
 from aefsync.disk.pending import Intention
 from aefsync.disk.records import record_of
-from aefsync.disk.remembering import Remembering
+from aefsync.disk.remembering import Writes
+from aefsync.disk.remembering_here import RememberingHere
 from aefsync.disk.scan import Scanner
 from aefsync.disk.scrubber import Clocks, Scrubber, standing
 from aefsync.disk.settling import Settling
 from aefsync.disk.sidecar import Damaged, Sidecar
 from aefsync.disk.verified import NAME, Noted, Verified
 from aefsync.disk.verifying import rows_of
-from aefsync.disk.writer import Writer
 from aefsync.errors import AefsyncError, RootError
 
 
-class Scrubbing(Remembering):
+class Scrubbing(RememberingHere):
     """An open root that may be scrubbed once it was scanned."""
 
     def __init__(self, clock_ns: Callable[[], int]) -> None:
@@ -117,7 +117,7 @@ class Scrubbing(Remembering):
     def _as_edited(edit: Edit, version: int) -> Intention:
         return Intention(Act.COPY, edit.found.path, record_of(edit.found, version))
 
-    def _apply(self, writer: Writer, actions: Sequence[Action], scanner: Scanner) -> Applied:
+    def _apply(self, writer: Writes, actions: Sequence[Action], scanner: Scanner) -> Applied:
         return super()._apply(writer, [self._as_remembered(action) for action in actions], scanner)
 
     def _as_remembered(self, action: Action) -> Action:

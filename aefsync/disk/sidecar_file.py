@@ -84,15 +84,6 @@ def open_for_reading(home: Home) -> Sidecar | None:
         raise RootError(f".aefsync/{NAME}: {reason_of(error)}") from None
 
 
-def words_of(home: Home) -> dict[str, bytes]:
-    """What the sidecar of a home says of the replica, as `open_for_reading`; nothing where there is none."""
-    sidecar = open_for_reading(home)
-    if sidecar is None:
-        return {}
-    with contextlib.closing(sidecar):
-        return sidecar.words()
-
-
 def set_aside(home: Home, run: str) -> str:
     """Rename a damaged sidecar, with what belongs to it; its new name."""
     aside = f"{NAME}.damaged-{run}"

@@ -1,0 +1,61 @@
+"""Remembering what concerns a root of this machine: its sidecar stands in its home, and what has grown is planted."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from aefsync.core.growth import Growth
+from aefsync.disk.absence import Absence
+from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.filesystem import place_of
+from aefsync.disk.home import Home
+from aefsync.disk.keeping import Keeping
+from aefsync.disk.opening import OpenRoot
+from aefsync.disk.remembering import Remembering
+from aefsync.disk.scan import Scanner
+from aefsync.disk.settling import Settling
+from aefsync.disk.sidecar import Sidecar
+from aefsync.disk.sidecar_file import has_sidecar, open_for_reading, open_for_writing, set_aside
+from aefsync.disk.writer import Writer
+
+
+class RememberingHere(Remembering[ConfinedRoot, Home], Keeping):
+    """An open root of this machine with its chronicle."""
+
+    _root: ConfinedRoot | None
+    _home: Home | None
+
+    def _whereabouts(self, root: ConfinedRoot) -> bytes:
+        return place_of(root.fd)
+
+    def _has_sidecar(self, home: Home) -> bool:
+        return has_sidecar(home)
+
+    def _open_for_writing(self, home: Home) -> Sidecar:
+        return open_for_writing(home, self._file_system, self._request.writing.durability)
+
+    def _open_for_reading(self, home: Home) -> Sidecar | None:
+        return open_for_reading(home)
+
+    def _set_aside(self, home: Home) -> str:
+        return set_aside(home, self._request.run)
+
+    def _absence(self, root: ConfinedRoot, scanner: Scanner) -> Absence:
+        return Absence(root, scanner)
+
+    def _on_home(self, opened: OpenRoot, home: Home) -> None:
+        super()._on_home(opened, home)
+        self._identify(home)
+
+    def _plant(self, writer: Writer, scanner: Scanner) -> bytes:
+        """Put in place what has grown, which is pending before the first of it."""
+        if self._chronicle is None:
+            return writer.plant(scanner)
+        flags = writer.plant(scanner, partial(self._intend, scanner))
+        self._underway.planted(flags)
+        return flags
+
+    def _intend(self, scanner: Scanner, growth: Growth, flags: bytes) -> None:
+        with self._remembering() as chronicle:
+            Settling(chronicle, scanner, self._taking.aspects).begin()
+            self._underway.intend_growth(chronicle, growth, flags)
