@@ -16,7 +16,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from aefsync.core.digest import framed_digest
@@ -65,6 +65,16 @@ class Sidecar:
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
+        self._on_commit: Callable[[], None] = lambda: None
+
+    def keep_log(self, on_commit: Callable[[], None]) -> None:
+        """Have the log (WAL) keep whatever is written until it is merged, and `on_commit` hear of each transaction."""
+        self._run("PRAGMA wal_autocheckpoint = 0")
+        self._on_commit = on_commit
+
+    def merge_log(self) -> None:
+        """Bring what the log keeps into the file itself."""
+        self._run("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -80,6 +90,7 @@ class Sidecar:
             with contextlib.suppress(sqlite3.Error):
                 self._database.execute("ROLLBACK")
             raise
+        self._on_commit()
 
     def _run(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with trouble():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from aefsync.core.problem import reason_of
 from aefsync.core.writing import Durability
@@ -15,10 +15,11 @@ from aefsync.disk.sidecar import Damaged, Sidecar, connect
 from aefsync.errors import RootError
 
 NAME = "sidecar.db"
-_JOURNALS = ("-wal", "-journal")
+LOG = "-wal"
+JOURNALS = (LOG, "-journal")
 """Beside a sidecar, where a run was interrupted: without them it is not whole."""
-_ALL = ("", *_JOURNALS, "-shm")
-_NEW = ".new"
+ALL = ("", *JOURNALS, "-shm")
+NEW = ".new"
 
 
 def has_sidecar(home: Home) -> bool:
@@ -50,10 +51,10 @@ def open_for_writing(home: Home, file_system: FileSystem, durability: Durability
 def _make(home: Home, place: str, synchronous: str) -> None:
     """Make a new sidecar: whole before it has its name, so that none is ever found half made."""
     try:
-        _clear(home, _ALL)
-        connect(place + _NEW, journal="TRUNCATE", synchronous=synchronous).close()
-        _clear(home, _JOURNALS)
-        os.rename(NAME + _NEW, NAME, src_dir_fd=home.fd, dst_dir_fd=home.fd)
+        _clear(home, ALL)
+        connect(place + NEW, journal="TRUNCATE", synchronous=synchronous).close()
+        _clear(home, JOURNALS)
+        os.rename(NAME + NEW, NAME, src_dir_fd=home.fd, dst_dir_fd=home.fd)
         if synchronous == "FULL":
             os.fsync(home.fd)
     except OSError as error:
@@ -64,7 +65,7 @@ def _clear(home: Home, suffixes: Sequence[str]) -> None:
     """Remove what was left of a sidecar in the making."""
     for suffix in suffixes:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(NAME + _NEW + suffix, dir_fd=home.fd)
+            os.unlink(NAME + NEW + suffix, dir_fd=home.fd)
 
 
 def open_for_reading(home: Home) -> Sidecar | None:
@@ -74,7 +75,7 @@ def open_for_reading(home: Home) -> Sidecar | None:
         _check_file(home)
         if place is None or not _size(home, NAME):
             return None
-        if not home.is_busy and any(_size(home, NAME + suffix) for suffix in _JOURNALS):
+        if not home.is_busy and any(_size(home, NAME + suffix) for suffix in JOURNALS):
             return _whole_copy(place)
         # Whoever writes shares its lock; where nobody does, nothing changes either.
         mode = "mode=ro" if home.is_busy else "mode=ro&immutable=1"
@@ -86,15 +87,19 @@ def open_for_reading(home: Home) -> Sidecar | None:
 
 def set_aside(home: Home, run: str) -> str:
     """Rename a damaged sidecar, with what belongs to it; its new name."""
-    aside = f"{NAME}.damaged-{run}"
-    taken = set(os.listdir(home.fd))
-    name = next(
-        name for number in range(len(taken) + 1) if (name := f"{aside}.{number}" if number else aside) not in taken
-    )
-    for suffix in _ALL:
+    name = name_aside(run, os.listdir(home.fd))
+    for suffix in ALL:
         with contextlib.suppress(FileNotFoundError):
             os.rename(NAME + suffix, name + suffix, src_dir_fd=home.fd, dst_dir_fd=home.fd)
     return name
+
+
+def name_aside(run: str, taken: Iterable[str]) -> str:
+    """A name for what is set aside in that run, which is not yet taken."""
+    aside, known = f"{NAME}.damaged-{run}", set(taken)
+    return next(
+        name for number in range(len(known) + 1) if (name := f"{aside}.{number}" if number else aside) not in known
+    )
 
 
 def _check_file(home: Home) -> None:
@@ -120,7 +125,7 @@ def _whole_copy(place: str) -> Sidecar:
 
     with tempfile.TemporaryDirectory(prefix="aefsync-") as directory:
         copy = os.path.join(directory, NAME)
-        for suffix in ("", *_JOURNALS):
+        for suffix in ("", *JOURNALS):
             with contextlib.suppress(FileNotFoundError):
                 shutil.copyfile(place + suffix, copy + suffix)
         whole = connect(copy, journal="TRUNCATE", synchronous="OFF")

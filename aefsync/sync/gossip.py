@@ -22,7 +22,7 @@ from aefsync.sync.events import Event, Notice, Started, Summary
 from aefsync.sync.hooks import Hooks, hooked
 from aefsync.sync.members import standing_of
 from aefsync.sync.reconnecting import may_pass
-from aefsync.sync.repair import check_agentless, repair
+from aefsync.sync.repair import repair
 from aefsync.sync.request import GossipRequest, RepairRequest
 from aefsync.sync.session import Terms, open_session
 from aefsync.sync.surroundings import Surroundings
@@ -44,7 +44,6 @@ def gossip(
     """Rounds of sessions, each of which begins anew with what the two replicas are called; each round ends with a
     summary, whose exit code is that of all that came before it, unless there is no end to them."""
     common = request.repair.common
-    check_agentless(request.repair)
     yield Started("gossip", common.locations, common.names)
     yield from _Gossip(request, monitor, hooks, around or Surroundings(), now_s).run(nursery or Nursery())
 

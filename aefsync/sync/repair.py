@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from aefsync.core.ports import Access, Missing, Monitor, Scanned
 from aefsync.core.space import size_text
 from aefsync.core.view import View
-from aefsync.errors import AefsyncError, LockedError, UnreachableError, UsageError
+from aefsync.errors import AefsyncError, LockedError, UnreachableError
 from aefsync.sync.accepting import accept
 from aefsync.sync.admission import Admission
 from aefsync.sync.attending import Attending
@@ -51,7 +51,6 @@ def repair(request: RepairRequest, monitor: Monitor, nursery: Nursery | None = N
     is left, as often as `--retries` allows.
     """
     common = request.common
-    check_agentless(request)
     yield Started("repair", common.locations, common.names)
     start = nursery or Nursery()
     run = _Run(request, monitor, lambda: connected(places(common), common.link, monitor, start))
@@ -68,13 +67,6 @@ def repair(request: RepairRequest, monitor: Monitor, nursery: Nursery | None = N
     if failure is not None and run.ended is None:
         raise failure
     yield from run.ending()
-
-
-def check_agentless(request: RepairRequest) -> None:
-    """Raise `UsageError` where versions are asked of a root that has nobody who remembers them."""
-    for text in request.common.locations if request.policies is not None else ():
-        if parse(text).agentless:
-            raise UsageError(f"{text}: an agentless replica remembers no versions: --resolve lww, or --mirror")
 
 
 def one_pass(request: RepairRequest, replicas: Sequence[RemoteReplica], monitor: Monitor) -> Iterator[Event]:

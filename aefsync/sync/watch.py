@@ -20,7 +20,7 @@ from aefsync.sync.connecting import connected
 from aefsync.sync.events import Event, Notice, Started, Summary
 from aefsync.sync.hooks import Hooks, hooked
 from aefsync.sync.reconnecting import may_pass, pause_s
-from aefsync.sync.repair import check_agentless, one_pass
+from aefsync.sync.repair import one_pass
 from aefsync.sync.request import RepairRequest, WatchRequest
 from aefsync.sync.resting import Inbox, Resting, Said
 from aefsync.sync.session import places
@@ -47,7 +47,6 @@ def watch(
     Whatever is put into `inbox` counts as heard.
     """
     common = request.repair.common
-    check_agentless(request.repair)
     yield Started("watch", common.locations, common.names)
     yield from _Watch(request, monitor, inbox, hooks, around or Surroundings()).run(nursery or Nursery())
 

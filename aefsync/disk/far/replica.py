@@ -10,9 +10,8 @@ from collections.abc import Callable, Sequence
 from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span
 from aefsync.core.digest import content_digest
-from aefsync.core.entry import Entry, Kind, kind_of
-from aefsync.core.files import Files, Readlink, Statfs, Task, Volume, ask
-from aefsync.core.finding import Finding
+from aefsync.core.entry import Entry, Kind
+from aefsync.core.files import Files, Readlink, ask
 from aefsync.core.first_growth import growth_of
 from aefsync.core.growth import Gathered, Growth
 from aefsync.core.hint import ROOT, Hints, Wait
@@ -21,54 +20,43 @@ from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Open, Opened, Phase, Piece, Scan, Scanned
 from aefsync.core.recipe import Recipe, Run
 from aefsync.core.renamed import Rename
-from aefsync.core.space import Space
+from aefsync.core.rot import Scrub, Scrubbed
 from aefsync.disk.building import Limits
-from aefsync.disk.far.examining import examine
-from aefsync.disk.far.forgetting import Forgetting
 from aefsync.disk.far.growing import Ungrown, nothing_gathered
-from aefsync.disk.far.home import FarHome, find_home, make_home
+from aefsync.disk.far.home import find_home
 from aefsync.disk.far.movable import are_movable
-from aefsync.disk.far.opening import FarOpened, clock_of, describe, open_far, open_index, own_paths
+from aefsync.disk.far.opening import clock_of, describe, open_far, open_index, own_paths
 from aefsync.disk.far.reading import read_pieces
-from aefsync.disk.far.root import FarRoot
+from aefsync.disk.far.remembering import FarRemembering
 from aefsync.disk.far.sight import FarSight
-from aefsync.disk.far.writer import FarWriter
 from aefsync.disk.filter import Filter
-from aefsync.disk.history import History, as_it_is
 from aefsync.disk.index import Index
 from aefsync.disk.narrowing import Narrowing
 from aefsync.disk.reading import unread
-from aefsync.disk.retelling import Retelling
-from aefsync.disk.retention import trash_bytes
 from aefsync.disk.scan import Scanner
 from aefsync.disk.taking import Taking
 from aefsync.errors import AefsyncError, RootError
 
 
-class FarReplica(Forgetting, Retelling):
+class FarReplica(FarRemembering):
     """One root elsewhere.
 
     `connect` leads to its files, and may be tried again where it raises; `name` tells how its host is reached.
     """
 
     def __init__(self, connect: Callable[[], Files], name: bytes, clock_ns: Callable[[], int] = time.time_ns) -> None:
-        super().__init__()
+        super().__init__(clock_ns)
         self._connect = connect
-        self._ungrown = Ungrown()
         self._name = name
-        self._clock_ns = clock_ns
         self._files: Files | None = None
+        self._ungrown = Ungrown()
         self.stirred = threading.Event()
         """never set: nobody tells of changes there"""
 
     def _begin(self) -> None:
         super()._begin()
-        self._opened: FarOpened | None = None
-        self._home: FarHome | None = None
-        self._history: History | None = None
         self._index: Index | None = None
         self._sight: FarSight | None = None
-        self._writer: FarWriter | None = None
 
     def hello(self, request: Open) -> Opened:
         """Open the root.  A second hello may ask for more: to create the root, to write, to take another identity."""
@@ -79,6 +67,7 @@ class FarReplica(Forgetting, Retelling):
             self._clock_ns = clock_of(self._files, self._clock_ns)
         if self._opened is None or self._opened.is_missing:
             self._opened = open_far(self._files, request)
+            self._root = None if self._opened.is_missing else self._opened.root
         self._request, self._has_begun = request, True
         if self._home is None and not self._opened.is_missing:
             self._home, self._history = find_home(self._opened.root), None
@@ -87,20 +76,22 @@ class FarReplica(Forgetting, Retelling):
             home.lease.take(request.run)
             if request.new_identity:
                 home.identify(request.new_identity)
-        return describe(self._opened, home, self._clock_ns(), self._name)
-
-    @property
-    def _root(self) -> FarRoot | None:
-        return None if self._opened is None or self._opened.is_missing else self._opened.root
+            self._look_whether_copied()
+        described = describe(self._opened, home, self._clock_ns(), self._name)
+        standing, unreadable = self._said()
+        return described._replace(standing=standing, unreadable=unreadable)
 
     def scan(self, request: Scan) -> Scanned:
         self._check_open()
+        filtering = Filter(request.rules)
+        self._taking = Taking(None, request.aspects)
+        troubles = self._open_chronicle(request)
         if self._root is None or self._opened is None:
             return self._scanned()
         if self._index is None:
             self._index = open_index(self._opened, self._request, self._name)
         limits = Limits(
-            Filter(request.rules),
+            filtering,
             own_paths(self._opened, self._request),
             request.one_file_system,
             request.ignore_index,
@@ -112,15 +103,20 @@ class FarReplica(Forgetting, Retelling):
         self._scanner = Scanner(
             self._sight, self._index, limits, lambda entries: self.on_progress(Phase.SCAN, entries, 0)
         )
-        self._taking = Taking(None, request.aspects)
         self._scanner.scan()
+        for problem in troubles:
+            self._scanner.report(b"", problem)
         self._index.flush()
         if not self._scanner.found_root:
             problems = self._scanner.problems.get(b"", [])
             raise RootError(problems[0].reason if problems else "vanished")
         self._taking.report_folded(self._scanner)
+        restored = self._chronicle is not None and self._judge_scan(self._root, self._scanner, request)
         self._taken = None
-        return self._scanned()
+        scanned = self._scanned()
+        if not scanned.unread_files:
+            self._keep_what_is_known(self._scanner)
+        return scanned._replace(restored=restored)
 
     def entries(self, spans: Sequence[Span]) -> Sequence[Entry]:
         self._check_open()
@@ -192,7 +188,7 @@ class FarReplica(Forgetting, Retelling):
         writer = self._writing()
         if self._scanner is None:
             raise AefsyncError("nothing was scanned yet")
-        return writer.apply(actions, self._scanner)
+        return self._apply(writer, actions, self._scanner)
 
     def record(self) -> Scanned:
         self._check_open()
@@ -200,55 +196,17 @@ class FarReplica(Forgetting, Retelling):
             # A root that cannot be written, and had not to be, needs no home.
             with contextlib.suppress(RootError):
                 self._writing()
-        if self._writer is not None:
-            self._writer.look_again(self._scanner, self._sight)
+        failed = self._writer.look_again(self._scanner, self._sight) if self._writer is not None else frozenset()
         if self._scanner is not None:
             self._read(self._scanner, unread(self._scanner.pages))
+            self._settle_records(self._scanner, failed)
         if self._writer is not None:
             self._writer.clear()
             self._writer.expire(self._clock_ns)
         return self._scanned(complete=True)
 
-    def space(self) -> Sequence[Space]:
-        self._check_open()
-        if self._root is None or not self._root.files.abilities.volumes:
-            return []
-        (volume,) = ask(self._root.files, Statfs(self._root.path))
-        if not isinstance(volume, Volume):
-            return []
-        trash = trash_bytes(self._home) if self._home is not None else 0
-        return [Space(b"", volume.free_bytes, volume.total_bytes, trash)]
-
-    def allocated(self, paths: Sequence[RelPath]) -> Sequence[int | None]:
-        """Their sizes: what is sparse is not told."""
-        self._check_open()
-        root = self._root
-        if root is None:
-            return [None] * len(paths)
-        return list(root.files.carry_out(_size(root, path) for path in paths))
-
-    def examine(self) -> Sequence[Finding]:
-        self._check_open()
-        return list(examine(self._root, self._home))
-
-    def _past(self) -> History:
-        self._check_open()
-        self._history = self._history or History(self._root, self._home, as_it_is)
-        return self._history
-
-    def _writing(self) -> FarWriter:
-        """The writer; the root has a home from then on, and the lock on it is still ours."""
-        self._check_open()
-        if self._request.access is not Access.WRITE or self._root is None:
-            raise AefsyncError("this replica was opened for reading")
-        if self._home is None:
-            self._home, self._history = make_home(self._root), None
-            self._home.lease.take(self._request.run)
-        self._home.lease.check()
-        if self._writer is None:
-            parts = (self._root, self._home, self._request, self._taking.aspects)
-            self._writer = FarWriter(*parts, lambda done: self.on_progress(Phase.COPY, done, 0))
-        return self._writer
+    def scrub(self, request: Scrub) -> Scrubbed:
+        raise AefsyncError("an agentless replica cannot be scrubbed")
 
     def wait(self, request: Wait) -> Hints:
         """Everything there has to be polled."""
@@ -263,6 +221,7 @@ class FarReplica(Forgetting, Retelling):
             return
         self._closed = True
         self._let_go()
+        self._fetched.close()
         if self._files is not None:
             self._files.close()
 
@@ -270,6 +229,7 @@ class FarReplica(Forgetting, Retelling):
         """Close everything but the way there, and be as before the first hello."""
         # Where the connection is lost, what is over there stays as it is; the lease runs out.
         with contextlib.suppress(AefsyncError, OSError):
+            self._close_chronicle()
             if self._writer is not None:
                 self._writer.close()
             if self._history is not None:
@@ -279,16 +239,6 @@ class FarReplica(Forgetting, Retelling):
         if self._index is not None:
             self._index.close()
         self._begin()
-
-
-def _size(root: FarRoot, path: RelPath) -> Task[int | None]:
-    try:
-        seen = yield from root.look(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError:
-        return 0
-    return None if seen is None or kind_of(seen.st_mode) is None else seen.st_size
 
 
 def _with_target(entry: Entry, target: object) -> Entry:

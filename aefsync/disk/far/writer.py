@@ -9,6 +9,7 @@ from aefsync.core.change import Change
 from aefsync.core.entry import Entry
 from aefsync.core.files import Sync, ask
 from aefsync.core.metadata import Aspects
+from aefsync.core.path import RelPath
 from aefsync.core.ports import Open, Piece
 from aefsync.core.problem import Problem, reason_of
 from aefsync.core.writing import Durability
@@ -78,6 +79,10 @@ class FarWriter(TakingBack[FarRoot, FarHome]):
     def stage(self, files: Sequence[StageFile]) -> Staged:
         return self._staging.stage(files)
 
+    def content(self, path: RelPath) -> bytes:
+        """The digest of the file that is staged for a path; empty where none is."""
+        return self._staging.content(path)
+
     def apply(self, actions: Sequence[Action], scanner: Scanner) -> Applied:
         """Carry out actions, and remember what is in place now."""
         applier = self._ready(scanner.is_unmanaged)
@@ -87,20 +92,21 @@ class FarWriter(TakingBack[FarRoot, FarHome]):
         self._placed.add(applier.placed)
         return applied
 
-    def look_again(self, scanner: Scanner | None, sight: FarSight | None) -> None:
-        """Make durable what was touched, and scan it anew where there was a scan."""
+    def look_again(self, scanner: Scanner | None, sight: FarSight | None) -> frozenset[bytes]:
+        """Make durable what was touched, and scan it anew where there was a scan; the directories that are not durable."""
         scene = self._opened_scene
         if scene is None or not scene.touched:
-            return
+            return frozenset()
         failed = self._sync([directory_path(prefix) for prefix in scene.touched]) if self._durable else {}
         if scanner is None or sight is None:
-            return
+            return frozenset(failed)
         scanner.materialise()
         sight.fetch(scene.touched)
         lasting = [key for key in scanner.rescan(scene.touched) if directory_path(key) not in failed]
         self._placed.complete(scanner, lasting)
         for directory, reason in failed.items():
             scanner.report(b"", Problem(directory, f"not durable: {reason}"))
+        return frozenset(failed)
 
     def _sync(self, directories: Sequence[bytes]) -> dict[bytes, str]:
         """Have what was done to directories last; those where that failed, though they are there, and why."""
