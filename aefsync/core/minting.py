@@ -20,6 +20,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.stores import SECOND_NS
 from aefsync.core.version import FOUND, Dot, Version, explicit, minted
 
 
@@ -63,9 +64,21 @@ def is_same(before: Entry, found: Entry) -> bool:
         return False
     if before.kind is Kind.DIRECTORY:
         return True
-    if (before.size, before.mtime_ns) != (found.size, found.mtime_ns):
+    if before.size != found.size or not is_same_time(before, found):
         return False
     return not before.is_read or not found.is_read or before.content == found.content
+
+
+def is_same_time(one: Entry, other: Entry) -> bool:
+    """Whether two looks at a file may have found one mtime: who looks by SFTP is told whole seconds, and neither inode nor
+    ctime, and must not take what an agent has seen more sharply for an edit, nor the other way round."""
+    if one.mtime_ns == other.mtime_ns:
+        return True
+    return (_is_vague(one) or _is_vague(other)) and one.mtime_ns // SECOND_NS == other.mtime_ns // SECOND_NS
+
+
+def _is_vague(seen: Entry) -> bool:
+    return not (seen.inode or seen.ctime_ns or seen.mtime_ns % SECOND_NS)
 
 
 def needs_reading(before: Entry, found: Entry) -> bool:

@@ -17,6 +17,7 @@ from aefsync.core.entry import Entry, Kind
 from aefsync.core.metadata import PERMISSIONS
 from aefsync.core.path import RelPath
 from aefsync.core.problem import ROT, SUSPECT, Problem
+from aefsync.core.stores import SECOND_NS
 from aefsync.core.version import FOUND
 from aefsync.core.view import STAT
 from aefsync.disk.absence import Absence
@@ -34,8 +35,6 @@ from aefsync.disk.sight import Wanted
 Intended = Mapping[bytes, Mapping[bytes, Intention]]
 """What an interrupted run was about to do, by directory and name."""
 _NO_GRAVES: Mapping[bytes, int] = {}
-_TIMES = slice(8, 24)
-"""Size and mtime in a packed stat."""
 
 
 class _Place(NamedTuple):
@@ -100,18 +99,18 @@ class Judge:
             for key, positions in unread.items():
                 page = self._scanner.pages[key]
                 names = page.name_list()
-                doubtful = [i for i in positions if (names[i], _times(page, i)) in remembered]
+                doubtful = [i for i in positions if (names[i], *_about(page.stats, i)) in remembered]
                 if doubtful:
                     wanted[key] = array("H", doubtful)
         return wanted
 
-    def _remembered(self, directory: bytes, heads: Sequence[Head]) -> set[tuple[bytes, bytes]]:
-        """The names of files whose content is remembered, or was to be placed, each with its size and mtime."""
+    def _remembered(self, directory: bytes, heads: Sequence[Head]) -> set[tuple[bytes, int, int]]:
+        """The names of files whose content is remembered, or was to be placed, each with its size and about its mtime."""
         sidecar = self._chronicle.sidecar
         assert sidecar is not None
         records = [each for head in heads for each in sidecar.records(directory, head.first).each()]
         records += [(name, each.record) for name, each in self._intended.get(directory, {}).items()]
-        return {(name, record.stat[_TIMES]) for name, record in records if record.is_read}
+        return {(name, *_about(record.stat)) for name, record in records if record.is_read}
 
     def _judge(self, directory: bytes, heads: Sequence[Head]) -> None:
         is_gone = partial(self._absence.is_gone, directory) if self._absence.is_open(directory) else _never
@@ -189,9 +188,9 @@ def _damage(before: Entry | None, found: Entry | None, record: Record | None) ->
         return ""
     if before.kind is not Kind.FILE or found.kind is not Kind.FILE or not (before.is_read and found.is_read):
         return ""
-    if before.content == found.content or (before.size, before.mtime_ns) != (found.size, found.mtime_ns):
+    if before.content == found.content or before.size != found.size or not minting.is_same_time(before, found):
         return ""
-    if before.inode != found.inode:
+    if before.inode and found.inode and before.inode != found.inode:
         return ""
     return ROT if before.inode and before.ctime_ns == found.ctime_ns else SUSPECT
 
@@ -201,5 +200,7 @@ def _never(_: bytes) -> bool:
     return False
 
 
-def _times(page: Page, index: int) -> bytes:
-    return page.stats[index * STAT.size :][_TIMES]
+def _about(stats: bytes, index: int = 0) -> tuple[int, int]:
+    """Size and mtime in packed stats, the latter as far as anybody can tell it (`minting.is_same_time`)."""
+    _, size, mtime_ns, _, _ = STAT.unpack_from(stats, index * STAT.size)
+    return size, mtime_ns // SECOND_NS

@@ -19,8 +19,8 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from aefsync.core.digest import framed_digest
 from aefsync.core.problem import reason_of
+from aefsync.disk.checksums import checksum_of, flat, is_of
 from aefsync.disk.records import ROWS, Records, pack, unpack
 from aefsync.disk.vectors import VectorPage, packed, unpacked
 from aefsync.errors import GuardError, RootError
@@ -107,14 +107,14 @@ class Sidecar:
         if {*map(type, words), *map(type, words.values())} - {str, bytes}:
             raise Damaged("a word is damaged")
         if checksum is not None:
-            _check(checksum, *_flat(words))
+            _check(checksum, *flat(words))
         return words
 
     def set_words(self, words: Mapping[str, bytes]) -> None:
         """Have some words say something else."""
         with self.transaction():
             whole = {**self.words(), **words}
-            rows = {**words, _CHECKSUM: _checksum(*_flat(whole))}
+            rows = {**words, _CHECKSUM: checksum_of(*flat(whole))}
             self._put("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows.items())
 
     def vectors(self) -> Iterator[VectorPage]:
@@ -123,7 +123,7 @@ class Sidecar:
             yield VectorPage(number, digests, body)
 
     def set_vectors(self, pages: Iterable[VectorPage]) -> None:
-        rows = ((n, digests, _checksum(b"vector", n, digests, body), body) for n, digests, body in pages)
+        rows = ((n, digests, checksum_of(b"vector", n, digests, body), body) for n, digests, body in pages)
         self._put("INSERT OR REPLACE INTO vector VALUES (?, ?, ?, ?)", rows)
 
     def heads(self) -> Iterator[Head]:
@@ -150,7 +150,7 @@ class Sidecar:
     def store(self, directory: bytes, first: bytes, seal: bytes, records: Records) -> None:
         """Keep a page of records."""
         versions, body = packed(records.versions), pack(records)
-        checksum = _checksum(b"page", directory, first, versions, body)
+        checksum = checksum_of(b"page", directory, first, versions, body)
         row = (directory, first, len(records.names), seal, versions, checksum, body)
         self._run("INSERT OR REPLACE INTO page VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
@@ -193,7 +193,7 @@ class Sidecar:
         for number, low in enumerate(range(0, len(ordered), ROWS)):
             part = ordered[low : low + ROWS]
             names, versions = b"\0".join([name for name, _ in part]), packed(array("I", [each for _, each in part]))
-            checksum = _checksum(b"grave", directory, number, versions, names)
+            checksum = checksum_of(b"grave", directory, number, versions, names)
             self._run("INSERT INTO grave VALUES (?, ?, ?, ?, ?)", (directory, number, versions, checksum, names))
 
     def pending(self) -> Iterator[bytes]:
@@ -205,7 +205,7 @@ class Sidecar:
                 yield body
 
     def add_pending(self, body: bytes) -> None:
-        self._run("INSERT INTO pending (checksum, body) VALUES (?, ?)", (_checksum(b"pending", body), body))
+        self._run("INSERT INTO pending (checksum, body) VALUES (?, ?)", (checksum_of(b"pending", body), body))
 
     def clear_pending(self) -> None:
         self._run("DELETE FROM pending")
@@ -291,18 +291,6 @@ def _head(row: tuple[Any, ...]) -> Head:
     return Head(*row)
 
 
-def _checksum(*parts: bytes | int) -> bytes:
-    return framed_digest((part if isinstance(part, bytes) else part.to_bytes(8) for part in parts), 8)
-
-
-def _flat(words: Mapping[str, bytes]) -> list[bytes]:
-    return [part for word, value in sorted(words.items()) for part in (word.encode(), value)]
-
-
 def _check(checksum: bytes, *parts: bytes | int) -> None:
-    try:
-        is_whole = _checksum(*parts) == checksum
-    except (AttributeError, OverflowError):  # nothing of the types that it was written with
-        is_whole = False
-    if not is_whole:
+    if not is_of(checksum, *parts):
         raise Damaged("a row is damaged")

@@ -20,7 +20,8 @@ from tests.support.sites import Site
 __all__ = ["bench", "logins"]
 
 PAST = Scan(versions=True)
-near = pytest.mark.parametrize("bench", ["memory", "memory over the wire", "disk", "disk over the wire"], indirect=True)
+SITES = ["memory", "memory over the wire", "disk", "disk over the wire", "sftp"]
+near = pytest.mark.parametrize("bench", SITES, indirect=True)
 pytestmark = near
 
 
