@@ -26,7 +26,8 @@ A repair goes through these files, in this order:
 one peer after the other (`sync/gossip`, `core/gossip`).
 
 A root that another machine holds and no agent serves (`sftp://`) goes through the same files but for those that look at
-a disk and change it: in their place stand `disk/far`, over the port `core/files` that `wire/sftp` fills in.
+a disk and change it: in their place stand `disk/far`, over the port `core/files` that `wire/sftp` fills in.  Its sidecar
+is fetched, changed by the same code (`disk/chronicling`, remembering), and sent back (`disk/far/fetched`, sidecar).
 
 A scrub (`sync/scrub`) has each replica read its files anew (`disk/scrubbing`, scrubber, verifying, rereading) and judges
 what is not as recorded by `core/rot`; `sync/mending` brings it from a peer by the same chunks and the same placing.

@@ -12,7 +12,7 @@ import pytest
 from aefsync.core.policy import Policies, Policy, PolicyKind
 from aefsync.core.ports import Access, Open
 from aefsync.core.silent import Silent
-from aefsync.errors import AefsyncError, GuardError, LockedError, UnreachableError, UsageError
+from aefsync.errors import AefsyncError, GuardError, LockedError, UnreachableError
 from aefsync.sync.attempts import Attempts
 from aefsync.sync.contacts import Contacts
 from aefsync.sync.events import Conflicted, Event, Notice, Started, Summary
@@ -198,12 +198,6 @@ def test_whose_word_counts_is_waited_for(group: Group) -> None:
     assert [(each.kept_as, each.policy) for each in standing] == [(None, "skip")]
     assert (end(events).exit_code, end(events).causes[0]) == (1, "left standing")
     assert {(group.roots[name] / "f").read_bytes() for name in "AC"} == {b"this is C's"}
-
-
-def test_sftp_and_the_last_write_are_not_for_gossip(group: Group) -> None:
-    common = Request(("sftp://box/p",), state_dir=group.state)
-    with pytest.raises(UsageError, match="remembers no versions"):
-        list(gossip(GossipRequest(RepairRequest(common, policies=Policies())), Silent(), Hooks()))
 
 
 def test_places_of_a_session_are_known_to_all_of_it(group: Group) -> None:

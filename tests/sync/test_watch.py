@@ -277,10 +277,3 @@ def test_usage_errors_end_a_watch(engine: Threads, tmp_path: Path) -> None:
     common = Request((str(tmp_path), str(tmp_path)))
     with pytest.raises(UsageError):
         list(watch(WatchRequest(RepairRequest(common)), Silent(), queue.SimpleQueue(), Hooks()))
-
-
-def test_versions_are_not_asked_of_a_root_without_an_agent(tmp_path: Path) -> None:
-    common = Request((str(tmp_path), "sftp://far/x"))
-    request = WatchRequest(RepairRequest(common, policies=Policies()))
-    with pytest.raises(UsageError, match="lww"):
-        next(watch(request, Silent(), queue.SimpleQueue(), Hooks()))

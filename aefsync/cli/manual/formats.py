@@ -39,6 +39,10 @@ RUN is the time of the run in UTC, and four hex digits of a second: `20261122T10
 
 {disk.sidecar}
 
+## From afar
+
+{disk.far.sidecar}
+
 ## Records
 
 {disk.records}

@@ -21,8 +21,8 @@ host needs aefsync on its PATH, or an agent that `aefsync deploy` puts there; th
 
 `ssh://[user@]host[:port]/path` :: The same; `ssh://host/~/path` is relative to the home.
 
-`sftp://[user@]host[:port]/path` :: One on a host without aefsync.  What has to be read travels; no versions are kept
-there, so `--resolve lww` or `--mirror` is needed.
+`sftp://[user@]host[:port]/path` :: One on a host without aefsync.  What has to be read travels; what it remembers
+is fetched, and sent back where it has changed.  It cannot be scrubbed.
 
 `@name` :: All replicas of a set of the configuration.
 
