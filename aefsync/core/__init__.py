@@ -30,7 +30,8 @@ a disk and change it: in their place stand `disk/far`, over the port `core/files
 is fetched, changed by the same code (`disk/chronicling`, remembering), and sent back (`disk/far/fetched`, sidecar).
 
 A scrub (`sync/scrub`) has each replica read its files anew (`disk/scrubbing`, scrubber, verifying, rereading) and judges
-what is not as recorded by `core/rot`; `sync/mending` brings it from a peer by the same chunks and the same placing.
+what is not as recorded by `core/rot`; of what has no record the peers are asked (`sync/voting`).  `sync/mending` brings it
+from a peer by the same chunks and the same placing.
 
 The values that all floors speak of are `path`, `entry`, `metadata`, `digest`, `view` and `problem`; `patterns` are gitignore
 lines, for filters and rules.

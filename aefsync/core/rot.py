@@ -13,11 +13,16 @@ What is said of a file whose digest, read anew, is not the recorded one:
 A store through a shared mapping changes bytes under an unchanged stat until the system next writes the page back, so
 a digest that was taken soon after a write proves nothing of what was stored later.  Where inode and ctime are not
 stable (0) the verdict is never rot.
+
+Of a file of which no record survives, those decide who hold a file of the same size and mtime: where there are three or
+more, and most have one content, any other one is rot.
 """
 
 from __future__ import annotations
 
 import enum
+from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from aefsync.core.entry import UNKNOWN, Entry
@@ -60,6 +65,26 @@ def judge(recorded: Entry, found: Entry, circumstances: Circumstances) -> Verdic
     return Verdict.ROT if is_proof else Verdict.SUSPECT
 
 
+VOTES = 3
+"""Holders, at least, of whom most decide."""
+
+
+def elected(own: Entry, others: Sequence[Entry | None]) -> bytes | None:
+    """The content that most have of those who hold a file of this size and mtime, of which there is no record.
+
+    `UNKNOWN` where they disagree and no content is that of most; `None` where they are too few.
+    """
+    alike = [each for each in others if each is not None and each.is_read and _is_alike(own, each)]
+    if len(alike) + 1 < VOTES:
+        return None
+    ((content, votes),) = Counter(each.content for each in (own, *alike)).most_common(1)
+    return content if votes * 2 > len(alike) + 1 else UNKNOWN
+
+
+def _is_alike(one: Entry, other: Entry) -> bool:
+    return (one.kind, one.size, one.mtime_ns) == (other.kind, other.size, other.mtime_ns)
+
+
 def is_settled(entry: Entry, taken_ns: int) -> bool:
     """Whether a digest that was taken at that time, or later, holds while the stat is the same."""
     return max(entry.mtime_ns, entry.ctime_ns) + SETTLED_NS < taken_ns
@@ -80,11 +105,15 @@ class Scrub(NamedTuple):
     budget: int = 0
     accepted: tuple[RelPath, ...] = ()
     """files to be taken for what they are, from now on: as edits"""
+    tells_fresh: bool = False
+    """tell of the files of which there was no record: they are recorded with the next call"""
+    doubted: tuple[RelPath, ...] = ()
+    """of those told of by the last call, the ones that are rot: they get no record"""
 
 
 class Damage(NamedTuple):
-    """A file that is rot, or suspect: `recorded` is the entry as it should be, with the stat that is found now; `content` is
-    the digest of what is there (empty: it cannot be read)."""
+    """A file that is rot, or suspect: `recorded` is the entry as it should be, with the stat that is found now (unread:
+    nobody knows, but others have outvoted it); `content` is the digest of what is there (empty: it cannot be read)."""
 
     recorded: Entry
     content: bytes
@@ -107,6 +136,8 @@ class Scrubbed(NamedTuple):
     rot: int
     suspects: int
     oldest_s: int
+    fresh: tuple[Entry, ...] = ()
+    """files of which there was no record, as they are"""
 
 
 class Scrubs(Protocol):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from aefsync.core.pace import Pace
@@ -21,8 +21,8 @@ from aefsync.disk.page import Page, PageKey
 from aefsync.disk.readable import Readable
 from aefsync.disk.scan import Scanner
 from aefsync.disk.sidecar import Sidecar
-from aefsync.disk.verified import Mark, Verified
-from aefsync.disk.verifying import Found, Row, Verifying, rows_of, sizes_of
+from aefsync.disk.verified import Mark, Noted, Verified
+from aefsync.disk.verifying import Found, Fresh, Row, Verifying, rows_of, sizes_of
 
 
 class Clocks(NamedTuple):
@@ -69,6 +69,8 @@ class Scrubber:
         self._total_bytes = self._left_bytes
         self._at: tuple[Verifying, Iterator[Row]] | None = None
         """the directory at work, and what of it is to come"""
+        self._held: list[Fresh] = []
+        """files of which there was no record, that others are asked about"""
 
     def _take_stock(self) -> list[_Due]:
         """The directories with files in them, in the order in which they are to be verified."""
@@ -119,7 +121,8 @@ class Scrubber:
         pace = Pace(request.bytes_per_s, self._clocks.monotonic, self._clocks.sleep)
         total = min(request.budget, self._total_bytes) if request.budget else self._total_bytes
         before_files, before = self._left_files, self._read_bytes
-        found = Found([], [], {})
+        self._record_held({*request.doubted})
+        found = Found([], [], {}, [] if request.tells_fresh else None)
 
         def passed(size: int) -> None:
             self._read_bytes += size
@@ -134,6 +137,7 @@ class Scrubber:
             found.contents.clear()
             self._verify_some(self._due[0], found, passed, is_enough)
         self._verified.save()
+        self._held = found.fresh or []
         return self._standing(found, before_files - self._left_files, self._read_bytes - before)
 
     def _verify_some(
@@ -167,10 +171,23 @@ class Scrubber:
         verifying = Verifying(prefix, self._scanner.index, self._sidecar, self._verified)
         return verifying, (row for row in self._rows(prefix) if row.name > upto)
 
-    def _keep(self, prefix: bytes, mark: Mark, found: Found) -> None:
-        """Keep how far a directory is verified, and what was not known of it before."""
+    def _record_held(self, doubted: Collection[bytes]) -> None:
+        """Record what was told of the last time, and note what of it is rot."""
+        for prefix, group in itertools.groupby(self._held, key=lambda each: each.prefix):
+            contents: dict[int, dict[int, bytes]] = {}
+            for each in group:
+                if each.path in doubted:
+                    self._verified.note(each.path, Noted(Verdict.ROT, each.row.shown.stat))
+                else:
+                    self._verified.clear(each.path)
+                    contents.setdefault(each.row.number, {})[each.row.position] = each.content
+            self._record(prefix, contents)
+        self._held = []
+
+    def _record(self, prefix: bytes, found: Mapping[int, dict[int, bytes]]) -> None:
+        """Put down contents that were not known, by page and position."""
         scanner = self._scanner
-        for number, contents in found.contents.items():
+        for number, contents in found.items():
             page = self._page((prefix, number))
             if page is not None:
                 page = page.with_contents(contents)
@@ -178,7 +195,11 @@ class Scrubber:
                 scanner.briefs.pop((prefix, number), None)
                 if not page.unread():
                     scanner.replace((prefix, number), page.sealed(prefix))
-        if scanner.narrowing.names(prefix) is None:
+
+    def _keep(self, prefix: bytes, mark: Mark, found: Found) -> None:
+        """Keep how far a directory is verified, and what was not known of it before."""
+        self._record(prefix, found.contents)
+        if self._scanner.narrowing.names(prefix) is None:
             self._verified.mark(prefix, mark)
 
     def _standing(self, found: Found, files: int, size: int) -> Scrubbed:
@@ -191,6 +212,7 @@ class Scrubber:
             left_files=self._left_files,
             left_size=self._left_bytes,
             oldest_s=oldest_ns // 10**9,
+            fresh=tuple(each.entry for each in self._held),
         )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from aefsync.core.digest import content_digester
-from aefsync.core.entry import UNKNOWN, Kind, kind_of
+from aefsync.core.entry import UNKNOWN, Entry, Kind, kind_of
 from aefsync.core.metadata import PERMISSIONS
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem, reason_of
@@ -66,12 +66,27 @@ def sizes_of(page: Page) -> list[int]:
     return [size for mode, size in pairs if kind_of(mode) is Kind.FILE]
 
 
+class Fresh(NamedTuple):
+    """A file of which there was no record: where it is, and what is in it."""
+
+    prefix: bytes
+    path: RelPath
+    row: Row
+    content: bytes
+
+    @property
+    def entry(self) -> Entry:
+        return self.row.shown.entry(self.path, PERMISSIONS)._replace(content=self.content)
+
+
 class Found(NamedTuple):
-    """What there is to say of a directory: damage, trouble, and contents that were not known before, by page and position."""
+    """What there is to say of a directory: damage, trouble, and contents that were not known before, by page and position,
+    unless others are asked about them first (`fresh`: `None` where nobody is)."""
 
     damaged: list[Damage]
     problems: list[Problem]
     contents: dict[int, dict[int, bytes]]
+    fresh: list[Fresh] | None = None
 
 
 class Verifying:
@@ -106,6 +121,17 @@ class Verifying:
         if record is not None and self._verified.damage:
             self._verified.clear(self._path_of(row))
         if row.shown.flags == UNREAD:
+            self._record(row, content, found)
+
+    def _record(self, row: Row, content: bytes, found: Found) -> None:
+        """Have a file be what it is from now on, of which there was no record, unless others may know better."""
+        path = self._path_of(row)
+        noted = self._verified.damage.get(path)
+        if found.fresh is not None:
+            found.fresh.append(Fresh(self._prefix, path, row, content))
+        elif noted is not None and noted.stat == row.shown.stat:
+            found.damaged.append(Damage(row.shown.entry(path, PERMISSIONS), content, noted.verdict))
+        else:
             found.contents.setdefault(row.number, {})[row.position] = content
 
     def _path_of(self, row: Row) -> RelPath:

@@ -111,7 +111,7 @@ def mend(
             break
         try:
             there = peers.open(peer)
-            if there.opened[0].root == opened.root and there.opened[0].host == opened.host:
+            if is_same(there.opened[0], opened):
                 continue
             for start in range(0, len(left), AT_ONCE):
                 batch = left[start : start + AT_ONCE]
@@ -132,7 +132,7 @@ def _bring(
 ) -> Iterator[tuple[RelPath, int]]:
     """Mend from one peer what it has as it should be; path and size of each file."""
     origin = there.replicas[0]
-    held = _held(origin, [each.recorded.path for each in damaged])
+    held = held_by(origin, [each.recorded.path for each in damaged])
     wanted = [each for each in damaged if _is_as_recorded(held.get(each.recorded.path), each.recorded)]
     if not wanted:
         return
@@ -150,7 +150,12 @@ def _bring(
                 yield entry.path, entry.size
 
 
-def _held(origin: RemoteReplica, paths: Sequence[RelPath]) -> dict[RelPath, Entry]:
+def is_same(one: Opened, other: Opened) -> bool:
+    """Whether it is one root, reached in two ways."""
+    return (one.root, one.host) == (other.root, other.host)
+
+
+def held_by(origin: RemoteReplica, paths: Sequence[RelPath]) -> dict[RelPath, Entry]:
     """What a peer has at these paths, read where that was not known."""
     scanned = origin.scan(Scan(paths=tuple(paths)))
     if scanned.unread_files:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from aefsync.core.entry import Entry
 from aefsync.core.path import RelPath
 from aefsync.core.policy import Globs
 from aefsync.core.ports import Access, Missing, Monitor
@@ -24,6 +25,7 @@ from aefsync.sync.mending import Mended, Peers, mend
 from aefsync.sync.request import Request
 from aefsync.sync.session import Session, Terms, open_session
 from aefsync.sync.survey import scan_of
+from aefsync.sync.voting import may_be_polled, poll
 
 REASONS = {Verdict.ROT: ROT, Verdict.SUSPECT: SUSPECT}
 _RATED = 1 << 20
@@ -60,21 +62,26 @@ def scrub(
     access = Access.READ if request.dry_run else Access.WRITE
     terms = [Terms(access, Missing.REFUSE)] * len(common.locations)
     with open_session(common, terms, monitor, nursery=nursery, command="scrub") as session:
-        run = _Run(request, session, clock)
-        yield from run.look()
-        yield from run.read()
-        yield from run.accept()
         with Peers(common, request.peers, session, monitor) as peers:
-            yield from run.mend(peers)
+            run = _Run(request, session, peers, clock)
+            yield from run.look()
+            yield from run.read()
+            yield from run.accept()
+            yield from run.mend()
         yield run.summary(begun)
 
 
 class _Run:
     """What one run found, by replica."""
 
-    def __init__(self, request: ScrubRequest, session: Session, clock: Callable[[], float]) -> None:
+    def __init__(self, request: ScrubRequest, session: Session, peers: Peers, clock: Callable[[], float]) -> None:
         self._request = request
         self._session = session
+        self._peers = peers
+        self._asks = [may_be_polled(peers, number) for number in range(len(session.replicas))]
+        self._doubted: dict[int, tuple[RelPath, ...]] = {}
+        """what was outvoted of the fresh files that a replica told of last"""
+        self._disputed = 0
         self._clock = clock
         self._until = None if request.time_limit_s is None else clock() + request.time_limit_s
         self._damaged: list[list[Damage]] = [[] for _ in session.replicas]
@@ -113,15 +120,31 @@ class _Run:
                 going[number] = found.left_files > 0 and found.files > 0 and read[number] < self._budgets[number]
                 self._damaged[number] += found.damaged
                 yield from self._trouble(number, found.problems)
+                yield from self._poll(number, found.fresh)
+        for number in list(self._doubted):
+            told = Scrub(files=0, doubted=self._doubted.pop(number))
+            self._standing[number] = self._session.call(number, lambda _, replica: replica.scrub(told))  # noqa: B023
         left = sum(each.left_files for each in self._standing)
         if left:
             why = "the time is up (--time-limit)" if self._is_late() else "the share is read (--read-percent)"
             yield Notice(f"{why}: the next scrub goes on with the other {left} files")
 
+    def _poll(self, number: int, fresh: Sequence[Entry]) -> Iterator[Event]:
+        """Ask others about files of which a replica has no record."""
+        if not fresh:
+            return
+        found = poll(self._session, number, fresh, self._peers)
+        self._damaged[number] += found.outvoted
+        self._doubted[number] = tuple(each.recorded.path for each in found.outvoted)
+        self._disputed += len(found.disputed)
+        yield from (Troubled(number, problem) for problem in found.disputed)
+
     def _portion(self, number: int) -> Scrub:
         rate = self._request.bytes_per_s
         size = min(PORTION_BYTES, max(_RATED, rate)) if rate else PORTION_BYTES
-        return Scrub(size=min(size, max(1, self._budgets[number])), bytes_per_s=rate, budget=self._budgets[number])
+        budget, doubted = self._budgets[number], self._doubted.pop(number, ())
+        portion = Scrub(size=min(size, max(1, budget)), bytes_per_s=rate, budget=budget)
+        return portion._replace(tells_fresh=self._asks[number], doubted=doubted)
 
     def _is_late(self) -> bool:
         return self._until is not None and self._clock() >= self._until
@@ -153,12 +176,12 @@ class _Run:
     def _accepted_notice(self, number: int, path: RelPath) -> Notice:
         return Notice(f"{self._session.locations[number].text}: {path}: accepted as an edit")
 
-    def mend(self, peers: Peers) -> Iterator[Event]:
+    def mend(self) -> Iterator[Event]:
         """Bring back what should be there, and say what stays damaged."""
         for number, damaged in enumerate(self._damaged):
             chosen = [each for each in damaged if self._is_to_be_mended(number, each)]
             done: set[RelPath] = set()
-            for event in mend(self._session, number, chosen, peers, self._mended) if chosen else ():
+            for event in mend(self._session, number, chosen, self._peers, self._mended) if chosen else ():
                 done |= {event.path} if not isinstance(event, Notice | Troubled) else set()
                 yield event
             for each in damaged:
@@ -184,6 +207,7 @@ class _Run:
     def summary(self, begun: float) -> Summary:
         """The last event."""
         rot, suspects = sum(each.rot for each in self._standing), sum(each.suspects for each in self._standing)
+        suspects += self._disputed
         found_rot = rot or any(each.verdict is Verdict.ROT for own in self._damaged for each in own)
         words = (("rot", found_rot or self._mended.files), ("suspects", suspects))
         causes = tuple(word for word, is_cause in words if is_cause)

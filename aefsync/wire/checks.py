@@ -125,6 +125,7 @@ def check_trash(items: Sequence[TrashItem]) -> None:
 def check_scrubbed(request: Scrub, scrubbed: Scrubbed) -> None:
     _insist(scrubbed.files <= request.files, "number of files")
     _insist(len(scrubbed.damaged) <= scrubbed.files, "more damage than files")
+    _insist(len(scrubbed.fresh) <= (scrubbed.files if request.tells_fresh else 0), "more fresh files than were read")
 
 
 def check_taken_back(taken: TakenBack) -> None:

@@ -29,6 +29,7 @@ from aefsync.core.tree import Answer, Question
 from aefsync.core.view import View
 from aefsync.errors import AefsyncError, RootError
 from aefsync.wire.login import Transport
+from tests.disk.ground import pass_the_step
 from tests.support.logins import Logins
 from tests.support.served import served
 from tests.support.sites import SITES, MemorySite, Seen, SftpSite, Site
@@ -1491,6 +1492,21 @@ def test_a_scrub_of_what_is_as_it_was_recorded_finds_nothing(bench: Bench) -> No
     assert first.size + first.left_size == first.size + rest.size > 0
     assert (first.damaged, rest.damaged, rest.problems, rest.rot, rest.suspects) == ((), (), (), 0, 0)
     assert bench.a.listing() == before
+
+
+def test_what_a_scrub_has_no_record_of_is_told_and_recorded_but_for_what_is_doubted(bench: Bench) -> None:
+    if bench.is_agentless:
+        return  # it cannot be scrubbed, as above
+    furnish(bench.a)
+    pass_the_step()
+    replica = bench.open(bench.a, Access.WRITE)
+    number = replica.scan(Scan()).entries
+    told = replica.scrub(Scrub(begins=True, tells_fresh=True))
+    assert told.files == len(told.fresh) > 1 and told.left_files == 0
+    assert all(each.is_read and each.kind is Kind.FILE for each in told.fresh)
+    doubted = told.fresh[0].path
+    assert replica.scrub(Scrub(files=0, doubted=(doubted,))).rot == 1
+    assert [each.path for each in replica.entries([(0, number)]) if not each.is_read] == [doubted]
 
 
 # examine

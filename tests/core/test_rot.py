@@ -4,7 +4,7 @@ import pytest
 
 from aefsync.core.entry import UNKNOWN, Entry, Kind
 from aefsync.core.path import RelPath
-from aefsync.core.rot import SETTLED_NS, Circumstances, Verdict, is_settled, judge
+from aefsync.core.rot import SETTLED_NS, Circumstances, Verdict, elected, is_settled, judge
 
 RECORDED = Entry(RelPath(b"f"), Kind.FILE, 0o644, 3, 10, 20, 7, b"1" * 32)
 OTHER = b"2" * 32
@@ -46,3 +46,28 @@ def test_a_digest_holds_when_nothing_was_written_for_a_minute_before_it() -> Non
     assert not is_settled(RECORDED, 20 + SETTLED_NS)
     assert is_settled(RECORDED, 21 + SETTLED_NS)
     assert not is_settled(RECORDED._replace(mtime_ns=30), 21 + SETTLED_NS)
+
+
+DIFFERENT, THIRD = RECORDED._replace(content=OTHER), RECORDED._replace(content=b"3" * 32)
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "content"),
+    [
+        (RECORDED, [], None),
+        (RECORDED, [DIFFERENT], None),
+        (RECORDED, [DIFFERENT, None], None),
+        (RECORDED, [DIFFERENT, DIFFERENT], DIFFERENT.content),
+        (RECORDED, [DIFFERENT, RECORDED], RECORDED.content),
+        (RECORDED, [RECORDED, RECORDED], RECORDED.content),
+        (RECORDED, [DIFFERENT, THIRD], UNKNOWN),
+        (RECORDED, [DIFFERENT, DIFFERENT, RECORDED], UNKNOWN),
+        (RECORDED, [DIFFERENT, DIFFERENT, DIFFERENT, RECORDED], DIFFERENT.content),
+        (RECORDED, [DIFFERENT, DIFFERENT._replace(mtime_ns=6)], None),
+        (RECORDED, [DIFFERENT, DIFFERENT._replace(size=6)], None),
+        (RECORDED, [DIFFERENT, DIFFERENT._replace(kind=Kind.SYMLINK)], None),
+        (RECORDED, [DIFFERENT, DIFFERENT._replace(content=UNKNOWN)], None),
+    ],
+)
+def test_of_what_has_no_record_most_decide(own: Entry, others: list[Entry | None], content: bytes | None) -> None:
+    assert elected(own, others) == content

@@ -202,6 +202,7 @@ class MemoryReplica:
         self._restored = False
         self._renewed: dict[tuple[int, int], int] = {}
         self._unscrubbed: list[RelPath] = []
+        self._fresh: list[Entry] = []
         self._aside = ""
 
     def hello(self, request: Open) -> Opened:
@@ -552,21 +553,32 @@ class MemoryReplica:
         """All at once, as everything here is at hand."""
         self._session()
         if request.begins:
-            self._unscrubbed = [e.path for e in self._snapshot.entries() if e.kind is Kind.FILE and e.is_read]
-        damaged, size = [], 0
+            self._unscrubbed = [e.path for e in self._snapshot.entries() if e.kind is Kind.FILE]
+        self._record_fresh(request.doubted)
+        damaged, size = list[Damage](), 0
         portion, self._unscrubbed = self._unscrubbed[: request.files], self._unscrubbed[request.files :]
         for path in portion:
             entry, found = self._snapshot.find(path), content_digest(self._bytes(path))
             assert entry is not None
             size += entry.size
-            if path in request.accepted:
+            if not entry.is_read and request.tells_fresh:
+                self._fresh.append(entry._replace(content=found))
+            elif not entry.is_read or path in request.accepted:
                 self._learn(entry, found)
             elif found != entry.content:
                 damaged.append(Damage(entry, found, Verdict.ROT))
                 self.tree.damaged.add(path)
         left = sum(len(self._bytes(path)) for path in self._unscrubbed)
         rot = len(self.tree.damaged & self.tree.nodes.keys())
-        return Scrubbed(len(portion), size, tuple(damaged), (), len(self._unscrubbed), left, rot, 0, 0)
+        return Scrubbed(
+            len(portion), size, tuple(damaged), (), len(self._unscrubbed), left, rot, 0, 0, tuple(self._fresh)
+        )
+
+    def _record_fresh(self, doubted: Sequence[RelPath]) -> None:
+        self.tree.damaged |= {each.path for each in self._fresh if each.path in doubted}
+        known = {each.path: self._learn(each, each.content) for each in self._fresh if each.path not in doubted}
+        self._snapshot = snapshot_of([known.get(each.path, each) for each in self._snapshot.entries()], self._aspects)
+        self._fresh = []
 
     def examine(self) -> Sequence[Finding]:
         root = self._session().root

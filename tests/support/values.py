@@ -143,6 +143,12 @@ def changes(draw: st.DrawFn) -> Change:
 
 
 @st.composite
+def fresh_files(draw: st.DrawFn) -> Entry:
+    found = draw(entries(extra=st.none()))
+    return found._replace(kind=Kind.FILE, target=b"", content=draw(digests.filter(any)))
+
+
+@st.composite
 def damages(draw: st.DrawFn) -> Damage:
     recorded = draw(entries(extra=st.none()))._replace(kind=Kind.FILE, target=b"")
     content = draw(st.just(b"") | digests.filter(any))
@@ -349,7 +355,7 @@ arguments: dict[Method, st.SearchStrategy[tuple[Any, ...]]] = {
     Method.PURGE: st.tuples(rows(runs)),
     Method.RUNS: st.just(()),
     Method.UNDO: st.tuples(st.builds(Undo, runs, counts, st.booleans())),
-    Method.SCRUB: st.tuples(st.builds(Scrub, st.booleans(), counts, counts, counts, counts, rows(paths))),
+    Method.SCRUB: st.tuples(st.builds(Scrub, st.booleans(), *[counts] * 4, rows(paths), st.booleans(), rows(paths))),
     Method.EXAMINE: st.just(()),
     Method.WAIT: st.tuples(st.builds(Wait, st.integers(0, 3_600_000), st.booleans())),
     Method.CLOSE: st.just(()),
@@ -385,7 +391,9 @@ results: dict[Method, st.SearchStrategy[Any]] = {
     Method.PURGE: applied,
     Method.RUNS: rows(records),
     Method.UNDO: taken_back,
-    Method.SCRUB: st.builds(Scrubbed, counts, counts, rows(damages()), rows(problems), *[counts] * 5),
+    Method.SCRUB: st.builds(
+        Scrubbed, counts, counts, rows(damages()), rows(problems), *[counts] * 5, rows(fresh_files())
+    ),
     Method.EXAMINE: rows(st.builds(Finding, texts, st.sampled_from(State), texts, texts)),
     Method.WAIT: st.builds(Hints, sub_trees, sub_trees, texts),
     Method.CLOSE: st.none(),

@@ -29,15 +29,19 @@ class ScrubCall(Form, tag="scrub"):
     bytes_per_s: Count
     budget: Count
     accepted: Strings
+    tells_fresh: bool
+    doubted: Strings
 
     @classmethod
     def of(cls, *values: Scrub) -> Self:
         request = values[0]
-        return cls(*request[:5], Strings.of(request.accepted))
+        accepted, doubted = Strings.of(request.accepted), Strings.of(request.doubted)
+        return cls(*request[:5], accepted, request.tells_fresh, doubted)
 
     def values(self) -> tuple[Scrub]:
         numbers = (self.begins, self.files, self.size, self.bytes_per_s, self.budget)
-        return (Scrub(*numbers, tuple(self.accepted.paths())),)
+        accepted, doubted = tuple(self.accepted.paths()), tuple(self.doubted.paths())
+        return (Scrub(*numbers, accepted, self.tells_fresh, doubted),)
 
 
 class DamageRow(Row):
@@ -51,23 +55,28 @@ class DamageRow(Row):
 
 
 class ScrubReply(Form, tag="scrub"):
-    """What is damaged, a path a row, and numbers in the order of `Scrubbed`."""
+    """What is damaged and what is fresh, a path a row, and numbers in the order of `Scrubbed`."""
 
     paths: Strings
     rows: Annotated[tuple[DamageRow, ...], Many]
     problems: Problems
     numbers: tuple[Count, Count, Count, Count, Count, Count, Count]
+    fresh_paths: Strings
+    fresh: Annotated[tuple[EntryRow, ...], Many]
 
     def __post_init__(self) -> None:
+        if any(row.kind is not Kind.FILE or row.content == UNKNOWN for row in self.fresh):
+            raise ValueError("a fresh file that is none, or was not read")
         if any(row.verdict is Verdict.EDIT or row.recorded.kind is not Kind.FILE for row in self.rows):
             raise ValueError("damage that is none")
 
     @classmethod
     def of(cls, *values: Scrubbed) -> Self:
-        files, size, damaged, problems, *rest = values[0]
+        files, size, damaged, problems, *rest, fresh = values[0]
         rows = tuple(map(DamageRow.of, damaged))
         numbers = msgspec.convert((files, size, *rest), tuple[Count, Count, Count, Count, Count, Count, Count])
-        return cls(Strings.of(each.recorded.path for each in damaged), rows, pack_problems(problems), numbers)
+        paths, fresh_paths = Strings.of(each.recorded.path for each in damaged), Strings.of(e.path for e in fresh)
+        return cls(paths, rows, pack_problems(problems), numbers, fresh_paths, tuple(map(EntryRow.of, fresh)))
 
     def values(self) -> tuple[Any, ...]:
         files, size, *rest = self.numbers
@@ -75,4 +84,7 @@ class ScrubReply(Form, tag="scrub"):
             Damage(row.recorded.entry(path), b"" if row.content == UNKNOWN else row.content, row.verdict)
             for path, row in zip(self.paths.paths(), self.rows, strict=True)
         )
-        return (Scrubbed(files, size, damaged, unpack_problems(self.problems), *rest),)
+        fresh = tuple(row.entry(path) for path, row in zip(self.fresh_paths.paths(), self.fresh, strict=True))
+        left_files, left_size, rot, suspects, oldest_s = rest
+        problems = unpack_problems(self.problems)
+        return (Scrubbed(files, size, damaged, problems, left_files, left_size, rot, suspects, oldest_s, fresh),)
