@@ -10,6 +10,7 @@ A repair goes through these files, in this order:
     sync/survey      a snapshot of each                                   disk/scan, listing, building, page, index
                      contents read where they have to be                                  disk/reading, hashing
                      compared level by level                              core/snapshot, tree, compare
+                     what does not fit together refused                   core/consistent, scope
     sync/decide      all that differs, packed                             core/differences
                      what wins for each differing path                    core/reconcile, verdict, conflict, surplus
                      what each replica has to do, in safe order           core/plan, action

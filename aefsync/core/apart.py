@@ -27,6 +27,7 @@ from aefsync.core.compare import (
     paired,
     streams,
 )
+from aefsync.core.consistent import check_follows
 from aefsync.core.growth import Growth
 from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.one_sided import OneSided, one_sided, without_first
@@ -103,8 +104,11 @@ def _items(found: OneSided) -> Iterator[Item]:
 
 def _growths(holder: int, selections: Sequence[Selection], grow: Grow) -> Iterator[Growth]:
     spans = [span for each in selections for span in each.spans[holder]]
+    before = b""
     while spans:
         growth = grow(holder, spans)
+        check_follows(holder, growth.first, before)
+        before = growth.last
         yield growth
         spans = without_first(spans, growth.length)
 

@@ -25,6 +25,7 @@ from math import isqrt
 from operator import itemgetter
 from typing import NamedTuple
 
+from aefsync.core.consistent import check_follows, check_parts
 from aefsync.core.digest import NODE_DIGEST
 from aefsync.core.entry import Entry
 from aefsync.core.metadata import PLAIN, Aspects
@@ -191,6 +192,7 @@ def _open_children(each: Range, children: list[KeyRange], lead: _Replies, replie
         if len(set(nodes)) > 1:
             yield Range(keys, starts, counts)
         starts = tuple(start + count for start, count in zip(starts, counts, strict=True))
+    check_parts(each.counts, [stop - start for start, stop in zip(each.starts, starts, strict=True)])
 
 
 def _select_leaves(ask: Ask, view: View, ranges: list[Range]) -> Iterator[tuple[bytes, Selection]]:
@@ -199,7 +201,8 @@ def _select_leaves(ask: Ask, view: View, ranges: list[Range]) -> Iterator[tuple[
         question = Question(view, tuple(each.keys for each in group), LEAVES)
         answers = ask([question] * len(group[0].counts))
         offsets = [0] * len(answers)
-        for each in group:
+        for number, each in enumerate(group):
+            check_parts(each.counts, [reply.counts[number] for reply in answers if reply is not None])
             short = []
             for replica, reply in enumerate(answers):
                 assert reply is not None
@@ -271,9 +274,12 @@ def paired(items: Iterable[Item], replicas: int, view: View, aspects: Aspects) -
 
 
 def _stream(fetch: Fetch | FetchGraves, replica: int, spans: list[Span]) -> Iterator[Item]:
+    before = b""
     for batch in batches(spans):
         for item in fetch(replica, batch):
-            yield item.path.key, replica, item
+            check_follows(replica, key := item.path.key, before)
+            before = key
+            yield key, replica, item
 
 
 def batches(spans: Sequence[Span]) -> Iterator[list[Span]]:

@@ -11,15 +11,19 @@ below it is needed by nobody any more.  (Riak and Cassandra drop theirs by age a
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from typing import NamedTuple
 
 from aefsync.core.digest import framed_digest
-from aefsync.core.version import Vector, least, merge
+from aefsync.core.version import MANY_DOTS, Vector, least, merge
+from aefsync.errors import ProtocolError
 
 MAX_ABSENCE_S = 90 * 86_400
 """A member that the others meet without for so long is no longer waited for."""
+AHEAD_S = 86_400
+"""By how much the clock of whoever ran a session may be ahead."""
 MOST_MEMBERS = 4096
+MOST_INCARNATIONS = 1 << 32
 LONGEST_NAME = 64
 """Characters of what a member is called."""
 TAG = 8
@@ -70,6 +74,20 @@ def merge_members(maps: Iterable[Members]) -> Members:
         known = merged.get(member.id)
         merged[member.id] = member if known is None else known.merged(member)
     return tuple(merged[each] for each in sorted(merged))
+
+
+def check_fits(members: Sequence[Member], met: Sized = ()) -> None:
+    """Raise `ProtocolError` where there are more members, or more that they have seen, than can be told to anybody: to
+    remember them would be the last thing that a replica does with others."""
+    dots = sum(len(each.seen) for each in members)
+    if max(len(members), len(met)) > MOST_MEMBERS or dots > MANY_DOTS:
+        raise ProtocolError(f"more members than a group can have ({MOST_MEMBERS})")
+
+
+def believed(members: Members, now_s: int) -> Members:
+    """The map without sessions of days to come: who is said to have had one would make all others seem absent."""
+    latest_s = now_s + AHEAD_S
+    return tuple(each if each.last_s <= latest_s else each._replace(last_s=latest_s) for each in members)
 
 
 def watermark(members: Members, max_absence_s: int = MAX_ABSENCE_S) -> Vector:

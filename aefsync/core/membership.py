@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from aefsync.core.copies import Way
-from aefsync.core.members import LONGEST_NAME, Member, Members, State, merge_members
+from aefsync.core.members import LONGEST_NAME, MOST_INCARNATIONS, Member, Members, State, merge_members
 
 _LEAST_ID = 4
 """Digits of an id that are enough to name a member by it."""
@@ -40,8 +40,8 @@ def with_name(members: Members, replica: str, name: str) -> Members:
         raise ValueError(f"another member is called {name!r}")
     known = next((each for each in members if each.id == replica), Member(replica))
     # Of one incarnation the greater name wins, wherever it was given.
-    rises = name < known.name
-    return _with(members, known._replace(name=name, incarnation=known.incarnation + rises))
+    known = _again(known) if name < known.name else known
+    return _with(members, known._replace(name=name))
 
 
 def without(members: Members, member: Member, state: State) -> Members:
@@ -58,8 +58,17 @@ def joined(members: Members, replica: str, author: bytes) -> Members:
             f"replica {replica[:8]} was forgotten: it can join only as a new one, as the next repair has it"
         )
     if known.state is State.LEFT:
-        known = known._replace(state=State.ACTIVE, incarnation=known.incarnation + 1)
+        known = _again(known)._replace(state=State.ACTIVE)
     return _with(members, known)
+
+
+def _again(member: Member) -> Member:
+    """The member in its next incarnation; raises `ValueError` where somebody has left none."""
+    if member.incarnation >= MOST_INCARNATIONS:
+        raise ValueError(
+            f"replica {member.id[:8]} cannot be told anything of itself any more: it can join only as a new one"
+        )
+    return member._replace(incarnation=member.incarnation + 1)
 
 
 def _with(members: Members, member: Member) -> Members:

@@ -32,8 +32,11 @@ from aefsync.core.path import RelPath
 
 AUTHOR = 16
 """Bytes of what a replica is called in vectors."""
-MOST_DOTS = 4096
-"""Components of a vector: replicas that ever edited one path."""
+MOST_DOTS = 500
+"""Components of a vector: replicas that ever edited one path; so few that a batch of entries with as many each is a
+message."""
+MANY_DOTS = 1 << 20
+"""Components that the vectors of one message have together."""
 _BASE = b"aefsync base 1"
 
 
@@ -112,8 +115,15 @@ def merge(vectors: Iterable[Vector]) -> Vector:
 
 
 def minted(vector: Vector, dot: Dot) -> Vector:
-    """The vector with a new dot in it."""
-    return _ordered({**dict(vector), dot.author: dot.counter})
+    """The vector with a new dot in it: never less than it was, whatever others say that the author has done.
+
+    One that has no room for another component is let go of: what has a vector of its own is concurrent, and lost to
+    nobody.
+    """
+    components = dict(vector)
+    if len(components) >= MOST_DOTS and dot.author not in components:
+        return (dot,)
+    return _ordered({**components, dot.author: max(dot.counter, components.get(dot.author, 0))})
 
 
 def without(vector: Vector, author: bytes) -> Vector:

@@ -25,7 +25,7 @@ from aefsync.disk.standing import AUTHOR, ID, NO_MARK, PLACE, disproves, marks_o
 from aefsync.disk.vectors import FIRST, NUMBER, Vectors, packed, unpacked
 
 _FOUND = FIRST.to_bytes(NUMBER, "little")
-_WHOLE, _USED = "whole", "used"
+_WHOLE, _USED, _OVERTAKEN = "whole", "used", "overtaken"
 _SPARE = 1024
 """Numbers that nothing uses are looked for when there are twice as many as were used last time, and so many more."""
 
@@ -99,8 +99,7 @@ class Chronicle:
         """
         known, now = self.words.get(ID), {ID: identity.encode(), **({PLACE: place} if place else {})}
         if known is not None and known != now[ID]:
-            self.author, self.marks = self._random(AUTHOR_BYTES), []
-            now |= {AUTHOR: self.author, **with_marks((), ())}
+            self._take_another_name()
         if not now.items() <= self.words.items():
             self.set_words(now)
 
@@ -126,6 +125,16 @@ class Chronicle:
         self.set_words(with_marks(self.marks, met_of(self.words)))
         return dot
 
+    def adopt(self, version: Version) -> int:
+        """The number of a version that a session brings.
+
+        If it tells of edits by this replica that it never made, somebody has made them under its name: from the next scan
+        on it goes on under another one, for its own edits would seem to be old.
+        """
+        if any(author == self.author and counter > self.mark.counter for author, counter in version.vector):
+            self.set_words({_OVERTAKEN: b"1"})
+        return self.vectors.number(version)
+
     def set_words(self, words: Mapping[str, bytes]) -> None:
         """Have the sidecar say something else of the replica."""
         self.words |= words
@@ -144,17 +153,23 @@ class Chronicle:
         """
         foreign = [claim.id for claim in claims if disproves(self.marks, claim.mark)]
         if not foreign:
+            if self.words.get(_OVERTAKEN):
+                self._take_another_name()
             return False
         agreed = {each.id: each.counter for each in met_of(self.words)}
         known = min(agreed.get(each, 0) for each in foreign)
-        old, self.author, self.marks = self.author, self._random(AUTHOR_BYTES), []
-        self.set_words({AUTHOR: self.author, **with_marks((), ())})
+        old = self.author
+        self._take_another_name()
         lost = self.vectors.numbers(lambda vector: dict(vector).get(old, 0) > known)
         dot = self.mint() if lost else self.next_dot
         for number in lost:
             vector = minted(without(self.vectors.version(number).vector, old), dot)
             self.vectors.replace(number, Version(vector, dot.author))
         return True
+
+    def _take_another_name(self) -> None:
+        self.author, self.marks = self._random(AUTHOR_BYTES), []
+        self.set_words({AUTHOR: self.author, _OVERTAKEN: b"", **with_marks((), ())})
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:

@@ -9,8 +9,6 @@ from aefsync.core.patterns import parse_patterns
 from aefsync.errors import UsageError
 
 IGNORE_FILE = b".aefsyncignore"
-MAX_RULES = 1 << 20
-"""Bytes of one ignore file."""
 
 
 class Filter:

@@ -11,10 +11,11 @@ from aefsync.core.digest import framed_digest
 from aefsync.core.path import RESERVED
 from aefsync.core.ports import Access, Missing, Open, Opened
 from aefsync.core.recipe import CHUNKER
+from aefsync.core.scope import MAX_RULES
 from aefsync.disk.assembly import unfinished
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.filesystem import FileSystem, file_system_of
-from aefsync.disk.filter import IGNORE_FILE, MAX_RULES
+from aefsync.disk.filter import IGNORE_FILE
 from aefsync.disk.home import Home, open_home
 from aefsync.disk.index import Index
 from aefsync.disk.storing import stores_of

@@ -8,7 +8,18 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from aefsync.core.members import TAG, Encounter, Mark, Member, Members, Memory, Standing, State, merge_members
+from aefsync.core.members import (
+    TAG,
+    Encounter,
+    Mark,
+    Member,
+    Members,
+    Memory,
+    Standing,
+    State,
+    check_fits,
+    merge_members,
+)
 from aefsync.core.version import Dot, Vector
 
 Words = Mapping[str, bytes]
@@ -57,10 +68,11 @@ def marks_of(words: Words) -> tuple[Mark, ...]:
 
 
 def with_memory(words: Words, memory: Memory) -> dict[str, bytes]:
-    """The words that a session leaves."""
+    """The words that a session leaves; raises `ProtocolError` where nobody could be told of so much."""
     met = {each.id: each for each in (*met_of(words), *memory.met)}
     encounters = [[each.id, each.mark.counter, each.mark.tag.hex(), each.counter] for _, each in sorted(met.items())]
     members = merge_members([members_of(words), memory.members])
+    check_fits(members, met)
     own = words.get(ID, b"").decode()
     # It stays so under another id, and in a copy.
     shared = {_SHARED: b"1"} if any(each.id == own and each.last_s for each in members) else {}

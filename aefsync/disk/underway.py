@@ -25,14 +25,14 @@ class Underway:
 
     def intend(self, chronicle: Chronicle, actions: Sequence[Action], content: Callable[[RelPath], bytes]) -> None:
         """Write actions down; `content` gives that of the file staged for a path."""
-        number = chronicle.vectors.number
+        number = chronicle.adopt
         intended = [list(intentions(action, content(action.path), number)) for action in actions]
         self._widths = list(map(len, intended))
         self._add(chronicle, pack_batch(list(itertools.chain.from_iterable(intended))), sum(self._widths))
 
     def intend_growth(self, chronicle: Chronicle, growth: Growth, flags: bytes) -> None:
         """Write down the entries of a growth that have a byte 1."""
-        self._add(chronicle, pack_growth(growth, flags, chronicle.vectors.number), growth.length)
+        self._add(chronicle, pack_growth(growth, flags, chronicle.adopt), growth.length)
 
     def _add(self, chronicle: Chronicle, body: bytes, count: int) -> None:
         assert chronicle.sidecar is not None

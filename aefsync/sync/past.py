@@ -15,6 +15,8 @@ from aefsync.core.members import (
     State,
     after_session,
     awaited,
+    believed,
+    check_fits,
     merge_members,
     watermark,
 )
@@ -37,7 +39,9 @@ class Past:
         self._session = session
         self._now_s = int(clock_s())
         self._standings: list[Standing | None] = [opened.standing for opened in session.opened]
-        self.members = merge_members(each.members for each in self._standings if each is not None)
+        known = (each.members for each in self._standings if each is not None)
+        self.members = merge_members(believed(members, self._now_s) for members in known)
+        check_fits(self.members)
 
     @property
     def watermark(self) -> Vector:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from aefsync.core.compare import Span
 from aefsync.core.digest import KEY_SIZE
 from aefsync.core.entry import Entry
+from aefsync.core.growth import Growth
 from aefsync.core.past import Title
 from aefsync.core.ports import Access, Missing, Monitor, Open, Opened
+from aefsync.core.scope import Scope
 from aefsync.core.tree import Answer, Question
 from aefsync.core.version import Grave
 from aefsync.core.writing import Writing
@@ -49,6 +51,7 @@ class Session(NamedTuple):
     """what each was opened with"""
     mounts: tuple[tuple[bytes, ...] | None, ...] = ()
     """the mount points that are expected below each (none: nothing is expected)"""
+    scope: Scope = Scope(())
 
     def each(self, call: Callable[[int, RemoteReplica], T]) -> list[T]:
         """Call something on every replica at once; an error names the replica's location."""
@@ -81,11 +84,21 @@ class Session(NamedTuple):
 
     def fetch(self, replica: int, spans: Sequence[Span]) -> Sequence[Entry]:
         """Entries of one replica (`compare.Fetch`)."""
-        return self.replicas[replica].entries(spans)
+        entries = self.replicas[replica].entries(spans)
+        self.scope.check(entry.path.key for entry in entries)
+        return entries
 
     def fetch_graves(self, replica: int, spans: Sequence[Span]) -> Sequence[Grave]:
         """Tombstones of one replica (`compare.FetchGraves`)."""
-        return self.replicas[replica].graves(spans)
+        graves = self.replicas[replica].graves(spans)
+        self.scope.check(grave.path.key for grave in graves)
+        return graves
+
+    def grow(self, replica: int, spans: Sequence[Span]) -> Growth:
+        """The first of what one replica has there, packed (`apart.Grow`)."""
+        growth = self.replicas[replica].growth(spans)
+        self.scope.check(growth.keys())
+        return growth
 
     def peer(self, receiver: int, origin: int) -> int | None:
         """The number under which `receiver` can copy from `origin` directly; `None` where the bytes must come by here, or
@@ -187,7 +200,7 @@ def begin(
     so long.  `command` is what the journals of the replicas call the run.
     """
     locations = places(common)
-    session = Session(locations, tuple(replicas), (), new_run())
+    session = Session(locations, tuple(replicas), (), new_run(), scope=Scope(common.paths))
     ours = tuple(os.fsencode(place) for place in (common.state_dir, *common.own) if place)
     renewed = admission.renewed if admission is not None else {}
     key, cache = nonce or os.urandom(KEY_SIZE), os.fsencode(common.cache_dir)

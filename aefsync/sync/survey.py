@@ -49,10 +49,7 @@ class Survey(NamedTuple):
         """The same, what many entries are alike in together."""
         if self.above or not can_grow(self.aspects):
             return self.differences(session)
-        replicas = session.replicas
-        return self._apart(session).grown(
-            self.selections, self.buried, lambda holder, spans: replicas[holder].growth(spans)
-        )
+        return self._apart(session).grown(self.selections, self.buried, session.grow)
 
     def _apart(self, session: Session) -> Apart:
         return Apart(len(self.scans), session.fetch, session.fetch_graves, self.view, self.aspects)

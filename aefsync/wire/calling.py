@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from aefsync.core.ports import Phase
-from aefsync.errors import AefsyncError, UnreachableError
-from aefsync.wire.codec import NEED_DATA, Connection, Role, State
+from aefsync.errors import AefsyncError, ProtocolError, UnreachableError
+from aefsync.wire.codec import NEED_DATA, Connection, LocalProtocolError, Role, State
 from aefsync.wire.dialogue import Call, Failed, Method, Progress, Reply, error_of
 from aefsync.wire.stream import READ_SIZE, Stream
 
@@ -73,13 +73,17 @@ class Caller:
         return self._over
 
     def send(self, method: Method, *arguments: Any) -> Pending:
-        """Send a call; raises `UnreachableError` where all is over."""
+        """Send a call; raises `UnreachableError` where all is over, `ProtocolError` for what no call may say."""
         pending = Pending()
         with self._sending:
             with self._changed:
                 if self._over:
                     raise self._gone()
-                data = self.connection.send(Call(method, arguments))
+                try:
+                    data = self.connection.send(Call(method, arguments))
+                except LocalProtocolError as error:
+                    # Somebody else said what it would be told, and said too much.
+                    raise ProtocolError(f"{self._label}: {method} cannot be asked: {error}") from error
                 self._pending.append(pending)
                 self._changed.notify()
             if self._reader is None:

@@ -14,9 +14,12 @@ from aefsync.core.past import TRASH_PAGE, TakenBack, TrashItem
 from aefsync.core.ports import Piece, Scanned
 from aefsync.core.recipe import Recipe, Run
 from aefsync.core.rot import Scrub, Scrubbed
-from aefsync.core.tree import LEAVES, Answer, KeyRange, Question
+from aefsync.core.tree import LEAF, LEAVES, Answer, KeyRange, Question
 from aefsync.core.version import Grave
 from aefsync.errors import ProtocolError
+
+MOST_ENTRIES = 1 << 36
+"""Entries of a snapshot: far more than any root has, and few enough to be reckoned with."""
 
 
 def _insist(fits: bool, what: str) -> None:  # noqa: FBT001  reads as a sentence
@@ -26,6 +29,7 @@ def _insist(fits: bool, what: str) -> None:  # noqa: FBT001  reads as a sentence
 
 def check_scanned(scanned: Scanned) -> None:
     _insist(len(scanned.root) in (0, ROOT_DIGEST), "size of the root digest")
+    _insist(max(scanned.entries, scanned.graves) <= MOST_ENTRIES, "more entries than there can be")
     _insist(scanned.unread_files <= scanned.entries, "more files than entries")
     _insist(len(scanned.history) in (0, ROOT_DIGEST), "size of the digest of the history")
 
@@ -47,9 +51,13 @@ def _check_split(question: Question, answer: Answer) -> None:
     _insist(all(1 <= number <= question.parts for number in answer.children), "number of parts")
     _insist(sum(answer.children) == len(answer.counts), "number of counts")
     _insist(sum(answer.children) - len(answer.children) == len(answer.bounds), "number of bounds")
-    bounds = iter(answer.bounds)
+    bounds, counts = iter(answer.bounds), iter(answer.counts)
     for keys, number in zip(question.ranges, answer.children, strict=True):
         _check_bounds(keys, list(itertools.islice(bounds, number - 1)))
+        parts = list(itertools.islice(counts, number))
+        # Otherwise a question might be asked for ever.
+        _insist(number == max(1, min(question.parts, -(-sum(parts) // LEAF))), "number of parts")
+        _insist(max(parts) - min(parts) <= 1, "parts of unequal size")
 
 
 def _check_bounds(keys: KeyRange, bounds: list[bytes]) -> None:

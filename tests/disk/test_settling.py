@@ -10,7 +10,7 @@ from aefsync.core.action import Act, Action, StageFile
 from aefsync.core.entry import Entry
 from aefsync.core.ports import Piece
 from aefsync.core.problem import Problem
-from aefsync.core.version import FOUND, Dot, Version
+from aefsync.core.version import FOUND, Dot, Order, Version, order
 from aefsync.disk.durability import Durable
 from tests.disk.ground import pass_the_step, wanted, wanted_directory
 from tests.disk.rememberer import Rememberer
@@ -206,3 +206,26 @@ def test_versions_stay_with_their_names_where_a_known_directory_changed_and_noth
     recorded = root.replica.record()
     found = {bytes(entry.path): entry.version for entry in root.replica.entries([(0, recorded.entries)])}
     assert found == {**known, b"d/new": FOUND}
+
+
+def test_an_edit_follows_whatever_others_say_that_this_replica_did(root: Rememberer) -> None:
+    """Somebody has made versions in its name, up to the last counter that there is."""
+    standing = root.see().standing
+    assert standing is not None
+    claimed = Version((Dot(standing.author, (1 << 63) - 1),), standing.author)
+    carried_out(root, placing(root, wanted(b"d/a", b"2"), b"2", claimed))
+    root.replica.record()
+    root.write(b"d/a", b"edited", mtime_ns=OLD + 1)
+    root.write(b"d/b", b"edited", mtime_ns=OLD + 1)
+    pass_the_step()
+    renamed = root.see().standing
+    assert renamed is not None
+    assert renamed.author != standing.author
+    edited, other = root.versions[b"d/a"], root.versions[b"d/b"]
+    assert edited is not None
+    assert other is not None
+    assert order(edited.vector, claimed.vector) is Order.AFTER
+    assert dict(edited.vector)[renamed.author] == dict(other.vector)[renamed.author] == 1
+    again = root.see().standing
+    assert again is not None
+    assert again.author == renamed.author

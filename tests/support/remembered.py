@@ -49,24 +49,33 @@ class Sidecar:
         return dot
 
     def is_disproved(self, claims: Iterable[Encounter]) -> bool:
-        """Whether another member holds a mark for one of this replica that is none; then it begins anew."""
+        """Whether another member holds a mark for one of this replica that is none; then it begins anew.
+
+        So it does, and nothing else, where a version tells of edits by it that it never made.
+        """
         foreign = [claim for claim in claims if claim.mark.counter and claim.mark not in self.marks]
         if not foreign:
+            known, last = (dict(each.version.vector) for each in self.records.values()), self.mark.counter
+            if any(vector.get(self.author, 0) > last for vector in known):
+                self._take_another_name()
             return False
         agreed = {each.id: each.counter for each in self.met}
         self._begin_anew(min(agreed.get(claim.id, 0) for claim in foreign))
         return True
 
     def _begin_anew(self, agreed: int) -> None:
-        old, self.epoch = self.author, self.epoch + 1
-        self.author = bytes(16 - 4) + self.epoch.to_bytes(4)
-        self.marks = []
+        old = self.author
+        self._take_another_name()
         lost = [path for path, each in self.records.items() if dict(each.version.vector).get(old, 0) > agreed]
         dot = self.mint() if lost else None
         for path in lost:
             version, entry = self.records[path]
             assert dot is not None
             self.records[path] = Record(Version(minted(without(version.vector, old), dot), dot.author), entry)
+
+    def _take_another_name(self) -> None:
+        self.epoch += 1
+        self.author, self.marks = bytes(16 - 4) + self.epoch.to_bytes(4), []
 
     def judge(self, entries: Iterable[Entry], sees: Callable[[RelPath], bool]) -> dict[RelPath, Record]:
         """What is to be remembered of everything that is seen, and was before."""

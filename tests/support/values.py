@@ -15,7 +15,7 @@ from aefsync.core.entry import Entry, Kind
 from aefsync.core.finding import Finding, State
 from aefsync.core.growth import Gathered, Growth, Learned, symlinks_of
 from aefsync.core.hint import Hints, Wait
-from aefsync.core.members import ROSTER, TAG, Encounter, Known, Mark, Member, Memory, Standing
+from aefsync.core.members import MOST_INCARNATIONS, ROSTER, TAG, Encounter, Known, Mark, Member, Memory, Standing
 from aefsync.core.members import State as Membership
 from aefsync.core.metadata import PLAIN, Aspects, Extra, Namespaces, Owner
 from aefsync.core.past import ChangeCounts, RunRecord, TakenBack, Title, TrashItem, TrashQuery, Undo
@@ -187,7 +187,7 @@ some_members = st.lists(
         Member,
         ids_of_members,
         member_names,
-        counts,
+        st.integers(0, MOST_INCARNATIONS),
         st.sampled_from(Membership),
         vectors,
         counts,
@@ -268,7 +268,7 @@ opened = st.builds(
     Opened,
     st.binary(max_size=30),
     st.binary(max_size=30),
-    rows(st.tuples(int64s, int64s)),
+    st.lists(st.tuples(int64s, int64s), min_size=1, max_size=6).map(tuple),
     rows(texts),
     int64s,
     st.booleans(),

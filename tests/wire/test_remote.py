@@ -93,7 +93,7 @@ GOOD = {
     "nodes": (Question(View.FULL, TWO, 0), Answer((1, 2), bytes(16))),
     "nodes of another size": (Question(View.FULL, WHOLE, 0, 16), Answer((1,), bytes(16))),
     "leaves": (Question(View.FULL, TWO, LEAVES), Answer((1, 2), bytes(24))),
-    "split": (Question(View.FULL, TWO, 3), Answer((1, 2, 3), bytes(24), (1, 2), (b"d",))),
+    "split": (Question(View.FULL, TWO, 3), Answer((1, 20, 21), bytes(24), (1, 2), (b"d",))),
     "no split": (Question(View.FULL, WHOLE, 3), Answer((0,), bytes(8), (1,))),
 }
 LIES: dict[str, tuple[str, dict[str, Any]]] = {

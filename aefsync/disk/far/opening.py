@@ -15,10 +15,11 @@ from aefsync.core.metadata import Namespaces
 from aefsync.core.path import RESERVED
 from aefsync.core.ports import Missing, Open, Opened
 from aefsync.core.problem import reason_of
+from aefsync.core.scope import MAX_RULES
 from aefsync.core.stores import SECOND_NS, Folding, Stores
 from aefsync.disk.far.home import FarHome
 from aefsync.disk.far.root import FarRoot
-from aefsync.disk.filter import IGNORE_FILE, MAX_RULES
+from aefsync.disk.filter import IGNORE_FILE
 from aefsync.disk.home import ID
 from aefsync.disk.index import Index
 from aefsync.disk.opening import host, rules_in

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from aefsync.core.members import (
     LONGEST_NAME,
+    MOST_INCARNATIONS,
     MOST_MEMBERS,
     ROSTER,
     TAG,
@@ -35,7 +36,7 @@ class MemberRow(Row):
 
     id: Count
     name: Name
-    incarnation: Count
+    incarnation: Annotated[int, Meta(ge=0, le=MOST_INCARNATIONS)]
     state: State
     seen: Counts
     last_s: Count
@@ -49,7 +50,7 @@ class MemberRow(Row):
         return cls(number, member.name, member.incarnation, member.state, seen, member.last_s, author)
 
     def member(self, authors: Sequence[bytes]) -> Member:
-        seen, identity = unpack_vector(authors, self.seen), author_of(authors, self.id).hex()
+        seen, identity = unpack_vector(authors, self.seen, MOST_MEMBERS), author_of(authors, self.id).hex()
         author = author_of(authors, self.author - 1) if self.author else b""
         return Member(identity, self.name, self.incarnation, self.state, seen, self.last_s, author)
 
@@ -130,7 +131,8 @@ class RecallRow(Row):
         return cls(roll.authors, watermark, claims)
 
     def told(self, scan: Scan) -> Scan:
-        watermark, claims = unpack_vector(self.authors, self.watermark), _met(self.authors, self.claims)
+        watermark = unpack_vector(self.authors, self.watermark, MOST_MEMBERS)
+        claims = _met(self.authors, self.claims)
         return scan._replace(versions=True, watermark=watermark, claims=claims)
 
 

@@ -15,6 +15,7 @@ from aefsync.core.entry import Entry
 from aefsync.core.past import RunRecord, TakenBack
 from aefsync.core.path import MAX_PATH
 from aefsync.core.ports import Opened, Phase
+from aefsync.core.scope import MAX_RULES
 from aefsync.core.stores import Stores
 from aefsync.core.tree import Answer
 from aefsync.wire.messages.aspects import Extras, StoresRow, pack_extras, with_extras
@@ -73,9 +74,9 @@ class AppliedForm(Form):
 
 
 class HelloReply(Form, tag="hello"):
-    root: bytes
-    host: bytes
-    ancestors: Annotated[tuple[tuple[int, int], ...], Meta(max_length=MAX_PATH)]
+    root: Annotated[bytes, Meta(max_length=MAX_PATH)]
+    host: Annotated[bytes, Meta(max_length=256)]
+    ancestors: Annotated[tuple[tuple[int, int], ...], Meta(min_length=1, max_length=MAX_PATH)]
     ignore_rules: ByteStrings
     clock_ns: Int64
     created: bool
@@ -89,6 +90,10 @@ class HelloReply(Form, tag="hello"):
     standing: StandingRow | None = None
     unreadable: Text = b""
     caveats: Annotated[tuple[Text, ...], Meta(max_length=16)] = ()
+
+    def __post_init__(self) -> None:
+        if sum(map(len, self.ignore_rules)) > MAX_RULES:
+            raise ValueError(f"ignore rules of more than {MAX_RULES} bytes")
 
     @classmethod
     def of(cls, *values: Opened) -> Self:

@@ -18,11 +18,8 @@ from msgspec import Meta
 
 from aefsync.core.action import Act, Action
 from aefsync.core.entry import Entry
-from aefsync.core.version import AUTHOR, MOST_DOTS, Dot, Grave, Vector, Version
+from aefsync.core.version import AUTHOR, MANY_DOTS, MOST_DOTS, Dot, Grave, Vector, Version
 from aefsync.wire.messages.rows import Counts, Empty, Form, Many, Row, SpansForm, Strings
-
-MANY_DOTS = 1 << 20
-"""Components that the vectors of one message have together."""
 
 Author = Annotated[bytes, Meta(min_length=AUTHOR, max_length=AUTHOR)]
 Authors = Annotated[tuple[Author, ...], Many]
@@ -53,9 +50,9 @@ def author_of(authors: Sequence[bytes], number: int) -> bytes:
     return authors[number]
 
 
-def unpack_vector(authors: Sequence[bytes], packed: Sequence[int]) -> Vector:
+def unpack_vector(authors: Sequence[bytes], packed: Sequence[int], most: int = MOST_DOTS) -> Vector:
     """A vector again; raises `ValueError` for what no vector looks like."""
-    if len(packed) % 2 or len(packed) > 2 * MOST_DOTS:
+    if len(packed) % 2 or len(packed) > 2 * most:
         raise ValueError("half a component, or too many")
     pairs = zip(packed[0::2], packed[1::2], strict=True)
     vector = tuple(Dot(author_of(authors, number), counter) for number, counter in pairs)

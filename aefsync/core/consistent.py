@@ -1,0 +1,28 @@
+"""What a replica says of its snapshot must fit together, or a comparison that believes it might never come to an end.
+
+A snapshot does not change while it is asked about: the parts of a range have as many entries as the range, and what is
+fetched comes in the order of its keys, across all batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aefsync.errors import ProtocolError
+
+
+def check_parts(counts: Sequence[int], parts: Sequence[int]) -> None:
+    """Raise `ProtocolError` where a replica (by its place) counts other than so many entries in all parts of a range."""
+    for replica, (whole, found) in enumerate(zip(counts, parts, strict=True)):
+        if whole != found:
+            raise ProtocolError(f"{_name(replica)} counts {found} entries where it counted {whole}")
+
+
+def check_follows(replica: int, key: bytes, before: bytes) -> None:
+    """Raise `ProtocolError` where a replica gives an entry behind one that it should come before."""
+    if key <= before:
+        raise ProtocolError(f"{_name(replica)} gives its entries out of order")
+
+
+def _name(replica: int) -> str:
+    return f"replica {chr(ord('A') + replica)}"
