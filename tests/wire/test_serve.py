@@ -10,8 +10,8 @@ import pytest
 
 from aefsync.core.action import Applied
 from aefsync.core.ports import Access, Missing, Open, Phase, Scan, Scanned
-from aefsync.errors import AefsyncError, RootError, UnreachableError, UsageError
-from aefsync.wire.codec import NEED_DATA, Connection, LocalProtocolError, Role, State
+from aefsync.errors import AefsyncError, ProtocolError, RootError, UnreachableError, UsageError
+from aefsync.wire.codec import NEED_DATA, Connection, Role, State
 from aefsync.wire.dialogue import Call, Failed, Message, Method, Progress, Reply
 from aefsync.wire.serve import PROGRESS_INTERVAL, serve
 from aefsync.wire.stream import SocketStream
@@ -236,6 +236,6 @@ def test_progress_between_calls_goes_nowhere() -> None:
 
 def test_a_call_that_no_server_would_take_is_not_sent() -> None:
     with served(MemoryReplica(MemoryTree())) as remote:
-        with pytest.raises(LocalProtocolError, match="nonce"):
+        with pytest.raises(ProtocolError, match="hello cannot be asked: .*nonce"):
             remote.hello(OPEN._replace(nonce=b"short"))
         assert remote.hello(OPEN).root == OPEN.root
