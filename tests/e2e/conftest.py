@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.e2e.program import Program, wait_until
+from tests.e2e.warm import Warm
 
 
 class Pair(NamedTuple):
@@ -30,10 +32,21 @@ def last_write_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AEFSYNC_RESOLVE", "lww")
 
 
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm | None]:
+    """Who runs the program without starting an interpreter; with COLD_START set, nobody."""
+    if sys.platform != "linux" or os.environ.get("COLD_START"):
+        yield None
+        return
+    server = Warm(Program(Path()).environment())
+    yield server
+    server.close()
+
+
 @pytest.fixture
-def aefsync(home: Path) -> Iterator[Program]:
+def aefsync(home: Path, warm: Warm | None) -> Iterator[Program]:
     """The program; after the test none of its processes may be left."""
-    program = Program(home)
+    program = Program(home, warm=warm)
     yield program
     try:
         wait_until(lambda: not program.processes(), "its processes to end", 5.0)

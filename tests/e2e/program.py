@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.e2e.warm import Warm
+
 CHECKOUT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
 
@@ -54,11 +56,15 @@ class Outcome(NamedTuple):
 
 
 class Program:
-    """Starts aefsync.  `prefix` are the arguments of a program that is to start it."""
+    """Starts aefsync.  `prefix` are the arguments of a program that is to start it.
 
-    def __init__(self, home: Path, prefix: Sequence[Arg] = ()) -> None:
+    What is run to its end, with nothing before it, is run by `warm`, where there is one.
+    """
+
+    def __init__(self, home: Path, prefix: Sequence[Arg] = (), warm: Warm | None = None) -> None:
         self.home = home
         self.prefix = prefix
+        self._warm = warm
 
     def under(self, *prefix: Arg) -> Program:
         """The same program started by another one."""
@@ -87,16 +93,20 @@ class Program:
 
     def __call__(self, *args: Arg, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Outcome:
         """Run it to its end."""
-        return finish(self.start(*args, env=env, cwd=cwd))
+        environment = self.environment(env)
+        if self._warm is None or not self._warm.suits(environment):
+            return finish(self.start(*args, env=env, cwd=cwd))
+        code, out, err = self._warm.run([os.fsdecode(arg) for arg in args], environment, cwd or self.home, PATIENCE_S)
+        return _outcome(args, code, out, err)
 
     def processes(self) -> list[int]:
-        """The processes of this test that are alive, found by their environment (Linux)."""
+        """The processes of this test that are alive, found by their environment or where they come from (Linux)."""
         mark = f"HOME={self.home}".encode()
-        found = []
+        found = self._warm.processes() if self._warm else []
         for place in Path("/proc").glob("[0-9]*"):
             try:
                 alive = b") Z " not in (place / "stat").read_bytes()
-                if alive and mark in (place / "environ").read_bytes().split(b"\0"):
+                if alive and mark in (place / "environ").read_bytes().split(b"\0") and int(place.name) not in found:
                     found.append(int(place.name))
             except OSError:
                 continue
@@ -109,9 +119,12 @@ def finish(process: subprocess.Popen[bytes], patience_s: float = PATIENCE_S) -> 
         out, err = process.communicate(timeout=patience_s)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
-        out, err = process.communicate()
-        raise AssertionError(f"hangs: {process.args}\n{out[-2000:]!r}\n{err[-2000:]!r}") from None
-    code = process.returncode
+        return _outcome(process.args, None, *process.communicate())
+    return _outcome(process.args, process.returncode, out, err)
+
+
+def _outcome(args: object, code: int | None, out: bytes, err: bytes) -> Outcome:
+    assert code is not None, f"hangs: {args}\n{out[-2000:]!r}\n{err[-2000:]!r}"
     return Outcome(code if code >= 0 else 128 - code, out, err)
 
 
