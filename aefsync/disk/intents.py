@@ -27,7 +27,7 @@ from aefsync.disk.modes import PassingModes, finish
 from aefsync.disk.renaming import rename_new
 from aefsync.disk.trash import slot_names
 
-_FOLDER = b"intents"
+FOLDER = b"intents"
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 _SETTLED = (FileExistsError, FileNotFoundError, NotADirectoryError)
 
@@ -60,12 +60,12 @@ class Intents:
         if not fresh:
             return
         if self._file is None:
-            self._home.make_directories(_FOLDER)
-            fd = self._home.open(_FOLDER + b"/" + self._run.encode(), _APPEND, 0o600)
+            self._home.make_directories(FOLDER)
+            fd = self._home.open(FOLDER + b"/" + self._run.encode(), _APPEND, 0o600)
             self._file = LastingFile(fd, self._durable)
-            with self._home.directory(_FOLDER) as folder:
+            with self._home.directory(FOLDER) as folder:
                 self._file.sync(folder, self._home.fd)
-        self._file.append(b"".join([words(why.encode(), *paths) for why, *paths in fresh]))
+        self._file.append(declared(fresh))
         self._file.sync()
         self._declared.update(fresh)
 
@@ -74,7 +74,7 @@ class Intents:
         self._declared.difference_update(intents)
         with contextlib.suppress(OSError):
             if self._file is not None:
-                self._file.append(b"".join([words(b"", *paths) for _, *paths in intents]))
+                self._file.append(completed(intents))
 
     def clear(self, root: ConfinedRoot) -> None:
         """Forget all of them: everything is in place, durably."""
@@ -89,6 +89,33 @@ class Intents:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def declared(intents: Iterable[Intent]) -> bytes:
+    """How intents are written down."""
+    return b"".join([words(why.encode(), *paths) for why, *paths in intents])
+
+
+def completed(intents: Iterable[Intent]) -> bytes:
+    """How it is written down that they are complete."""
+    return b"".join([words(b"", *paths) for _, *paths in intents])
+
+
+def pending_in(data: bytes) -> list[Intent]:
+    """The intents that were declared and not completed."""
+    cut = data.split(b"\0")[:-1]
+    pending: dict[tuple[bytes, bytes], bytes] = {}
+    for why, *paths in zip(cut[0::3], cut[1::3], cut[2::3], strict=False):
+        if why:
+            pending[paths[0], paths[1]] = why
+        else:
+            pending.pop((paths[0], paths[1]), None)
+    return [Intent(why.decode(), RelPath(path), RelPath(kept_as)) for (path, kept_as), why in pending.items()]
+
+
+def unknown(path: bytes) -> Problem:
+    """Nothing is known of a path before the next run that writes has settled it."""
+    return Problem(path, "half replaced by a run that was interrupted", subtree=True)
 
 
 def settle(root: ConfinedRoot, home: Home) -> list[Problem]:
@@ -115,9 +142,7 @@ def settle(root: ConfinedRoot, home: Home) -> list[Problem]:
 def unsettled(root: ConfinedRoot, home: Home) -> list[Problem]:
     """The paths of which nothing is known before the next run that writes has settled them."""
     pending = {each.path for run in _runs(home) for each in _pending(home, run) if not exists(root, each.path)}
-    return [
-        Problem(bytes(path), "half replaced by a run that was interrupted", subtree=True) for path in sorted(pending)
-    ]
+    return [unknown(bytes(path)) for path in sorted(pending)]
 
 
 def _put_back(home: Home, parents: OpenDirectories, run: str, intent: Intent) -> None:
@@ -139,25 +164,17 @@ def _taken(home: Home, run: str, why: str, path: bytes) -> Iterator[bytes]:
 
 
 def _runs(home: Home) -> list[str]:
-    with contextlib.suppress(FileNotFoundError), home.directory(_FOLDER) as fd:
+    with contextlib.suppress(FileNotFoundError), home.directory(FOLDER) as fd:
         return sorted(os.listdir(fd))
     return []
 
 
 def _pending(home: Home, run: str) -> list[Intent]:
-    """The intents that were declared and not completed."""
-    fd = home.open_file(_FOLDER + b"/" + os.fsencode(run))
+    fd = home.open_file(FOLDER + b"/" + os.fsencode(run))
     with os.fdopen(fd, "rb") as file:
-        cut = file.read().split(b"\0")[:-1]
-    pending: dict[tuple[bytes, bytes], bytes] = {}
-    for why, *paths in zip(cut[0::3], cut[1::3], cut[2::3], strict=False):
-        if why:
-            pending[paths[0], paths[1]] = why
-        else:
-            pending.pop((paths[0], paths[1]), None)
-    return [Intent(why.decode(), RelPath(path), RelPath(kept_as)) for (path, kept_as), why in pending.items()]
+        return pending_in(file.read())
 
 
 def _forget(home: Home, run: str) -> None:
-    with contextlib.suppress(FileNotFoundError), home.directory(_FOLDER) as fd:
+    with contextlib.suppress(FileNotFoundError), home.directory(FOLDER) as fd:
         os.unlink(run, dir_fd=fd)

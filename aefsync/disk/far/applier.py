@@ -12,6 +12,7 @@ trips, however many files there are.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 
 from aefsync.core.action import Act, Action, Applied
@@ -20,8 +21,10 @@ from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem
 from aefsync.disk.deleting import Spared
 from aefsync.disk.far.home import FULL, READ_ONLY, why
+from aefsync.disk.far.intents import intents_of
 from aefsync.disk.far.scene import FarScene
 from aefsync.disk.far.steps import delete, make_directory, move, place_file, place_link, set_metadata
+from aefsync.disk.intents import Intent
 from aefsync.disk.looking import Refused
 
 _PORTION = 256
@@ -61,16 +64,33 @@ class FarApplier:
         for portion in portions:
             scene.home.lease.check()
             scene.look_above(path for n in portion for path in (actions[n].path, actions[n].source) if path)
-            results = scene.home.files.carry_out(self._attempt(actions[number]) for number in portion)
-            for number, outcome in zip(portion, results, strict=True):
-                outcomes[number] = outcome
+            self._carry_out([actions[number] for number in portion], portion, outcomes)
         scene.sound.clear()
         pairs = list(zip(actions, outcomes, strict=True))
         problems = tuple(problem for action, outcome in pairs for problem in self._problems(action, outcome))
         spared = tuple(action.path for action, outcome in pairs if isinstance(outcome, Spared))
         return Applied(tuple(outcome is None for outcome in outcomes), problems, tuple(scene.kept), spared)
 
-    def _attempt(self, action: Action) -> Task[Exception | None]:
+    def _carry_out(self, actions: Sequence[Action], numbers: Sequence[int], outcomes: list[Exception | None]) -> None:
+        """Carry out actions of a wave, what they intend being written down before; their outcomes go to these numbers."""
+        intents = [intents_of(action) for action in actions]
+        refusal: OSError | None = None
+        try:
+            self._scene.intents.declare(list(itertools.chain.from_iterable(intents)))
+        except OSError as error:
+            refusal = error
+        results = self._scene.home.files.carry_out(
+            self._attempt(action, refusal if own else None) for action, own in zip(actions, intents, strict=True)
+        )
+        ended: list[Intent] = []
+        for number, own, outcome in zip(numbers, intents, results, strict=True):
+            outcomes[number] = outcome
+            ended += () if isinstance(outcome, OSError) else own
+        self._scene.intents.complete(ended)
+
+    def _attempt(self, action: Action, refusal: OSError | None) -> Task[Exception | None]:
+        if refusal is not None:
+            return refusal
         self._scene.touch(action.path)
         if action.source is not None:
             self._scene.touch(action.source)

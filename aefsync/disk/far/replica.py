@@ -18,16 +18,19 @@ from aefsync.core.hint import ROOT, Hints, Wait
 from aefsync.core.metadata import PERMISSIONS
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Open, Opened, Phase, Piece, Scan, Scanned
+from aefsync.core.problem import Problem
 from aefsync.core.recipe import Recipe, Run
 from aefsync.core.renamed import Rename
 from aefsync.core.rot import Scrub, Scrubbed
 from aefsync.disk.building import Limits
 from aefsync.disk.far.growing import Ungrown, nothing_gathered
 from aefsync.disk.far.home import find_home
+from aefsync.disk.far.intents import settle, unsettled
 from aefsync.disk.far.movable import are_movable
 from aefsync.disk.far.opening import clock_of, describe, open_far, open_index, own_paths
 from aefsync.disk.far.reading import read_pieces
 from aefsync.disk.far.remembering import FarRemembering
+from aefsync.disk.far.root import FarRoot
 from aefsync.disk.far.sight import FarSight
 from aefsync.disk.filter import Filter
 from aefsync.disk.index import Index
@@ -103,6 +106,7 @@ class FarReplica(FarRemembering):
         self._scanner = Scanner(
             self._sight, self._index, limits, lambda entries: self.on_progress(Phase.SCAN, entries, 0)
         )
+        troubles += self._settle(self._root)
         self._scanner.scan()
         for problem in troubles:
             self._scanner.report(b"", problem)
@@ -117,6 +121,12 @@ class FarReplica(FarRemembering):
         if not scanned.unread_files:
             self._keep_what_is_known(self._scanner)
         return scanned._replace(restored=restored)
+
+    def _settle(self, root: FarRoot) -> list[Problem]:
+        """Have what a run left half replaced put back before anybody looks, or know at least that it is unknown."""
+        if self._home is None:
+            return []
+        return (settle if self._request.access is Access.WRITE else unsettled)(root, self._home)
 
     def entries(self, spans: Sequence[Span]) -> Sequence[Entry]:
         self._check_open()

@@ -15,6 +15,7 @@ from aefsync.core.metadata import Aspects
 from aefsync.core.path import RelPath
 from aefsync.disk.confined import split
 from aefsync.disk.far.home import FarHome
+from aefsync.disk.far.intents import FarIntents
 from aefsync.disk.far.root import FarRoot
 from aefsync.disk.far.staging import FarStaging
 from aefsync.disk.hashing import Seen
@@ -33,6 +34,7 @@ class FarScene:
     run: str
     staging: FarStaging
     aspects: Aspects
+    intents: FarIntents
     is_unmanaged: Callable[[bytes], bool]
     touched: set[bytes] = field(default_factory=set)
     placed: list[Entry] = field(default_factory=list)

@@ -1,8 +1,7 @@
 """Steps elsewhere: one action each, as a task that looks just before it changes anything and again at what came out.
 
 There is no exchange of names: the old one goes to its slot in the trash, then the new one comes, by a rename that
-OpenSSH refuses where something is.  In between nothing is at the path.  Should a run end there, the old version is in
-the trash and the new one on the replica it came from; nothing here takes a missing file for a deleted one.
+OpenSSH refuses where something is.  In between nothing is at the path, which is written down before (`intents`).
 """
 
 from __future__ import annotations
@@ -90,7 +89,7 @@ def _replace(scene: FarScene, action: Action, found: Entry, seen: FarStat | None
         raise Refused("vanished since the scan")
     if not shows(seen, found):
         raise Refused("changed since the scan")
-    slot, is_known = yield from scene.put_away(REPLACED, path, found)
+    slot, is_known = yield from scene.put_away(action.aside or REPLACED, path, found)
     (placed,) = yield [Rename(staged, scene.root.at(path))]
     if isinstance(placed, OSError):
         yield from scene.put_back(slot, path)
@@ -135,9 +134,9 @@ def delete(scene: FarScene, action: Action) -> Task[None]:
     seen = yield from scene.look_for(action.path, action.found)
     if stat.S_ISDIR(seen.st_mode):
         yield from _remove_directory(scene, action)
-        yield from scene.keep_directory(DELETED, action.path, seen.st_mode)
+        yield from scene.keep_directory(action.aside or DELETED, action.path, seen.st_mode)
         return
-    slot, is_known = yield from scene.put_away(DELETED, action.path, action.found)
+    slot, is_known = yield from scene.put_away(action.aside or DELETED, action.path, action.found)
     if not is_known:
         yield from scene.put_back(slot, action.path)
         raise Refused("changed since the scan")

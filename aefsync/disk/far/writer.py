@@ -16,6 +16,7 @@ from aefsync.core.writing import Durability
 from aefsync.disk.building import directory_path
 from aefsync.disk.far.applier import FarApplier
 from aefsync.disk.far.home import FarHome
+from aefsync.disk.far.intents import FarIntents
 from aefsync.disk.far.log import FarLog
 from aefsync.disk.far.root import FarRoot
 from aefsync.disk.far.scene import FarScene
@@ -23,13 +24,15 @@ from aefsync.disk.far.sight import FarSight
 from aefsync.disk.far.staging import FarStaging
 from aefsync.disk.far.steps import put_back
 from aefsync.disk.history import as_it_is
-from aefsync.disk.journal import Journal
+from aefsync.disk.intents import Intent
+from aefsync.disk.journal import Journal, path_of
 from aefsync.disk.journaling import Recorder
 from aefsync.disk.recording import Placed
 from aefsync.disk.restoring import Made, Restorer
 from aefsync.disk.retention import expire, forget_bytes
 from aefsync.disk.scan import Scanner
 from aefsync.disk.taking_back import TakingBack
+from aefsync.disk.trash import REPLACED
 
 
 class FarWriter(TakingBack[FarRoot, FarHome]):
@@ -51,7 +54,7 @@ class FarWriter(TakingBack[FarRoot, FarHome]):
     @property
     def _journal(self) -> Journal:
         if self._opened_journal is None:
-            log = FarLog(self._home, self._run, durable=self._durable)
+            log = FarLog(self._home, path_of(self._run), durable=self._durable)
             self._opened_journal = Journal(log, self._request.title, self._aspects)
         return self._opened_journal
 
@@ -64,7 +67,8 @@ class FarWriter(TakingBack[FarRoot, FarHome]):
 
     def _scene(self, is_unmanaged: Callable[[bytes], bool] = lambda path: False) -> FarScene:
         if self._opened_scene is None:
-            parts = (self._root, self._home, self._run, self._staging, self._aspects)
+            intents = FarIntents(self._home, self._run, durable=self._durable)
+            parts = (self._root, self._home, self._run, self._staging, self._aspects, intents)
             self._opened_scene = FarScene(*parts, is_unmanaged)
         return self._opened_scene
 
@@ -98,6 +102,8 @@ class FarWriter(TakingBack[FarRoot, FarHome]):
         if scene is None or not scene.touched:
             return frozenset()
         failed = self._sync([directory_path(prefix) for prefix in scene.touched]) if self._durable else {}
+        if not failed:
+            scene.intents.clear()
         if scanner is None or sight is None:
             return frozenset(failed)
         scanner.materialise()
@@ -129,7 +135,10 @@ class FarWriter(TakingBack[FarRoot, FarHome]):
         scene = self._scene()
         scene.home.lease.check()
         scene.kept.clear()
+        intents = [Intent(REPLACED, change.path, change.path)] if change.before is not None else []
+        scene.intents.declare(intents)
         list(self._home.files.carry_out([put_back(scene, change, slot)]))
+        scene.intents.complete(intents)
         return Made(kept=scene.kept[0] if scene.kept else None)
 
     def expire(self, clock_ns: Callable[[], int]) -> None:
