@@ -16,7 +16,7 @@ from aefsync.disk.far.root import FarRoot
 from aefsync.disk.far.sidecar import FarSidecar
 from aefsync.disk.remembering import Remembering
 from aefsync.disk.scan import Scanner
-from aefsync.disk.sidecar import Sidecar
+from aefsync.disk.sidecar import Damaged, Sidecar
 from aefsync.errors import AefsyncError
 
 
@@ -74,7 +74,7 @@ class FarRemembering(Remembering[FarRoot, FarHome], FarKeeping):
 
     def _close_chronicle(self) -> None:
         # Where it cannot be merged, its log says all: whoever opens it next merges that.
-        with contextlib.suppress(AefsyncError):
+        with contextlib.suppress(AefsyncError, Damaged):
             self._merge()
         super()._close_chronicle()
         self._far_sidecar = None
