@@ -143,6 +143,8 @@ class AfterMoves:
             number: Differences(Difference(fate.path, (fate.found, fate.wanted)) for fate in own.left())
             for number, own in moves.items()
         }
+        paths = (path for own in moves.values() for action in own.actions for path in (action.path, action.source))
+        self._touched = sorted({path.key for path in paths if path is not None})
 
     @property
     def windows(self) -> int:
@@ -150,8 +152,20 @@ class AfterMoves:
         return self._decisions.windows
 
     def one_sided(self, number: int) -> OneSided | None:
-        """None: what one replica has alone, and another had under another name, was moved there."""
-        return None
+        """The growth that a window is about, where nothing was moved there, away from there, or together with a directory
+        above: what one replica has alone, and another had under another name, is in place already."""
+        low, high = self._bounds(number)
+        is_touched = bisect_left(self._touched, low) < bisect_left(self._touched, high)
+        return None if is_touched or self._is_below_touched(low) else self._decisions.one_sided(number)
+
+    def _bounds(self, number: int) -> tuple[bytes, bytes]:
+        """The keys between which a window lies."""
+        firsts = self._decisions.firsts
+        return firsts[number] if number else b"", firsts[number + 1] if number + 1 < len(firsts) else END
+
+    def _is_below_touched(self, key: bytes) -> bool:
+        above = (key[:end] for end, byte in enumerate(key) if not byte)
+        return any(self._touched[at : at + 1] == [each] for each in above for at in [bisect_left(self._touched, each)])
 
     def __iter__(self) -> Iterator[Decision]:
         for number in range(self.windows):
@@ -159,9 +173,7 @@ class AfterMoves:
 
     def window(self, number: int) -> list[Decision]:
         """The decisions of one window, in key order, those on what a directory brought along among them."""
-        firsts = self._decisions.firsts
-        low = firsts[number] if number else b""
-        high = firsts[number + 1] if number + 1 < len(firsts) else END
+        low, high = self._bounds(number)
         decisions = {each.path: each for each in self._decisions.window(number)}
         for replica, left in self._left.items():
             found = {each.path: each.entries for each in left.between(low, high)}

@@ -179,6 +179,20 @@ def test_what_a_scan_found_anew_comes_with_its_dot(tmp_path: Path) -> None:
     assert found == {Version((Dot(author, 1),), author)}
 
 
+@pytest.mark.parametrize(("into", "by_columns"), [("archive", True), ("new/papers", False)])
+def test_a_rename_is_in_the_way_of_nothing_but_what_it_touches(tmp_path: Path, into: str, *, by_columns: bool) -> None:
+    roots = [tree(tmp_path / name, {f"docs/{number}": f"text {number}" for number in range(9)}) for name in "ab"]
+    known_as(roots)
+    for number in range(300):
+        tree(roots[0] / "new" / str(number % 9), {f"{number}": str(number)})
+    (roots[0] / "docs").rename(roots[0] / into)
+    events = run(*roots, max_delete="100%")
+    assert ("move", into.encode(), (1,)) in done(events)
+    assert any(isinstance(event, Grew) for event in events) == by_columns
+    assert judge(*roots) == []
+    assert remembered(roots[0])[1:] == remembered(roots[1])[1:]
+
+
 @pytest.mark.parametrize("method", ["plant", "record"])
 def test_a_run_that_was_killed_makes_no_edit_of_its_work(tmp_path: Path, method: str) -> None:
     roots = [tree(tmp_path / name, {"kept": "x"}) for name in "ab"]
