@@ -55,7 +55,8 @@ def read_pages(scanner: Scanner, wanted: Wanted, on_bytes: Callable[[int], None]
         page = scanner.pages[key]
         complete, problems = _completed(key[0], page, results)
         is_anew = scanner.limits.ignore_index
-        scanner.replace(key, complete, problems, as_recorded(scanner.index, key, complete) if is_anew else complete)
+        recorded, contested = as_recorded(scanner.index, key, complete) if is_anew else (complete, [])
+        scanner.replace(key, complete, [*problems, *contested], recorded)
         done += page.bytes_of(wanted[key])
         on_bytes(done)
 

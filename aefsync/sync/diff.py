@@ -152,25 +152,26 @@ def _suspect(one: Entry, other: Entry, aspects: Aspects) -> bool:
 
 
 def _summary(session: Session, found: Survey, count: int, suspects: int, elapsed_s: float) -> Summary:
-    problems = sum(len(scanned.problems) for scanned in found.scans)
-    causes: list[str] = ["differences"] if count else []
-    if problems:
-        causes.append("problems")
+    told = [problem for scanned in found.scans for problem in scanned.problems]
+    rot = sum(problem.is_damage for problem in told)
+    problems = len(told) - rot
+    causes = [word for word, number in (("differences", count), ("rot", rot), ("problems", problems)) if number]
     reads = found.view.reads
     return Summary(
-        exit_code=2 if problems else 1 if count else 0,
+        exit_code=2 if problems else 1 if count or rot else 0,
         causes=tuple(causes),
         run=session.run,
         dry_run=False,
-        equal=not count and not problems,
+        equal=not count and not told,
         roots=found.roots if reads else (),
         entries=found.entries,
         differences=count,
         suspects=suspects,
+        rot=rot,
         problems=problems,
         sent_bytes=session.sent_bytes,
         received_bytes=session.received_bytes,
         round_trips=session.round_trips,
-        verified=reads and not problems,
+        verified=reads and not told,
         elapsed_s=elapsed_s,
     )

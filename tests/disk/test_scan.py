@@ -12,7 +12,7 @@ import pytest
 from aefsync.core.digest import content_digest
 from aefsync.core.entry import UNKNOWN, Kind
 from aefsync.core.growth import Learned
-from aefsync.core.problem import Problem
+from aefsync.core.problem import ROT, Problem
 from aefsync.disk import sight as sight_module
 from aefsync.disk.building import Limits
 from aefsync.disk.confined import ConfinedRoot
@@ -235,8 +235,10 @@ def test_what_changed_under_an_unchanged_stat_is_seen_and_not_recorded(quietly: 
     rots.flip()
     ground.write(b"edited", b"as it is!", mtime_ns=10**18)
     for _ in range(2):
-        seen = ground.look(index, anew, clock_ns=later)
+        scanner = ground.scanner(index, anew, clock_ns=later)
+        seen = finish(scanner)
         assert [name for name in first if seen[name].content != first[name].content] == [b"edited", b"rots"]
+        assert scanner.problems == {b"": [Problem(b"rots", ROT, subtree=True)]}
     page = index.load((b"", 0))
     assert page is not None
     contents = {name: page.contents[i * 32 : (i + 1) * 32] for i, name in enumerate(page.name_list())}

@@ -15,9 +15,10 @@ from aefsync.core.ports import Phase
 from aefsync.core.problem import ROT, SUSPECT
 from aefsync.core.silent import Silent
 from aefsync.errors import UsageError
+from aefsync.sync.diff import diff
 from aefsync.sync.events import Acted, Event, Notice, Stood, Summary, Troubled
 from aefsync.sync.repair import repair
-from aefsync.sync.request import RepairRequest, Request
+from aefsync.sync.request import DiffRequest, RepairRequest, Request
 from aefsync.sync.scrub import ScrubRequest, scrub
 from aefsync.sync.status import status
 from tests.support.rot import Mapped, quiet, settle
@@ -197,6 +198,22 @@ def suspect(pair: Pair) -> None:
     before = (pair.a / "f").stat()
     (pair.a / "f").write_bytes(b"x2345")
     os.utime(pair.a / "f", ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_rot_does_not_spread_where_the_last_write_wins_and_everything_is_read(pair: Pair) -> None:
+    pair.write("f", b"12345", 2)
+    pair.agree()
+    pair.rot()
+    (pair.b / "f").write_bytes(b"older")
+    os.utime(pair.b / "f", ns=(1, 1))
+    common = pair.request(pair.a, pair.b)._replace(checksum=True)
+    events = list(repair(RepairRequest(common), Silent()))
+    assert (acted(events), troubles(events)) == ([], [(0, b"f", ROT)])
+    assert (summary(events).exit_code, summary(events).rot) == (1, 1)
+    compared = list(diff(DiffRequest(common), Silent()))
+    assert troubles(compared) == [(0, b"f", ROT)]
+    assert (summary(compared).exit_code, summary(compared).causes, summary(compared).equal) == (1, ("rot",), False)
+    assert (pair.b / "f").read_bytes() == b"older"
 
 
 def test_suspects_stay_unless_the_user_knows_better(pair: Pair) -> None:
