@@ -13,9 +13,10 @@
     with aefsync.open_replica("photos") as replica:
         print(replica.digest().hex(), sum(entry.size for entry in replica.entries()))
 
-`diff`, `repair` and `watch` take locations as the command line does (`PATH`, `host:path`, `ssh://`, `sftp://`) and
-options as keywords (`Options`, `RepairOptions`); what they find and do are values (`Result`).  They raise `AefsyncError`
-where nothing can be done, and say how far they are to a `Monitor`.  Nothing is printed.  Only what is used is imported.
+`diff`, `repair`, `scrub` and `watch` take locations as the command line does (`PATH`, `host:path`, `ssh://`, `sftp://`)
+and options as keywords (`Options`, `RepairOptions`); what they find and do are values (`Result`).  They raise
+`AefsyncError` where nothing can be done, and say how far they are to a `Monitor`.  Nothing is printed.  Only what is used
+is imported.
 """
 
 __version__ = "0.1.0"

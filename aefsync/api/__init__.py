@@ -1,7 +1,7 @@
 """What Python programs get from `import aefsync`: the engine behind few functions, and the values that they give and take.
 
 asking     options, by keyword, as requests to the engine
-running    diff, repair, watch
+running    diff, repair, scrub, watch
 opened     one replica, opened to be read
 result     what a run came to
 """
@@ -9,7 +9,7 @@ result     what a run came to
 from aefsync.api.asking import Options, RepairOptions
 from aefsync.api.opened import OpenReplica, open_replica
 from aefsync.api.result import Result
-from aefsync.api.running import Watch, diff, repair, watch
+from aefsync.api.running import Watch, diff, repair, scrub, watch
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.identity import Allowed
 from aefsync.core.metadata import Aspects, Namespaces
@@ -70,5 +70,6 @@ __all__ = [
     "diff",
     "open_replica",
     "repair",
+    "scrub",
     "watch",
 ]

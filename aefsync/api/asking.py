@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from aefsync.core.guards import parse_max_delete
 from aefsync.core.identity import Allowed
 from aefsync.core.metadata import Aspects
 from aefsync.core.path import RelPath
-from aefsync.core.policy import Policies, parse_policy, parse_rule
+from aefsync.core.policy import Policies, parse_globs, parse_policy, parse_rule
 from aefsync.core.space import Share
 from aefsync.core.writing import Writing
 from aefsync.errors import UsageError
@@ -19,6 +19,9 @@ from aefsync.sync.digest import parse_path
 from aefsync.sync.preferring import preferred
 from aefsync.sync.request import RepairRequest, Request
 from aefsync.wire.login import Link
+
+if TYPE_CHECKING:
+    from aefsync.sync.scrub import ScrubRequest
 
 Location = str | os.PathLike[str]
 """A path of this machine, or a text as on the command line: `host:path`, `ssh://...`, `sftp://...`."""
@@ -119,6 +122,24 @@ def _policies(options: Mapping[str, Any]) -> Policies | None:
         return Policies(parse_policy(options.get("conflicts", "keep-both")), rules)
     except ValueError as error:
         raise UsageError(f"conflicts: {error}") from None
+
+
+def scrub_request(
+    locations: Sequence[Location],
+    options: Mapping[str, Any],
+    peers: Sequence[Location],
+    accept: Sequence[str],
+    suspects: Sequence[str],
+) -> ScrubRequest:
+    """Replicas to be scrubbed; raises `UsageError`."""
+    from aefsync.sync.scrub import ScrubRequest
+
+    try:
+        accepted, mended = parse_globs(accept), parse_globs(suspects)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    asked = tuple(os.fspath(peer) for peer in peers)
+    return ScrubRequest(request(locations, options), asked, accepted=accepted, mended=mended)
 
 
 def check(locations: Sequence[Location], options: Mapping[str, Any], known: type, at_least: int) -> None:

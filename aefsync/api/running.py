@@ -1,12 +1,12 @@
-"""Running: `diff`, `repair` and `watch`, from options to results."""
+"""Running: `diff`, `repair`, `scrub` and `watch`, from options to results."""
 
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Self, Unpack
 
-from aefsync.api.asking import Location, Options, RepairOptions, check, repair_request, request
+from aefsync.api.asking import Location, Options, RepairOptions, check, repair_request, request, scrub_request
 from aefsync.api.result import Result, results, the_result
 from aefsync.core.hint import EVERYTHING, Hints
 from aefsync.core.ports import Monitor
@@ -67,6 +67,30 @@ def watch(
     """
     check(locations, options, RepairOptions, 2)
     return Watch(WatchRequest(repair_request(locations, options), settle_s, rescan_s, polls), monitor or Silent())
+
+
+def scrub(
+    *locations: Location,
+    peers: Sequence[Location] = (),
+    accept: Sequence[str] = (),
+    suspects: Sequence[str] = (),
+    dry_run: bool = False,
+    time_limit_s: int | None = None,
+    read_percent: int = 100,
+    monitor: Monitor | None = None,
+    **options: Unpack[Options],
+) -> Result:
+    """Read replicas anew, and bring back from peers what rotted; the summary says how much still is (`rot`, `suspects`).
+
+    `suspects` are globs of those to be brought back too, `accept` of what is to be taken for an edit.  Where time or
+    share are used up the next scrub goes on.  Raises `AefsyncError` as `repair` does.
+    """
+    check(locations, options, Options, 1)
+    from aefsync.sync.scrub import scrub as engine
+
+    wanted = scrub_request(locations, options, peers, accept, suspects)
+    wanted = wanted._replace(dry_run=dry_run, time_limit_s=time_limit_s, read_percent=read_percent)
+    return the_result(lambda: engine(wanted, monitor or Silent()))
 
 
 class _Stopped(BaseException):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import aefsync
+from tests.disk.ground import pass_the_step
 
 
 @pytest.fixture
@@ -47,6 +48,20 @@ def test_the_example(trees: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert found == ["only_a new", "create new"]
     assert total.split()[1] == "3"
     assert (trees / "backup/new").read_text() == "22"
+
+
+def test_a_scrub_brings_back_what_most_have(trees: Path) -> None:
+    for name, text in (("photos", "1"), ("backup", "1"), ("third", "!")):
+        (trees / name).mkdir(exist_ok=True)
+        (trees / name / "a").write_text(text)
+        os.utime(trees / name / "a", (1e9, 1e9))
+    pass_the_step()
+    done = aefsync.scrub("third", peers=["photos", trees / "backup"])
+    assert [(each.action, bytes(each.path)) for each in done.actions] == [("repair_rot", b"a")]
+    assert (done.summary.exit_code, done.summary.rot, done.problems) == (1, 0, ())
+    assert (trees / "third" / "a").read_text() == "1"
+    with pytest.raises(aefsync.UsageError, match="bad pattern"):
+        aefsync.scrub("third", accept=["[z-a]"])
 
 
 def test_a_diff_says_what_the_program_says_and_how_far_it_is(trees: Path) -> None:
