@@ -25,6 +25,8 @@ def files(distant: Distant) -> SftpFiles:
 
 
 @pytest.fixture
-def elsewhere(files: SftpFiles, tmp_path: Path) -> Elsewhere:
+def elsewhere(files: SftpFiles, tmp_path: Path) -> Iterator[Elsewhere]:
     (tmp_path / "B").mkdir()
-    return Elsewhere(files, tmp_path / "B")
+    elsewhere = Elsewhere(files, tmp_path / "B")
+    yield elsewhere
+    elsewhere.close()

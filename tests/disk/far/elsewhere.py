@@ -106,6 +106,7 @@ class Elsewhere:
         self.before: Before = lambda op: None
         self.volume: Volume | None = None
         """what is told of the file system, in place of what is so"""
+        self._opened: list[FarReplica] = []
         self.watched = Watched(files, self._meet, lambda op: self.volume if isinstance(op, Statfs) else None)
 
     def _meet(self, op: Op) -> OSError | None:
@@ -120,8 +121,13 @@ class Elsewhere:
     def open(self, access: Access = Access.WRITE, run: str = "run") -> FarReplica:
         """A replica that has said hello."""
         replica = FarReplica(lambda: self.watched, b"box")
+        self._opened.append(replica)
         replica.hello(Open(os.fsencode(self.path), run, bytes(32), access, Missing.REFUSE, self.cache))
         return replica
+
+    def close(self) -> None:
+        for replica in self._opened:
+            replica.close()
 
     def survey(self, access: Access = Access.WRITE, run: str = "run") -> tuple[FarReplica, dict[str, Entry]]:
         """A replica that was scanned and read, and its entries by path."""
