@@ -105,11 +105,15 @@ class Chronicling(Retelling, Generic[Root, Keep]):
         sidecar = None
         if self._home is not None and self._has_sidecar(self._home):
             sidecar = self._open_sidecar(self._home) if writes else self._open_for_reading(self._home)
-        chronicle = Chronicle(sidecar, writable=writes, random=self._random)
-        self._is_unborn = writes and sidecar is None
-        if writes and self._root is not None:
-            self._id = (self._home.identity if self._home is not None else "") or self._random(16).hex()
-            chronicle.settle_in(self._id, self._whereabouts(self._root))
+        with contextlib.ExitStack() as unless_known:
+            if sidecar is not None:
+                unless_known.callback(sidecar.close)
+            chronicle = Chronicle(sidecar, writable=writes, random=self._random)
+            self._is_unborn = writes and sidecar is None
+            if writes and self._root is not None:
+                self._id = (self._home.identity if self._home is not None else "") or self._random(16).hex()
+                chronicle.settle_in(self._id, self._whereabouts(self._root))
+            unless_known.pop_all()
         return chronicle
 
     def _open_sidecar(self, home: Keep) -> Sidecar:

@@ -213,8 +213,10 @@ class Sidecar:
     def in_memory(self) -> sqlite3.Connection:
         """A copy that needs no file."""
         copy = sqlite3.connect(":memory:", isolation_level=None)
-        with trouble():
+        with contextlib.ExitStack() as unless_whole, trouble():
+            unless_whole.callback(copy.close)
             self._database.backup(copy)
+            unless_whole.pop_all()
         return copy
 
     def close(self) -> None:

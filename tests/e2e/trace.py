@@ -27,7 +27,7 @@ class Call(NamedTuple):
 
 def tracing(log: Path) -> list[str | Path]:
     """The prefix that runs a program and writes its calls down."""
-    return ["strace", "-f", "-y", "-s", "4000", "-o", log, "-e", f"trace={_CALLS}"]
+    return ["strace", "-f", "--seccomp-bpf", "-y", "-s", "4000", "-o", log, "-e", f"trace={_CALLS}"]
 
 
 def calls(log: Path) -> list[Call]:
