@@ -146,7 +146,7 @@ class Human:
     def _examined(self, event: Examined) -> None:
         step, state, text, remedy = event.finding
         style = {"note": "33", "trouble": "1;31"}.get(state, "32")
-        self._out.line(f"{step}: {escape_text(text)}", marked=f"{state:<8}", style=style)
+        self._out.line(f"{escape_text(step)}: {escape_text(text)}", marked=f"{state:<8}", style=style)
         for line in remedy.splitlines():
             self._out.line(f"          {escape_text(line)}")
 

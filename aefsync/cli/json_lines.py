@@ -125,7 +125,7 @@ def _is_unicode(text: str) -> bool:
 
 def _start(event: Started) -> Record:
     replicas = [
-        {"label": label(i), **_name("location", fsencode(location)), "name": name or None}
+        {"label": label(i), **_name("location", fsencode(location)), "name": _text(name) or None}
         for i, (location, name) in enumerate(itertools.zip_longest(event.locations, event.names, fillvalue=""))
     ]
     opening = {"event": "start", "schema": SCHEMA, "command": event.command, "version": __version__}
@@ -193,7 +193,7 @@ def _look(event: Filtered | Examined) -> Record:
         line = {"event": "filtered", **_name("path", event.path), "replica": event.replica}
         return {**line, "directory": event.is_directory}
     step, state, text, remedy = event.finding
-    return {"event": "check", "step": step, "state": state.value, "text": _text(text), "remedy": _text(remedy)}
+    return {"event": "check", "step": _text(step), "state": state.value, "text": _text(text), "remedy": _text(remedy)}
 
 
 def _digest(event: Digested) -> Record:
@@ -205,14 +205,14 @@ def _past(event: Trashed | Ran) -> Record:
     if isinstance(event, Ran):
         return _run(event)
     item = event.item
-    line = {"event": "trash", "replica": event.replica, "run": item.run, "why": item.why}
+    line = {"event": "trash", "replica": event.replica, "run": _text(item.run), "why": _text(item.why)}
     return {**line, **_name("path", item.path), "directory": item.is_directory, "size": item.size}
 
 
 def _run(event: Ran) -> Record:
     run, command, replicas, counts = event.record
     places = [_name("location", place) for place in replicas]
-    line = {"event": "run", "replica": event.replica, "run": run, "command": _text(command) or None}
+    line = {"event": "run", "replica": event.replica, "run": _text(run), "command": _text(command) or None}
     return {**line, "replicas": places, **counts._asdict()}
 
 

@@ -8,6 +8,7 @@ edit.  A conflict that the command does not settle is kept as both.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -32,6 +33,7 @@ from aefsync.sync.past import Past
 from aefsync.sync.session import Session
 
 _PIECE = 1 << 20
+_PLAIN_SUFFIX = re.compile(r"\.[A-Za-z0-9_+-]{1,16}")
 
 
 class Merge(NamedTuple):
@@ -92,8 +94,7 @@ def _kept(merge: Merge, reason: str) -> Notice:
 
 def _run(session: Session, merge: Merge, folder: Path) -> Path | str:
     """What the command makes of both versions, or why it makes nothing."""
-    suffix = os.path.splitext(os.fsdecode(merge.path.name))[1]
-    names = {word: folder / f"{word}{suffix}" for word in ("a", "b", "base", "out")}
+    names = {word: folder / f"{word}{_suffix(merge.path.name)}" for word in ("a", "b", "base", "out")}
     for word, number, entry in zip("ab", (merge.winner, merge.loser), merge.entries, strict=True):
         if not _fetch(session, number, entry, names[word]):
             return "a version changed meanwhile"
@@ -105,6 +106,17 @@ def _run(session: Session, merge: Merge, folder: Path) -> Path | str:
     if done.returncode:
         return f"the command ended with {done.returncode}"
     return names["out"] if names["out"].is_file() else "the command made no output"
+
+
+def _suffix(name: bytes) -> str:
+    """The end of a name, by which tools tell what a file is; nothing that means anything in a shell, should the command be
+    one, comes by it.
+
+    >>> _suffix(b"a.txt"), _suffix(b"a.txt;id")
+    ('.txt', '')
+    """
+    suffix = os.path.splitext(os.fsdecode(name))[1]
+    return suffix if _PLAIN_SUFFIX.fullmatch(suffix) else ""
 
 
 def words_of(command: str, names: dict[str, Path]) -> list[str]:

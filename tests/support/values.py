@@ -202,7 +202,8 @@ met = st.lists(
 ).map(tuple)
 rosters = st.binary(max_size=ROSTER)
 standings = st.builds(Standing, ids_of_members, authors, marks, some_members, met, rosters)
-problems = st.builds(Problem, st.binary(max_size=30), texts, st.booleans())
+places_of_trouble = st.just(b"") | st.just(b"a/.aefsync") | paths.map(bytes)
+problems = st.builds(Problem, places_of_trouble, texts, st.booleans())
 scanned = st.builds(
     Scanned,
     st.sampled_from([b"", bytes(16)]),

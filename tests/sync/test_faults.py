@@ -17,6 +17,7 @@ from tests.support.touches import SHORT, Touch
 from tests.support.trials import Story, grounds, undisturbed
 
 WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES)
+CREATING = (*WRITING, errno.EMFILE)
 READING = (errno.EIO, errno.EACCES, errno.EMFILE)
 OPENING = ("open", "openat2_beneath", "scandir", "listdir")
 SYNCING = (errno.EIO, errno.ENOSPC)
@@ -49,7 +50,8 @@ class Fault:
             raise sqlite3.OperationalError(SQL[self._way % len(SQL)])
         if touch.name in PARTIAL and self._way % 4 == 0:
             return SHORT
-        ways = SYNCING if touch.is_synced else WRITING if touch.writes else READING
+        writing = CREATING if touch.name in OPENING else WRITING
+        ways = SYNCING if touch.is_synced else writing if touch.writes else READING
         number = ways[self._way % (2 if ways is READING and touch.name not in OPENING else len(ways))]
         raise OSError(number, os.strerror(number))
 

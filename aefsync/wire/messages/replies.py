@@ -25,6 +25,7 @@ from aefsync.wire.messages.growth import GatherReply, GrowReply, GrowthReply, Le
 from aefsync.wire.messages.hints import WaitReply
 from aefsync.wire.messages.members import RememberReply, StandingRow
 from aefsync.wire.messages.rows import (
+    MANY,
     ByteStrings,
     Count,
     Counts,
@@ -165,6 +166,10 @@ class MatchReply(Form, tag="match"):
     """The spans of chunks that are lacking, a row a recipe."""
 
     lacking: Annotated[tuple[Counts, ...], Many]
+
+    def __post_init__(self) -> None:
+        if sum(map(len, self.lacking)) > MANY:
+            raise ValueError("more chunks than one message can ask for")
 
     @classmethod
     def of(cls, *values: Sequence[Sequence[Span]]) -> Self:

@@ -87,7 +87,11 @@ def pack_problems(problems: Iterable[Problem]) -> tuple[ProblemRow, ...]:
     return tuple(ProblemRow(path, pack_text(reason), subtree) for path, reason, subtree in problems)
 
 
-def unpack_problems(rows: Iterable[ProblemRow]) -> tuple[Problem, ...]:
+def unpack_problems(rows: Sequence[ProblemRow]) -> tuple[Problem, ...]:
+    """The problems; raises `ValueError` where a path leads elsewhere: hooks are told of it.  It may be one that no replica
+    holds, as that is what the trouble is."""
+    if any(b"\0" in row.path or row.path[:1] == b"/" or b".." in row.path.split(b"/") for row in rows):
+        raise ValueError("trouble with a path that leads elsewhere")
     return tuple(Problem(row.path, unpack_text(row.reason), row.subtree) for row in rows)
 
 
