@@ -97,10 +97,9 @@ def test_nothing_raw_is_printed(command: str) -> None:
             check(printed.err)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_json_stays_valid(command: str) -> None:
+def test_json_stays_valid() -> None:
     for number in range(6):
-        said = json_bytes(whole(command, number)).decode()
+        said = json_bytes(whole("repair", number)).decode()
         check(said)
         assert [json.loads(line)["event"] for line in said.splitlines()][-1] == "summary"
 

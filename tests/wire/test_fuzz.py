@@ -41,6 +41,7 @@ def decoded(payload: bytes) -> None:
             message = decode(payload)
         except MessageError as error:
             assert "\n" not in str(error)
+            assert len(str(error)) <= 200
         else:
             assert isinstance(message, Call | Reply | Progress | Failed)
 
@@ -74,6 +75,12 @@ def test_any_bytes_behind_a_greeting(pieces: list[bytes]) -> None:
         except RemoteProtocolError:
             with pytest.raises(RemoteProtocolError):
                 connection.next_event()
+
+
+@pytest.mark.parametrize("text", ["two\nlines", "x" * 100_000, "\x1b[2J\r\n"])
+def test_what_is_quoted_of_a_message_is_one_short_line(text: str) -> None:
+    decoded(pack([text]))
+    decoded(pack(["hello", text]))
 
 
 def most(tag: str, *fields: Any) -> bytes:

@@ -32,6 +32,7 @@ def _by_method(forms: Any) -> dict[Method, type[Form]]:
 _CALLS = _by_method(calls.CallForm)
 _REPLIES = _by_method(replies.ReplyForm)
 _encode = msgspec.msgpack.Encoder(enc_hook=bytes).encode  # the hook is asked for what derives from bytes
+_MOST_SAID = 200
 _making = threading.Lock()
 """msgspec crashes where two threads make decoders of one struct at the same time."""
 
@@ -98,4 +99,5 @@ def _decode(
         form = decoder.decode(payload)
         return form, form.values()
     except (ValueError, RecursionError, OverflowError) as error:
-        raise MessageError(str(error)) from error
+        # It may quote what the peer said, which may be any text of any length.
+        raise MessageError(" ".join(str(error).split())[:_MOST_SAID]) from error
