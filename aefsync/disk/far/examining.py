@@ -26,7 +26,10 @@ def examine(root: FarRoot | None, home: FarHome | None) -> Iterator[Finding]:
             ("fsync: nothing there is made durable", root.files.abilities.sync),
             ("lsetstat: symlinks are left alone", root.files.abilities.link_times),
             ("statvfs: room is not known, and no directory is renamed as a whole", root.files.abilities.volumes),
-            ("posix-rename: files of others cannot be replaced", root.files.abilities.replace),
+            (
+                "posix-rename: files of others cannot be replaced, and no versions are kept",
+                root.files.abilities.replace,
+            ),
         )
         if not offered
     ]

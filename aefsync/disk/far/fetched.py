@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import tempfile
 from collections.abc import Callable, Mapping
 
 from aefsync.core.files import FarStat, Lstat, ask, raised
 from aefsync.core.problem import reason_of
+from aefsync.disk.far.folder import Folder
 from aefsync.disk.far.home import FarHome
 from aefsync.disk.far.lease import Lease
 from aefsync.disk.far.root import BLOCK, block
@@ -27,10 +27,11 @@ _ATTEMPTS = 3
 
 
 class Fetched:
-    """The copy; `clock_ns` is the far side's clock."""
+    """The copy; `cache_dir` is this machine's."""
 
     def __init__(self) -> None:
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self.cache_dir = b""
+        self._folder: Folder | None = None
         self._seen: Mapping[str, FarStat] = {}
         self._is_certain = False
         self._lease: Lease | None = None
@@ -38,13 +39,14 @@ class Fetched:
     def place(self, suffix: str = "") -> str:
         """The path of the copy, or of what is beside it."""
         if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="aefsync-")
-        return os.path.join(self._folder.name, NAME + suffix)
+            self._folder = Folder(os.fsdecode(self.cache_dir))
+        return os.path.join(self._folder.path, NAME + suffix)
 
     def fetch(self, home: FarHome, clock_ns: Callable[[], int]) -> Mapping[str, FarStat]:
         """Have a copy of the sidecar of a home, and of what was left beside it; what there is, by what its name ends with.
 
-        Raises `Damaged` where that can be no sidecar, `RootError` where it cannot be read.
+        `clock_ns` is the far side's clock.  Raises `Damaged` where that can be no sidecar, `RootError` where it cannot be
+        read.
         """
         try:
             for _ in range(_ATTEMPTS):
@@ -84,13 +86,13 @@ class Fetched:
     def forget(self) -> None:
         """Have no copy any more."""
         self._seen, self._is_certain, self._lease = {}, False, None
-        for suffix in (*_FILES, "-shm"):
+        for suffix in (*_FILES, "-shm") if self._folder is not None else ():
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.place(suffix))
 
     def close(self) -> None:
         if self._folder is not None:
-            self._folder.cleanup()
+            self._folder.close()
             self._folder = None
 
 

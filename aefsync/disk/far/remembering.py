@@ -37,6 +37,7 @@ class FarRemembering(Remembering[FarRoot, FarHome], FarKeeping):
 
     def _sidecar_of(self, home: FarHome) -> FarSidecar:
         if self._far_sidecar is None:
+            self._fetched.cache_dir = self._request.cache_dir
             durable = self._request.writing.durability is not Durability.NONE and home.files.abilities.sync
             self._far_sidecar = FarSidecar(home, self._fetched, self._clock_ns, durable=durable)
         return self._far_sidecar

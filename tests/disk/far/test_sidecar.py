@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -335,6 +336,22 @@ def test_an_agent_at_work_is_not_disturbed(known: Elsewhere) -> None:
     with pytest.raises(LockedError, match="over SFTP"):
         agent_of(known)
     replica.close()
+
+
+def test_what_a_killed_process_left_here_is_removed_by_the_next(known: Elsewhere) -> None:
+    place = Path(os.fsdecode(known.cache)) / "fetched"
+    (place / "aefsync-left").mkdir(parents=True)
+    (place / "aefsync-left" / "sidecar.db").write_bytes(b"x")
+    one, other = known.open(Access.READ), known.open(Access.READ)
+    assert look(one).entries == look(other).entries
+    assert len(list(place.iterdir())) == 2
+    assert {stat.S_IMODE(each.stat().st_mode) for each in (place, *place.iterdir())} == {0o700}
+    one.close()
+    other.close()
+    assert not list(place.iterdir())
+    shutil.rmtree(known.cache.decode())
+    Path(os.fsdecode(known.cache)).write_text("not a directory")
+    assert session(known, Access.READ).entries
 
 
 def test_a_server_that_cannot_replace_a_file(tmp_path: Path) -> None:
