@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from aefsync.core.action import Act, Action, Staged, StageFile
+from aefsync.core.action import RETURNED, Act, Action, Staged, StageFile
 from aefsync.core.entry import Entry
 from aefsync.core.files import Mkdir, Op, Rename, Replace, Sync, Volume, Write
 from aefsync.core.metadata import PLAIN
+from aefsync.core.past import TrashQuery
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Open, Piece, Scan
 from aefsync.core.problem import Problem
@@ -289,3 +290,20 @@ def test_a_run_that_is_cut_off_anywhere_has_lost_nothing(elsewhere: Elsewhere, s
     again.record()
     assert not list((elsewhere.path / ".aefsync" / "tmp").iterdir())
     again.close()
+
+
+def test_what_a_stale_replica_alone_has_goes_to_quarantine(elsewhere: Elsewhere) -> None:
+    elsewhere.write("d/f", b"stale")
+    elsewhere.write("g", b"old")
+    replica, entries = elsewhere.survey()
+    wanted = put(replica, "g", b"new")
+    actions = [
+        Action(Act.DELETE, RelPath(b"d/f"), None, entries["d/f"], aside=RETURNED),
+        Action(Act.COPY, wanted.path, wanted, entries["g"], aside=RETURNED),
+    ]
+    assert replica.apply(actions).done == (True, True)
+    replica.record()
+    found = {(str(item.path), item.why) for item in replica.trash(TrashQuery())}
+    assert found == {("d/f", RETURNED), ("g", RETURNED)}
+    assert (elsewhere.path / ".aefsync" / "quarantine" / "run" / "returned" / "d" / "f").read_bytes() == b"stale"
+    replica.close()
