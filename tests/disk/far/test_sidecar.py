@@ -117,6 +117,8 @@ def known(elsewhere: Elsewhere) -> Elsewhere:
 def test_nothing_new_is_not_sent_nor_read_more_than_once(known: Elsewhere, distant: Distant) -> None:
     before = state(known)
     known.watched.counts.clear()
+    fetched: list[Op] = []
+    known.before = lambda op: fetched.append(op) if isinstance(op, Read) and op.path.endswith(b"/sidecar.db") else None
     replica = known.open(Access.READ)
     replica.hello(Open(os.fsencode(known.path), "r", bytes(32), Access.WRITE, Missing.REFUSE, known.cache))
     sent, trips = distant.sent_bytes, distant.round_trips
@@ -124,7 +126,7 @@ def test_nothing_new_is_not_sent_nor_read_more_than_once(known: Elsewhere, dista
     replica.read_unread((), None)
     replica.record()
     replica.close()
-    assert state(known) == before
+    assert (state(known), len(fetched)) == (before, 1)
     counts = known.watched.counts
     assert (counts["Replace"], counts["Create"], counts["Sync"]) == (0, 1, 0), "the lease"
     assert counts["Write"] == 0
