@@ -49,7 +49,7 @@ class Admission:
         for number, each in enumerate(opened):
             if each.identity not in ("", expected[number]) and number not in {*texts, *fixed}:
                 others = (key for key, root in everything.items() if root.identity == each.identity)
-                original = next((key for key in others if key not in keys and _identity_at(key) == each.identity), None)
+                original = next((key for key in others if key not in keys and _is_another(key, each)), None)
                 if original is not None:
                     texts[number] = original
         for number, original in texts.items():
@@ -105,8 +105,11 @@ def key_of_path(root: bytes) -> str:
     return os.fsdecode(root)
 
 
-def _identity_at(key: str) -> str:
-    """The id of a root of this machine, where there is one; nobody is called up to find out."""
-    from aefsync.disk.opening import identity_at  # hardly ever asked for
+def _is_another(key: str, opened: Opened) -> bool:
+    """Whether what is remembered by `key` is a root of this machine with the same id, and not this one reached by another
+    way; nobody is called up to find out."""
+    from aefsync.disk.opening import host, identity_at  # hardly ever asked for
 
-    return identity_at(os.fsencode(key)) if os.path.isabs(key) else ""
+    path = os.fsencode(key)
+    is_here = opened.root == path and opened.host == host()
+    return os.path.isabs(key) and not is_here and identity_at(path) == opened.identity

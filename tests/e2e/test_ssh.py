@@ -68,6 +68,18 @@ def test_both_may_be_elsewhere_and_a_third_one_here(far: Far, tmp_path: Path) ->
     assert (far.home / "A" / "c").read_text() == "from c"
 
 
+def test_a_root_stays_what_it_is_by_whatever_way_it_is_reached(far: Far, tmp_path: Path) -> None:
+    (far.program.home / ".ssh").mkdir()
+    (far.program.home / ".ssh" / "config").write_text((far.server.folder / "ssh_config").read_text())
+    tree(tmp_path / "A", {"f": "x"})
+    here = tree(far.home / "B", {})
+    environ = {"HOME": str(far.program.home)}
+    for way in (here, "box:B", f"sftp://box{here}", here, "box:B"):
+        outcome = far.program("repair", "--ssh", far.server.ssh, tmp_path / "A", way, env=environ).expect(0)
+        assert b"a copy of" not in outcome.err
+    assert not judge(tmp_path / "A", here)
+
+
 def test_a_digest_is_the_same_from_afar(far: Far, tmp_path: Path) -> None:
     odd_tree(far.home / "A")
     here = far.program("digest", far.home / "A").expect(0)
