@@ -17,9 +17,7 @@ from aefsync.core.rot import Scrub, Scrubbed
 from aefsync.core.tree import LEAF, LEAVES, Answer, KeyRange, Question
 from aefsync.core.version import Grave
 from aefsync.errors import ProtocolError
-
-MOST_ENTRIES = 1 << 36
-"""Entries of a snapshot: far more than any root has, and few enough to be reckoned with."""
+from aefsync.wire.messages.rows import MOST_ENTRIES
 
 
 def _insist(fits: bool, what: str) -> None:  # noqa: FBT001  reads as a sentence

@@ -276,7 +276,8 @@ def lied_by_agent(folder: Path, session: str, seed: int) -> Trial:
     ground = Ground(folder, prepared=asked.prepared)
     liar = Liar(seed, seed % MESSAGES[session][0])
     with threads(), far(answers=liar):
-        return Trial(ground, liar.told, ended(lambda: asked.ask(ground, f"box:{ground.b}")))
+        end = ended(lambda: asked.ask(ground, f"box:{ground.b}"))
+    return Trial(ground, liar.told, end)
 
 
 def lied_by_coordinator(folder: Path, session: str, seed: int, pin: Pin) -> Trial:
@@ -285,7 +286,8 @@ def lied_by_coordinator(folder: Path, session: str, seed: int, pin: Pin) -> Tria
     ground = Ground(folder, prepared=asked.prepared)
     liar = Liar(seed, seed % MESSAGES[session][1])
     with threads(), far(calls=liar, pin=pin):
-        return Trial(ground, liar.told, ended(lambda: asked.ask(ground, f"box:{ground.b}")))
+        end = ended(lambda: asked.ask(ground, f"box:{ground.b}"))
+    return Trial(ground, liar.told, end)
 
 
 def check(trial: Trial) -> None:

@@ -345,7 +345,7 @@ arguments: dict[Method, st.SearchStrategy[tuple[Any, ...]]] = {
     Method.LEARN: st.tuples(learned),
     Method.APPLY: st.tuples(rows(actions())),
     Method.RECORD: st.just(()),
-    Method.SEARCH: st.tuples(st.binary(min_size=1, max_size=20), counts),
+    Method.SEARCH: st.tuples(st.binary(min_size=1, max_size=20), st.integers(0, 1 << 36)),
     Method.GRAVES: st.tuples(spans().map(tuple)),
     Method.MINT: st.just(()),
     Method.REMEMBER: st.tuples(st.builds(Memory, some_members, met)),

@@ -182,6 +182,7 @@ NONCE = bytes(32)
         ["search", b"", 0],
         ["search", b"x" * 256, 0],
         ["search", b"x", -1],
+        ["search", b"x", (1 << 63) - 1],
         ["apply", [[0], [b"a"]], [["version", ROW, ROW]]],
         ["apply", [[0], [b"a"]], [["version", None, ROW]], [], VERSIONS],
         ["apply", [[0], [b"a"]], [["version", ROW, None]], [], VERSIONS],

@@ -27,9 +27,9 @@ from aefsync.wire.messages.members import RecallRow, RememberCall
 from aefsync.wire.messages.past import PurgeCall, RunsCall, TrashCall, UndoCall
 from aefsync.wire.messages.rows import (
     MAX_PARALLEL,
+    MOST_ENTRIES,
     ActionRow,
     ByteStrings,
-    Count,
     Counts,
     Empty,
     FileName,
@@ -136,7 +136,7 @@ class EntriesCall(SpansForm, tag="entries"): ...
 
 class SearchCall(Form, tag="search"):
     part: Annotated[bytes, Meta(min_length=1, max_length=MAX_NAME)]
-    start: Count
+    start: Annotated[int, Meta(ge=0, le=MOST_ENTRIES)]
 
 
 class MovableCall(Form, tag="movable"):

@@ -26,6 +26,8 @@ MAX_READ = 8 << 20
 """Bytes of content that one message asks for, or brings."""
 MAX_ENTRIES = 1 << 16
 """Entries that one message asks for."""
+MOST_ENTRIES = 1 << 36
+"""Entries of a snapshot: far more than any root has, and few enough to be reckoned with."""
 MAX_PARALLEL = 256
 
 Count = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
