@@ -1,0 +1,120 @@
+"""Replicas that meet at random, each time reached by another way, some runs killed: no content that was there is ever gone,
+and in the end all agree.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.program import Arg, Program, finish
+from tests.e2e.user import User
+from tests.support.sshd import Sshd
+from tests.support.trees import judge
+
+SEEDS = int(os.environ.get("AEFSYNC_TEST_SESSIONS", "10"))
+KEPT = ("trash", "quarantine", "tmp")
+"""What of `.aefsync/` holds contents of users."""
+COMMANDS = [
+    *[("repair",)] * 12,
+    ("repair", "-H"),
+    ("repair", "-X", "--durability", "full"),
+    ("repair", "--no-delete"),
+    ("repair", "--conflicts", "newest"),
+    ("repair", "--resolve", "lww"),
+    ("repair", "--mirror", "--max-delete", "100%"),
+    ("conflicts", "resolve", "--all", "--take", "newest"),
+    ("undo", "last"),
+    ("undo", "last"),
+]
+FINE = {0, 1, 4, 5, 6, 7}
+"""What a session may come to; to undo, or to settle, nothing at all is refused with 3."""
+KILLED = {137, 143}
+
+
+class Meetings:
+    """Three roots and their users, and how they are reached."""
+
+    def __init__(self, aefsync: Program, sshd: Sshd, place: Path, seed: int) -> None:
+        self.roots = [place / name for name in "ABC"]
+        self.chance = random.Random(seed)
+        self.users = [User(root, self.chance) for root in self.roots]
+        self._aefsync = aefsync
+        self._sshd = sshd
+        for root in self.roots:
+            root.mkdir()
+
+    def edit(self) -> None:
+        for _ in range(self.chance.randrange(12)):
+            self.chance.choice(self.users).edit()
+
+    def meet(self, *, may_be_killed: bool) -> None:
+        """Some of them meet, in one way or another; what any of them had is somewhere afterwards."""
+        before = contents(self.roots)
+        command, *options = self.chance.choice(COMMANDS)
+        roots = self.chance.sample(self.roots, self.chance.choice([2, 2, 3]))
+        ways = [self._way(root) for root in roots] if command == "repair" else list(map(str, roots))
+        words = [command, *ways, *options] if command != "repair" else [command, *options, *ways]
+        killed_after_s = self.chance.uniform(0.2, 3.0) if may_be_killed and self.chance.random() < 0.35 else None
+        code = self._run(["--ssh", self._sshd.ssh], words, killed_after_s)
+        assert code in FINE | (KILLED if killed_after_s else set()) | ({3} if command != "repair" else set()), words
+        after = contents(self.roots)
+        assert not [path for content, path in before.items() if content not in after], words
+
+    def agree(self) -> None:
+        """No more edits: one run settles everything, and the next one has nothing to do."""
+        self._aefsync("repair", *self.roots, "--max-delete", "100%").expect(0, 1)
+        outcome = self._aefsync("repair", *self.roots).expect(0)
+        assert (outcome.out, outcome.err) == (b"", b"")
+        for other in self.roots[1:]:
+            assert not judge(self.roots[0], other)
+        assert not [left for root in self.roots for left in (root / ".aefsync" / "tmp").iterdir()]
+
+    def _way(self, root: Path) -> str:
+        return self.chance.choice([str(root), f"box:{root}", f"sftp://box{root}"])
+
+    def _run(self, ssh: Sequence[Arg], words: Sequence[Arg], killed_after_s: float | None) -> int:
+        command, *rest = words
+        process = self._aefsync.start(command, *ssh, *rest, env={"HOME": str(self._aefsync.home)})
+        if killed_after_s is not None:
+            try:
+                process.wait(killed_after_s)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, self.chance.choice([signal.SIGKILL, signal.SIGTERM]))
+        return finish(process).expect(*FINE, *KILLED, 3).code
+
+
+def contents(roots: Sequence[Path]) -> dict[bytes, Path]:
+    """Every content that any of the roots holds, in place or put away, with a path of it."""
+    found: dict[bytes, Path] = {}
+    for root in roots:
+        for place in (root, *(root / ".aefsync" / name for name in KEPT)):
+            for directory, directories, files in os.walk(place):
+                directories[:] = [each for each in directories if each != ".aefsync"]
+                for path in (Path(directory, name) for name in files if name != ".bytes"):
+                    if not path.is_symlink() and (content := path.read_bytes()):
+                        found.setdefault(content, path)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("seed", "sessions", "may_be_killed"),
+    [(0, 1, False), *(pytest.param(seed, 25, True, marks=pytest.mark.slow) for seed in range(1, SEEDS + 1))],
+)
+def test_nothing_is_ever_gone(
+    aefsync: Program, sshd: Sshd, home: Path, tmp_path: Path, seed: int, sessions: int, *, may_be_killed: bool
+) -> None:
+    sshd.far(home)
+    (home / ".ssh").mkdir()
+    (home / ".ssh" / "config").write_text((sshd.folder / "ssh_config").read_text())
+    meetings = Meetings(aefsync, sshd, tmp_path, seed)
+    for _ in range(sessions):
+        meetings.edit()
+        meetings.meet(may_be_killed=may_be_killed)
+    meetings.agree()
