@@ -21,6 +21,9 @@ from aefsync.disk.index import Index
 from aefsync.disk.storing import stores_of
 from aefsync.errors import LockedError, RootError
 
+JUST_BEGUN = "another run has just begun on this root"
+"""Said where a home appeared since the root was looked at."""
+
 
 class OpenRoot(NamedTuple):
     """`fd` is -1 where the root is missing and counts as empty."""
@@ -134,9 +137,16 @@ def open_home_of(opened: OpenRoot, request: Open) -> Home | None:
 
 
 def make_home(opened: OpenRoot, run: str) -> Home:
-    """Make the root's `.aefsync`, and lock it: the run is about to write there for the first time."""
+    """Make the root's `.aefsync`, and lock it: the run is about to write there for the first time.
+
+    Where one appeared since the root was looked at, whoever made it has given the root an id and perhaps a history of
+    which this run knows nothing: raises `LockedError`.
+    """
     try:
+        os.mkdir(RESERVED, 0o700, dir_fd=opened.fd)
         home = open_home(ConfinedRoot(opened.fd), create=True)
+    except FileExistsError:
+        raise LockedError(JUST_BEGUN) from None
     except OSError as error:
         raise RootError(f"cannot be written: {(error.strerror or str(error)).lower()}") from None
     assert home is not None

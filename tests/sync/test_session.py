@@ -272,6 +272,15 @@ def test_roots_are_locked_one_after_the_other(engine: Threads, tmp_path: Path) -
     open_all(*texts, terms=WRITE)
 
 
+@pytest.mark.usefixtures("engine")
+def test_a_root_on_which_another_run_began_since_it_was_looked_at(tmp_path: Path) -> None:
+    root = tree(tmp_path / "a", {"f": "x"})
+    with open_session(Request((str(root),)), [WRITE], Silent()) as session:
+        (root / ".aefsync").mkdir()
+        with pytest.raises(LockedError, match="just begun"):
+            session.call(0, lambda _, replica: replica.stage([], None))
+
+
 def test_a_root_that_another_run_is_at_work_on_is_waited_for(
     engine: Threads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,7 +32,8 @@ from aefsync.core.problem import reason_of
 from aefsync.disk.far.lease import Lease
 from aefsync.disk.far.root import FarRoot
 from aefsync.disk.home import ID, TMP, TRASH, identity_in
-from aefsync.errors import RootError
+from aefsync.disk.opening import JUST_BEGUN
+from aefsync.errors import LockedError, RootError
 
 READ_ONLY = os.strerror(errno.EROFS).lower()
 FULL = os.strerror(errno.ENOSPC).lower()
@@ -152,10 +153,13 @@ def find_home(root: FarRoot) -> FarHome | None:
 
 
 def make_home(root: FarRoot) -> FarHome:
-    """Make the root's `.aefsync`; raises `RootError`."""
+    """Make the root's `.aefsync`; raises `RootError`, and `LockedError` where one appeared since the root was looked at."""
     home = FarHome(root.files, root.at(RESERVED))
     try:
-        ask(home.files, Mkdir(home.path, _OWNER))
+        (made,) = ask(home.files, Mkdir(home.path, _OWNER))
+        if isinstance(made, OSError):
+            told(home.files, Lstat(home.path))
+            raise LockedError(JUST_BEGUN)
         list(home.files.carry_out([home.make_directories(TMP), home.make_directories(TRASH)]))
         ask(home.files, Create(home.at(b".gitignore"), b"*\n"))
         if not home.identity:

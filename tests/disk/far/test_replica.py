@@ -19,7 +19,7 @@ from aefsync.core.ports import Access, Missing, Open, Piece, Scan
 from aefsync.core.problem import Problem
 from aefsync.core.stores import SECOND_NS, Stores, coarsest
 from aefsync.disk.far.replica import FarReplica
-from aefsync.errors import RootError, UnreachableError
+from aefsync.errors import LockedError, RootError, UnreachableError
 from aefsync.wire.sftp.client import SftpFiles
 from tests.disk.far.elsewhere import Distant, Elsewhere, file, put, replace
 from tests.support.sftpd import sftp_stream
@@ -171,6 +171,13 @@ def test_no_link_is_followed(elsewhere: Elsewhere, tmp_path: Path, kind: str) ->
     assert os.listdir(outside) == ["f"]
     if kind == "directory":
         assert replica.scan(Scan()).entries == 1
+
+
+def test_a_home_that_appeared_since_the_root_was_looked_at(elsewhere: Elsewhere) -> None:
+    replica = elsewhere.open()
+    (elsewhere.path / ".aefsync").mkdir()
+    with pytest.raises(LockedError, match="just begun"):
+        replica.stage([], None)
 
 
 def test_what_is_no_file_directory_or_link_is_left_alone(elsewhere: Elsewhere) -> None:
