@@ -32,16 +32,10 @@ Fill = Callable[[Any], None]
 
 
 class SftpFiles(Files):
-    """The far side of a stream on which an SFTP server listens; any thread may use it.
-
-    `requests` counts what was asked, `flights` how often something was sent, which no flow of answers waits for: with
-    nothing else to do, that is a round trip.
-    """
+    """The far side of a stream on which an SFTP server listens; any thread may use it."""
 
     def __init__(self, stream: Stream) -> None:
         """Agree on the version; raises `AefsyncError`."""
-        self.requests = 0
-        self.flights = 0
         self._stream = stream
         self._lock = threading.RLock()
         self._numbers = itertools.count(1)
@@ -115,8 +109,6 @@ class SftpFiles(Files):
             self._asked_bytes += size
             out.append(packets.request(packet.kind, number, packet.body))
         if out:
-            self.requests += len(out)
-            self.flights += 1
             self._stream.write(b"".join(out))
 
     def _next_packet(self) -> tuple[int, bytes]:
