@@ -100,9 +100,12 @@ class Merging:
             return before
         remembered, found = dict(before.each()), dict(shown.each())
         merged: list[tuple[bytes, Record]] = []
-        for name in sorted({*remembered, *found, *named}):
-            now = found.get(name)
-            record = decide(name, remembered.get(name), now)
+        asked = frozenset(named)
+        for name in sorted({*remembered, *found, *asked}):
+            record, now = remembered.get(name), found.get(name)
+            # Most of what a directory shows that changed has not: nothing is made of it, nor said.
+            if not _is_settled(record, now) or name in asked:
+                record = decide(name, record, now)
             if now is not None:
                 self._numbers.append(FIRST if record is None else record.version)
             self._is_whole &= _is_as_shown(record, now)
@@ -121,6 +124,11 @@ class Merging:
 
 
 _KEPT = bytes(flags & RACY for flags in range(256))
+
+
+def _is_settled(before: Record | None, now: Record | None) -> bool:
+    """Whether a name shows just what is remembered of it."""
+    return before is not None and now is not None and before[:2] == now[:2] and before.flags == now.flags & RACY
 
 
 def _is_as_shown(record: Record | None, now: Record | None) -> bool:
