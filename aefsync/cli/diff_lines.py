@@ -10,9 +10,9 @@ import heapq
 from collections.abc import Callable, Sequence
 
 from aefsync.cli.escape import escape, escape_text
-from aefsync.cli.replica_names import label
 from aefsync.cli.units import count_text, seconds_text
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.labels import label
 from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.path import END
 from aefsync.core.problem import Problem

@@ -7,12 +7,13 @@ from typing import NamedTuple
 from aefsync.cli.diff_lines import DiffLines, NullLines
 from aefsync.cli.escape import escape, escape_text
 from aefsync.cli.listing_lines import listed
-from aefsync.cli.replica_names import history_starts, label, labels
+from aefsync.cli.replica_names import history_starts, labels
 from aefsync.cli.resolved_lines import resolved
 from aefsync.cli.scrubbed_lines import scrubbed
 from aefsync.cli.sentences import Tally, caveats, compared, figures, repaired
 from aefsync.cli.undo_lines import undone
 from aefsync.cli.writer import Writer
+from aefsync.core.labels import label
 from aefsync.sync.events import (
     Acted,
     Begun,

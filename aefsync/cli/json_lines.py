@@ -15,9 +15,10 @@ from typing import Any
 
 from aefsync import __version__
 from aefsync.cli.escape import escape, escape_json, escape_text
-from aefsync.cli.replica_names import history_starts, label
+from aefsync.cli.replica_names import history_starts
 from aefsync.cli.writer import Writer
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.labels import label
 from aefsync.core.view import View
 from aefsync.sync.events import (
     Acted,

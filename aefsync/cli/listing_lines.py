@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from aefsync.cli.escape import escape, escape_text
-from aefsync.cli.replica_names import label
 from aefsync.cli.units import count_text, moment_text
+from aefsync.core.labels import label
 from aefsync.core.members import State
 from aefsync.core.past import RunRecord
 from aefsync.core.space import size_text

@@ -13,9 +13,9 @@ from aefsync.cli.escape import escape_text
 from aefsync.cli.human import Human, Style
 from aefsync.cli.options import Output
 from aefsync.cli.progress import Progress
-from aefsync.cli.replica_names import label
 from aefsync.cli.reporting import Log
 from aefsync.cli.writer import Writer
+from aefsync.core.labels import label
 from aefsync.core.ports import Monitor, Phase
 from aefsync.core.silent import Silent
 from aefsync.errors import AefsyncError, UnreachableError

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from aefsync.cli.replica_names import label
+from aefsync.core.labels import label
 from aefsync.core.ports import Phase
 from aefsync.core.space import size_text
 

@@ -13,10 +13,11 @@ from aefsync.cli.command import configured
 from aefsync.cli.counting import Counting, counted
 from aefsync.cli.options import Allowing, Comparing, option, request
 from aefsync.cli.reaching import Reaching, link
-from aefsync.cli.replica_names import label, spoken
+from aefsync.cli.replica_names import spoken
 from aefsync.cli.resolving import Resolving, resolution_of
 from aefsync.cli.safety import Safety, min_free_of, writing_of
 from aefsync.cli.units import duration_s
+from aefsync.core.labels import label
 from aefsync.errors import UsageError
 from aefsync.sync.events import Notice
 from aefsync.sync.request import RepairRequest

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-
-def label(replica: int) -> str:
-    """A … Z, then AA, AB …"""
-    tail = chr(ord("A") + replica % 26)
-    return tail if replica < 26 else label(replica // 26 - 1) + tail
+from aefsync.core.labels import label
 
 
 def labels(replicas: Iterable[int]) -> str:

@@ -9,7 +9,7 @@ import typer
 from aefsync.cli.chosen import Chosen
 from aefsync.cli.command import configured, is_on_the_line
 from aefsync.cli.options import option
-from aefsync.cli.replica_names import label
+from aefsync.core.labels import label
 from aefsync.core.policy import Policies, PolicyKind, parse_policy
 from aefsync.errors import UsageError
 from aefsync.sync.preferring import preferred

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from aefsync.cli.replica_names import label, spoken
+from aefsync.cli.replica_names import spoken
 from aefsync.cli.sentences import Tally
 from aefsync.cli.units import count_text
+from aefsync.core.labels import label
 from aefsync.core.space import size_text
 from aefsync.sync.events import Started, Summary
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from aefsync.cli.replica_names import label, spoken
+from aefsync.cli.replica_names import spoken
+from aefsync.core.labels import label
 from aefsync.core.ports import Phase
 from aefsync.core.space import size_text
 from aefsync.sync.events import Acted, Event, Started, Summary

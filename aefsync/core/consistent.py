@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aefsync.core.labels import label
 from aefsync.errors import ProtocolError
 
 
@@ -15,14 +16,10 @@ def check_parts(counts: Sequence[int], parts: Sequence[int]) -> None:
     """Raise `ProtocolError` where a replica (by its place) counts other than so many entries in all parts of a range."""
     for replica, (whole, found) in enumerate(zip(counts, parts, strict=True)):
         if whole != found:
-            raise ProtocolError(f"{_name(replica)} counts {found} entries where it counted {whole}")
+            raise ProtocolError(f"replica {label(replica)} counts {found} entries where it counted {whole}")
 
 
 def check_follows(replica: int, key: bytes, before: bytes) -> None:
     """Raise `ProtocolError` where a replica gives an entry behind one that it should come before."""
     if key <= before:
-        raise ProtocolError(f"{_name(replica)} gives its entries out of order")
-
-
-def _name(replica: int) -> str:
-    return f"replica {chr(ord('A') + replica)}"
+        raise ProtocolError(f"replica {label(replica)} gives its entries out of order")

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
+MAX_RULES = 1 << 20
+"""Bytes of one file of them."""
+
 
 class Patterns(NamedTuple):
     """Some lines, of which the last one that stands for a path decides; what lies below a directory goes with it."""

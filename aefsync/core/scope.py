@@ -11,9 +11,6 @@ from collections.abc import Iterable, Sequence
 from aefsync.core.path import RelPath, outermost
 from aefsync.errors import ProtocolError
 
-MAX_RULES = 1 << 20
-"""Bytes of one ignore file."""
-
 
 class Scope:
     """The sub-trees at `paths`; with none, everything."""

@@ -20,7 +20,7 @@ from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.deleting import Spared, delete
 from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.durability import Durable
-from aefsync.disk.intents import Intent, Intents
+from aefsync.disk.intents import Intents, replacing
 from aefsync.disk.joining import join
 from aefsync.disk.looking import Refused
 from aefsync.disk.metadata import make_directory, set_metadata
@@ -30,7 +30,7 @@ from aefsync.disk.placing import place_file, place_link
 from aefsync.disk.scene import Scene
 from aefsync.disk.setting import new_mode
 from aefsync.disk.staging import Staging
-from aefsync.disk.trash import REPLACED, Trash
+from aefsync.disk.trash import Trash
 from aefsync.disk.troubles import Troubles
 
 _STEPS: dict[Act, Callable[[Scene, Action], None]] = {
@@ -105,7 +105,7 @@ class Applier:
             # Where that fails, each step tries for itself, and is not carried out if it fails again.
             with contextlib.suppress(OSError):
                 replaced = (each for each in actions if each.found and each.act in _REPLACES)
-                self._scene.intents.declare(Intent(each.aside or REPLACED, each.path, each.path) for each in replaced)
+                self._scene.intents.declare(map(replacing, replaced))
 
     def _perform(self, action: Action) -> None:
         scene = self._scene

@@ -15,6 +15,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from aefsync.core.action import Action
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem, reason_of
 from aefsync.core.writing import Durability
@@ -25,7 +26,7 @@ from aefsync.disk.home import Home
 from aefsync.disk.lasting import LastingFile, words
 from aefsync.disk.modes import PassingModes, finish
 from aefsync.disk.renaming import rename_new
-from aefsync.disk.trash import slot_names
+from aefsync.disk.trash import DELETED, REPLACED, slot_names
 
 FOLDER = b"intents"
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -89,6 +90,18 @@ class Intents:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def replacing(action: Action) -> Intent:
+    """The path where nothing may stand for a while when an action replaces what is there."""
+    return Intent(action.aside or REPLACED, action.path, action.path)
+
+
+def exchanging(action: Action) -> list[Intent]:
+    """The same of one that has two things change places: taken out, one of them may be missing at its old path first, and
+    then at its new one."""
+    assert action.source is not None
+    return [Intent(DELETED, missing, action.source) for missing in (action.source, action.path)]
 
 
 def declared(intents: Iterable[Intent]) -> bytes:

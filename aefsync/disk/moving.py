@@ -20,7 +20,7 @@ from aefsync.disk import syscalls
 from aefsync.disk.confined import split
 from aefsync.disk.deleting import delete
 from aefsync.disk.directories import OpenDirectories
-from aefsync.disk.intents import Intent
+from aefsync.disk.intents import exchanging
 from aefsync.disk.looking import Place, Refused, is_already_there, look, shows, wanted_of
 from aefsync.disk.metadata import make_directory
 from aefsync.disk.modes import PassingMode, of_new
@@ -151,8 +151,7 @@ def _change_places(scene: Scene, action: Action, old: Place, new: Place) -> None
 
 def _rename_in_three(scene: Scene, action: Action, old: Place, new: Place) -> None:
     assert action.source is not None
-    # Taken out, it may be missing at its old path first, and then at its new one.
-    intents = [Intent(DELETED, missing, action.source) for missing in (action.source, action.path)]
+    intents = exchanging(action)
     scene.intents.declare(intents)
     slot = scene.trash.slot(DELETED, action.source)
     rename_out(*old, *slot)

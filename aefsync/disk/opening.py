@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from aefsync.core.digest import framed_digest
 from aefsync.core.path import RESERVED
+from aefsync.core.patterns import MAX_RULES
 from aefsync.core.ports import Access, Missing, Open, Opened
 from aefsync.core.recipe import CHUNKER
-from aefsync.core.scope import MAX_RULES
 from aefsync.disk.assembly import unfinished
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.filesystem import FileSystem, file_system_of

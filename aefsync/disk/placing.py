@@ -22,7 +22,7 @@ from aefsync.core.metadata import Aspects
 from aefsync.disk import syscalls
 from aefsync.disk.annexes import bring
 from aefsync.disk.confined import split
-from aefsync.disk.intents import Intent, Intents
+from aefsync.disk.intents import Intent, Intents, replacing
 from aefsync.disk.looking import Place, Refused, is_already_there, look, shows, wanted_of
 from aefsync.disk.renaming import NO_FLAGS, rename_new, rename_out
 from aefsync.disk.scene import Scene
@@ -113,7 +113,7 @@ def _exchange(scene: Scene, action: Action, staged: Place, slot: Place, target: 
         os.rename(slot[1], staged[1], src_dir_fd=slot[0], dst_dir_fd=staged[0])
         if error.errno not in NO_FLAGS:
             raise
-        replace_in_two(scene.intents, Intent(action.aside or REPLACED, action.path, action.path), staged, slot, target)
+        replace_in_two(scene.intents, replacing(action), staged, slot, target)
 
 
 def replace_in_two(intents: Intents, intent: Intent, new: Place, slot: Place, target: Place) -> None:

@@ -50,11 +50,10 @@ def _covered(spans: Sequence[Span], position: int) -> bool:
 
 def read_pages(scanner: Scanner, wanted: Wanted, on_bytes: Callable[[int], None]) -> None:
     """Hash the wanted files; what cannot be read is a problem, what vanished is dropped."""
-    done = 0
+    done, is_anew = 0, scanner.limits.ignore_index
     for key, results in scanner.sight.read(scanner.pages, wanted):
         page = scanner.pages[key]
         complete, problems = _completed(key[0], page, results)
-        is_anew = scanner.limits.ignore_index
         recorded, contested = as_recorded(scanner.index, key, complete) if is_anew else (complete, [])
         scanner.replace(key, complete, [*problems, *contested], recorded)
         done += page.bytes_of(wanted[key])

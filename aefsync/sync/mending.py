@@ -7,24 +7,21 @@ and the members that are known to be reached from here.  They are opened for rea
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from aefsync.core.action import ROTTEN, Act, Action, StageFile
-from aefsync.core.compare import Span
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Monitor, Opened, Scan
 from aefsync.core.recipe import Run
 from aefsync.core.rot import Damage
-from aefsync.core.tree import KeyRange, Question
-from aefsync.core.view import View
 from aefsync.errors import AefsyncError
 from aefsync.sync.contacts import Contacts
 from aefsync.sync.delta import Lacking, Seeded, lacking
 from aefsync.sync.events import Acted, Notice, Troubled
+from aefsync.sync.locating import locate
 from aefsync.sync.request import Request
 from aefsync.sync.session import Session, Terms, open_session
 from aefsync.sync.transfer import send
@@ -163,17 +160,7 @@ def held_by(origin: RemoteReplica, paths: Sequence[RelPath]) -> dict[RelPath, En
     scanned = origin.scan(Scan(paths=tuple(paths)))
     if scanned.unread_files:
         scanned = origin.read_unread((), None)
-    return {entry.path: entry for entry in origin.entries(_positions(origin, paths))}
-
-
-def _positions(origin: RemoteReplica, paths: Sequence[RelPath]) -> list[Span]:
-    """Where the peer has these paths: there may be any number of entries below and beside them."""
-    keys = sorted(path.key for path in paths)
-    bounds = [b"", *(bound for key in keys for bound in (key, key + b"\0"))]
-    ranges = tuple(KeyRange(*pair) for pair in itertools.pairwise(bounds))
-    counts = origin.fingerprints(Question(View.SHAPE, ranges, 0)).counts
-    starts = itertools.accumulate(counts, initial=0)
-    return [(start, start + 1) for start, count in list(zip(starts, counts, strict=False))[1::2] if count]
+    return locate(origin, paths)
 
 
 def _is_as_recorded(held: Entry | None, recorded: Entry) -> bool:

@@ -19,7 +19,7 @@ from aefsync.disk.far.lease import Lease
 from aefsync.disk.far.root import BLOCK, block
 from aefsync.disk.filesystem import REMOTE
 from aefsync.disk.sidecar import Damaged
-from aefsync.disk.sidecar_file import JOURNALS, NAME
+from aefsync.disk.sidecar_file import ALL, JOURNALS, NAME
 from aefsync.errors import RootError
 
 _FILES = ("", *JOURNALS)
@@ -86,7 +86,7 @@ class Fetched:
     def forget(self) -> None:
         """Have no copy any more."""
         self._seen, self._is_certain, self._lease = {}, False, None
-        for suffix in (*_FILES, "-shm") if self._folder is not None else ():
+        for suffix in ALL if self._folder is not None else ():
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.place(suffix))
 

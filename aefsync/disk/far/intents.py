@@ -16,8 +16,8 @@ from aefsync.core.problem import Problem, reason_of
 from aefsync.disk.far.home import FarHome
 from aefsync.disk.far.log import FarLog
 from aefsync.disk.far.root import FarRoot
-from aefsync.disk.intents import FOLDER, Intent, completed, declared, pending_in, unknown
-from aefsync.disk.trash import DELETED, REPLACED, slot_names
+from aefsync.disk.intents import FOLDER, Intent, completed, declared, exchanging, pending_in, replacing, unknown
+from aefsync.disk.trash import slot_names
 from aefsync.errors import RootError
 
 _REPLACES = (Act.COPY, Act.LINK)
@@ -26,11 +26,10 @@ _REPLACES = (Act.COPY, Act.LINK)
 def intents_of(action: Action) -> list[Intent]:
     """The paths where nothing may stand for a while when an action is carried out."""
     if action.act in _REPLACES and action.found is not None:
-        return [Intent(action.aside or REPLACED, action.path, action.path)]
+        return [replacing(action)]
     if action.source is None or action.displaced is None:
         return []
-    # Taken out, it may be missing at its old path first, and then at its new one.
-    return [Intent(DELETED, missing, action.source) for missing in (action.source, action.path)]
+    return exchanging(action)
 
 
 class FarIntents:

@@ -13,9 +13,9 @@ from aefsync.core.digest import framed_digest
 from aefsync.core.files import Abilities, Files, Lstat, Mkdir, Read, Resolve, Statfs, Volume, ask, told
 from aefsync.core.metadata import Namespaces
 from aefsync.core.path import RESERVED
+from aefsync.core.patterns import MAX_RULES
 from aefsync.core.ports import Missing, Open, Opened
 from aefsync.core.problem import reason_of
-from aefsync.core.scope import MAX_RULES
 from aefsync.core.stores import SECOND_NS, Folding, Stores
 from aefsync.disk.far.home import FarHome
 from aefsync.disk.far.root import FarRoot

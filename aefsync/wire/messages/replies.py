@@ -14,8 +14,8 @@ from aefsync.core.compare import Span
 from aefsync.core.entry import Entry
 from aefsync.core.past import RunRecord, TakenBack
 from aefsync.core.path import MAX_PATH
+from aefsync.core.patterns import MAX_RULES
 from aefsync.core.ports import Opened, Phase
-from aefsync.core.scope import MAX_RULES
 from aefsync.core.stores import Stores
 from aefsync.core.tree import Answer
 from aefsync.wire.messages.aspects import Extras, StoresRow, pack_extras, with_extras
