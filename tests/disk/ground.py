@@ -45,8 +45,9 @@ def later() -> int:
 
 
 def pass_the_step() -> None:
-    """Until nothing that was written before counts as racy: a few ticks of the clock, however long they take."""
-    until = time.time_ns() + LOCAL.step_ns
+    """Until nothing that was written before counts as racy, nor as written within a step of what is written next: files
+    are dated by a clock that is up to a tick behind this one."""
+    until = time.time_ns() + 2 * LOCAL.step_ns
     while time.time_ns() <= until:
         pass
 

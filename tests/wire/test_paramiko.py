@@ -179,6 +179,21 @@ def test_silence_has_an_end(server: Sshd, opened: Opener) -> None:
         stream.read(1)
 
 
+@pytest.mark.parametrize("ended", [EOFError(), paramiko.SSHException("the transport has ended")])
+def test_a_transport_that_ends_while_something_is_sent_is_a_lost_connection(
+    server: Sshd, opened: Opener, monkeypatch: pytest.MonkeyPatch, ended: Exception
+) -> None:
+    stream = cat(server, opened)
+    stream.write(b"before")
+
+    def send(channel: paramiko.Channel, data: bytes) -> int:
+        raise ended
+
+    monkeypatch.setattr(paramiko.Channel, "send", send)
+    with pytest.raises(BrokenPipeError, match="the other side has closed"):
+        stream.write(b"after")
+
+
 def test_what_only_ssh_can_do_is_refused(server: Sshd, home: Path) -> None:
     (home / ".ssh" / "config").write_text("Host jump\n  ProxyJump other\nHost plain\n  Port 99\n  User me\n")
     with pytest.raises(UsageError, match="needs the ssh program"):

@@ -7,6 +7,7 @@ were renewed.
 
 from __future__ import annotations
 
+import errno
 import getpass
 import logging
 import threading
@@ -73,11 +74,14 @@ class ParamikoStream:
             while view:
                 count = channel.send(bytes(view[:PACKET]))
                 if not count:
-                    raise BrokenPipeError
+                    raise EOFError
                 self.sent_bytes += count
                 view = view[count:]
         except TimeoutError:
             raise TimeoutError(f"no byte for {self._link.timeout_s:g} s") from None
+        except (EOFError, paramiko.SSHException) as error:
+            # So it says that its transport has ended between a look at the channel and the packet.
+            raise BrokenPipeError(errno.EPIPE, "the other side has closed") from error
 
     def met(self) -> None:
         if self._errors is not None:
