@@ -56,6 +56,8 @@ def run(argv: list[str], nursery: Nursery | None = None) -> int:
             with signals.raising():
                 return invoke(argv, nursery)
         except Exception as error:
+            if (signalled := signals.behind(error)) is not None:
+                raise signalled from error
             if isinstance(error, AefsyncError | ClosedOutputError):
                 raise
             raise _as_error(error, command) from error

@@ -27,6 +27,17 @@ def exit_code(error: KeyboardInterrupt | SignalledError) -> int:
     return error.exit_code if isinstance(error, SignalledError) else 130
 
 
+def behind(error: BaseException) -> KeyboardInterrupt | SignalledError | None:
+    """The signal that was ending the run already when this error came up on the way out.
+
+    It may strike between any two steps, so that what is to be tidied up is there by half.
+    """
+    context = error.__context__
+    while context is not None and not isinstance(context, KeyboardInterrupt | SignalledError):
+        context = context.__context__
+    return context
+
+
 @contextmanager
 def calling(name: str, call: Callable[[], None]) -> Iterator[None]:
     """Call something on a signal, in place of what it does otherwise, unless it is ignored."""

@@ -87,8 +87,10 @@ class Caller:
                 self._pending.append(pending)
                 self._changed.notify()
             if self._reader is None:
-                self._reader = threading.Thread(target=self._read, daemon=True)
-                self._reader.start()
+                # Known only once it runs: a signal may strike between the two, and the end waits for what is known.
+                reader = threading.Thread(target=self._read, daemon=True)
+                reader.start()
+                self._reader = reader
             try:
                 self.stream.write(data)
             except OSError as error:

@@ -15,6 +15,7 @@ import pytest
 from aefsync import __version__, errors
 from aefsync.cli import app
 from aefsync.cli.rsync_habits import TRANSLATIONS
+from aefsync.cli.signals import SignalledError
 from aefsync.core.identity import Allowed
 from aefsync.core.metadata import PLAIN
 from aefsync.core.policy import Policies, Policy, PolicyKind
@@ -275,6 +276,28 @@ def test_ctrl_c(
     assert app.run(["diff", "a", "b"]) == code
     assert capsysbinary.readouterr() == (b"< x\n", f"aefsync: {word}\n".encode())
     assert engine.closed
+
+
+@pytest.mark.parametrize("signalled", [KeyboardInterrupt(), SignalledError(signal.SIGINT)])
+@pytest.mark.parametrize(
+    "trouble", [RuntimeError("cannot join thread before it is started"), errors.UnreachableError("gone")]
+)
+def test_what_goes_wrong_while_a_signal_ends_the_run_is_the_signal(
+    monkeypatch: pytest.MonkeyPatch,
+    capsysbinary: pytest.CaptureFixture[bytes],
+    signalled: BaseException,
+    trouble: Exception,
+) -> None:
+    class HalfBegun(Engine):
+        def __call__(self, *asked: Any) -> Any:
+            try:
+                yield from super().__call__(*asked)
+            finally:
+                raise trouble
+
+    install(monkeypatch, "diff", diff=HalfBegun([DIFF, only_a(b"x")], signalled))
+    assert app.run(["diff", "a", "b"]) == 130
+    assert capsysbinary.readouterr().err == b"aefsync: interrupted\n"
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])

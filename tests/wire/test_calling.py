@@ -56,6 +56,19 @@ def replica(noting: Noting) -> Iterator[RemoteReplica]:
     thread.join()
 
 
+def test_a_signal_before_the_reader_runs_leaves_something_that_can_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(thread: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    here, there = socket.socketpair()
+    made = RemoteReplica(SocketStream(here), label="B", compress=True)
+    with there, monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            made.hello(OPEN)
+        made.close()
+
+
 def piece(number: int, data: bytes = b"") -> Piece:
     return Piece(RelPath(b"f"), number, SIZE, data)
 
