@@ -30,7 +30,7 @@ from aefsync.core.compare import (
 from aefsync.core.consistent import check_follows
 from aefsync.core.growth import Growth
 from aefsync.core.metadata import PLAIN, Aspects
-from aefsync.core.one_sided import OneSided, one_sided, without_first
+from aefsync.core.one_sided import OneSided, one_sided, pays, without_first
 from aefsync.core.path import END
 from aefsync.core.view import View
 
@@ -77,29 +77,24 @@ class Apart:
     def _taken_apart(self, found: OneSided, graves: Iterator[Item]) -> Iterator[Difference | OneSided]:
         """A growth among these tombstones: growths still where there are many entries between two of them."""
         holder, growth = found.holder, found.growth
-        keys, low = growth.keys(), 0
-        entries: list[Item] = []
+        keys, low, begin = growth.keys(), 0, 0
         buried: list[Item] = []
         for key, group in itertools.chain(itertools.groupby(graves, key=itemgetter(0)), [(END, iter(()))]):
             high = bisect_left(keys, key)
-            run = OneSided(holder, growth.part(low, high))
+            if pays(high - low):
+                yield from self._paired([_items(holder, growth.part(begin, low))], iter(buried))
+                yield OneSided(holder, growth.part(low, high))
+                begin, buried = high, []
             low = bisect_right(keys, key)
-            if run.pays:
-                yield from self._paired([iter(entries)], iter(buried))
-                yield run
-                entries, buried = [], []
-            else:
-                entries += _items(run)
-            entries += _items(OneSided(holder, growth.part(high, low)))
             buried += group
-        yield from self._paired([iter(entries)], iter(buried))
+        yield from self._paired([_items(holder, growth.part(begin, low))], iter(buried))
 
     def _paired(self, entries: Sequence[Iterator[Item]], graves: Iterator[Item]) -> Iterator[Difference]:
         return paired(merged([*entries, graves]), self._replicas, self._view, self._aspects)
 
 
-def _items(found: OneSided) -> Iterator[Item]:
-    return ((entry.path.key, found.holder, entry) for entry in found.growth.entries())
+def _items(holder: int, growth: Growth) -> Iterator[Item]:
+    return ((entry.path.key, holder, entry) for entry in growth.entries())
 
 
 def _growths(holder: int, selections: Sequence[Selection], grow: Grow) -> Iterator[Growth]:

@@ -116,7 +116,7 @@ class Growth(NamedTuple):
 
     def part(self, low: int, high: int) -> Growth:
         """The entries at `low` … `high - 1`."""
-        before = self.kinds()[:low].count(_LINK)
+        before = self.kinds()[:low].count(_LINK) if self.targets else 0
         blocks, start = [], 0
         for block in self.blocks:
             begin, end = max(low - start, 0), min(high - start, block.length)

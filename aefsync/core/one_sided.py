@@ -24,11 +24,6 @@ class OneSided(NamedTuple):
     growth: Growth
     reason: str = "missing"
 
-    @property
-    def pays(self) -> bool:
-        """Whether these are so many that they are brought by columns."""
-        return self.growth.length >= FROM
-
     def differences(self, replicas: int) -> Iterator[Difference]:
         """The same entry by entry, among so many replicas."""
         before, after = (None,) * self.holder, (None,) * (replicas - 1 - self.holder)
@@ -46,6 +41,11 @@ class OneSided(NamedTuple):
         return found
 
 
+def pays(entries: int) -> bool:
+    """Whether so many entries of one replica are brought by columns."""
+    return entries >= FROM
+
+
 def can_grow(aspects: Aspects) -> bool:
     """Whether columns tell all that counts."""
     return aspects.symlinks and not aspects.has_extras
@@ -56,7 +56,7 @@ def one_sided(selections: Sequence[Selection]) -> Iterator[tuple[int | None, lis
     others: list[Selection] = []
     for holder, group in itertools.groupby(selections, key=_holder):
         found = list(group)
-        if holder is None or sum(each.size for each in found) < FROM:
+        if holder is None or not pays(sum(each.size for each in found)):
             others += found
             continue
         if others:

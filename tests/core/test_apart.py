@@ -79,3 +79,19 @@ def test_they_are_the_same(states: list[int], least: int, most: int) -> None:
     assert told == singly
     if set(states) == {0} and least <= len(PATHS):
         assert {type(each) for each in found} == {OneSided}
+
+
+@pytest.mark.parametrize("state", [3, 5], ids=["only on the other side", "on neither side"])
+def test_what_is_all_known_to_be_deleted_is_taken_apart_once(state: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    cuts: list[int] = []
+    part = Growth.part
+
+    def counted(growth: Growth, low: int, high: int) -> Growth:
+        cuts.append(high - low)
+        return part(growth, low, high)
+
+    monkeypatch.setattr(Growth, "part", counted)
+    monkeypatch.setattr("aefsync.core.one_sided.FROM", len(PATHS) // 2)
+    pair = Pair([0 if number % 4 else state for number in range(len(PATHS))])
+    assert len(list(pair.apart.grown(pair.selections, pair.buried, pair.grow))) == len(PATHS)
+    assert cuts == [len(PATHS) - len(PATHS) // 4 * (state == 5)]
