@@ -1,4 +1,7 @@
-"""Patterns: lines as in gitignore files, for what is left out and for rules alike.  The package's one door to pathspec."""
+"""Patterns: lines as in gitignore files, for what is left out and for rules alike.  The package's one door to pathspec.
+
+They may come from whoever writes to a replica: none takes more than a bounded time (`wildcards`).
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,16 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from aefsync.core.wildcards import bounded
+
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
+    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
-MAX_RULES = 1 << 20
+MAX_RULES = 1 << 18
 """Bytes of one file of them."""
+MAX_LINE = 4096
+"""Characters of one; no path that anybody can name in one call is longer."""
 
 
 class Patterns(NamedTuple):
@@ -37,12 +45,8 @@ def parse_patterns(lines: Sequence[str]) -> Patterns:
     """
     from pathspec import GitIgnoreSpec
 
-    for line in lines:
-        try:
-            GitIgnoreSpec.from_lines([line])
-        except (ValueError, re.error) as error:
-            raise ValueError(f"bad pattern {line!r}: {error}") from None
-    return Patterns(tuple(lines), GitIgnoreSpec.from_lines(lines))
+    # Other engines know nothing of groups that are passed once, and may be installed anywhere.
+    return Patterns(tuple(lines), GitIgnoreSpec(map(_pattern, lines), backend="simple"))
 
 
 def parse_glob(line: str) -> Patterns:
@@ -51,3 +55,15 @@ def parse_glob(line: str) -> Patterns:
     if not any(each.include for each in found.spec.patterns):
         raise ValueError(f"{line!r} is no glob: it stands for no path")
     return found
+
+
+def _pattern(line: str) -> GitIgnoreSpecPattern:
+    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
+
+    if len(line) > MAX_LINE:
+        raise ValueError(f"bad pattern {line[:20]!r}…: of more than {MAX_LINE} characters")
+    try:
+        regex, include = GitIgnoreSpecPattern.pattern_to_regex(line)
+        return GitIgnoreSpecPattern(None if regex is None else re.compile(bounded(regex), re.DOTALL), include)
+    except (ValueError, re.error) as error:
+        raise ValueError(f"bad pattern {line!r}: {error}") from None
