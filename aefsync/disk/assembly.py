@@ -17,7 +17,7 @@ from aefsync.core.compare import Span, spans_of
 from aefsync.core.digest import content_hasher
 from aefsync.core.entry import Entry
 from aefsync.core.path import RelPath
-from aefsync.core.recipe import CHUNK_DIGEST, SMALLEST, Recipe, first_level
+from aefsync.core.recipe import LEVELS, Recipe, first_level
 from aefsync.disk.chunk_lists import ChunkLists
 from aefsync.disk.chunking import Chunks, cut
 from aefsync.disk.confined import ConfinedRoot
@@ -30,6 +30,8 @@ _NO_COPY = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBA
 """How a file system says that it does not copy within itself."""
 
 
+_USEFUL = 16 << 10
+"""Bytes of a file left in staging that is worth to be looked at again."""
 NO_LISTS = ChunkLists(b"")
 Find = Callable[[RelPath], Entry | None]
 """The entry that the snapshot shows at a path."""
@@ -137,8 +139,9 @@ class Assembly:
             for start, stop in spans:
                 lengths, digests = self._chunks(seed, fd, start, stop)
                 offset = start
+                size = LEVELS[self._level].digest
                 for number, length in enumerate(lengths):
-                    digest = digests[number * CHUNK_DIGEST : (number + 1) * CHUNK_DIGEST]
+                    digest = digests[number * size : (number + 1) * size]
                     self._held.setdefault(digest, _Held(seed, offset, length))
                     offset += length
 
@@ -190,7 +193,7 @@ def unfinished(home: Home) -> list[Seed]:
                 path = above + b"/" + os.fsencode(entry.name)
                 if entry.is_dir(follow_symlinks=False):
                     pending.append(path)
-                elif entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_size >= SMALLEST:
+                elif entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_size >= _USEFUL:
                     found.append(Seed(home, path))
     return found
 

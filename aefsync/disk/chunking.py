@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from aefsync.core.digest import content_digest, content_hasher
-from aefsync.core.recipe import CHUNK_DIGEST, LEVELS, Recipe, Run
+from aefsync.core.recipe import LEVELS, Recipe, Run
 
 if TYPE_CHECKING:
     from pyfastcdc import FastCDC
@@ -24,7 +24,7 @@ def _overlook(_: memoryview) -> None:
 
 
 class Chunks(NamedTuple):
-    """A run as chunks: their lengths, and digests of `CHUNK_DIGEST` bytes each."""
+    """A run as chunks: their lengths, and digests of as many bytes each as the level says."""
 
     lengths: list[int]
     digests: bytes
@@ -34,7 +34,7 @@ class Chunks(NamedTuple):
 def _cutter(level: int) -> FastCDC:
     from pyfastcdc import FastCDC
 
-    average, least, most = LEVELS[level]
+    average, least, most, _ = LEVELS[level]
     return FastCDC(average, min_size=least, max_size=most)
 
 
@@ -45,9 +45,10 @@ def cut(fd: int, offset: int, length: int, level: int, see: See = _overlook) -> 
     """
     lengths: list[int] = []
     digests: list[bytes] = []
+    size = LEVELS[level].digest
     for chunk in _chunks(fd, offset, length, level, see):
         lengths.append(len(chunk))
-        digests.append(content_digest(chunk)[:CHUNK_DIGEST])
+        digests.append(content_digest(chunk)[:size])
     return Chunks(lengths, b"".join(digests))
 
 

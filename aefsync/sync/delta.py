@@ -10,7 +10,7 @@ from aefsync.core.action import StageFile
 from aefsync.core.compare import Span
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Replica
-from aefsync.core.recipe import LEVELS, Recipe, Run, first_level, portions, runs_of
+from aefsync.core.recipe import LEVELS, WORTH_AN_EXCHANGE, Recipe, Run, first_level, portions, runs_of
 from aefsync.sync.together import together
 
 Seeds = tuple[RelPath, ...] | None
@@ -36,12 +36,13 @@ def lacking(origin: Replica, receiver: Replica, wanted: Sequence[Seeded]) -> Lac
     """Ask a batch of files through all levels; a file that is too small for chunks is lacking as a whole."""
     descent = _Descent(origin, receiver, {each.file.path: each.file for each in wanted})
     starts = [_first_level(each.file) for each in wanted]
-    done = [_whole(each.file) for each, start in zip(wanted, starts, strict=True) if start is None]
-    seeds: Seeds = tuple(dict.fromkeys(seed for each in wanted for seed in each.seeds))
+    done = [whole(each.file) for each, start in zip(wanted, starts, strict=True) if start is None]
+    named = (each for each, start in zip(wanted, starts, strict=True) if start is not None)
+    seeds: Seeds = tuple(dict.fromkeys(seed for each in named for seed in each.seeds))
     pending: list[Run] = []
     for level in range(len(LEVELS)):
-        pending += (_whole(each.file) for each, start in zip(wanted, starts, strict=True) if start == level)
-        if pending:
+        pending += (whole(each.file) for each, start in zip(wanted, starts, strict=True) if start == level)
+        if sum(run.length for run in pending) >= WORTH_AN_EXCHANGE:
             pending, useless = descent.cut(pending, seeds, level)
             done += useless
             seeds = None
@@ -93,10 +94,11 @@ class _Descent(NamedTuple):
 def _first_level(file: StageFile) -> int | None:
     """Where a file begins; one of unknown content must be named in one piece, with which that becomes known."""
     level = first_level(file.source.size)
-    if level is None or file.source.is_read or len(list(portions([_whole(file)], level))) == 1:
+    if level is None or file.source.is_read or len(list(portions([whole(file)], level))) == 1:
         return level
     return None
 
 
-def _whole(file: StageFile) -> Run:
+def whole(file: StageFile) -> Run:
+    """All bytes of a file."""
     return Run(file.path, 0, file.source.size)

@@ -7,6 +7,7 @@ that the receiver turns out to have (`delta`).  Either way the receiver hashes w
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,7 +19,7 @@ from aefsync.core.problem import Problem
 from aefsync.core.recipe import Run
 from aefsync.core.step import Transfer
 from aefsync.sync.deadline import Deadline
-from aefsync.sync.delta import Lacking, Seeded, lacking
+from aefsync.sync.delta import Lacking, Seeded, lacking, whole
 from aefsync.sync.session import Session
 
 if TYPE_CHECKING:
@@ -112,7 +113,36 @@ def _bring(
 
 
 def send(origin: RemoteReplica, receiver: RemoteReplica, missing: Lacking) -> Iterator[tuple[list[StageFile], Staged]]:
-    """Bring what is lacking of files through the coordinator, batch by batch, and have them completed."""
+    """Bring what is lacking of files through the coordinator, batch by batch, and have them completed.
+
+    A file that was put together from parts and is not what it should be travels again, as a whole.
+    """
+    brought: Counter[RelPath] = Counter()
+    for run in missing.runs:
+        brought[run.path] += run.length
+    in_parts = {file.path for file in missing.files if brought[file.path] < file.source.size}
+    again: list[StageFile] = []
+    for batch, staged in _send(origin, receiver, missing):
+        refused = {problem.path for problem in staged.problems}
+        kept = [file.path not in in_parts or bytes(file.source.path) not in refused for file in batch]
+        doubted = [file for file, is_kept in zip(batch, kept, strict=True) if not is_kept]
+        again += doubted
+        yield _without(batch, staged, doubted, kept) if doubted else (batch, staged)
+    if again:
+        yield from _send(origin, receiver, Lacking(tuple(map(whole, again)), tuple(again)))
+
+
+def _without(
+    batch: list[StageFile], staged: Staged, doubted: Iterable[StageFile], kept: Sequence[bool]
+) -> tuple[list[StageFile], Staged]:
+    """A batch and what came of it, as if only those files had been among them that are kept."""
+    sources = {bytes(file.source.path) for file in doubted}
+    problems = tuple(problem for problem in staged.problems if problem.path not in sources)
+    contents = tuple(itertools.compress(staged.contents, kept))
+    return list(itertools.compress(batch, kept)), staged._replace(contents=contents, problems=problems)
+
+
+def _send(origin: RemoteReplica, receiver: RemoteReplica, missing: Lacking) -> Iterator[tuple[list[StageFile], Staged]]:
     runs: dict[RelPath, list[Run]] = {}
     for run in missing.runs:
         runs.setdefault(run.path, []).append(run)
@@ -146,8 +176,7 @@ def _missing(session: Session, origin: int, receiver: int, transfers: Sequence[T
         session.replicas[receiver],
         [Seeded(each.file, (each.file.path,) if each.replaces else ()) for each in seeded],
     )
-    whole = tuple(Run(file.path, 0, file.source.size) for file in plain)
-    return Lacking((*found.runs, *whole), (*found.files, *plain))
+    return Lacking((*found.runs, *map(whole, plain)), (*found.files, *plain))
 
 
 def _requests(batch: list[StageFile], runs: Mapping[RelPath, Sequence[Run]]) -> Iterator[list[tuple[Piece, RelPath]]]:

@@ -15,7 +15,11 @@ F, G = RelPath(b"f"), RelPath(b"g")
     [
         (0, None),
         (SMALLEST - 1, None),
-        (SMALLEST, 2),
+        (SMALLEST, 4),
+        (FEW_CHUNKS * LEVELS[3].average - 1, 4),
+        (FEW_CHUNKS * LEVELS[3].average, 3),
+        (FEW_CHUNKS * LEVELS[2].average - 1, 3),
+        (FEW_CHUNKS * LEVELS[2].average, 2),
         (FEW_CHUNKS * LEVELS[1].average - 1, 2),
         (FEW_CHUNKS * LEVELS[1].average, 1),
         (FEW_CHUNKS * LEVELS[0].average - 1, 1),
@@ -34,8 +38,9 @@ def test_runs_are_the_bytes_of_chunks() -> None:
 
 
 def test_a_chunk_has_its_own_digest() -> None:
-    recipe = Recipe(F, 0, (1, 1), b"a" * 16 + b"b" * 16)
-    assert [recipe.digest(0), recipe.digest(1)] == [b"a" * 16, b"b" * 16]
+    for size in {level.digest for level in LEVELS}:
+        recipe = Recipe(F, 0, (1, 1), b"a" * size + b"b" * size)
+        assert [recipe.digest(0), recipe.digest(1)] == [b"a" * size, b"b" * size]
 
 
 @given(st.lists(st.tuples(st.sampled_from([F, G]), st.integers(0, 99), st.integers(1, 3 << 30)), max_size=8))

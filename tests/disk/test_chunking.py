@@ -11,7 +11,7 @@ from pyfastcdc import FastCDC
 
 from aefsync.core.digest import content_digest
 from aefsync.core.path import RelPath
-from aefsync.core.recipe import CHUNK_DIGEST, CHUNKER, LEVELS, Recipe, Run
+from aefsync.core.recipe import CHUNKER, LEVELS, Recipe, Run
 from aefsync.disk import chunking
 from aefsync.disk.chunking import cut, cutting
 
@@ -35,13 +35,13 @@ def test_the_fast_implementation_is_installed() -> None:
 
 @pytest.mark.parametrize("level", range(len(LEVELS)))
 def test_windows_do_not_show_in_the_chunks(fd: int, level: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    average, least, most = LEVELS[level]
+    average, least, most, size = LEVELS[level]
     whole = FastCDC(average, min_size=least, max_size=most).cut_stream(io.BytesIO(NOISE))
-    expected = [(chunk.length, content_digest(chunk.data)[:CHUNK_DIGEST]) for chunk in whole]
+    expected = [(chunk.length, content_digest(chunk.data)[:size]) for chunk in whole]
     for window in (16 << 20, most + 12345, 2 * most):
         monkeypatch.setattr(chunking, "_WINDOW", window)
         lengths, digests = cut(fd, 0, len(NOISE), level)
-        assert [(n, digests[16 * i : 16 * i + 16]) for i, n in enumerate(lengths)] == expected
+        assert [(n, digests[size * i : size * i + size]) for i, n in enumerate(lengths)] == expected
     assert all(least <= length <= most for length in lengths[:-1])
 
 

@@ -33,7 +33,7 @@ from aefsync.core.path import RelPath
 from aefsync.core.plan import NEW
 from aefsync.core.ports import Access, Missing, Open, Opened, Phase, Piece, Scan, Scanned
 from aefsync.core.problem import Problem
-from aefsync.core.recipe import CHUNK_DIGEST, LEVELS, Recipe, Run, runs_of
+from aefsync.core.recipe import LEVELS, Recipe, Run, runs_of
 from aefsync.core.renamed import Rename
 from aefsync.core.rot import Damage, Scrub, Scrubbed, Verdict
 from aefsync.core.snapshot import Block, Snapshot, VersionList
@@ -318,7 +318,7 @@ class MemoryReplica:
         self._session()
         for data in map(self._bytes, seeds or ()):
             for each in range(len(LEVELS)):
-                self._chunks |= {content_digest(chunk)[:CHUNK_DIGEST]: chunk for chunk in _cut(data, each)}
+                self._chunks |= {_named(chunk, each): chunk for chunk in _cut(data, each)}
         return [self._match(recipe) for recipe in recipes]
 
     def _match(self, recipe: Recipe) -> Sequence[Span]:
@@ -826,12 +826,16 @@ def _cut(data: bytes, level: int) -> list[bytes]:
     return [data[start : start + size] for start in range(0, len(data), size)]
 
 
+def _named(chunk: bytes, level: int) -> bytes:
+    return content_digest(chunk)[: LEVELS[level].digest]
+
+
 def _recipe(run: Run, data: bytes, level: int) -> Recipe:
     part = data[run.offset : run.offset + run.length]
     if len(part) < run.length:
         return Recipe(run.path, run.offset, (), b"")
     chunks = _cut(part, level)
-    digests = b"".join(content_digest(chunk)[:CHUNK_DIGEST] for chunk in chunks)
+    digests = b"".join(_named(chunk, level) for chunk in chunks)
     content = content_digest(data) if part == data else b""
     return Recipe(run.path, run.offset, tuple(map(len, chunks)), digests, content)
 

@@ -22,7 +22,7 @@ from aefsync.core.past import ChangeCounts, RunRecord, TakenBack, Title, TrashIt
 from aefsync.core.path import PathError, RelPath
 from aefsync.core.ports import Access, Missing, Open, Opened, Phase, Piece, Scan, Scanned
 from aefsync.core.problem import Problem
-from aefsync.core.recipe import CHUNK_DIGEST, LEVELS, Recipe, Run
+from aefsync.core.recipe import LEVELS, Recipe, Run
 from aefsync.core.renamed import Rename
 from aefsync.core.rot import Damage, Scrub, Scrubbed, Verdict
 from aefsync.core.snapshot import Block
@@ -172,7 +172,8 @@ def written(draw: st.DrawFn) -> Piece:
 @st.composite
 def recipes(draw: st.DrawFn) -> Recipe:
     lengths = tuple(draw(st.lists(st.integers(1, 1 << 22), max_size=6)))
-    digests = draw(st.binary(min_size=CHUNK_DIGEST * len(lengths), max_size=CHUNK_DIGEST * len(lengths)))
+    size = draw(st.sampled_from([level.digest for level in LEVELS])) * len(lengths)
+    digests = draw(st.binary(min_size=size, max_size=size))
     return Recipe(draw(paths), draw(st.integers(0, 1 << 60)), lengths, digests, draw(st.sampled_from([b"", bytes(32)])))
 
 

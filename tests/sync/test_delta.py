@@ -104,6 +104,33 @@ def test_files_of_all_sizes_go_through_the_levels_together(sites: tuple[DiskSite
         assert bring(both, found, found.files) == [both.entries[name].content for name in sizes]
 
 
+def test_a_small_edit_in_each_of_many_small_files_costs_little(sites: tuple[DiskSite, DiskSite]) -> None:
+    a, b = sites
+    names = [b"%d" % number for number in range(40)]
+    for number, name in enumerate(names):
+        data = NOISE[number * 9000 : number * 9000 + 8000]
+        b.write_file(name, data)
+        a.write_file(name, data[: 100 * number] + b"inserted" + data[100 * number :])
+    with pair(a, b) as both:
+        before = both.receiver.sent_bytes, both.receiver.round_trips  # type: ignore[attr-defined]
+        found = lacking(both.origin, both.receiver, [seeded(both.entries[name], name) for name in names])
+        assert both.receiver.round_trips - before[1] == 4  # type: ignore[attr-defined]
+        assert both.receiver.sent_bytes - before[0] <= 240 * len(names)  # type: ignore[attr-defined]
+        assert sum(run.length for run in found.runs) <= 600 * len(names)
+        assert bring(both, found, found.files) == [both.entries[name].content for name in names]
+
+
+def test_a_few_bytes_are_not_worth_an_exchange(sites: tuple[DiskSite, DiskSite]) -> None:
+    a, b = sites
+    a.write_file(b"f", edited(NOISE[:12_000], 5000))
+    b.write_file(b"f", NOISE[:12_000])
+    with pair(a, b) as both:
+        before = both.receiver.round_trips  # type: ignore[attr-defined]
+        found = lacking(both.origin, both.receiver, [seeded(both.entries[b"f"], b"f")])
+        assert both.receiver.round_trips == before  # type: ignore[attr-defined]
+        assert found.runs == (Run(RelPath(b"f"), 0, 12_000),)
+
+
 def test_what_is_wholly_new_travels_whole(sites: tuple[DiskSite, DiskSite]) -> None:
     a, b = sites
     a.write_file(b"f", NOISE[:5_000_000])

@@ -23,6 +23,7 @@ from aefsync.disk.hashing import SMALL
 from aefsync.sync import transfer as module
 from aefsync.sync.deadline import Deadline
 from aefsync.sync.decide import Decided, decide
+from aefsync.sync.delta import Lacking, lacking
 from aefsync.sync.request import RepairRequest, Request
 from aefsync.sync.session import Session
 from aefsync.sync.survey import survey
@@ -261,6 +262,30 @@ def test_a_relay_brings_what_the_receiver_lacks(bench: Bench) -> None:
     assert done.literal_bytes + done.reused_bytes == 1_200_000
     assert done.reused_bytes > 450_000
     assert {run.path for runs in _asked(replicas[0], "recipes") for run in runs} == {b"log"}
+
+
+def test_what_does_not_fit_together_travels_again_as_a_whole(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if two chunks had one digest: the receiver believes to have what it has not."""
+    noise = random.Random(8).randbytes(60_000)
+    a, b = bench.add("a", "b")
+    for name in (b"log", b"other"):
+        b.write_file(name, noise, mtime_ns=1)
+        a.write_file(name, noise[:30_000] + b"edit" + noise[30_000:], mtime_ns=2)
+    replicas = bench.replicas()
+    monkeypatch.setattr(module, "lacking", lambda *given: _overlooking(lacking(*given)))
+    with joined(*replicas) as session:
+        done = carry(session, decided(session), direct=False)
+    assert a.listing() == b.listing()
+    assert done.problems == ()
+    assert done.failed == (frozenset(), frozenset())
+    assert done.literal_bytes > 60_000 > done.reused_bytes > 50_000
+    staged = [[bytes(file.path) for file in files] for _, name, files in replicas[1].log if name == "stage"]
+    assert staged == [[b"log", b"other"], [b"log"]]
+
+
+def _overlooking(found: Lacking) -> Lacking:
+    """All that is lacking but the first run of a file."""
+    return found._replace(runs=found.runs[1:])
 
 
 def test_an_interrupted_run_is_continued(tmp_path: Path) -> None:

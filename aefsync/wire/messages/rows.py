@@ -16,7 +16,7 @@ from aefsync.core.past import TrashItem
 from aefsync.core.path import MAX_PATH, RelPath
 from aefsync.core.ports import Piece
 from aefsync.core.problem import Problem
-from aefsync.core.recipe import CHUNK_DIGEST, Recipe
+from aefsync.core.recipe import LEVELS, Recipe
 from aefsync.wire.dialogue import MAX_TEXT
 from aefsync.wire.packing import front_code, front_decode, pack_spans, unpack_spans
 
@@ -242,7 +242,8 @@ class RecipesForm(Form):
 
 
 def _recipe(path: RelPath, row: RecipeRow) -> Recipe:
-    if len(row.digests) != CHUNK_DIGEST * len(row.lengths) or len(row.content) not in (0, 32):
+    sizes = {level.digest * len(row.lengths) for level in LEVELS}
+    if len(row.digests) not in sizes or len(row.content) not in (0, 32):
         raise ValueError("recipe that does not fit together")
     if 0 in row.lengths or row.offset + sum(row.lengths) >= 1 << 63:
         raise ValueError("recipe with an empty chunk, or one beyond any file")
