@@ -229,7 +229,8 @@ class Replica(Grows, Scrubs, Protocol):
         within a mount will do."""
 
     def learn(self, learned: Sequence[Learned]) -> None:
-        """Take over the digests of files that the others hashed as they copied them, so that none is read twice."""
+        """Take over digests that others found as they copied.  One that remembers nothing yet begins with the directories
+        of these that are read (none: with all), before others have what is in them."""
 
     def apply(self, actions: Sequence[Action]) -> Applied:
         """Carry out actions in order, looking before and after each."""
@@ -274,9 +275,7 @@ class Replica(Grows, Scrubs, Protocol):
 
     def wait(self, request: Wait) -> Hints:
         """Let go of the root and its lock until the next `hello`, and say what has changed, waiting for that so long.
-
-        It ends early where anything else is asked.  Whoever listens for the first time, or anew, says "everything".
-        """
+        It ends early where anything else is asked.  Whoever listens for the first time, or anew, says "everything"."""
 
     def close(self) -> None:
         """End the session; further calls fail."""

@@ -8,6 +8,7 @@ from typing import Protocol
 from aefsync.core.action import Act, Action, Applied
 from aefsync.core.compare import Span
 from aefsync.core.graves import buried, graves_at, history
+from aefsync.core.growth import Learned
 from aefsync.core.members import Memory
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Scan, Scanned
@@ -20,6 +21,7 @@ from aefsync.disk.chronicle import Chronicle
 from aefsync.disk.chronicling import Chronicling, Keep, Root
 from aefsync.disk.confined import exists
 from aefsync.disk.judging import Judge
+from aefsync.disk.key_order import pages_of
 from aefsync.disk.pending import Intention, by_directory
 from aefsync.disk.pending_growth import recorded
 from aefsync.disk.recognising import align
@@ -93,6 +95,19 @@ class Remembering(Chronicling[Root, Keep]):
         if self._scanner is not None:
             self._keep_what_is_known(self._scanner)
         return scanned
+
+    def learn(self, learned: Sequence[Learned]) -> None:
+        super().learn(learned)
+        chronicle, scanner = self._chronicle, self._scanner
+        if scanner is None or chronicle is None or not (chronicle.writable or self._is_unborn):
+            return
+        # Should this run end before it records anything, what becomes of these meanwhile is an edit of what others got.
+        found = chronicle.deferred.intersection(prefix for prefix, *_ in learned) if learned else chronicle.deferred
+        read = {each for each in found if not any(page.unread() for _, page in pages_of(scanner.pages, each))}
+        if read:
+            scanner.seal(read)
+            with self._remembering() as own:
+                Settling(own, scanner, self._taking.aspects).begin(read)
 
     def _keep_what_is_known(self, scanner: Scanner) -> None:
         """Write the records of what was found for the first time, and of what was read since it was recorded."""

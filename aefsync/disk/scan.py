@@ -17,7 +17,7 @@ from aefsync.core.problem import Problem
 from aefsync.disk.adopting import adopt
 from aefsync.disk.building import KINDS, Earlier, Limits, PageBuilder, above, directory_path
 from aefsync.disk.index import Index
-from aefsync.disk.key_order import children
+from aefsync.disk.key_order import children, pages_of
 from aefsync.disk.mount_changes import MountPoints
 from aefsync.disk.page import Brief, Page, PageKey, left_out
 from aefsync.disk.sight import Sight
@@ -167,9 +167,11 @@ class Scanner:
         if self.narrowing.names(key[0]) is None:
             self.index.store(key, page)
 
-    def seal(self) -> None:
-        """Take the entry digests that are missing, and keep the pages that had to be completed."""
-        for key, page in self.pages.items():
+    def seal(self, prefixes: Collection[bytes] | None = None) -> None:
+        """Take the entry digests that are missing, and keep the pages that had to be completed: all, or those of some
+        directories."""
+        own = (each for prefix in prefixes or () for each in pages_of(self.pages, prefix))
+        for key, page in list(self.pages.items() if prefixes is None else own):
             sealed = page.sealed(key[0])
             if sealed is not page:
                 self.pages[key] = sealed

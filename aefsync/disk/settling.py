@@ -33,17 +33,19 @@ class Settling:
         self._scanner = scanner
         self._aspects = aspects
 
-    def begin(self) -> None:
-        """Write the records of what was found for the first time, before anything is looked at again."""
+    def begin(self, directories: Collection[bytes] | None = None) -> None:
+        """Write the records of what was found for the first time, before anything is looked at again: of everything, or of
+        these directories."""
         chronicle, scanner = self._chronicle, self._scanner
-        if not chronicle.writable or not chronicle.deferred:
+        chosen = chronicle.deferred.copy() if directories is None else chronicle.deferred.intersection(directories)
+        if not chronicle.writable or not chosen:
             return
-        scanner.materialise(chronicle.deferred)
+        scanner.materialise(chosen)
         with chronicle.transaction():
-            for directory in sorted(chronicle.deferred):
+            for directory in sorted(chosen):
                 self._begin(directory, [page for _, page in pages_of(scanner.pages, directory)])
-            chronicle.deferred.clear()
-            if scanner.narrowing.is_everything:
+            chronicle.deferred -= chosen
+            if scanner.narrowing.is_everything and not chronicle.deferred:
                 chronicle.looked_at_everything()
 
     def _begin(self, directory: bytes, pages: Sequence[Page]) -> None:

@@ -13,7 +13,7 @@ from aefsync.core.path import RelPath
 from aefsync.core.step import Transfer
 from aefsync.errors import ProtocolError, UnreachableError
 from aefsync.sync.deadline import Deadline
-from aefsync.sync.growing import Grown, Received, grown, news, receive, received
+from aefsync.sync.growing import Grown, bring, digests_of, news
 from aefsync.sync.session import Session
 from aefsync.sync.transfer import Transferred, transfer
 
@@ -50,28 +50,27 @@ class Attending:
         return self.session.each(attempt)
 
     def grow(self, found: OneSided, deadline: Deadline) -> Grown:
-        """Bring everybody what one replica has, as far as that goes, and teach that one what was found."""
-        nobody, came = Received(b"", b""), [list[bytes]() for _ in self.session.replicas]
+        """Bring everybody what one replica has, as far as that goes, teach that one what was found, and have it put in
+        place."""
+        holder, came = found.holder, [list[bytes]() for _ in self.session.replicas]
 
-        def bring(number: int, _: RemoteReplica) -> Received:
-            if number == found.holder:
-                return nobody
-            if found.holder in self.lost:
-                return received(found, b"", ())
-            return receive(self.session, number, found, deadline, came[number])
+        def carry(number: int, _: RemoteReplica) -> UnreachableError | ProtocolError | None:
+            if number == holder or holder in self.lost:
+                return None
+            return bring(self.session, number, found, deadline, came[number])
 
-        def left(number: int) -> Received:
-            return nobody if number == found.holder else received(found, b"", came[number])
-
-        own = self.each(bring, left)
-        lost = next((each.lost for each in own if each.lost is not None), None)
-        if lost is not None and found.holder not in self.lost:
-            self._lose([found.holder], lost)
-        result = grown(found, own)
-        learned = news(result)
+        lost = next((each for each in self.each(carry, lambda _: None) if each is not None), None)
+        if lost is not None and holder not in self.lost:
+            self._lose([holder], lost)
+        contents = digests_of(found, came)
+        learned = news(found, contents)
         if learned:
-            self.each(lambda n, replica: replica.learn(learned) if n == found.holder else None, lambda _: None)
-        return result
+            self.each(lambda number, replica: replica.learn(learned) if number == holder else None, lambda _: None)
+        count = found.growth.length
+        flags = self.each(lambda number, replica: b"" if number == holder else replica.plant(), lambda _: b"")
+        return Grown(
+            found, tuple(b"" if n == holder else own.ljust(count, b"\0") for n, own in enumerate(flags)), contents
+        )
 
     def transfer(self, wanted: Sequence[Transfer], deadline: Deadline) -> Transferred:
         """Carry out what transfers can be; the others have failed."""

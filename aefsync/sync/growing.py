@@ -77,14 +77,6 @@ class Grown(NamedTuple):
             yield entry.path, tuple(known if is_there else None for is_there in arrived)
 
 
-class Received(NamedTuple):
-    """What one receiver has: flags and contents as in `Grown`; why the holder gave no more, if it did not."""
-
-    flags: bytes
-    contents: bytes
-    lost: UnreachableError | ProtocolError | None = None
-
-
 def can_be_grown(session: Session, request: RepairRequest, scans: Sequence[Scanned], found: OneSided) -> bool:
     """Whether there is nothing that only the ordinary way can do: force each file to the disk, leave a replica alone,
     go on where a run was interrupted, or find the content on the receiver itself."""
@@ -96,15 +88,15 @@ def can_be_grown(session: Session, request: RepairRequest, scans: Sequence[Scann
     return not any(scans[number].entries for number in receivers) or not found.growth.is_read
 
 
-def receive(
-    session: Session, number: int, found: OneSided, deadline: Deadline, contents: list[bytes] | None = None
-) -> Received:
-    """Bring a growth to one receiver, as far as the time allows and the holder is there, and have it put in place.
+def bring(
+    session: Session, number: int, found: OneSided, deadline: Deadline, contents: list[bytes]
+) -> UnreachableError | ProtocolError | None:
+    """Bring a growth to one receiver, as far as the time allows and the holder is there; why that gave no more, if it did
+    not.
 
     Digests are added to `contents` as they are found, for whoever is left if the receiver is lost then.
     """
-    replica, lost = session.replicas[number], None
-    contents = [] if contents is None else contents
+    replica = session.replicas[number]
     try:
         # Whatever came before the holder was lost stays.
         contents.extend(
@@ -113,17 +105,8 @@ def receive(
     except (UnreachableError, ProtocolError) as error:
         if replica.is_lost:
             raise
-        lost = error
-    flags = replica.plant()
-    return received(found, flags, contents, lost)
-
-
-def received(
-    found: OneSided, flags: bytes, contents: Sequence[bytes], lost: UnreachableError | ProtocolError | None = None
-) -> Received:
-    """What a receiver has, or nothing for certain, of a growth of which so much came."""
-    count = found.growth.length
-    return Received(flags.ljust(count, b"\0"), b"".join(contents).ljust(count * CONTENT, b"\0"), lost)
+        return error
+    return None
 
 
 def _loads(session: Session, number: int, found: OneSided, deadline: Deadline) -> Iterator[tuple[Growth, bytes]]:
@@ -137,12 +120,13 @@ def _loads(session: Session, number: int, found: OneSided, deadline: Deadline) -
         yield part.with_contents(gathered.contents), gathered.data
 
 
-def grown(found: OneSided, own: Sequence[Received]) -> Grown:
-    """What all receivers have together."""
-    contents = b""
-    for each in own:
-        contents = _either(contents, each.contents) if contents else each.contents
-    return Grown(found, tuple(each.flags for each in own), contents)
+def digests_of(found: OneSided, came: Sequence[Sequence[bytes]]) -> bytes:
+    """The content digests of a growth that the receivers have found together, 32 bytes an entry."""
+    size, contents = found.growth.length * CONTENT, b""
+    for own in came:
+        parts = b"".join(own).ljust(size, b"\0") if own else b""
+        contents = _either(contents, parts) if contents else parts
+    return contents or bytes(size)
 
 
 def _either(contents: bytes, others: bytes) -> bytes:
@@ -168,9 +152,9 @@ def _grown_evenly(found: OneSided, replicas: int, flag: int) -> Grown:
     return Grown(found, tuple(flags if n != found.holder else b"" for n in range(replicas)), found.growth.contents)
 
 
-def news(grown: Grown) -> list[Learned]:
+def news(found: OneSided, contents: bytes) -> list[Learned]:
     """What the holder has not read itself."""
-    if grown.found.growth.is_read:
+    if found.growth.is_read:
         return []
-    blocks = grown.found.growth.with_contents(grown.contents).blocks
+    blocks = found.growth.with_contents(contents).blocks
     return [Learned(block.prefix, block.names, block.contents) for block in blocks if block.contents.strip(b"\0")]

@@ -82,6 +82,16 @@ class Past:
                 return self._session.call(number, lambda _, replica: replica.mint())
         return None
 
+    def begin(self, attending: Attending) -> None:
+        """Have those that remember nothing yet begin with what they have read, before others have it."""
+        new = {n for n, own in enumerate(self._standings) if own is None or not own.shared} - attending.read_only
+
+        def begin(number: int, replica: RemoteReplica) -> None:
+            if number in new and self._session.requests[number].access is Access.WRITE:
+                replica.learn(())
+
+        attending.each(begin, lambda _: None)
+
     def conclude(self, attending: Attending, scans: Sequence[Scanned], *, is_whole: bool) -> None:
         """Have every replica remember the session; `is_whole`: over the whole roots, unfiltered, and without trouble."""
         present = [scanned.standing for scanned in scans if scanned.standing is not None]

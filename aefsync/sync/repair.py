@@ -154,6 +154,8 @@ class _Run:
             decided = decide(session, found, request, past)
         attending = Attending(session)
         tally.begin(decided.survey.scans)
+        if past is not None and not request.dry_run and not decided.is_empty:
+            past.begin(attending)
         passes = rehearse(decided, attending.read_only)
         for outcome in passes if request.dry_run else carry_out(attending, decided, self._monitor, deadline):
             tally.add(outcome)

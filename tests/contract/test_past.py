@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from aefsync.core.action import Act, Action, StageFile
+from aefsync.core.digest import content_digest
 from aefsync.core.entry import Entry
+from aefsync.core.growth import Learned
 from aefsync.core.members import Encounter, Known, Mark, Member, Memory, Standing
 from aefsync.core.path import END, RelPath
 from aefsync.core.ports import Access, Piece, Replica, Scan, Scanned
@@ -224,6 +226,26 @@ def test_what_an_interrupted_run_placed_has_the_version_it_came_with(bench: Benc
     assert later.graves == {b"a": version}
     assert later.version(b"l") == FOUND
     assert later.standing.mark.counter == 0
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+def test_what_others_may_have_by_now_was_remembered_before(bench: Bench, is_read: bool) -> None:
+    furnish(bench.a)
+    if is_read:
+        before = Seen(bench, bench.a)
+        replica, entry, learned = before.replica, before.entries[b"d/x"], []
+    else:
+        replica = bench.open(bench.a)
+        scanned = replica.scan(PAST)
+        (found,) = (each for each in replica.entries([(0, scanned.entries)]) if each.path == b"d/x")
+        entry = found._replace(content=content_digest(b"x"))
+        learned = [Learned(b"d\0", b"x", entry.content)]
+    replica.learn(learned)
+    replica.close()
+    bench.a.write_file(b"d/x", b"edited")
+    seen = Seen(bench, bench.a)
+    assert seen.version(b"d/x").vector == minted(explicit(FOUND, entry), seen.dot(1))
+    assert seen.version(b"d") == FOUND
 
 
 def test_minted_dots_are_new_and_last(bench: Bench) -> None:

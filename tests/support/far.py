@@ -137,6 +137,13 @@ class Hosts:
         self.threads.append(thread)
         return _Ours(SocketStream(here), line)
 
+    def rest(self) -> None:
+        """Wait until the agents have ended that nobody is connected to any more: they hold their roots until then."""
+        for thread in self.threads:
+            thread.join(30)
+            assert not thread.is_alive()
+        self.threads.clear()
+
 
 @contextlib.contextmanager
 def hosts() -> Iterator[Hosts]:
@@ -146,6 +153,4 @@ def hosts() -> Iterator[Hosts]:
         for module in ("connecting", "session"):
             patch.setattr(f"aefsync.sync.{module}.dial", there.dial)
         yield there
-    for thread in there.threads:
-        thread.join(10)
-        assert not thread.is_alive()
+    there.rest()

@@ -444,6 +444,8 @@ class MemoryReplica:
         self._snapshot = snapshot_of(entries, self._aspects)
         if self._past is not None:
             self._past.learn(entries)
+            if self._session().access is Access.WRITE:
+                self._remembering()
 
     def apply(self, actions: Sequence[Action]) -> Applied:
         self._session(Access.WRITE)

@@ -109,6 +109,7 @@ def test_a_session_that_is_cut_ends_clearly_and_the_next_goes_on(pair: Pair, far
             (said,) = (event.text for event in events if isinstance(event, Notice))
             assert said.startswith(f"{location}: connection lost; the others are done")
         assert files(pair.a) | files(pair.b) <= allowed
+        far.rest()
         line.begin()
         again, _ = events_of(request)
         assert (ended(again).exit_code, ended(again).equal) == (0, True)
@@ -127,6 +128,7 @@ def test_what_is_edited_after_a_first_contact_that_was_cut_is_no_conflict(pair: 
         arrived += (pair.b / "new here").exists()
         for name in HERE:
             write(pair.a / name, b"edited " + name.encode())
+        far.rest()
         line.begin()
         again, _ = events_of(request)
         assert [event for event in again if isinstance(event, Conflicted)] == []
@@ -158,6 +160,7 @@ def test_what_had_arrived_is_not_sent_again(pair: Pair, far: Hosts) -> None:
     events, _ = events_of(request)
     (said,) = (event.text for event in events if isinstance(event, Notice))
     assert "of what was on its way" in said
+    far.rest()
     line.begin()
     again, _ = events_of(request)
     assert (ended(again).exit_code, ended(again).equal) == (0, True)
@@ -170,6 +173,7 @@ def test_the_receiver_keeps_what_had_arrived_from_one_that_is_lost(pair: Pair, f
     line = far.line("box")
     line.begin(cut_received=16 << 20)
     assert ended(events_of(request)[0]).exit_code == 7
+    far.rest()
     line.begin()
     assert ended(events_of(request)[0]).exit_code == 0
     assert line.received_bytes < 17 << 20

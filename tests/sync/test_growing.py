@@ -16,7 +16,7 @@ from aefsync.core.silent import Silent
 from aefsync.core.writing import Durability, Writing
 from aefsync.sync.deadline import Deadline
 from aefsync.sync.events import Acted, Event, Grew, Notice, Summary, Troubled
-from aefsync.sync.growing import Received, all_grown, grown, nothing_grown, receive
+from aefsync.sync.growing import Grown, all_grown, bring, digests_of, nothing_grown
 from aefsync.sync.repair import repair
 from aefsync.sync.request import RepairRequest, Request
 from tests.core.test_one_sided import FOUND
@@ -171,18 +171,17 @@ def test_far_replicas_get_packed_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
         for each in session.replicas:
             each.scan(Scan())
         found = OneSided(0, session.replicas[0].growth([(0, FROM)]))
-        received = receive(session, 1, found, Deadline(None, 0.0))
-    assert received.flags == b"\1" * FROM
+        assert bring(session, 1, found, Deadline(None, 0.0), []) is None
+        assert session.replicas[1].plant() == b"\1" * FROM
     assert [replica.calls["gather"] for replica in replicas] == [1, 0]
     assert {path: node.data for path, node in b.nodes.items()} == {path: node.data for path, node in a.nodes.items()}
 
 
 def test_what_some_receiver_lacks() -> None:
     one, other = bytes([7]) * 32, bytes([8]) * 32
-    first = Received(b"\1\1\0\0", bytes(32) + one + bytes(64))
-    second = Received(b"\1\0\1\0", bytes(64) + other + bytes(32))
-    result = grown(FOUND, [first, Received(b"", b""), second])
-    assert result.contents == bytes(32) + one + other + bytes(32)
+    contents = digests_of(FOUND, [[bytes(32) + one], [], [bytes(64), other + bytes(32)]])
+    assert contents == bytes(32) + one + other + bytes(32)
+    result = Grown(FOUND, (b"\1\1\0\0", b"", b"\1\0\1\0"), contents)
     assert not result.is_whole
     assert result.literal_bytes == 3 + 3
     assert [to for _, to in result.arrived()] == [(0, 2), (0,), (2,), ()]

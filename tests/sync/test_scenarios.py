@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from aefsync.core.identity import Allowed
+from aefsync.core.one_sided import FROM
 from aefsync.core.policy import Policies, parse_policy
 from aefsync.core.silent import Silent
+from aefsync.errors import AefsyncError
 from aefsync.sync.events import Acted, Conflicted, Event, Notice, Summary
 from aefsync.sync.repair import repair
 from aefsync.sync.request import RepairRequest, Request
@@ -120,6 +122,32 @@ def test_first_contact_of_equal_trees(tmp_path: Path) -> None:
     assert actions(events) == [] and end(events).literal_bytes == 0
     assert end(events).exit_code == 0
     quiet(group)
+
+
+@pytest.mark.parametrize("number", [3, FROM])
+@pytest.mark.parametrize("others", [0, 3])
+def test_what_is_edited_after_a_first_contact_that_was_killed_is_no_conflict(
+    tmp_path: Path, engine: Threads, number: int, others: int
+) -> None:
+    def killed(_: object) -> None:
+        raise AefsyncError("killed")
+
+    group = Group(tmp_path, 2)
+    for owner, count in enumerate((number, others)):
+        for each in range(count):
+            group.write(owner, f"{owner}/{each}", str(each))
+    engine.hooks = {(owner, "record"): killed for owner in (0, 1)}
+    with pytest.raises(AefsyncError, match="killed"):
+        group.meet()
+    engine.hooks = {}
+    group.write(0, "0/0", "edited")
+    if others:
+        group.write(1, "1/0", "edited")
+    events = group.meet()
+    assert conflicts(events) == []
+    tree = group.agreed()
+    assert (len([name for name in tree if name[-1] != "/"]), tree["0/0"]) == (number + others, "edited")
+    assert not others or tree["1/0"] == "edited"
 
 
 def test_first_contact_of_one_name_with_two_contents(tmp_path: Path) -> None:
