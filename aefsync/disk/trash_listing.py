@@ -7,7 +7,7 @@ import heapq
 import itertools
 import os
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 from aefsync.core.past import TRASH_PAGE, TrashItem, TrashQuery
 from aefsync.core.path import PathError, RelPath
@@ -101,11 +101,7 @@ def _look(home: Readable, base: bytes, inside: bytes) -> Iterator[tuple[bytes, L
             yield from ((inside + b"/" + name if inside else name, seen) for name, seen in stats if seen is not None)
 
 
-def slots(home: Readable, run: str, whys: Collection[str], path: RelPath) -> Iterator[bytes]:
-    """Where the versions of a path stand that a run put away for some reasons, as paths below the home."""
-    for name in _reasons(home, run):
-        if name.partition(".")[0] in whys:
-            slot = b"/".join([shelf_of(name), os.fsencode(run), os.fsencode(name), path])
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                home.lstat(slot)
-                yield slot
+def shelves(home: Readable, run: str) -> list[tuple[str, bytes]]:
+    """Why a run put things away, and where they stand, as paths below the home; raises `RootError`."""
+    found = [(name, b"/".join([shelf_of(name), os.fsencode(run), os.fsencode(name)])) for name in _reasons(home, run)]
+    return [(name.partition(".")[0], place) for name, place in found]

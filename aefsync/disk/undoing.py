@@ -24,7 +24,7 @@ from aefsync.disk.readable import Readable
 from aefsync.disk.restoring import Made, Step
 from aefsync.disk.staging import seen_as
 from aefsync.disk.trash import DELETED, REPLACED
-from aefsync.disk.trash_listing import slots
+from aefsync.disk.trash_listing import shelves
 from aefsync.errors import AefsyncError
 
 Perform = Callable[[Sequence[Step]], Sequence[Made]]
@@ -61,6 +61,7 @@ class Undoing:
             self._recorded = Recorded(home, run)
         except OSError as error:
             raise AefsyncError(f"run {run} left no journal here: {reason_of(error)}") from None
+        self._shelves = shelves(home, run)
         self.aspects = self._recorded.aspects.alone
         self._complete = completing(self.aspects)
 
@@ -223,7 +224,7 @@ class Undoing:
 
     def _slot(self, whys: Collection[str], before: Entry) -> bytes:
         """Where in the trash of the run a version is, verified; raises `_Stays`."""
-        for slot in slots(self._home, self.run, whys, before.path):
+        for slot in (place + b"/" + before.path for why, place in self._shelves if why in whys):
             with contextlib.suppress(OSError):
                 seen = entry_at(self._home, slot, before.path)
                 if (seen.kind, seen.size, seen.mtime_ns) != (before.kind, before.size, before.mtime_ns):
