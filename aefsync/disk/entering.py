@@ -19,7 +19,7 @@ from aefsync.core.view import STAT
 from aefsync.disk.building import directory_path
 from aefsync.disk.chronicle import Chronicle, Numbered
 from aefsync.disk.key_order import pages_of
-from aefsync.disk.merging import first_rows, write
+from aefsync.disk.merging import write_first
 from aefsync.disk.page import Page
 from aefsync.disk.pending_growth import PendingGrowth
 from aefsync.disk.scan import Scanner
@@ -75,7 +75,7 @@ class Entering:
             own = packed(laid.numbers[low : low + page.length])
             self._chronicle.pages[prefix, number] = Numbered(own, page.names)
             low += page.length
-        write(self._chronicle, prefix, first_rows(prefix, laid.pages, laid.numbers), laid.pages, ())
+        write_first(self._chronicle, prefix, laid.pages, laid.numbers)
         self.entered.add(prefix)
 
 

@@ -7,10 +7,10 @@ whoever merges decides about each name.
 
 from __future__ import annotations
 
+import itertools
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterator, Sequence
-from operator import attrgetter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from aefsync.core.snapshot import CONTENT
@@ -169,19 +169,6 @@ class Shown:
         return self._page is not None
 
 
-def first_rows(directory: bytes, pages: Sequence[Page], numbers: array[int]) -> Rows:
-    """The first records of a directory: what its pages show, with these versions."""
-    changed: dict[bytes, Records] = {}
-    low = 0
-    for page in filter(attrgetter("length"), pages):
-        names, own = tuple(page.name_list()), numbers[low : low + page.length]
-        records = Records(names, page.stats, page.contents, page.flags.translate(_KEPT), own)
-        changed[names[0] if changed else b""] = records
-        low += page.length
-    heads = (Head(directory, first, len(each.names), b"", packed(each.versions)) for first, each in changed.items())
-    return Rows(tuple(heads), changed, (), not any(any(page.flags) for page in pages))
-
-
 def _part(page: Page, names: Sequence[bytes], low: int, high: int) -> Records:
     contents, flags = page.contents[low * CONTENT : high * CONTENT], page.flags[low:high]
     none = array("I", bytes(4 * (high - low)))
@@ -196,14 +183,38 @@ def _together(parts: Sequence[Records]) -> Records:
     return Records(names, stats, contents, flags, array("I", bytes(4 * len(names))))
 
 
+def write_first(chronicle: Chronicle, directory: bytes, pages: Sequence[Page], numbers: array[int]) -> None:
+    """Write the first records of a directory, in a transaction of the chronicle: what its pages show, with these versions.
+
+    One page is unpacked at a time: a directory may be of any size.
+    """
+    shown = [page for page in pages if page.length]
+    ends = itertools.accumulate((page.length for page in shown), initial=0)
+    versions = [numbers[low:high] for low, high in itertools.pairwise(ends)]
+    is_whole = not any(any(page.flags) for page in pages)
+    seal = _sealed(chronicle, directory, pages, map(packed, versions) if is_whole else None)
+    sidecar = chronicle.sidecar
+    for number, (page, own) in enumerate(zip(shown, versions, strict=True)):
+        if sidecar is None or not chronicle.writable:
+            return
+        names = tuple(page.name_list())
+        records = Records(names, page.stats, page.contents, page.flags.translate(_KEPT), own)
+        sidecar.store(directory, names[0] if number else b"", b"" if number else seal, records)
+
+
+def _sealed(chronicle: Chronicle, directory: bytes, pages: Sequence[Page], versions: Iterable[bytes] | None) -> bytes:
+    """The seal of a directory, which its chronicle hears of; empty where it has none (`None`)."""
+    if versions is None:
+        chronicle.unsealed.add(directory)
+        return b""
+    chronicle.unsealed.discard(directory)
+    return seal_of(pages, list(versions))
+
+
 def write(chronicle: Chronicle, directory: bytes, rows: Rows, pages: Sequence[Page], heads: Sequence[Head]) -> None:
     """Write what merging came to, in a transaction of the chronicle, with the seal of the directory where everything is recorded as it is shown."""
-    seal = b""
-    if rows.is_whole:
-        seal = seal_of(pages, [head.versions for head in rows.heads])
-        chronicle.unsealed.discard(directory)
-    else:
-        chronicle.unsealed.add(directory)
+    versions = (head.versions for head in rows.heads) if rows.is_whole else None
+    seal = _sealed(chronicle, directory, pages, versions)
     sidecar = chronicle.sidecar
     if sidecar is None or not chronicle.writable:
         return

@@ -13,7 +13,7 @@ from aefsync.core.path import RelPath
 from aefsync.disk.chronicle import Chronicle
 from aefsync.disk.entering import Entering
 from aefsync.disk.key_order import pages_of
-from aefsync.disk.merging import Merging, first_rows, write
+from aefsync.disk.merging import Merging, write, write_first
 from aefsync.disk.page import RACY, Page
 from aefsync.disk.pending import Intention, by_directory
 from aefsync.disk.pending_growth import carried_out, is_growth, unpack_growth
@@ -50,7 +50,7 @@ class Settling:
 
     def _begin(self, directory: bytes, pages: Sequence[Page]) -> None:
         none = array("I", [FIRST]) * sum(page.length for page in pages)
-        write(self._chronicle, directory, first_rows(directory, pages, none), pages, ())
+        write_first(self._chronicle, directory, pages, none)
 
     def carry(self, done: Sequence[bytes], failed: Collection[bytes]) -> None:
         """Record what is pending as far as it was done, but for what is in directories that are not durable (by their
