@@ -174,7 +174,7 @@ class Remembering(Chronicling[Root, Keep]):
 
     def _scanned(self, *, complete: bool = False) -> Scanned:
         chronicle = self._chronicle
-        if chronicle is not None and complete and self._scanner is not None:
+        if chronicle is not None and self._scanner is not None:
             align(chronicle, self._scanner)
         self._versioned = NOTHING
         scanned = super()._scanned(complete=complete)

@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +15,7 @@ from aefsync.core.ports import Access, Scan
 from aefsync.core.problem import ROT, SUSPECT, Problem
 from aefsync.core.version import FOUND
 from aefsync.disk import listing, records
+from aefsync.disk.sight import LocalSight
 from tests.disk.ground import pass_the_step, unprivileged
 from tests.disk.rememberer import VERSIONS, Model, Rememberer, is_below
 
@@ -210,6 +212,26 @@ def damage(root: Rememberer, path: bytes, data: bytes) -> None:
     with open(root.place(path), "r+b") as file:
         file.write(data)
     os.utime(root.place(path), ns=(seen.st_atime_ns, seen.st_mtime_ns))
+
+
+def test_what_vanishes_while_it_is_read_at_once_is_not_there(root: Rememberer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (b"a", b"b"):
+        root.write(b"d/" + name, name)
+    root.see()
+    root.write(b"d/b", b"changed")
+    root.write(b"d/c", b"new")
+    read = LocalSight.read
+
+    def read_late(sight: LocalSight, *wanted: Any) -> Any:
+        if root.exists(b"d/c"):
+            root.remove(b"d/c")
+        return read(sight, *wanted)
+
+    monkeypatch.setattr(LocalSight, "read", read_late)
+    before = root.versions[b"d/a"]
+    root.see(VERSIONS._replace(eager=True), reads=False)
+    assert set(root.entries) == {b"d", b"d/a", b"d/b"}
+    assert root.versions[b"d/a"] == before
 
 
 def test_a_suspect_keeps_its_version_and_is_reported(root: Rememberer) -> None:
