@@ -21,6 +21,7 @@ from aefsync.core.stores import SECOND_NS
 from aefsync.core.version import FOUND
 from aefsync.core.view import STAT
 from aefsync.disk.absence import Absence
+from aefsync.disk.building import directory_path
 from aefsync.disk.chronicle import Chronicle
 from aefsync.disk.key_order import pages_of
 from aefsync.disk.merging import Merging, write
@@ -32,6 +33,8 @@ from aefsync.disk.scan import Scanner
 from aefsync.disk.sidecar import Head
 from aefsync.disk.sight import Wanted
 
+RETURNED = "changed while it was looked for"
+"""Why nothing is done about what was missing, and is there when it is looked for once more."""
 Intended = Mapping[bytes, Mapping[bytes, Intention]]
 """What an interrupted run was about to do, by directory and name."""
 _NO_GRAVES: Mapping[bytes, int] = {}
@@ -113,17 +116,34 @@ class Judge:
         return {(name, *_about(record.stat)) for name, record in records if record.is_read}
 
     def _judge(self, directory: bytes, heads: Sequence[Head]) -> None:
-        is_gone = partial(self._absence.is_gone, directory) if self._absence.is_open(directory) else _never
+        is_gone = partial(self._is_gone, directory) if self._absence.is_open(directory) else _never
         is_first = self._chronicle.is_first and not heads
         place = _Place(directory, self._intended.get(directory, {}), is_gone, is_first)
         self._merge(place, [page for _, page in pages_of(self._scanner.pages, directory)], heads)
 
     def _judge_absent(self, directory: bytes) -> None:
         absence, sidecar = self._absence, self._chronicle.sidecar
-        if sidecar is None or not absence.is_open(directory) or not absence.is_directory_gone(directory):
+        if sidecar is None or not absence.is_open(directory):
+            return
+        if not absence.is_directory_gone(directory):
+            self._doubt(directory)
             return
         place = _Place(directory, self._intended.get(directory, {}), partial(absence.is_in_sight, directory))
         self._merge(place, (), sidecar.heads_of(directory))
+
+    def _is_gone(self, directory: bytes, name: bytes) -> bool:
+        if not self._absence.is_in_sight(directory, name):
+            return False
+        if self._absence.is_gone(directory, name):
+            return True
+        self._doubt(directory + name + b"\0")
+        return False
+
+    def _doubt(self, key: bytes) -> None:
+        """Have nothing be done about what the scan does not show, and what is there after all: for the others it would be
+        missing here, and come back should it go again."""
+        parent = key[: key[:-1].rfind(b"\0") + 1]
+        self._scanner.report(parent, Problem(directory_path(key), RETURNED, subtree=True))
 
     def _merge(self, place: _Place, pages: Sequence[Page], heads: Sequence[Head]) -> None:
         merging = Merging(self._chronicle, place.directory, pages, heads, place.intended)

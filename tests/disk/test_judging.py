@@ -15,6 +15,7 @@ from aefsync.core.ports import Access, Scan
 from aefsync.core.problem import ROT, SUSPECT, Problem
 from aefsync.core.version import FOUND
 from aefsync.disk import listing, records
+from aefsync.disk.judging import RETURNED
 from aefsync.disk.sight import LocalSight
 from tests.disk.ground import pass_the_step, unprivileged
 from tests.disk.rememberer import VERSIONS, Model, Rememberer, is_below
@@ -192,16 +193,22 @@ def test_what_went_while_filters_left_it_out_is_gone_when_they_no_longer_do(root
     assert set(root.graves) == {b"d/a.tmp"}
 
 
-def test_a_file_that_is_there_after_all_is_not_gone(root: Rememberer, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("hidden", "doubted"), [("a", [b"d/a"]), ("d", [b"d", b"d/e"]), ("e", [b"d/e"])], ids=["file", "deep", "directory"]
+)
+def test_what_is_there_after_all_is_not_gone(
+    root: Rememberer, monkeypatch: pytest.MonkeyPatch, hidden: str, doubted: list[bytes]
+) -> None:
     root.write(b"d/a", b"1")
-    root.write(b"d/b", b"1")
+    root.write(b"d/e/b", b"1")
     root.see()
     names = os.listdir
-    monkeypatch.setattr(os, "listdir", lambda fd: [name for name in names(fd) if name != "a"])
-    root.see()
+    monkeypatch.setattr(os, "listdir", lambda fd: [name for name in names(fd) if name != hidden])
+    scanned = root.see()
     assert root.graves == {}
+    assert scanned.problems == tuple(Problem(path, RETURNED, subtree=True) for path in doubted)
     monkeypatch.undo()
-    root.see()
+    assert root.see().problems == ()
     assert root.graves == {}
     assert set(root.versions.values()) == {FOUND}
 
