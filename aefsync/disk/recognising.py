@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from aefsync.disk.building import directory_path
 from aefsync.disk.chronicle import Chronicle, Numbered, seal_of
 from aefsync.disk.page import Brief, Page, PageKey
 from aefsync.disk.scan import Scanner
@@ -85,7 +86,10 @@ def _keys(found: Mapping[PageKey, object], directory: bytes) -> list[PageKey]:
 
 
 def align(chronicle: Chronicle, scanner: Scanner) -> None:
-    """Give versions to their entries again where some of these have vanished since, or others have come."""
+    """Give versions to their entries again where some of these have vanished since they were judged, or others have come.
+
+    That what vanished is gone was not judged: it is unexamined, lest it be taken for what only the others have.
+    """
     found: Found = {**scanner.briefs, **scanner.pages}
     moved = {key[0] for key, each in chronicle.pages.items() if key not in found or not each.fits(found[key])}
     scanner.materialise(moved)
@@ -95,8 +99,9 @@ def align(chronicle: Chronicle, scanner: Scanner) -> None:
             del chronicle.pages[key]
         for key in _keys(scanner.pages, directory):
             page = scanner.pages[key]
-            numbers = array("I", [known.get(name, FIRST) for name in page.name_list()])
+            numbers = array("I", [known.pop(name, FIRST) for name in page.name_list()])
             chronicle.pages[key] = Numbered(packed(numbers), page.names)
+        scanner.unexamined.update(directory_path(directory + name + b"\0") for name in known)
 
 
 def _named(chronicle: Chronicle, directory: bytes) -> Iterator[tuple[bytes, int]]:

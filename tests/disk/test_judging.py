@@ -236,9 +236,10 @@ def test_what_vanishes_while_it_is_read_at_once_is_not_there(root: Rememberer, m
 
     monkeypatch.setattr(LocalSight, "read", read_late)
     before = root.versions[b"d/a"]
-    root.see(VERSIONS._replace(eager=True), reads=False)
+    scanned = root.see(VERSIONS._replace(eager=True), reads=False)
     assert set(root.entries) == {b"d", b"d/a", b"d/b"}
     assert root.versions[b"d/a"] == before
+    assert (scanned.unexamined, scanned.problems, root.graves) == ((b"d/c",), (), {})
 
 
 def test_a_suspect_keeps_its_version_and_is_reported(root: Rememberer) -> None:

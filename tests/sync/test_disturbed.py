@@ -13,10 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from aefsync.core.policy import Policies
+from aefsync.core.silent import Silent
+from aefsync.sync.repair import repair
+from aefsync.sync.request import RepairRequest, Request
 from tests.support.stories import STORIES
 from tests.support.touches import Touch
-from tests.support.trees import judge
+from tests.support.trees import judge, tree
 from tests.support.trials import Story, grounds, undisturbed
+from tests.sync.joined import threads
 
 EDITED = b"edited by somebody else at that very moment"
 PATHS = (
@@ -130,6 +135,24 @@ def test_somebody_at_work_at_every_call(tmp_path: Path, name: str) -> None:
     ended, _ = undisturbed(tmp_path / "whole", STORIES[name])
     for number in range(1, ended.touches + 1):
         disturb(tmp_path / str(number), STORIES[name], number)
+
+
+def test_what_is_deleted_before_it_is_read_does_not_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    roots = [tree(tmp_path / name, {"d/a": "1", "d/b": "2"}) for name in "ab"]
+    asked = RepairRequest(Request(tuple(map(str, roots))), policies=Policies())
+    monkeypatch.setattr("aefsync.disk.replica.FEW_FILES", 0)
+    with threads():
+        list(repair(asked, Silent()))
+    for name in "ab":
+        (roots[0] / "d" / name).write_text(f"{name}, edited")
+    place = roots[0] / "d" / "b"
+    with threads({(0, "read_unread"): lambda _: place.unlink(missing_ok=True)}):
+        list(repair(asked, Silent()))
+        assert not place.exists()
+        assert (roots[1] / "d" / "b").read_text() == "2"
+        list(repair(asked, Silent()))
+    assert judge(*roots) == []
+    assert not place.exists()
 
 
 LOOP = """
