@@ -178,7 +178,8 @@ class AfterMoves:
         for replica, left in self._left.items():
             found = {each.path: each.entries for each in left.between(low, high)}
             for path, decision in decisions.items():
-                if _fate(decision, replica, self._decisions.aspects) is not None:
+                # A directory may bring along what is buried here: nothing stood there that had a fate.
+                if path in found or _fate(decision, replica, self._decisions.aspects) is not None:
                     here = found[path][0] if path in found else None
                     decisions[path] = decision._replace(entries=_put(decision.entries, replica, here))
             for path, (here, wanted) in found.items():

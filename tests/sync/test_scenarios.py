@@ -267,6 +267,20 @@ def test_a_directory_moves_into_its_sibling(pair: Group) -> None:
     quiet(pair)
 
 
+def test_what_is_deleted_after_its_directory_was_renamed_does_not_come_along(three: Group) -> None:
+    for name in ("x", "y", "z"):
+        three.everywhere(f"d/s/{name}", name)
+    three.meet()
+    (three.roots[0] / "d").rename(three.roots[0] / "e")
+    three.meet(0, 2)
+    (three.roots[0] / "e" / "s" / "x").unlink()
+    events = three.meet(0, 1)
+    assert ("move", "e") in actions(events) and ("delete", "e/s/x") in actions(events)
+    assert end(events).exit_code == 0
+    three.meet()
+    assert sorted(three.agreed()) == ["a.txt", "e/", "e/s/", "e/s/y", "e/s/z"]
+
+
 def test_a_directory_of_several_versions_is_renamed(pair: Group) -> None:
     """What is known of it by its seal alone has to be known by name when it is somewhere else."""
     pair.write(0, "d/x", "newer")
