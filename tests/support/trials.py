@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import random
 import shutil
 import subprocess
 import traceback
@@ -40,6 +41,10 @@ from tests.sync.joined import threads
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(["tests.support.stories"])
 KILLED = 137
+ONE_IN = int(os.environ.get("AEFSYNC_TEST_ONE_IN", "1"))
+"""Of how many places of a story the long forms try one."""
+SEED = int(os.environ.get("AEFSYNC_TEST_SEED", "0"))
+"""Which ones these are."""
 Outcome = Counter[tuple[object, ...]]
 """What stands in a tree: path, kind and mode, size, mtime, content."""
 
@@ -176,6 +181,12 @@ def undisturbed(folder: Path, story: Story) -> tuple[Ended, Outcome | None]:
         found.check_whole()
         assert story.ask is None or found.meet().code in (0, 1)
         return ended, found.outcome() if story.has_one_end else None
+
+
+def places(most: int) -> list[int]:
+    """The numbers of the places of a story at which the long forms try something: all of them, or some by chance."""
+    chance = random.Random(SEED)
+    return [number for number in range(1, most + 1) if chance.randrange(ONE_IN) == 0]
 
 
 class Counted:

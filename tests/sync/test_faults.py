@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.stories import STORIES
 from tests.support.touches import SHORT, Touch
-from tests.support.trials import Story, grounds, undisturbed
+from tests.support.trials import Story, grounds, places, undisturbed
 
 WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES)
 CREATING = (*WRITING, errno.EMFILE)
@@ -84,5 +84,5 @@ def test_a_fault(tmp_path: Path, name: str, number: int, way: int, *, lasts: boo
 @pytest.mark.parametrize("name", STORIES)
 def test_every_fault(tmp_path: Path, name: str) -> None:
     ended, _ = undisturbed(tmp_path / "whole", STORIES[name])
-    for number in range(1, ended.touches + 1):
+    for number in places(ended.touches):
         fail(tmp_path / str(number), STORIES[name], Fault(number, number // 3, lasts=number % 3 == 0))
