@@ -29,8 +29,9 @@ Behind the version a greeting may have words for what its sender can take in: `z
 have the highest bit of their length set.  A frame of no length is a **pulse**: it says nothing but that its sender is
 alive, in any state.
 
-A `Connection` never holds more than one frame and what was handed to it last.  A frame may be 16 MiB from the client
-and 128 MiB from the server, whose list of problems or of trash may be long; a greater length is refused as it is read.
+A `Connection` never holds more than one frame and what was handed to it last.  A frame may be 16 MiB, and 32 MiB where a
+server tells of a scan, of which the list of problems may be long, or of entries; a greater length is refused as it is
+read.
 """
 
 from __future__ import annotations
@@ -52,8 +53,10 @@ MAGIC = b"aefsync-agent/"
 MAX_BANNER = 64 << 10
 MAX_GREETING = 160
 PULSE = bytes(4)
-MAX_CALL_FRAME = 16 << 20
-MAX_ANSWER_FRAME = 128 << 20
+MAX_FRAME = 16 << 20
+MAX_LONG_FRAME = 32 << 20
+LONG = frozenset({Method.SCAN, Method.READ_UNREAD, Method.RECORD, Method.ENTRIES, Method.SEARCH})
+"""What the longer frames answer."""
 
 _LENGTH = 4
 _COMPRESSED = 1 << 31
@@ -177,8 +180,7 @@ class Connection:
         try:
             if self.peer_version is None and not self._find_greeting():
                 return NEED_DATA
-            payload = self._take_frame()
-            return NEED_DATA if payload is None else self._receive(payload)
+            return self._take_frame()
         except (RemoteProtocolError, IncompatibleError):
             self.state = State.REFUSED if self.role is Role.SERVER else State.CLOSED
             self._due.clear()
@@ -190,7 +192,7 @@ class Connection:
             payload = encode(message)
         except (ValueError, TypeError) as error:
             raise LocalProtocolError(f"message that cannot be sent: {error}") from error
-        limit = MAX_CALL_FRAME if self.role is Role.CLIENT else MAX_ANSWER_FRAME
+        limit = MAX_LONG_FRAME if isinstance(message, Reply) and message.method in LONG else MAX_FRAME
         if len(payload) > limit:
             raise LocalProtocolError(f"message of {len(payload)} bytes (at most {limit})")
         return payload
@@ -214,7 +216,7 @@ class Connection:
         elif not isinstance(message, Progress) and self._due:
             self._due.popleft()
 
-    def _receive(self, payload: bytes) -> Message:
+    def _receive(self, payload: bytes | memoryview) -> Message:
         try:
             message = decode_call(payload) if self.role is Role.SERVER else decode_answer(payload)
         except MessageError as error:
@@ -225,24 +227,25 @@ class Connection:
         self._enter(state, message)
         return message
 
-    def _take_frame(self) -> bytes | None:
+    def _take_frame(self) -> Message | Need:
         while self._buffer.startswith(PULSE):
             del self._buffer[:_LENGTH]
         if len(self._buffer) < _LENGTH:
-            return None
+            return NEED_DATA
         head = int.from_bytes(self._buffer[:_LENGTH], "big")
         length, is_packed = head & ~_COMPRESSED, bool(head & _COMPRESSED)
-        limit = MAX_CALL_FRAME if self.role is Role.SERVER else MAX_ANSWER_FRAME
+        limit = MAX_LONG_FRAME if self._due and self._due[0] in LONG else MAX_FRAME
         if length > limit:
             raise RemoteProtocolError(f"the peer announced a frame of {length} bytes (at most {limit})")
         if len(self._buffer) < _LENGTH + length:
-            return None
-        with memoryview(self._buffer) as view:
-            payload = bytes(view[_LENGTH : _LENGTH + length])
+            return NEED_DATA
+        # Decoded where it lies: a copy would take as much again.
+        with memoryview(self._buffer) as view, view[_LENGTH : _LENGTH + length] as payload:
+            message = self._receive(self._unpack(payload, limit) if is_packed else payload)
         del self._buffer[: _LENGTH + length]
-        return self._unpack(payload, limit) if is_packed else payload
+        return message
 
-    def _unpack(self, packed: bytes, limit: int) -> bytes:
+    def _unpack(self, packed: memoryview, limit: int) -> bytes:
         if not self._compress:
             raise RemoteProtocolError("the peer sent a compressed frame unasked")
         try:

@@ -36,7 +36,7 @@ class Packer:
         return packed if len(packed) < WORTH * len(payload) else None
 
 
-def unpack(packed: bytes, limit: int) -> bytes:
+def unpack(packed: bytes | memoryview, limit: int) -> bytes:
     """The payload again; raises `ValueError` where it is none, or would be more than `limit` bytes.
 
     The size stands at the head and is looked at before anything is allocated; a frame that has more in it than it says

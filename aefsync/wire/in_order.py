@@ -9,7 +9,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from aefsync.core.ports import Piece
 from aefsync.wire.calling import Caller, Pending
 from aefsync.wire.dialogue import Method
-from aefsync.wire.messages.rows import MAX_READ
+from aefsync.wire.messages.rows import MAX_ENTRIES, MAX_READ
 
 AHEAD = 16 << 20
 """Bytes of content that may be on their way: more than a fast link holds in the time of a round trip."""
@@ -49,11 +49,11 @@ def size_of(pieces: Sequence[Piece]) -> int:
 
 
 def portions(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
-    """The pieces in groups of at most `MAX_READ` bytes, which no single piece may exceed."""
+    """The pieces in groups of at most `MAX_READ` bytes, which no single piece may exceed, and `MAX_ENTRIES` pieces."""
     group: list[Piece] = []
     room = MAX_READ
     for piece in pieces:
-        if group and piece.length > room:
+        if group and (piece.length > room or len(group) == MAX_ENTRIES):
             yield group
             group, room = [], MAX_READ
         group.append(piece)

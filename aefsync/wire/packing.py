@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 
 from aefsync.core.compare import Span
 
-MAX_UNPACKED = 64 << 20
+MAX_UNPACKED = 32 << 20
 """Bytes that front-coded strings of one message may stand for."""
 
 

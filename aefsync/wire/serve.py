@@ -141,6 +141,9 @@ class _Channel:
         """Send the end of a call; whether it was what the replica gave, and not that it could not be sent."""
         try:
             self._send(end)
+        except RootError as error:
+            self._send(failure_of(error))
+            return False
         except LocalProtocolError as error:
             self._send(failure_of(AefsyncError(f"internal error: {_one_line(error)}")))
             return False

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from aefsync.core.ports import Access, Missing, Open, Opened, Phase, Scan, Scanned
 from aefsync.errors import IncompatibleError, ProtocolError
 from aefsync.wire.codec import (
-    MAX_ANSWER_FRAME,
     MAX_BANNER,
-    MAX_CALL_FRAME,
+    MAX_FRAME,
+    MAX_LONG_FRAME,
     NEED_DATA,
     PULSE,
     Connection,
@@ -136,7 +136,7 @@ def test_damage_on_the_way_to_a_client_gives_a_clean_error(position: int, change
         assert client.state is State.BUSY
 
 
-@pytest.mark.parametrize(("role", "limit"), [(Role.CLIENT, MAX_ANSWER_FRAME), (Role.SERVER, MAX_CALL_FRAME)])
+@pytest.mark.parametrize(("role", "limit"), [(Role.CLIENT, MAX_LONG_FRAME), (Role.SERVER, MAX_FRAME)])
 def test_oversized_frames_are_refused_without_allocating(role: Role, limit: int) -> None:
     connection = Connection(role)
     if role is Role.CLIENT:
@@ -153,7 +153,7 @@ def test_oversized_frames_are_refused_without_allocating(role: Role, limit: int)
 
 def test_a_frame_of_the_greatest_length_is_awaited() -> None:
     server = Connection(Role.SERVER)
-    assert events(server, GREETING + MAX_CALL_FRAME.to_bytes(4, "big")) == []
+    assert events(server, GREETING + MAX_FRAME.to_bytes(4, "big")) == []
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_a_message_that_cannot_be_sent_changes_nothing() -> None:
         server.send(Reply(Method.SCAN, SCANNED.value._replace(problems=5)))
     client = Connection(Role.CLIENT)
     with pytest.raises(LocalProtocolError, match="at most"):
-        client.send(Call(Method.PURGE, (("x" * 255,) * (MAX_CALL_FRAME // 255),)))
+        client.send(Call(Method.PURGE, (("x" * 255,) * (MAX_FRAME // 255),)))
     assert server.state is State.BUSY
     assert client.state is State.IDLE
 
@@ -382,7 +382,7 @@ def test_a_compressed_frame_that_was_not_agreed_on_is_refused() -> None:
     assert client.state is State.IDLE
 
 
-@pytest.mark.parametrize("size", [MAX_CALL_FRAME + 1, 1 << 40])
+@pytest.mark.parametrize("size", [MAX_FRAME + 1, 1 << 40])
 def test_a_bomb_is_refused_without_allocating(size: int) -> None:
     _, server = agreed(True, True)
     # A frame that stands for `size` zeros: magic, a head with eight bytes of size and no window, a block of one run.

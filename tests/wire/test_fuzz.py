@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aefsync.wire import compression
-from aefsync.wire.codec import MAX_ANSWER_FRAME, NEED_DATA, Connection, RemoteProtocolError, Role
+from aefsync.wire.codec import MAX_LONG_FRAME, NEED_DATA, Connection, RemoteProtocolError, Role
 from aefsync.wire.dialogue import Call, Failed, Message, Method, Progress, Reply
 from aefsync.wire.messages import MessageError, decode_answer, decode_call, encode
 from tests.support import values
@@ -138,13 +138,13 @@ def test_a_bomb_is_refused_before_it_goes_off() -> None:
     assert peak < 1 << 20
 
 
-@pytest.mark.parametrize("claimed", [1, 100, MAX_ANSWER_FRAME])
+@pytest.mark.parametrize("claimed", [1, 100, MAX_LONG_FRAME])
 def test_a_frame_that_says_less_or_more_than_is_in_it_is_refused(claimed: int) -> None:
     packed = bytearray(compression._zstandard().ZstdCompressor(level=1).compress(bytes(70_000)))
     assert packed[4] >> 6 == 2
     packed[5 : 5 + 4] = claimed.to_bytes(4, "little")
     with pytest.raises(ValueError, match="compressed frame"):
-        compression.unpack(bytes(packed), MAX_ANSWER_FRAME)
+        compression.unpack(bytes(packed), MAX_LONG_FRAME)
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from aefsync.core.entry import Entry
 from aefsync.core.metadata import NEWEST_NS, PERMISSIONS, PLAIN, SPECIAL, Aspects, Extra, Namespaces, Owner
 from aefsync.core.path import MAX_PATH, RelPath
 from aefsync.core.stores import Folding, Stores
-from aefsync.wire.messages.rows import MANY, Int64, Row
+from aefsync.wire.messages.rows import Asked, Int64, Row
 
 Step = Annotated[int, Meta(ge=1, le=NEWEST_NS)]
 Window = Annotated[int, Meta(ge=0, le=NEWEST_NS)]
@@ -86,7 +86,7 @@ class ExtraRow(Row):
         return Extra(self.owner.owner() if self.owner else None, self.xattrs, self.attributes, self.leader)
 
 
-Extras = Annotated[tuple[ExtraRow | None, ...], Meta(max_length=MANY)]
+Extras = Annotated[tuple[ExtraRow | None, ...], Asked]
 """One for each entry of a form, in order; none at all where no entry has any."""
 
 

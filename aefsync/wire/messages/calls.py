@@ -29,13 +29,13 @@ from aefsync.wire.messages.rows import (
     MAX_PARALLEL,
     MOST_ENTRIES,
     ActionRow,
+    Asked,
     ByteStrings,
     Counts,
     Empty,
     FileName,
     Form,
     Identity,
-    Many,
     SpansForm,
     Strings,
     TrashForm,
@@ -158,7 +158,7 @@ class ApplyCall(Form, tag="apply"):
     those of the entries wanted or of tombstones."""
 
     paths: Strings
-    rows: Annotated[tuple[ActionRow, ...], Many]
+    rows: Annotated[tuple[ActionRow, ...], Asked]
     extras: Extras = ()
     versions: Versions | None = None
 

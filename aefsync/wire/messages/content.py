@@ -11,10 +11,10 @@ from aefsync.core.action import StageFile
 from aefsync.core.recipe import LEVELS, Run
 from aefsync.wire.messages.aspects import ExtraRow, Extras, pack_extras, with_extras
 from aefsync.wire.messages.rows import (
+    Asked,
     Counts,
     EntryRow,
     Form,
-    Many,
     PiecesForm,
     RecipesForm,
     Strings,
@@ -70,7 +70,7 @@ class FilesForm(Form):
     """Two paths a row: that of the source, and the one it is meant for."""
 
     paths: Strings
-    rows: Annotated[tuple[EntryRow, ...], Many]
+    rows: Annotated[tuple[EntryRow, ...], Asked]
 
     @staticmethod
     def columns(files: Sequence[StageFile]) -> tuple[Strings, tuple[EntryRow, ...]]:

@@ -26,6 +26,7 @@ from aefsync.wire.messages.hints import WaitReply
 from aefsync.wire.messages.members import RememberReply, StandingRow
 from aefsync.wire.messages.rows import (
     MANY,
+    Asked,
     ByteStrings,
     Count,
     Counts,
@@ -57,7 +58,7 @@ from aefsync.wire.packing import pack_spans, unpack_spans
 class AppliedForm(Form):
     """`kept` has two paths a copy."""
 
-    done: Annotated[tuple[bool, ...], Many]
+    done: Annotated[tuple[bool, ...], Asked]
     problems: Problems
     kept: Strings
     spared: Strings
@@ -135,7 +136,7 @@ class FingerprintsReply(Form, tag="fingerprints"):
 
 class EntriesForm(Form):
     paths: Strings
-    rows: Annotated[tuple[EntryRow, ...], Many]
+    rows: Annotated[tuple[EntryRow, ...], Asked]
     extras: Extras = ()
     versions: Versions | None = None
 
@@ -183,7 +184,7 @@ class WriteReply(Nothing, tag="write"): ...
 
 
 class MovableReply(Form, tag="movable"):
-    told: Annotated[tuple[bool, ...], Many]
+    told: Annotated[tuple[bool, ...], Asked]
 
 
 class ApplyReply(AppliedForm, tag="apply"): ...
@@ -202,7 +203,7 @@ class PurgeReply(AppliedForm, tag="purge"): ...
 
 
 class RunsReply(Form, tag="runs"):
-    rows: Annotated[tuple[RunRow, ...], Many]
+    rows: Annotated[tuple[RunRow, ...], Asked]
 
     @classmethod
     def of(cls, *values: Sequence[RunRecord]) -> Self:
@@ -216,8 +217,8 @@ class UndoReply(Form, tag="undo"):
     """A path a row, and behind it the source where the row is a move."""
 
     paths: Strings
-    rows: Annotated[tuple[ChangeRow, ...], Many]
-    done: Annotated[tuple[bool, ...], Many]
+    rows: Annotated[tuple[ChangeRow, ...], Asked]
+    done: Annotated[tuple[bool, ...], Asked]
     problems: Problems
     rest: Count
 

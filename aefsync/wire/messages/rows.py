@@ -16,12 +16,13 @@ from aefsync.core.past import TrashItem
 from aefsync.core.path import MAX_PATH, RelPath
 from aefsync.core.ports import Piece
 from aefsync.core.problem import Problem
-from aefsync.core.recipe import LEVELS, Recipe
+from aefsync.core.recipe import LEVELS, MANY_CHUNKS, Recipe
+from aefsync.errors import RootError
 from aefsync.wire.dialogue import MAX_TEXT
 from aefsync.wire.packing import front_code, front_decode, pack_spans, unpack_spans
 
-MANY = 1 << 21
-"""Rows in one column of a message."""
+MANY = 1 << 18
+"""Rows in one column of a message: what is told of a root, however many entries it has."""
 MAX_READ = 8 << 20
 """Bytes of content that one message asks for, or brings."""
 MAX_ENTRIES = 1 << 16
@@ -42,6 +43,8 @@ Identity = Annotated[str, Meta(pattern=r"\A([0-9a-f]{32})?\Z")]
 Aside = Annotated[str, Meta(pattern=r"\A(rot|returned)?\Z")]
 """Why something goes to quarantine; empty where it does not."""
 Many = Meta(max_length=MANY)
+Asked = Meta(max_length=MAX_ENTRIES)
+"""For columns with a row for each thing that was asked for."""
 Counts = Annotated[tuple[Count, ...], Many]
 ByteStrings = Annotated[tuple[bytes, ...], Many]
 
@@ -86,11 +89,17 @@ def unpack_text(text: bytes) -> str:
 
 
 def pack_problems(problems: Iterable[Problem]) -> tuple[ProblemRow, ...]:
-    return tuple(ProblemRow(path, pack_text(reason), subtree) for path, reason, subtree in problems)
+    """The rows of problems; raises `RootError` where they are too many to be told."""
+    rows = tuple(ProblemRow(path, pack_text(reason), subtree) for path, reason, subtree in problems)
+    if len(rows) > MANY:
+        raise RootError(
+            f"trouble with {len(rows)} paths (at most {MANY} can be told), the first: {unpack_text(rows[0].reason)}"
+        )
+    return rows
 
 
 def unpack_problems(rows: Sequence[ProblemRow]) -> tuple[Problem, ...]:
-    """The problems; raises `ValueError` where a path leads elsewhere: hooks are told of it.  It may be one that no replica
+    """The problems again; raises `ValueError` where a path leads elsewhere: hooks are told of it.  It may be one that no replica
     holds, as that is what the trouble is."""
     if any(b"\0" in row.path or row.path[:1] == b"/" or b".." in row.path.split(b"/") for row in rows):
         raise ValueError("trouble with a path that leads elsewhere")
@@ -212,7 +221,7 @@ class SpansForm(Form):
 
 class PiecesForm(Form):
     paths: Strings
-    rows: Annotated[tuple[PieceRow, ...], Many]
+    rows: Annotated[tuple[PieceRow, ...], Asked]
 
     def __post_init__(self) -> None:
         if sum(row.length for row in self.rows) > MAX_READ:
@@ -230,7 +239,7 @@ class PiecesForm(Form):
 
 class RecipesForm(Form):
     paths: Strings
-    rows: Annotated[tuple[RecipeRow, ...], Many]
+    rows: Annotated[tuple[RecipeRow, ...], Meta(max_length=MANY_CHUNKS)]
 
     @classmethod
     def of(cls, *values: Any) -> Self:
@@ -252,7 +261,7 @@ def _recipe(path: RelPath, row: RecipeRow) -> Recipe:
 
 class TrashForm(Form):
     paths: Strings
-    rows: Annotated[tuple[TrashRow, ...], Many]
+    rows: Annotated[tuple[TrashRow, ...], Asked]
 
     @classmethod
     def of(cls, *values: Any) -> Self:

@@ -9,11 +9,11 @@ import msgspec
 from aefsync.core.entry import UNKNOWN, Kind
 from aefsync.core.rot import Damage, Scrub, Scrubbed, Verdict
 from aefsync.wire.messages.rows import (
+    Asked,
     Content,
     Count,
     EntryRow,
     Form,
-    Many,
     Problems,
     Row,
     Strings,
@@ -58,11 +58,11 @@ class ScrubReply(Form, tag="scrub"):
     """What is damaged and what is fresh, a path a row, and numbers in the order of `Scrubbed`."""
 
     paths: Strings
-    rows: Annotated[tuple[DamageRow, ...], Many]
+    rows: Annotated[tuple[DamageRow, ...], Asked]
     problems: Problems
     numbers: tuple[Count, Count, Count, Count, Count, Count, Count]
     fresh_paths: Strings
-    fresh: Annotated[tuple[EntryRow, ...], Many]
+    fresh: Annotated[tuple[EntryRow, ...], Asked]
 
     def __post_init__(self) -> None:
         if any(row.kind is not Kind.FILE or row.content == UNKNOWN for row in self.fresh):

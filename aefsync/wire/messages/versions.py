@@ -18,8 +18,9 @@ from msgspec import Meta
 
 from aefsync.core.action import Act, Action
 from aefsync.core.entry import Entry
+from aefsync.core.growth import ENTRIES
 from aefsync.core.version import AUTHOR, MANY_DOTS, MOST_DOTS, Dot, Grave, Vector, Version
-from aefsync.wire.messages.rows import Counts, Empty, Form, Many, Row, SpansForm, Strings
+from aefsync.wire.messages.rows import Count, Counts, Empty, Form, Many, Row, SpansForm, Strings
 
 Author = Annotated[bytes, Meta(min_length=AUTHOR, max_length=AUTHOR)]
 Authors = Annotated[tuple[Author, ...], Many]
@@ -74,7 +75,9 @@ class Versions(Row):
     """
 
     authors: Authors
-    versions: Annotated[tuple[Counts, ...], Many]
+    versions: Annotated[
+        tuple[Annotated[tuple[Count, ...], Meta(max_length=2 * MOST_DOTS + 1)], ...], Meta(max_length=ENTRIES)
+    ]
     numbers: Counts
 
     def __post_init__(self) -> None:
