@@ -32,6 +32,9 @@ class Durable:
 
     def __init__(self, level: Durability = Durability.BATCH) -> None:
         self._level = level
+        self._failed: set[tuple[int, int]] = set()
+        """Directories that could not be made durable once, by device and inode: asked again, a disk that has lost what it
+        was given would say that all is well."""
 
     def is_each(self, count: int) -> bool:
         """Whether each of so many files is to be made durable by itself, when it is complete."""
@@ -57,7 +60,7 @@ class Durable:
         """Make the names in these directories durable at once; raises `OSError`."""
         if self._level is not Durability.NONE:
             for fd in dict.fromkeys(directories):
-                _sync_directory(fd)
+                self._sync_directory(fd)
 
     def everything(self, mount: int) -> None:
         """Make durable all that was written since `mount` was opened; raises `OSError`."""
@@ -78,7 +81,7 @@ class Durable:
             return {}
         todo = list(directories)
         if len(todo) <= FEW:
-            return {each: reason for each in todo if (reason := _failure(*each))}
+            return {each: reason for each in todo if (reason := self._failure(*each))}
         try:
             for mount in mounts:
                 syscalls.syncfs(mount)
@@ -86,25 +89,31 @@ class Durable:
             return dict.fromkeys(todo, reason_of(error))
         return {}
 
-
-def _failure(root: ConfinedRoot, path: bytes) -> str:
-    """Why a directory could not be made durable; empty where it is, or is gone."""
-    try:
-        fd = root.open_directory(path)
-    except OSError:
+    def _failure(self, root: ConfinedRoot, path: bytes) -> str:
+        """Why a directory could not be made durable; empty where it is, or is gone."""
+        try:
+            fd = root.open_directory(path)
+        except OSError:
+            return ""
+        try:
+            self._sync_directory(fd)
+        except OSError as error:
+            return reason_of(error)
+        finally:
+            os.close(fd)
         return ""
-    try:
-        _sync_directory(fd)
-    except OSError as error:
-        return reason_of(error)
-    finally:
-        os.close(fd)
-    return ""
+
+    def _sync_directory(self, fd: int) -> None:
+        if self._failed and _identity(fd) in self._failed:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        try:
+            os.fsync(fd)
+        except OSError as error:
+            if error.errno not in _NOT_FOR_DIRECTORIES:
+                self._failed.add(_identity(fd))
+                raise
 
 
-def _sync_directory(fd: int) -> None:
-    try:
-        os.fsync(fd)
-    except OSError as error:
-        if error.errno not in _NOT_FOR_DIRECTORIES:
-            raise
+def _identity(fd: int) -> tuple[int, int]:
+    seen = os.fstat(fd)
+    return seen.st_dev, seen.st_ino

@@ -19,6 +19,7 @@ looks.  A run that changed nothing leaves no journal.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import struct
@@ -253,7 +254,7 @@ class Recorded:
     def _data(self, number: int) -> bytes:
         """What a frame holds; raises `ValueError`."""
         frame = self._frames[number]
-        body = os.pread(self._fd, frame.length, frame.place)
+        body = _read_at(self._fd, frame.length, frame.place)
         if zlib.crc32(body) != frame.check:
             raise ValueError("a damaged frame")
         return body[1:]
@@ -270,12 +271,23 @@ def _frames(fd: int) -> Iterator[_Frame]:
     """The frames of a journal that are there in full length."""
     size, place = os.fstat(fd).st_size, 0
     while place + _FRAME.size < size:
-        length, check = _FRAME.unpack(os.pread(fd, _FRAME.size, place))
+        length, check = _FRAME.unpack(_read_at(fd, _FRAME.size, place))
         place += _FRAME.size
         if not 0 < length <= min(MAX_FRAME, size - place):
             return
-        yield _Frame(os.pread(fd, 1, place)[0], place, length, check)
+        yield _Frame(_read_at(fd, 1, place)[0], place, length, check)
         place += length
+
+
+def _read_at(fd: int, length: int, place: int) -> bytes:
+    """Bytes of a file that has them: it may give fewer at a time.  Raises `OSError` where it has them no more."""
+    data = b""
+    while len(data) < length:
+        more = os.pread(fd, length - len(data), place + len(data))
+        if not more:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        data += more
+    return data
 
 
 def recorded_runs(home: Readable) -> list[str]:

@@ -1,7 +1,8 @@
 """Linking: which names of a tree are one file, found by device and inode, and told by the first of them.
 
 Where inodes are stable only those that occur more than once are looked at again, to tell file systems apart; elsewhere
-every file is.  What is read of one name is true of the others.
+every file is.  What is read of one name is true of the others.  What cannot be looked at is a problem: how it is linked is
+not known.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import itertools
 import os
 import stat
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from aefsync.core.entry import UNKNOWN
 from aefsync.core.metadata import Extra
+from aefsync.core.problem import Problem, reason_of
 from aefsync.core.snapshot import CONTENT, STAT_COLUMNS, Block
 from aefsync.core.view import STAT
 from aefsync.disk.building import directory_path
@@ -23,14 +25,16 @@ from aefsync.disk.confined import ConfinedRoot
 _KIND, _INODE = 0o170000, 4
 Member = tuple[int, int]
 """The number of a block, and the index in it."""
+Report = Callable[[bytes, Problem], None]
+"""Told of a problem, and the directory that it is in."""
 
 
-def linked(root: ConfinedRoot, blocks: Sequence[Block]) -> list[Block]:
+def linked(root: ConfinedRoot, blocks: Sequence[Block], report: Report) -> list[Block]:
     """The blocks of a snapshot with the leaders of their entries, and contents that are known by another name."""
     leaders: dict[int, dict[int, bytes]] = {}
     contents: dict[int, dict[int, bytes]] = {}
     at, names = -1, list[bytes]()
-    for members in _groups(root, blocks).values():
+    for members in _groups(root, blocks, report).values():
         number, index = members[0]
         if len(members) == 1:
             continue
@@ -71,7 +75,7 @@ def _completed(block: Block, leaders: Mapping[int, bytes], contents: Mapping[int
     return block._replace(extras=extras, contents=bytes(filled), digests=None)
 
 
-def _groups(root: ConfinedRoot, blocks: Sequence[Block]) -> dict[tuple[int, int], list[Member]]:
+def _groups(root: ConfinedRoot, blocks: Sequence[Block], report: Report) -> dict[tuple[int, int], list[Member]]:
     """The names of each file that may have several, in key order."""
     several = _repeated(blocks)
     groups: dict[tuple[int, int], list[Member]] = {}
@@ -79,14 +83,25 @@ def _groups(root: ConfinedRoot, blocks: Sequence[Block]) -> dict[tuple[int, int]
         wanted = [index for index, inode in _files(block) if inode in several]
         if not wanted:
             continue
-        names = block.name_list()
-        with contextlib.suppress(OSError), root.directory(directory_path(block.prefix)) as fd:
+        names, directory = block.name_list(), directory_path(block.prefix)
+        with _telling(report, block.prefix, directory), root.directory(directory) as fd:
             for index in wanted:
-                with contextlib.suppress(OSError):
+                with _telling(report, block.prefix, directory_path(block.prefix + names[index] + b"\0")):
                     seen = os.stat(names[index], dir_fd=fd, follow_symlinks=False)
                     if seen.st_nlink > 1:
                         groups.setdefault((seen.st_dev, seen.st_ino), []).append((number, index))
     return groups
+
+
+@contextlib.contextmanager
+def _telling(report: Report, prefix: bytes, path: bytes) -> Iterator[None]:
+    """Report what fails, unless that is no longer there."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        report(prefix, Problem(path, reason_of(error), subtree=True))
 
 
 def _files(block: Block) -> Iterator[tuple[int, int]]:

@@ -32,11 +32,13 @@ def sum_up(scanner: Scanner | None, root: Callable[[Scanner], bytes] | None = No
         return Scanned(NOTHING, 0, 0, 0, 0, 0, ())
     unread_files, unread_bytes = _count_unread(scanner.pages.values())
     excluded, special = _count_left_out(scanner.pages.values())
+    # First: to take it may meet with trouble.
+    digest = b"" if unread_files and not complete else (root or plain_root)(scanner)
     problems = {problem for found in scanner.problems.values() for problem in found}
     changed = scanner.mounts.changed.items()
     problems |= {Problem(path, reason, subtree=True) for path, reason in changed if path not in scanner.unexamined}
     return Scanned(
-        root=b"" if unread_files and not complete else (root or plain_root)(scanner),
+        root=digest,
         entries=scanner.entries,
         unread_files=unread_files,
         unread_bytes=unread_bytes,

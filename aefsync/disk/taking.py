@@ -36,7 +36,7 @@ class Taking:
         if self._extras is not None:
             blocks = self._extras.complete(blocks, pages)
         if self._root is not None and self.aspects.links:
-            blocks = linked(self._root, blocks)
+            blocks = linked(self._root, blocks, scanner.report)
         return Snapshot(blocks, aspects=self.aspects)
 
     def complete(self, entries: Sequence[Entry]) -> Sequence[Entry]:

@@ -7,12 +7,13 @@ PUT comes to the same paths, so that everything is told in key order.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
 from aefsync.core.action import Act, Action, Applied, KeptCopy
 from aefsync.core.conflict import original_name
+from aefsync.core.conflicts import parents
 from aefsync.core.one_sided import OneSided
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Monitor, Phase
@@ -100,6 +101,8 @@ class _Passes:
         """Conflict copies that did not arrive, by window."""
         self._undone: set[RelPath] = set()
         """Paths on which some replica did not do its part, and those that have lost a conflict copy so."""
+        self._unmoved: set[bytes] = set()
+        """Both paths of what some replica did not move: nothing at them, or below, is what the others have there."""
         for number, size in enumerate(decided.load.sizes):
             self._watch(number, size)
 
@@ -129,9 +132,7 @@ class _Passes:
         done = {earlier: self._done.pop((window.number, earlier), none) for earlier in Pass if earlier < step}
         done[step] = tuple(bytes(own.done) for own in applied)
         for own, result in zip(actions, applied, strict=True):
-            undone = (a.path for a, is_done in zip(own, result.done, strict=True) if not is_done)
-            for path in () if all(result.done) else undone:
-                self._undone |= {path, path.sibling(original_name(path.name))}
+            self._leave(() if all(result.done) else (a for a, ok in zip(own, result.done, strict=True) if not ok))
         if step in (Pass.MOVE, Pass.DELETE):
             self._done |= {(window.number, each): flags for each, flags in done.items()}
         problems = [(number, problem) for number, own in enumerate(applied) for problem in own.problems]
@@ -140,6 +141,12 @@ class _Passes:
         literal = transferred.literal_bytes + (grown.literal_bytes if grown is not None else 0)
         told = (*transferred.problems, *problems)
         return Outcome(step, window, done, told, kept, literal, transferred.reused_bytes, spared, grown)
+
+    def _leave(self, undone: Iterable[Action]) -> None:
+        for path, source in ((each.path, each.source) for each in undone):
+            self._undone |= {path, path.sibling(original_name(path.name))}
+            if source is not None:
+                self._unmoved |= {path, source}
 
     def _grow(self, found: OneSided) -> Grown:
         grown = self._attending.grow(found, self._deadline)
@@ -185,7 +192,8 @@ class _Passes:
     def _is_idle(self, action: Action, failed: frozenset[RelPath]) -> bool:
         """Whether an action would have nothing to put in place, or adopt a version that others failed to make."""
         if action.act is Act.RECORD:
-            return action.path in self._undone
+            places = (action.path, *parents(action.path)) if self._unmoved else ()
+            return action.path in self._undone or not self._unmoved.isdisjoint(places)
         return action.act in (Act.CREATE, Act.COPY) and action.path in failed
 
 

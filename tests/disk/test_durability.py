@@ -110,6 +110,19 @@ def test_directories_that_could_not_be_made_durable(ground: Ground, calls: Calls
     assert len(calls.made) == (count if count <= FEW else 1), "nothing is tried twice"
 
 
+def test_a_directory_that_could_not_be_made_durable_is_never_asked_again(ground: Ground, calls: Calls) -> None:
+    os.mkdir(ground.place(b"d"))
+    durable = Durable(Durability.FULL)
+    calls.failing = {"d"}
+    with ground.root.directory(b"d") as fd, ground.root.directory(b"") as top:
+        for _ in range(2):
+            with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+                durable.step(fd)
+            calls.failing = set()
+        durable.step(top)
+    assert calls.made.count("d") == 1
+
+
 def test_a_directory_that_is_not_durable_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And what was placed there is not taken for known."""
     ground = Ground(tmp_path / "root")

@@ -122,6 +122,13 @@ def test_a_journal_tells_what_was_done(site: Site) -> None:
     assert recorded_runs(site.home) == ["r2"]
 
 
+def test_a_journal_that_is_read_a_byte_at_a_time_tells_the_same(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(site, "r1", ONE, TWO)
+    pread = os.pread
+    monkeypatch.setattr(os, "pread", lambda fd, length, place: pread(fd, min(length, 1), place))
+    assert read(site, "r1")[:2] == (TITLE, SEEN)
+
+
 def test_a_run_that_does_nothing_leaves_no_journal(site: Site) -> None:
     Journal(LocalLog(site.home, "r1", Durable()), TITLE).close()
     assert not site.exists(b".aefsync/runs")

@@ -20,7 +20,7 @@ from aefsync.sync.request import RepairRequest, Request
 from tests.support.stories import STORIES
 from tests.support.touches import Touch
 from tests.support.trees import judge, tree
-from tests.support.trials import Story, grounds, undisturbed
+from tests.support.trials import Story, grounds, places, undisturbed
 from tests.sync.joined import threads
 
 EDITED = b"edited by somebody else at that very moment"
@@ -133,7 +133,7 @@ def test_somebody_at_work(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", STORIES)
 def test_somebody_at_work_at_every_call(tmp_path: Path, name: str) -> None:
     ended, _ = undisturbed(tmp_path / "whole", STORIES[name])
-    for number in range(1, ended.touches + 1):
+    for number in places(ended.touches):
         disturb(tmp_path / str(number), STORIES[name], number)
 
 

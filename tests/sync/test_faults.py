@@ -86,3 +86,25 @@ def test_every_fault(tmp_path: Path, name: str) -> None:
     ended, _ = undisturbed(tmp_path / "whole", STORIES[name])
     for number in places(ended.touches):
         fail(tmp_path / str(number), STORIES[name], Fault(number, number // 3, lasts=number % 3 == 0))
+
+
+class Stuck:
+    """Two names cannot be exchanged."""
+
+    def __init__(self, *names: bytes) -> None:
+        self._names = set(names)
+
+    def __call__(self, touch: Touch) -> object:
+        if touch.name == "renameat2" and {touch.arguments[1], touch.arguments[3]} == self._names:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return None
+
+
+def test_what_did_not_change_places_is_not_taken_for_what_belongs_there(tmp_path: Path) -> None:
+    """They have one size and one mtime: nothing but the version tells that they are to change places."""
+    with grounds(tmp_path / "it", STORIES["changed places"]) as found:
+        ended = found.run(Stuck(b"f0", b"f1"))
+        assert ended.code == 4
+        assert any("input/output error" in line for line in ended.said)
+        found.check_whole()
+        found.check_mended(None)

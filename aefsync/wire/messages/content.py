@@ -8,17 +8,11 @@ from typing import Annotated, Any, Self
 from msgspec import Meta
 
 from aefsync.core.action import StageFile
+from aefsync.core.compare import Span
 from aefsync.core.recipe import LEVELS, Run
 from aefsync.wire.messages.aspects import ExtraRow, Extras, pack_extras, with_extras
-from aefsync.wire.messages.rows import (
-    Asked,
-    Counts,
-    EntryRow,
-    Form,
-    PiecesForm,
-    RecipesForm,
-    Strings,
-)
+from aefsync.wire.messages.rows import MANY, Asked, Counts, EntryRow, Form, Many, PiecesForm, RecipesForm, Strings
+from aefsync.wire.packing import pack_spans, unpack_spans
 
 LevelNumber = Annotated[int, Meta(ge=0, lt=len(LEVELS))]
 
@@ -57,6 +51,23 @@ class MatchCall(Form, tag="match"):
     def values(self) -> tuple[Any, ...]:
         seeds = None if self.seeds is None else tuple(self.seeds.paths())
         return seeds, *self.recipes.values(), self.level
+
+
+class MatchReply(Form, tag="match"):
+    """The spans of chunks that are lacking, a row a recipe."""
+
+    lacking: Annotated[tuple[Counts, ...], Many]
+
+    def __post_init__(self) -> None:
+        if sum(map(len, self.lacking)) > MANY:
+            raise ValueError("more chunks than one message can ask for")
+
+    @classmethod
+    def of(cls, *values: Sequence[Sequence[Span]]) -> Self:
+        return cls(tuple(pack_spans(spans) for spans in values[0]))
+
+    def values(self) -> tuple[Any, ...]:
+        return (tuple(unpack_spans(packed) for packed in self.lacking),)
 
 
 class WriteCall(PiecesForm, tag="write"):

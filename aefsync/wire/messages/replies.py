@@ -10,7 +10,6 @@ from msgspec import Meta
 
 from aefsync.core.action import Applied, KeptCopy
 from aefsync.core.change import Did
-from aefsync.core.compare import Span
 from aefsync.core.entry import Entry
 from aefsync.core.past import RunRecord, TakenBack
 from aefsync.core.path import MAX_PATH
@@ -20,12 +19,12 @@ from aefsync.core.stores import Stores
 from aefsync.core.tree import Answer
 from aefsync.wire.messages.aspects import Extras, StoresRow, pack_extras, with_extras
 from aefsync.wire.messages.changes import ChangeRow, RunRow
+from aefsync.wire.messages.content import MatchReply
 from aefsync.wire.messages.examined import ExamineReply
 from aefsync.wire.messages.growth import GatherReply, GrowReply, GrowthReply, LearnReply, PlantReply
 from aefsync.wire.messages.hints import WaitReply
 from aefsync.wire.messages.members import RememberReply, StandingRow
 from aefsync.wire.messages.rows import (
-    MANY,
     Asked,
     ByteStrings,
     Count,
@@ -34,7 +33,6 @@ from aefsync.wire.messages.rows import (
     Form,
     Identity,
     Int64,
-    Many,
     Nothing,
     PiecesForm,
     Problems,
@@ -52,7 +50,6 @@ from aefsync.wire.messages.scrubbed import ScrubReply
 from aefsync.wire.messages.space import AllocatedReply, SpaceReply
 from aefsync.wire.messages.staged import ReuseReply, StageReply
 from aefsync.wire.messages.versions import GravesReply, MintReply, Versions, with_versions
-from aefsync.wire.packing import pack_spans, unpack_spans
 
 
 class AppliedForm(Form):
@@ -161,23 +158,6 @@ class ReadReply(PiecesForm, tag="read"): ...
 
 
 class RecipesReply(RecipesForm, tag="recipes"): ...
-
-
-class MatchReply(Form, tag="match"):
-    """The spans of chunks that are lacking, a row a recipe."""
-
-    lacking: Annotated[tuple[Counts, ...], Many]
-
-    def __post_init__(self) -> None:
-        if sum(map(len, self.lacking)) > MANY:
-            raise ValueError("more chunks than one message can ask for")
-
-    @classmethod
-    def of(cls, *values: Sequence[Sequence[Span]]) -> Self:
-        return cls(tuple(pack_spans(spans) for spans in values[0]))
-
-    def values(self) -> tuple[Any, ...]:
-        return (tuple(unpack_spans(packed) for packed in self.lacking),)
 
 
 class WriteReply(Nothing, tag="write"): ...
