@@ -126,7 +126,9 @@ class Judge:
         if sidecar is None or not absence.is_open(directory):
             return
         if not absence.is_directory_gone(directory):
-            self._doubt(directory)
+            # What an interrupted run was about to fill may be seen, and empty.
+            if (directory, 0) not in self._scanner.pages and (directory, 0) not in self._scanner.briefs:
+                self._doubt(directory)
             return
         place = _Place(directory, self._intended.get(directory, {}), partial(absence.is_in_sight, directory))
         self._merge(place, (), sidecar.heads_of(directory))

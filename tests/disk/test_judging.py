@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from aefsync.core.action import Act, Action
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Scan
 from aefsync.core.problem import ROT, SUSPECT, Problem
@@ -18,6 +19,7 @@ from aefsync.disk import listing, records
 from aefsync.disk.judging import RETURNED
 from aefsync.disk.sight import LocalSight
 from tests.disk.ground import pass_the_step, unprivileged
+from tests.disk.ground import wanted as wanted_file
 from tests.disk.rememberer import VERSIONS, Model, Rememberer, is_below
 
 OLD = 10**18
@@ -219,6 +221,19 @@ def damage(root: Rememberer, path: bytes, data: bytes) -> None:
     with open(root.place(path), "r+b") as file:
         file.write(data)
     os.utime(root.place(path), ns=(seen.st_atime_ns, seen.st_mtime_ns))
+
+
+def test_an_empty_directory_that_a_run_was_cut_short_in_is_seen(root: Rememberer) -> None:
+    root.write(b"a", b"1")
+    root.see()
+    replica = root.open()
+    replica.scan(VERSIONS)
+    wanted = wanted_file(b"d/x", b"new")._replace(version=FOUND)
+    action = Action(Act.CREATE, wanted.path, wanted, None)
+    # Nothing is staged for it: it is pending, and not done.
+    assert replica.apply([action]).done == (False,)
+    os.mkdir(root.place(b"d"))
+    assert root.see().problems == ()
 
 
 def test_what_vanishes_while_it_is_read_at_once_is_not_there(root: Rememberer, monkeypatch: pytest.MonkeyPatch) -> None:
