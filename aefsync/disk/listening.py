@@ -64,7 +64,7 @@ class Listening:
             return ""
         self.close()
         if identity is None:
-            return "the root is not there"
+            return ""  # every pass over it says so
         if sys.platform != "linux":
             return "changes are not noticed on this system: it is polled"
         from aefsync.disk.watching import Unwatched, Watcher

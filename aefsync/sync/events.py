@@ -45,6 +45,10 @@ class Notice(NamedTuple):
     warning: bool = False
 
 
+RECOVERED = Notice("all is well again")
+"""Trouble that a command which goes on and on told of is over."""
+
+
 class Begun(NamedTuple):
     """The replicas in which a run was the first to leave anything: what can be undone begins with it."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import closing
 from typing import Protocol, cast
 
-from aefsync.sync.events import Acted, Conflicted, Event, Filtered, LeftUndone, Notice, Summary, Troubled
+from aefsync.sync.events import RECOVERED, Acted, Conflicted, Event, Filtered, LeftUndone, Notice, Summary, Troubled
 
 _MOST = 4096
 """Events remembered; what was said longest ago is forgotten first."""
@@ -18,7 +18,8 @@ class _Closable(Protocol):
 
 
 class Unrepeated:
-    """Lets what was said within the last `period_s` seconds not be said again."""
+    """Lets what was said within the last `period_s` seconds not be said again, but that trouble is over whenever it was told
+    of."""
 
     def __init__(self, period_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._period_s = period_s
@@ -43,6 +44,8 @@ class Unrepeated:
         if said_s is not None and now_s - said_s < self._period_s:
             return False
         self._said_s.pop(key, None)
+        if event != RECOVERED:
+            self._said_s.pop(RECOVERED, None)
         self._said_s[key] = now_s
         if len(self._said_s) > _MOST:
             del self._said_s[next(iter(self._said_s))]

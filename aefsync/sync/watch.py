@@ -17,7 +17,7 @@ from aefsync.errors import AefsyncError, GuardError, LockedError, UnreachableErr
 from aefsync.sync.agenda import Agenda
 from aefsync.sync.child import Nursery
 from aefsync.sync.connecting import connected
-from aefsync.sync.events import Event, Notice, Started, Summary
+from aefsync.sync.events import RECOVERED, Event, Notice, Started, Summary
 from aefsync.sync.hooks import Hooks, hooked
 from aefsync.sync.reconnecting import may_pass, pause_s
 from aefsync.sync.repair import one_pass
@@ -131,7 +131,7 @@ class _Watch:
             return
         if self._has_complained and not self._agenda.failures and not self._is_broken:
             self._has_complained = False
-            yield Notice("all is well again")
+            yield RECOVERED
 
     def _attempt(self, request: RepairRequest, replicas: Sequence[RemoteReplica]) -> Iterator[Event]:
         """A pass; where it takes more than a part of the tree to judge what was found, everything is due next."""

@@ -83,7 +83,7 @@ def test_what_is_no_part_of_the_tree_is_not_heard(ear: Ear) -> None:
 def test_a_root_that_is_another_one_is_listened_to_anew(ear: Ear) -> None:
     ear.root.rename(ear.root.with_name("away"))
     ear.until(ROOT)
-    assert ear.wait() == Hints((), (ROOT,), "the root is not there")
+    assert ear.wait() == Hints((), (ROOT,))
     ear.root.mkdir()
     assert ear.wait() == Hints((ROOT,))
     (ear.root / "new").write_text("1")

@@ -17,7 +17,7 @@ from aefsync.core.policy import Policies
 from aefsync.core.problem import Problem
 from aefsync.core.silent import Silent
 from aefsync.errors import GuardError, LockedError, RootError, UnreachableError, UsageError
-from aefsync.sync.events import Acted, Event, Notice, Started, Summary, Troubled
+from aefsync.sync.events import RECOVERED, Acted, Event, Notice, Started, Summary, Troubled
 from aefsync.sync.hooks import Hooks
 from aefsync.sync.request import RepairRequest, Request, WatchRequest
 from aefsync.sync.resting import Inbox
@@ -149,7 +149,7 @@ def test_a_root_that_goes_away_and_returns(script: Script) -> None:
     shutil.move(a.with_name("away"), a)
     rest = script.until_summary()
     assert acted(rest) == []
-    assert next(script.events) == Notice("all is well again")
+    assert next(script.events) == RECOVERED
 
 
 @pytest.mark.parametrize(("error", "goes_on"), [(LockedError, True), (RootError, False), (GuardError, False)])
@@ -267,6 +267,13 @@ def test_the_same_trouble_is_said_once_in_a_while() -> None:
     assert list(unrepeated.of(_closing([*trouble, *again]))) == again
     now_s = 100.0
     assert list(unrepeated.of(_closing(trouble))) == trouble
+
+
+def test_that_it_is_over_is_said_each_time_trouble_was_told_of() -> None:
+    unrepeated = Unrepeated(100, lambda: 0.0)
+    away, lost = Notice("away", warning=True), Notice("lost", warning=True)
+    outages: list[Event] = [away, RECOVERED, away, RECOVERED, lost, away, RECOVERED, RECOVERED]
+    assert list(unrepeated.of(_closing(outages))) == [away, RECOVERED, lost, RECOVERED]
 
 
 def _closing(events: Sequence[Event]) -> Iterator[Event]:
