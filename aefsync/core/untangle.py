@@ -41,8 +41,10 @@ class Pair(NamedTuple):
 
     @property
     def arrived(self) -> Entry:
-        """What stands at the path after the move, which changes no metadata."""
-        return self.source._replace(path=self.target.path)
+        """What stands at the path after the move, which changes no metadata.  If that is all that is wanted it has the
+        version that is: a run that ends before it records anything has left no other one."""
+        moved = self.source._replace(path=self.target.path)
+        return moved._replace(version=self.wanted.version) if moved.same_metadata(self.wanted) else moved
 
 
 Trait = Callable[[Entry], object]

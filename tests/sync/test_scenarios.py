@@ -97,6 +97,10 @@ def quiet(group: Group, *numbers: int) -> None:
     assert (end(events).exit_code, end(events).equal) == (0, True)
 
 
+def killed(_: object) -> None:
+    raise AefsyncError("killed")
+
+
 @pytest.fixture
 def pair(tmp_path: Path) -> Group:
     group = Group(tmp_path, 2)
@@ -124,14 +128,25 @@ def test_first_contact_of_equal_trees(tmp_path: Path) -> None:
     quiet(group)
 
 
+def test_what_is_edited_after_its_rename_was_spread_by_a_run_that_was_killed_is_no_conflict(
+    pair: Group, engine: Threads
+) -> None:
+    (pair.roots[0] / "d" / "x").rename(pair.roots[0] / "x")
+    engine.hooks = {(owner, "record"): killed for owner in (0, 1)}
+    with pytest.raises(AefsyncError, match="killed"):
+        pair.meet()
+    engine.hooks = {}
+    assert (pair.roots[1] / "x").exists()
+    pair.write(0, "x", "edited")
+    assert conflicts(pair.meet()) == []
+    assert pair.agreed()["x"] == "edited"
+
+
 @pytest.mark.parametrize("number", [3, FROM])
 @pytest.mark.parametrize("others", [0, 3])
 def test_what_is_edited_after_a_first_contact_that_was_killed_is_no_conflict(
     tmp_path: Path, engine: Threads, number: int, others: int
 ) -> None:
-    def killed(_: object) -> None:
-        raise AefsyncError("killed")
-
     group = Group(tmp_path, 2)
     for owner, count in enumerate((number, others)):
         for each in range(count):
