@@ -252,6 +252,7 @@ class LocalReplica(Scrubbing):
         if self._index is None or self._scanner is None:
             return
         known = self._index
+        known.flush()
         self._index = self._scanner.index = open_index(opened, self._request, home, self._file_system, known.begun_ns)
         carry_over(known, self._index, self._scanner.pages, is_anew=self._scanner.limits.ignore_index)
         known.close()
