@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from aefsync.core.digest import content_digest
+from aefsync.core.growth import Learned
+from aefsync.core.ports import Access, Missing, Open, Scan
 from aefsync.core.snapshot import CONTENT
 from aefsync.disk import index as index_module
 from aefsync.disk.index import Index
 from aefsync.disk.page import Page
-from tests.disk.ground import unprivileged
+from aefsync.disk.replica import LocalReplica
+from tests.disk.ground import Ground, pass_the_step, unprivileged
 from tests.disk.test_page import simple
 
 PAGE = simple([b"a", b"b"]).sealed(b"docs\0")
@@ -358,3 +362,21 @@ def test_many_pages_are_written_before_they_fill_the_memory(place: str, monkeypa
     assert index._pending_bytes <= 1000
     index.close()
     assert all(load(place, b"%d\0" % number) == PAGE for number in range(20))
+
+
+def test_an_index_that_moves_to_the_root_takes_along_what_was_not_written_yet(
+    ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_module, "_FLUSH", 650)
+    names = [b"%d" % number for number in range(4)]
+    for name in names:
+        ground.write(name + b"/f", name)
+    pass_the_step()
+    replica = LocalReplica()
+    cache = os.fsencode(tmp_path / "cache")
+    replica.hello(Open(os.fsencode(ground.path), "run", bytes(32), Access.WRITE, Missing.REFUSE, cache))
+    replica.scan(Scan(versions=True))
+    replica.learn([Learned(name + b"\0", b"f", content_digest(name)) for name in names])
+    replica.close()
+    pages = [load(os.fspath(ground.path / ".aefsync" / "index.db"), name + b"\0") for name in names]
+    assert [page.contents for page in pages if page is not None] == list(map(content_digest, names))
