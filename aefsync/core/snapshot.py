@@ -105,7 +105,7 @@ class Snapshot:
     __slots__ = ("_cached", "_firsts", "_split", "_starts", "aspects", "blocks", "count")
 
     def __init__(
-        self, blocks: list[Block], digests: bytes | None = None, aspects: Aspects = PLAIN, view: View = View.FULL
+        self, blocks: Sequence[Block], digests: bytes | None = None, aspects: Aspects = PLAIN, view: View = View.FULL
     ) -> None:
         self.blocks = blocks
         self.aspects = aspects

@@ -18,6 +18,7 @@ from aefsync.core.path import RelPath
 from aefsync.core.snapshot import Block, VersionList, added
 from aefsync.core.version import AUTHOR as AUTHOR_BYTES
 from aefsync.core.version import Dot, Grave, Vector, Version, is_covered, minted, without
+from aefsync.disk.blocks import Blocks
 from aefsync.disk.key_order import runs
 from aefsync.disk.page import Brief, Page, PageKey
 from aefsync.disk.sidecar import Sidecar
@@ -235,16 +236,19 @@ class Chronicle:
             return digests
         return added(digests, self.vectors.digests(numbered.versions, len(digests) // ENTRY_DIGEST))
 
-    def dated(self, blocks: Sequence[Block], pages: Mapping[PageKey, Page]) -> list[Block]:
+    def dated(self, blocks: Sequence[Block], pages: Mapping[PageKey, Page]) -> Sequence[Block]:
         """The blocks of these pages, in key order, with their versions."""
-        last, numbers, dated = None, array("I"), []
-        for block, (key, low, high) in zip(blocks, runs(pages), strict=True):
-            if key != last:
-                numbered = self.pages.get(key)
-                numbers = unpacked(_FOUND if numbered is None else numbered.versions, pages[key].length)
-                last = key
-            dated.append(block._replace(versions=Column(self.vectors, numbers[low:high])))
-        return dated
+        cuts = [(self.pages.get(key), low, high) for key, low, high in runs(pages)]
+
+        def date(number: int, block: Block) -> Block:
+            numbered, low, high = cuts[number]
+            own = _FOUND if numbered is None else numbered.versions
+            part = own if len(own) == NUMBER else own[low * NUMBER : high * NUMBER]
+            return block._replace(versions=Column(self.vectors, unpacked(part, high - low)))
+
+        kept = blocks.kept if isinstance(blocks, Blocks) else blocks
+        dated = [None if block is None else date(number, block) for number, block in enumerate(kept)]
+        return Blocks(dated, lambda number: date(number, blocks[number]))
 
 
 def seal_of(pages: Sequence[Page | Brief], versions: Sequence[bytes]) -> bytes:

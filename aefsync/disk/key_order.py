@@ -6,7 +6,6 @@ import itertools
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Mapping
 
-from aefsync.core.snapshot import Block
 from aefsync.disk.page import Brief, Page, PageKey
 
 
@@ -75,17 +74,3 @@ def _cuts(known: Mapping[PageKey, Page | Brief], prefix: bytes) -> Iterator[tupl
             low = index + 1
         if low < found.length:
             yield key, low, found.length, None
-
-
-def assemble(pages: Mapping[PageKey, Page]) -> list[Block]:
-    """All entries in key order, as blocks."""
-    names: dict[PageKey, list[bytes]] = {}
-    blocks = []
-    for key, low, high in runs(pages):
-        page = pages[key]
-        if page.directories and key not in names:
-            names[key] = page.name_list()
-        blocks.append(page.block(key[0], names.get(key, []), low, high))
-        if high == page.length:
-            names.pop(key, None)
-    return blocks

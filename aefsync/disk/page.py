@@ -143,14 +143,14 @@ class Page(NamedTuple):
             taken[index] = fresh[number * ENTRY_DIGEST : (number + 1) * ENTRY_DIGEST]
         return self._replace(digests=b"".join(taken))
 
-    def block(self, prefix: bytes, names: list[bytes], low: int, high: int) -> Block:
-        """The entries at `low` … `high - 1` as a block; `names` is the name list."""
+    def block(self, prefix: bytes, names: bytes, low: int, high: int) -> Block:
+        """The entries at `low` … `high - 1`, with these names (joined), as a block."""
         whole = low == 0 and high == self.length
         digests = self.digests if whole else self.digests[low * ENTRY_DIGEST : high * ENTRY_DIGEST]
         contents = self.contents if whole else self.contents[low * CONTENT : high * CONTENT]
         return Block(
             prefix,
-            self.names if whole else b"\0".join(names[low:high]),
+            names,
             self.stats if whole else self.stats[low * STAT.size : high * STAT.size],
             contents if whole or any(contents) else nothing(CONTENT, high - low),
             high - low,

@@ -8,12 +8,12 @@ from aefsync.core.entry import Entry
 from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem
-from aefsync.core.snapshot import Snapshot
+from aefsync.core.snapshot import Block, Snapshot
 from aefsync.core.stores import Folding, collisions
 from aefsync.core.verdict import Why
+from aefsync.disk.blocks import assemble
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.extras import Extras
-from aefsync.disk.key_order import assemble
 from aefsync.disk.linking import linked
 from aefsync.disk.reading import materialised
 from aefsync.disk.scan import Scanner
@@ -32,11 +32,11 @@ class Taking:
         if scanner is None:
             return Snapshot([], aspects=self.aspects)
         pages = materialised(scanner)
-        blocks = assemble(pages)
+        blocks: Sequence[Block] = assemble(pages)
         if self._extras is not None:
             blocks = self._extras.complete(blocks, pages)
         if self._root is not None and self.aspects.links:
-            blocks = linked(self._root, blocks, scanner.report)
+            blocks = linked(self._root, list(blocks), scanner.report)
         return Snapshot(blocks, aspects=self.aspects)
 
     def complete(self, entries: Sequence[Entry]) -> Sequence[Entry]:

@@ -20,6 +20,7 @@ from aefsync.core.snapshot import Snapshot
 from aefsync.core.writing import Durability
 from aefsync.disk.annexes import Annexes
 from aefsync.disk.apply import Applier
+from aefsync.disk.blocks import assemble
 from aefsync.disk.building import Limits
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.durability import Durable
@@ -28,7 +29,6 @@ from aefsync.disk.filter import Filter
 from aefsync.disk.home import Home, open_home
 from aefsync.disk.index import Index
 from aefsync.disk.intents import Intents
-from aefsync.disk.key_order import assemble
 from aefsync.disk.reading import read_pages, unread
 from aefsync.disk.scan import Scanner
 from aefsync.disk.sight import LocalSight

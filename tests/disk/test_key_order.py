@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from aefsync.core.digest import ENTRY_DIGEST
 from aefsync.core.snapshot import CONTENT
 from aefsync.core.view import STAT
-from aefsync.disk.key_order import assemble, holding, pages_of, runs
+from aefsync.disk.blocks import assemble
+from aefsync.disk.key_order import holding, pages_of, runs
 from aefsync.disk.page import Page, PageKey
 
 NAMES = st.lists(st.binary(min_size=1, max_size=3).filter(lambda name: not set(name) & {0, 47}), unique=True)
@@ -46,6 +47,19 @@ def test_only_the_pages_that_may_hold_a_name_are_looked_into() -> None:
     assert list(holding(pages, b"other\0", [b"005"])) == []
 
 
+def test_what_is_cut_out_of_a_page_is_not_held_beside_it() -> None:
+    whole, cut = page([b"a", b"bb", b"c"]), page([b"a", b"bb", b"c", b"dd"], (1, 2))
+    blocks = assemble({(b"", 0): cut, (b"bb\0", 0): whole, (b"c\0", 0): whole})
+    assert [block.names for block in blocks] == [b"a\0bb", b"a\0bb\0c", b"c", b"a\0bb\0c", b"dd"]
+    assert [None if kept is None else kept.prefix for kept in blocks.kept] == [None, b"bb\0", None, b"c\0", None]
+    assert all(block.stats is whole.stats for block in blocks if block.length == 3)
+    assert [(block.prefix, block.length, len(block.stats)) for block in blocks][::2] == [
+        (b"", 2, 2 * STAT.size),
+        (b"", 1, STAT.size),
+        (b"", 1, STAT.size),
+    ]
+
+
 def test_what_lies_below_a_directory_follows_it() -> None:
     pages = {
         (b"", 0): page([b"a", b"d"], (1,)),
@@ -56,4 +70,5 @@ def test_what_lies_below_a_directory_follows_it() -> None:
     order = [((b"", 0), 0, 2), ((b"d\0", 0), 0, 1), ((b"d\0", 1), 0, 1), ((b"", 1), 0, 2)]
     assert list(runs(pages)) == order
     assert [block.names for block in assemble(pages)] == [b"a\0d", b"x", b"y", b"e\0f"]
+    assert [block.names for block in assemble(pages)[1:3]] == [b"x", b"y"]
     assert [key for key, _ in pages_of(pages, b"d\0")] == [(b"d\0", 0), (b"d\0", 1)]

@@ -12,8 +12,8 @@ from aefsync.core.entry import UNKNOWN
 from aefsync.core.problem import Problem
 from aefsync.core.snapshot import Snapshot
 from aefsync.disk import linking
+from aefsync.disk.blocks import assemble
 from aefsync.disk.filesystem import LOCAL, FileSystem
-from aefsync.disk.key_order import assemble
 from aefsync.disk.linking import linked
 from aefsync.disk.recording import unread_among
 from tests.disk.ground import Ground
