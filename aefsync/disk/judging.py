@@ -199,7 +199,8 @@ class Judge:
             return None
         self._chronicle.unbury(directory, name)
         is_same = before is not None and before.version == number
-        if before is not None and is_same and before.is_read and not now.is_read and before.is_like(now):
+        if before is not None and is_same and before.is_read and not now.is_read:
+            # It could not be read, or need not be: what is shown is no reason to forget what was.
             return before._replace(flags=before.flags & RACY)
         return now._replace(flags=now.flags & RACY, version=number)
 

@@ -18,6 +18,7 @@ from aefsync.core.version import FOUND
 from aefsync.disk import listing, records
 from aefsync.disk.judging import RETURNED
 from aefsync.disk.sight import LocalSight
+from aefsync.disk.surveyed import Surveyed
 from tests.disk.ground import pass_the_step, unprivileged
 from tests.disk.ground import wanted as wanted_file
 from tests.disk.rememberer import VERSIONS, Model, Rememberer, is_below
@@ -255,6 +256,21 @@ def test_what_vanishes_while_it_is_read_at_once_is_not_there(root: Rememberer, m
     assert set(root.entries) == {b"d", b"d/a", b"d/b"}
     assert root.versions[b"d/a"] == before
     assert (scanned.unexamined, scanned.problems, root.graves) == ((b"d/c",), (), {})
+
+
+def test_what_could_not_be_read_is_judged_when_it_can_be(root: Rememberer) -> None:
+    for name in (b"a", b"b"):
+        root.write(name, name, mtime_ns=OLD)
+    pass_the_step()
+    root.see()
+    for old, new in ((b"a", b"c"), (b"b", b"a"), (b"c", b"b")):
+        os.rename(root.place(old), root.place(new))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Surveyed, "_read", lambda *_: None)
+        root.see(reads=False)
+        assert root.versions == {b"a": FOUND, b"b": FOUND}
+    assert root.see().problems == ()
+    assert FOUND not in root.versions.values()
 
 
 def test_a_suspect_keeps_its_version_and_is_reported(root: Rememberer) -> None:
