@@ -41,10 +41,15 @@ class Pair(NamedTuple):
 
     @property
     def arrived(self) -> Entry:
-        """What stands at the path after the move, which changes no metadata.  If that is all that is wanted it has the
-        version that is: a run that ends before it records anything has left no other one."""
-        moved = self.source._replace(path=self.target.path)
-        return moved._replace(version=self.wanted.version) if moved.same_metadata(self.wanted) else moved
+        """What stands at the path after the move, which changes no metadata."""
+        return self.source._replace(path=self.target.path)
+
+    @property
+    def meant(self) -> Entry:
+        """The same, with the version that is wanted if nothing else is: should the run end before it records anything, it
+        has left no other one.  (What is exchanged passes through paths where it has none.)"""
+        same = self.arrived.same_metadata(self.wanted)
+        return self.arrived._replace(version=self.wanted.version) if same else self.arrived
 
 
 Trait = Callable[[Entry], object]
@@ -158,7 +163,7 @@ class _Order:
             self._make(missing)
             if self._stands(pair.target):
                 self.actions.append(Action(Act.DELETE, path, None, found))
-            self._add(Action(Act.MOVE, path, pair.arrived, pair.source, pair.source.path), pair)
+            self._add(Action(Act.MOVE, path, pair.meant, pair.source, pair.source.path), pair)
             self._leave(pair, is_done=True)
         elif in_the_way[0] in self._pending:
             self._awaited[pair.source.path] = in_the_way[0]

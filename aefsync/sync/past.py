@@ -70,10 +70,11 @@ class Past:
         }
         return frozenset(away | {number for number, scanned in enumerate(scans) if scanned.restored})
 
-    @property
-    def shared(self) -> frozenset[int]:
-        """The replicas of which the others once had all that their first scan found."""
-        return frozenset(number for number, own in enumerate(self._standings) if own is not None and own.shared)
+    def shared(self, scans: Sequence[Scanned]) -> frozenset[int]:
+        """The replicas of which the others once had all that their first scan found; one that turned out to be damaged has
+        had no first scan yet."""
+        said = ((own, scanned.standing or own) for own, scanned in zip(self._standings, scans, strict=True))
+        return frozenset(n for n, (own, now) in enumerate(said) if own and own.shared and now and now.shared)
 
     def mint(self) -> Dot | None:
         """A new dot, of the first replica that may be written to; `None` where none may be."""

@@ -18,7 +18,7 @@ from tests.support.touches import Touch
 from tests.support.trees import judge, survey, write
 from tests.support.trials import grounds, places, undisturbed
 
-EDITED = b"edited since"
+EDITED, NEW = b"edited since", b"new since"
 
 
 def flip(data: bytearray, chance: random.Random) -> None:
@@ -50,8 +50,9 @@ def damage(folder: Path, number: int) -> None:
         edited = number % 3 == 0
         if edited:
             write(found.b / "d/f1", EDITED)
+            write(found.b / "new", NEW)
             (found.b / "both").unlink()
-            found.known_bytes.add(EDITED)
+            found.known_bytes |= {EDITED, NEW}
         ended = found.meet()
         assert not ended.trace, ended.trace
         assert "internal error" not in " ".join(ended.said), ended
@@ -62,7 +63,7 @@ def damage(folder: Path, number: int) -> None:
         after = survey(found.a)
         if edited:
             assert before.keys() - after.keys() <= {b"both"}
-            assert EDITED in [row[-1] for row in after.values()]
+            assert {EDITED, NEW} <= {row[-1] for row in after.values()}
         else:
             assert after == before
         assert judge(*found.roots) == []
@@ -126,8 +127,9 @@ def test_on_a_read_only_file_system_nothing_is_begun(tmp_path: Path) -> None:
         assert found.meet().code in (0, 1)
 
 
-def test_damage(tmp_path: Path) -> None:
-    damage(tmp_path, 1)
+@pytest.mark.parametrize("number", [1, 153])
+def test_damage(tmp_path: Path, number: int) -> None:
+    damage(tmp_path, number)
 
 
 @pytest.mark.slow
