@@ -46,10 +46,9 @@ class Pair(NamedTuple):
 
     @property
     def meant(self) -> Entry:
-        """The same, with the version that is wanted if nothing else is: should the run end before it records anything, it
-        has left no other one.  (What is exchanged passes through paths where it has none.)"""
-        same = self.arrived.same_metadata(self.wanted)
-        return self.arrived._replace(version=self.wanted.version) if same else self.arrived
+        """The same, with the version that is wanted: should the run end before it records anything, what follows that one
+        follows what it has left.  (What is exchanged passes through paths where it has none.)"""
+        return self.arrived._replace(version=self.wanted.version)
 
 
 Trait = Callable[[Entry], object]
