@@ -28,10 +28,9 @@ from aefsync.disk.staging import seen_as
 _BLOCK = 1 << 20
 _NO_COPY = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF)
 """How a file system says that it does not copy within itself."""
-
-
 _USEFUL = 16 << 10
 """Bytes of a file left in staging that is worth to be looked at again."""
+
 NO_LISTS = ChunkLists(b"")
 Find = Callable[[RelPath], Entry | None]
 """The entry that the snapshot shows at a path."""

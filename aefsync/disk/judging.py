@@ -33,7 +33,7 @@ from aefsync.disk.scan import Scanner
 from aefsync.disk.sidecar import Head
 from aefsync.disk.sight import Wanted
 
-RETURNED = "changed while it was looked for"
+REAPPEARED = "changed while it was looked for"
 """Why nothing is done about what was missing, and is there when it is looked for once more."""
 Intended = Mapping[bytes, Mapping[bytes, Intention]]
 """What an interrupted run was about to do, by directory and name."""
@@ -145,7 +145,7 @@ class Judge:
         """Have nothing be done about what the scan does not show, and what is there after all: for the others it would be
         missing here, and come back should it go again."""
         parent = key[: key[:-1].rfind(b"\0") + 1]
-        self._scanner.report(parent, Problem(directory_path(key), RETURNED, subtree=True))
+        self._scanner.report(parent, Problem(directory_path(key), REAPPEARED, subtree=True))
 
     def _merge(self, place: _Place, pages: Sequence[Page], heads: Sequence[Head]) -> None:
         merging = Merging(self._chronicle, place.directory, pages, heads, place.intended)
@@ -198,8 +198,7 @@ class Judge:
             self._chronicle.bury(directory, name, number)
             return None
         self._chronicle.unbury(directory, name)
-        is_same = before is not None and before.version == number
-        if before is not None and is_same and before.is_read and not now.is_read:
+        if before is not None and before.version == number and before.is_read and not now.is_read:
             # It could not be read, or need not be: what is shown is no reason to forget what was.
             return before._replace(flags=before.flags & RACY)
         return now._replace(flags=now.flags & RACY, version=number)

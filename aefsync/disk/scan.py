@@ -170,8 +170,10 @@ class Scanner:
     def seal(self, prefixes: Collection[bytes] | None = None) -> None:
         """Take the entry digests that are missing, and keep the pages that had to be completed: all, or those of some
         directories."""
-        own = (each for prefix in prefixes or () for each in pages_of(self.pages, prefix))
-        for key, page in list(self.pages.items() if prefixes is None else own):
+        own: Iterable[tuple[PageKey, Page]] = self.pages.items()
+        if prefixes is not None:
+            own = (each for prefix in prefixes for each in pages_of(self.pages, prefix))
+        for key, page in own:
             sealed = page.sealed(key[0])
             if sealed is not page:
                 self.pages[key] = sealed

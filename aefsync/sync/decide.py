@@ -128,8 +128,8 @@ def decide(session: Session, survey: Survey, request: RepairRequest, past: Past 
     rules = Rules(latest_ns, request.mirror, survey.aspects, request.no_delete)
     rules = rules._replace(policies=request.policies, preferred=request.preferred, above=survey.above)
     if past is not None:
-        rules = rules._replace(returned=past.returned(survey.scans), shared=past.shared(survey.scans))
-        rules = rules._replace(watermark=past.watermark)
+        returned, shared = past.returned(survey.scans), past.shared(survey.scans)
+        rules = rules._replace(returned=returned, shared=shared, watermark=past.watermark)
     _guard_roots(session, survey, request)
     room = Room(session)
     if survey.selections:

@@ -73,8 +73,8 @@ class Past:
     def shared(self, scans: Sequence[Scanned]) -> frozenset[int]:
         """The replicas of which the others once had all that their first scan found; one that turned out to be damaged has
         had no first scan yet."""
-        said = ((own, scanned.standing or own) for own, scanned in zip(self._standings, scans, strict=True))
-        return frozenset(n for n, (own, now) in enumerate(said) if own and own.shared and now and now.shared)
+        both = enumerate(zip(self._standings, scans, strict=True))
+        return frozenset(n for n, (own, scanned) in both if own and own.shared and (scanned.standing or own).shared)
 
     def mint(self) -> Dot | None:
         """A new dot, of the first replica that may be written to; `None` where none may be."""

@@ -16,7 +16,7 @@ from aefsync.core.ports import Access, Scan
 from aefsync.core.problem import ROT, SUSPECT, Problem
 from aefsync.core.version import FOUND
 from aefsync.disk import listing, records
-from aefsync.disk.judging import RETURNED
+from aefsync.disk.judging import REAPPEARED
 from aefsync.disk.sight import LocalSight
 from aefsync.disk.surveyed import Surveyed
 from tests.disk.ground import pass_the_step, unprivileged
@@ -209,7 +209,7 @@ def test_what_is_there_after_all_is_not_gone(
     monkeypatch.setattr(os, "listdir", lambda fd: [name for name in names(fd) if name != hidden])
     scanned = root.see()
     assert root.graves == {}
-    assert scanned.problems == tuple(Problem(path, RETURNED, subtree=True) for path in doubted)
+    assert scanned.problems == tuple(Problem(path, REAPPEARED, subtree=True) for path in doubted)
     monkeypatch.undo()
     assert root.see().problems == ()
     assert root.graves == {}
