@@ -18,6 +18,7 @@ from aefsync.core.ports import Piece
 from aefsync.core.problem import Problem
 from aefsync.core.recipe import Run
 from aefsync.core.step import Transfer
+from aefsync.errors import UnreachableError
 from aefsync.sync.deadline import Deadline
 from aefsync.sync.delta import Lacking, Seeded, lacking, whole
 from aefsync.sync.session import Session
@@ -149,11 +150,14 @@ def _send(origin: RemoteReplica, receiver: RemoteReplica, missing: Lacking) -> I
     for batch in batches(missing.files):
         requests, asked = itertools.tee(_requests(batch, runs))
         answers = origin.read_ahead([piece for piece, _ in request] for request in asked)
-        for request, read in zip(requests, answers, strict=True):
-            sent = [
-                Piece(path, got.offset, len(got.data), got.data) for got, (_, path) in zip(read, request, strict=True)
-            ]
-            receiver.write_ahead([piece for piece in sent if piece.data])
+        try:
+            for request, read in zip(requests, answers, strict=True):
+                pairs = zip(read, request, strict=True)
+                sent = [Piece(path, got.offset, len(got.data), got.data) for got, (_, path) in pairs]
+                receiver.write_ahead([piece for piece in sent if piece.data])
+        except UnreachableError:
+            receiver.settle()  # what is on its way there is not lost with the origin
+            raise
         yield batch, receiver.stage(batch, None)
 
 

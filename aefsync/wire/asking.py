@@ -110,11 +110,11 @@ class Asking:
     def _call(self, method: Method, *arguments: Any) -> Any:
         self.round_trips += 1
         value = self._caller.send(method, *arguments).wait()
-        self._settle(0)
+        self.settle()
         return value
 
-    def _settle(self, most: int) -> None:
-        """Wait until at most so many bytes are written and not yet acknowledged; raises what went wrong with them."""
+    def settle(self, most: int = 0) -> None:
+        """Wait until at most so many bytes are written ahead and not yet there; raises what went wrong with them."""
         while self._written and sum(size for size, _ in self._written) > most:
             size, pending = self._written.popleft()
             pending.wait()

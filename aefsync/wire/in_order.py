@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from aefsync.core.ports import Piece
+from aefsync.errors import AefsyncError
 from aefsync.wire.calling import Caller, Pending
 from aefsync.wire.dialogue import Method
 from aefsync.wire.messages.rows import MAX_ENTRIES, MAX_READ
@@ -26,17 +27,30 @@ class Asked(NamedTuple, Generic[T]):
 
 
 def in_order(caller: Caller, method: Method, calls: Iterable[Asked[T]]) -> Iterator[tuple[T, Any]]:
-    """What each call is about and what it returned, in order."""
+    """What each call is about and what it returned, in order.
+
+    Where no further call can be made or sent, what those before it returned comes first, and then the error.
+    """
     sent: collections.deque[tuple[Asked[T], Pending]] = collections.deque()
-    ahead = 0
-    for asked in calls:
-        sent.append((asked, caller.send(method, *asked.arguments)))
+    ahead, failures = 0, []
+
+    def sending() -> Iterator[tuple[Asked[T], Pending]]:
+        try:
+            for asked in calls:
+                yield asked, caller.send(method, *asked.arguments)
+        except AefsyncError as error:
+            failures.append(error)
+
+    for asked, pending in sending():
+        sent.append((asked, pending))
         ahead += asked.size
         while ahead > AHEAD:
             ahead -= sent[0][0].size
             yield _ended(*sent.popleft())
     while sent:
         yield _ended(*sent.popleft())
+    if failures:
+        raise failures[0]
 
 
 def _ended(asked: Asked[T], pending: Pending) -> tuple[T, Any]:

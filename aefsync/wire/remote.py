@@ -109,12 +109,12 @@ class RemoteReplica(RemoteGrowing):
     def write(self, pieces: Sequence[Piece]) -> None:
         self.round_trips += 1
         self.write_ahead(pieces)
-        self._settle(0)
+        self.settle()
 
     def write_ahead(self, pieces: Sequence[Piece]) -> None:
         """`write`, without waiting for its end: what goes wrong is raised by a later call (not by `read`)."""
         for portion in portions(pieces):
-            self._settle(AHEAD)
+            self.settle(AHEAD)
             self._written.append((size_of(portion), self._caller.send(Method.WRITE, portion)))
 
     def reuse(self, files: Sequence[StageFile]) -> Staged:

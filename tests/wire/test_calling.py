@@ -89,6 +89,17 @@ def test_requests_are_on_their_way_before_the_first_has_come(replica: RemoteRepl
     assert replica.round_trips == 2
 
 
+def test_what_came_before_no_more_could_be_asked_comes_first(replica: RemoteReplica) -> None:
+    def requests() -> Iterator[list[Piece]]:
+        yield from ([piece(number)] for number in range(3))
+        raise UnreachableError("the receiver is lost")
+
+    answers = replica.read_ahead(requests())
+    assert [next(answers)[0].offset for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(UnreachableError, match="the receiver is lost"):
+        next(answers)
+
+
 def test_nobody_waits_for_ever_where_both_sides_have_much_to_send(replica: RemoteReplica, noting: Noting) -> None:
     def write() -> None:
         for number in range(1000, 1008):
