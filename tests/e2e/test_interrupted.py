@@ -75,7 +75,7 @@ def test_a_replica_killed_at_a_system_call(aefsync: Program, pair: Pair, tmp_pat
     code = finish(process).code
     assert code in {3, 4, 7, 137}, code
     assert "killed by SIGKILL" in (tmp_path / "log").read_text(), "the call was made"
-    wait_until(lambda: not aefsync.processes(), "the other processes to end", 10.0)
+    wait_until(lambda: not aefsync.processes(), "the other processes to end")
     converge(aefsync, pair, allowed)
 
 
@@ -89,7 +89,7 @@ def test_everything_killed_at_any_moment(aefsync: Program, pair: Pair, seed: int
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    wait_until(lambda: not aefsync.processes(), "all processes to end", 10.0)
+    wait_until(lambda: not aefsync.processes(), "all processes to end")
     converge(aefsync, pair, allowed)
 
 
@@ -100,7 +100,7 @@ def test_the_coordinator_killed_takes_its_children_along(aefsync: Program, pair:
             pid for pid in aefsync.processes() if b"-m\0aefsync\0repair" in command_line(pid) and not is_strace(pid)
         ]
         os.kill(coordinator, signal.SIGKILL)
-        wait_until(lambda: run.resume() and not aefsync.processes(), "the children to end", 10.0)
+        wait_until(lambda: run.resume() and not aefsync.processes(), "the children to end")
     converge(aefsync, pair, allowed)
 
 
@@ -133,7 +133,7 @@ def test_signals_end_the_run_and_its_children(
     done = finish(process)
     assert done.code in {code, 0}, done
     assert b"Traceback" not in done.err
-    wait_until(lambda: not aefsync.processes(), "the children to end", 10.0)
+    wait_until(lambda: not aefsync.processes(), "the children to end")
     converge(aefsync, pair, allowed)
 
 

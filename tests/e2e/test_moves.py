@@ -211,7 +211,7 @@ def test_killed_midway_the_next_run_converges(aefsync: Program, pair: Pair, tmp_
     killed = aefsync.under(*strace(log, f"renameat2:when={nth}:signal=SIGKILL"))("repair", "--mirror", *pair)
     assert killed.code != 0
     assert "killed by SIGKILL" in log.read_text(), "the call was made"
-    wait_until(lambda: not aefsync.processes(), "the other processes to end", 10.0)
+    wait_until(lambda: not aefsync.processes(), "the other processes to end")
     assert contents <= {path.read_bytes() for path in pair.b.rglob("*") if path.is_file()}
     aefsync("repair", "--mirror", *pair).expect(0)
     assert judge(*pair) == []

@@ -52,7 +52,7 @@ def test_a_signal_in_each_phase(aefsync: Program, pair: Pair, tmp_path: Path, ph
         done = run.go_on()
     assert done.code == code, done
     assert len(done.err.splitlines()) == 1, done
-    wait_until(lambda: not aefsync.processes(), "the children to end", 10.0)
+    wait_until(lambda: not aefsync.processes(), "the children to end")
     converge(aefsync, pair, allowed)
 
 
@@ -77,7 +77,7 @@ def test_a_replica_that_is_killed(aefsync: Program, pair: Pair, tmp_path: Path, 
     assert done.code == 7, done
     assert done.err.startswith((b"aefsync: %s: " % os.fsencode(pair.a), b"aefsync: %s: " % os.fsencode(pair.b))), done
     assert len(done.err.splitlines()) == 1, done
-    wait_until(lambda: not aefsync.processes(), "the other processes to end", 10.0)
+    wait_until(lambda: not aefsync.processes(), "the other processes to end")
     converge(aefsync, pair, allowed)
 
 
@@ -91,5 +91,5 @@ def test_nobody_reads_what_a_repair_says(aefsync: Program, pair: Pair) -> None:
     os.close(write)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (141, b"")
-    wait_until(lambda: not aefsync.processes(), "its processes to end", 10.0)
+    wait_until(lambda: not aefsync.processes(), "its processes to end")
     converge(aefsync, pair, allowed)

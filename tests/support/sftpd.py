@@ -25,7 +25,7 @@ def serve(options: Sequence[str] = (), cwd: str | None = None) -> tuple[SocketSt
     ours, theirs = socket.socketpair()
     with theirs:
         process = subprocess.Popen([program(), *options], stdin=theirs, stdout=theirs, cwd=cwd)
-    ours.settimeout(20.0)
+    ours.settimeout(60.0)
     return SocketStream(ours), process
 
 
@@ -37,4 +37,4 @@ def sftp_stream(options: Sequence[str] = ()) -> Iterator[SocketStream]:
         yield stream
     finally:
         stream.close()
-        process.wait(20.0)
+        process.wait(60.0)

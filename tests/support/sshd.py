@@ -19,7 +19,7 @@ from pathlib import Path
 from tests.support import sftpd
 
 REPO = Path(__file__).parents[2]
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 _WRAPPER = """\
 #!/bin/sh

@@ -21,7 +21,7 @@ from tests.support.sshd import Sshd, make_key
 from tests.support.trees import tree
 
 BOX = Login("box")
-LINK = Link(connect_timeout_s=20, timeout_s=60, retries=0)
+LINK = Link(connect_timeout_s=60, timeout_s=60, retries=0)
 
 Opener = Callable[..., ParamikoStream]
 
