@@ -24,8 +24,9 @@ settings.register_profile("quick", deadline=None, suppress_health_check=_QUIET, 
 settings.register_profile("thorough", deadline=None, suppress_health_check=_QUIET, max_examples=5000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
 
-# A shell's background job ignores SIGINT, and so would everything started here.
+# A shell's background job ignores SIGINT, what nohup runs SIGHUP, and so would everything started here.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

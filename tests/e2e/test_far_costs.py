@@ -88,7 +88,7 @@ def test_a_host_that_falls_silent_is_given_up(far: Far, tmp_path: Path) -> None:
     program.chmod(0o755)
     process = far.program.start(
         *("repair", "--ssh", far.server.ssh, "--retries", "0", "--remote-command", str(program)),
-        *("--timeout", "2s", "--connect-timeout", "4s", str(tmp_path / "A"), "box:B"),
+        *("--timeout", "5s", "--connect-timeout", "3s", str(tmp_path / "A"), "box:B"),
     )
     try:
         outcome = finish(process).expect(7)
