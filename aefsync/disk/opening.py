@@ -148,7 +148,7 @@ def make_home(opened: OpenRoot, run: str) -> Home:
     except FileExistsError:
         raise LockedError(JUST_BEGUN) from None
     except OSError as error:
-        raise RootError(f"cannot be written: {(error.strerror or str(error)).lower()}") from None
+        raise _unwritable(error) from None
     assert home is not None
     _lock(home, run)
     return home
@@ -160,10 +160,15 @@ def _lock(home: Home, run: str) -> None:
         home.lock(run)
     except OSError as error:
         home.close()
-        raise RootError(f"cannot be written: {(error.strerror or str(error)).lower()}") from None
+        raise _unwritable(error) from None
     except LockedError:
         home.close()
         raise
+
+
+def _unwritable(error: OSError) -> RootError:
+    hint = "as a source it can be used all the same: with --mirror, or with --resolve lww"
+    return RootError(f"cannot be written: {(error.strerror or str(error)).lower()}", hint=hint)
 
 
 def identity_at(path: bytes) -> str:

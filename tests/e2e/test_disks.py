@@ -82,6 +82,25 @@ def test_a_mount_below_the_root(aefsync: Program, pair: Pair, tmp_path: Path) ->
     bound("diff", "--brief", *pair).expect(1)
 
 
+def test_a_source_on_a_read_only_file_system(aefsync: Program, pair: Pair) -> None:
+    """It cannot remember anything; what can be done with it all the same is said."""
+    tree(pair.a, {"f": "new", "d/g": "1"}, mtime_ns=BASE_NS + SECOND)
+    tree(pair.b, {"f": "old"})
+    script = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" || exit 98; "$@"'
+    unshare = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root-user"]
+    mounted = aefsync.under(*unshare, "sh", "-c", script, pair.a)
+    done = mounted("repair", *pair)
+    if done.code == 98 or b"unshare" in done.err:
+        pytest.skip("no mount namespaces here")
+    done.expect(3)
+    first, second = done.err.decode().splitlines()
+    assert first == f"aefsync: {pair.a}: cannot be written: read-only file system"
+    assert "--mirror" in second
+    assert (pair.b / "f").read_text() == "old"
+    mounted("repair", "--mirror", *pair).expect(0)
+    assert judge(*pair) == []
+
+
 def test_no_room(aefsync: Program, pair: Pair) -> None:
     tree(pair.a, {"f": b"x" * 10_000})
     tree(pair.b, {})
