@@ -92,7 +92,7 @@ def _make(root: ConfinedRoot, top: bytes) -> Home:
     with root.directory(top) as fd:
         with contextlib.suppress(FileExistsError):
             os.mkdir(RESERVED, 0o700, dir_fd=fd)
-        home = open_home(ConfinedRoot(fd), create=False)
+        home = open_home(ConfinedRoot(fd))
     assert home is not None
     keep_from_git(home)
     return home
@@ -128,6 +128,6 @@ def attach(root: ConfinedRoot, home: Home) -> None:
     """Have a home show what its annexes hold: those that are there, mounted now."""
     for top in _listed(home):
         with contextlib.suppress(OSError, AefsyncError), root.directory(top) as fd:
-            annex = open_home(ConfinedRoot(fd), create=False)
+            annex = open_home(ConfinedRoot(fd))
             if annex is not None:
                 home.annexes[top] = annex

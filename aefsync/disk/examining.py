@@ -101,7 +101,7 @@ def _closed(place: bytes, error: OSError) -> Finding:
 
 def _look_for_home(root: ConfinedRoot) -> tuple[Home | None, list[Finding]]:
     try:
-        return open_home(root, create=False), []
+        return open_home(root), []
     except RootError as error:
         return None, [Finding("home", TROUBLE, error.message, "run as the owner of .aefsync")]
 

@@ -255,21 +255,15 @@ def identity_in(data: bytes) -> str:
     return text if _IDENTITY.fullmatch(text) else ""
 
 
-def open_home(root: ConfinedRoot, *, create: bool) -> Home | None:
-    """The root's `.aefsync`; `None` where there is none and none is wanted."""
-    if create:
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(RESERVED, 0o700, dir_fd=root.fd)
+def open_home(root: ConfinedRoot) -> Home | None:
+    """The root's `.aefsync`; `None` where there is none."""
     try:
         fd = os.open(RESERVED, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=root.fd)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise RootError(f".aefsync cannot be opened: {(error.strerror or str(error)).lower()}") from None
-    home = Home(fd)
-    if create:
-        _furnish(home)
-    return home
+    return Home(fd)
 
 
 def keep_from_git(home: Home) -> None:
@@ -282,10 +276,9 @@ def keep_from_git(home: Home) -> None:
             os.close(fd)
 
 
-def _furnish(home: Home) -> None:
+def furnish(home: Home) -> None:
+    """Make what every home has, but for what the root is known by."""
     keep_from_git(home)
-    if not home.identity:
-        home.identify(os.urandom(16).hex())
     for name in (TMP, TRASH):
         with contextlib.suppress(FileExistsError):
             os.mkdir(name, 0o700, dir_fd=home.fd)

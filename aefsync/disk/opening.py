@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from aefsync.core.digest import framed_digest
@@ -16,10 +17,10 @@ from aefsync.disk.assembly import unfinished
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.filesystem import FileSystem, file_system_of
 from aefsync.disk.filter import IGNORE_FILE
-from aefsync.disk.home import Home, open_home
+from aefsync.disk.home import Home, furnish, open_home
 from aefsync.disk.index import Index
 from aefsync.disk.storing import stores_of
-from aefsync.errors import LockedError, RootError
+from aefsync.errors import AefsyncError, LockedError, RootError
 
 JUST_BEGUN = "another run has just begun on this root"
 """Said where a home appeared since the root was looked at."""
@@ -128,11 +129,14 @@ def open_home_of(opened: OpenRoot, request: Open) -> Home | None:
     """The root's `.aefsync` where there is one, locked (and given its new identity) where the run may write."""
     if opened.fd < 0:
         return None
-    home = open_home(ConfinedRoot(opened.fd), create=False)
+    home = open_home(ConfinedRoot(opened.fd))
     if home is not None and request.access is Access.WRITE:
-        _lock(home, request.run)
-        if request.new_identity:
-            home.identify(request.new_identity)
+        with _letting_go(home):
+            home.lock(request.run)
+            if not home.identity:
+                furnish(home)  # whoever made it came no further
+            if request.new_identity:
+                home.identify(request.new_identity)
     return home
 
 
@@ -144,24 +148,33 @@ def make_home(opened: OpenRoot, run: str) -> Home:
     """
     try:
         os.mkdir(RESERVED, 0o700, dir_fd=opened.fd)
-        home = open_home(ConfinedRoot(opened.fd), create=True)
     except FileExistsError:
         raise LockedError(JUST_BEGUN) from None
     except OSError as error:
         raise _unwritable(error) from None
-    assert home is not None
-    _lock(home, run)
+    home = open_home(ConfinedRoot(opened.fd))
+    if home is None:
+        raise RootError(".aefsync is gone again")
+    with _letting_go(home):
+        home.lock(run)
+        furnish(home)
+        home.identify(os.urandom(16).hex())
     return home
 
 
-def _lock(home: Home, run: str) -> None:
-    """Take the lock, or let go of the home."""
+@contextlib.contextmanager
+def _letting_go(home: Home) -> Iterator[None]:
+    """Close a home that cannot be locked, or not be written.
+
+    Nothing is written before it is locked: of two runs that begin on a root at the same moment, each would give it another
+    id, and go by its own.
+    """
     try:
-        home.lock(run)
+        yield
     except OSError as error:
         home.close()
         raise _unwritable(error) from None
-    except LockedError:
+    except AefsyncError:
         home.close()
         raise
 
@@ -178,7 +191,7 @@ def identity_at(path: bytes) -> str:
     except OSError:
         return ""
     try:
-        home = open_home(ConfinedRoot(fd), create=False)
+        home = open_home(ConfinedRoot(fd))
     except RootError:
         return ""
     finally:

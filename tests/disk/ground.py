@@ -14,7 +14,7 @@ from aefsync.core.action import StageFile
 from aefsync.core.digest import content_digest
 from aefsync.core.entry import UNKNOWN, Entry, Kind, kind_of
 from aefsync.core.metadata import PLAIN, Aspects
-from aefsync.core.path import RelPath
+from aefsync.core.path import RESERVED, RelPath
 from aefsync.core.ports import Piece
 from aefsync.core.snapshot import Snapshot
 from aefsync.core.writing import Durability
@@ -26,7 +26,7 @@ from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.durability import Durable
 from aefsync.disk.filesystem import LOCAL, FileSystem
 from aefsync.disk.filter import Filter
-from aefsync.disk.home import Home, open_home
+from aefsync.disk.home import Home, furnish, open_home
 from aefsync.disk.index import Index
 from aefsync.disk.intents import Intents
 from aefsync.disk.reading import read_pages, unread
@@ -153,6 +153,16 @@ def finish(scanner: Scanner) -> dict[bytes, Entry]:
     return {bytes(entry.path): entry for entry in Snapshot(assemble(scanner.pages)).entries()}
 
 
+def home_of(root: ConfinedRoot) -> Home:
+    """The home of a root, which need not have one yet."""
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(RESERVED, dir_fd=root.fd)
+    home = open_home(root)
+    assert home is not None
+    furnish(home)
+    return home
+
+
 class Site(Ground):
     """A root with a home, staging and trash, as a run that writes has them."""
 
@@ -160,9 +170,7 @@ class Site(Ground):
         self, path: Path, run: str = "run", durability: Durability = Durability.BATCH, aspects: Aspects = PLAIN
     ) -> None:
         super().__init__(path)
-        home = open_home(self.root, create=True)
-        assert home is not None
-        self.home: Home = home
+        home = self.home = home_of(self.root)
         self.durable = Durable(durability)
         self.staging = Staging(home, run, self.durable, aspects=aspects)
         self.trash = Trash(home, run)

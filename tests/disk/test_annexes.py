@@ -170,7 +170,7 @@ def test_an_annex_that_somebody_else_writes_in(site: Site) -> None:
     entry = site.staged(b"mnt/new", b"new")
     action = Action(Act.CREATE, entry.path, entry, None)
     fd = os.open(site.place(b"mnt"), os.O_RDONLY)
-    home = open_home(ConfinedRoot(fd), create=False)
+    home = open_home(ConfinedRoot(fd))
     assert home is not None
     home.lock("another")
     assert [reason[:14] for reason in do(site, action)] == ["another run is"]

@@ -17,6 +17,7 @@ from aefsync.disk.home import Home, open_home
 from aefsync.disk.sidecar import Damaged, Sidecar
 from aefsync.disk.sidecar_file import open_for_reading, open_for_writing
 from aefsync.errors import GuardError, RootError
+from tests.disk.ground import home_of
 from tests.disk.rememberer import VERSIONS, Rememberer
 
 OLD = 10**18
@@ -31,8 +32,7 @@ def root(tmp_path: Path) -> Iterator[Rememberer]:
 
 @pytest.fixture
 def locked(root: Rememberer) -> Iterator[Home]:
-    home = open_home(root.root, create=True)
-    assert home is not None
+    home = home_of(root.root)
     home.lock("test")
     yield home
     home.close()
@@ -196,7 +196,7 @@ def test_what_an_interrupted_run_had_committed_is_read(root: Rememberer, locked:
 def test_what_a_run_at_work_has_committed_is_read(root: Rememberer, locked: Home) -> None:
     sidecar = written(locked)
     sidecar.set_words({"a": b"1"})
-    other = open_home(root.root, create=False)
+    other = open_home(root.root)
     assert other is not None
     assert other.is_busy
     reading = open_for_reading(other)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import time
@@ -14,6 +15,8 @@ import pytest
 
 from aefsync.core.ports import Access, Missing, Open, Opened, Scan
 from aefsync.core.silent import Silent
+from aefsync.disk.home import Home
+from aefsync.disk.replica import LocalReplica
 from aefsync.errors import AefsyncError, LockedError, RootError, UnreachableError, UsageError
 from aefsync.sync.apart import check_apart
 from aefsync.sync.location import parse
@@ -279,6 +282,33 @@ def test_a_root_on_which_another_run_began_since_it_was_looked_at(tmp_path: Path
         (root / ".aefsync").mkdir()
         with pytest.raises(LockedError, match="just begun"):
             session.call(0, lambda _, replica: replica.stage([], None))
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("moment", ["lock", "identify"])
+def test_of_two_runs_that_begin_at_the_same_moment_one_says_what_the_root_is_known_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    root = tree(tmp_path / "a", {"f": "x"})
+    original, known = getattr(Home, moment), []
+
+    def after_another(home: Home, text: str) -> None:
+        monkeypatch.setattr(Home, moment, original)
+        second = LocalReplica()
+        try:
+            with contextlib.suppress(LockedError):
+                request = Open(os.fsencode(root), "second", bytes(32), Access.WRITE, Missing.REFUSE, b"")
+                known.append(second.hello(request).identity)
+            original(home, text)
+        finally:
+            second.close()
+
+    with open_session(Request((str(root),)), [WRITE], Silent()) as session, contextlib.suppress(LockedError):
+        monkeypatch.setattr(Home, moment, after_another)
+        session.call(0, lambda _, replica: replica.stage([], None))
+        known.append(session.call(0, session.opened_now).identity)
+    assert known == [(root / ".aefsync" / "id").read_text().strip()]
+    assert sorted(os.listdir(root / ".aefsync")) == [".gitignore", "id", "lock", "tmp", "trash"]
 
 
 def test_a_root_that_another_run_is_at_work_on_is_waited_for(

@@ -152,8 +152,9 @@ def find_home(root: FarRoot) -> FarHome | None:
     return FarHome(root.files, root.at(RESERVED))
 
 
-def make_home(root: FarRoot) -> FarHome:
-    """Make the root's `.aefsync`; raises `RootError`, and `LockedError` where one appeared since the root was looked at."""
+def make_home(root: FarRoot, run: str) -> FarHome:
+    """Make the root's `.aefsync`, and take the lease on it before it gets an id; raises `RootError`, and
+    `LockedError` where one appeared since the root was looked at."""
     home = FarHome(root.files, root.at(RESERVED))
     try:
         (made,) = ask(home.files, Mkdir(home.path, _OWNER))
@@ -161,9 +162,9 @@ def make_home(root: FarRoot) -> FarHome:
             told(home.files, Lstat(home.path))
             raise LockedError(JUST_BEGUN)
         list(home.files.carry_out([home.make_directories(TMP), home.make_directories(TRASH)]))
+        home.lease.take(run)
         ask(home.files, Create(home.at(b".gitignore"), b"*\n"))
-        if not home.identity:
-            home.identify(os.urandom(16).hex())
+        home.identify(os.urandom(16).hex())
     except OSError as error:
         raise RootError(f"cannot be written: {why(home, error)}") from None
     return home

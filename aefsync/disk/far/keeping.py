@@ -68,8 +68,7 @@ class FarKeeping(Retelling):
         if self._request.access is not Access.WRITE or self._root is None:
             raise AefsyncError("this replica was opened for reading")
         if self._home is None:
-            self._home, self._history = make_home(self._root), None
-            self._home.lease.take(self._request.run)
+            self._home, self._history = make_home(self._root, self._request.run), None
             self._on_home(self._home)
         self._home.lease.check()
         if self._writer is None:
