@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import partial
 
 from aefsync.core.past import TrashQuery
 from aefsync.core.silent import Silent
@@ -127,10 +128,9 @@ def ordered(grounds: Grounds) -> Iterator[Event]:
     return undo(grounds.common, grounds.last, Silent(), dry_run=False)
 
 
-def wanted(grounds: Grounds) -> Iterator[Event]:
-    """Have everything back that the last run put away."""
-    for path in (b"d", b"go", b"big"):
-        yield from restore_trash(grounds.common, TrashQuery(path), None, Silent(), at=False)
+def wanted(path: bytes, grounds: Grounds) -> Iterator[Event]:
+    """Have back what the last run put away of a path, and of what was below it."""
+    return restore_trash(grounds.common, TrashQuery(path), None, Silent(), at=False)
 
 
 def done(grounds: Grounds) -> None:
@@ -159,5 +159,6 @@ STORIES = {
     "hard links": Story(linked, versions=True, links=True),
     "hard links, without exchange": Story(linked, versions=True, links=True, file_system=like_nfs),
     "undo": Story(done, versions=True, ask=ordered, goes_on=True),
-    "restore": Story(done, versions=True, ask=wanted, has_one_end=False),
+    "restore": Story(done, versions=True, ask=partial(wanted, b"go"), has_one_end=False),
+    "restore what was replaced": Story(done, versions=True, ask=partial(wanted, b"d"), has_one_end=False),
 }
