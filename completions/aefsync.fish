@@ -92,6 +92,7 @@ complete -c aefsync -n '__fish_seen_subcommand_from repair sync watch gossip sch
 complete -c aefsync -n '__fish_seen_subcommand_from repair sync watch gossip schedule' -l max-duration -x -d 'End when so much time has passed; the next run goes on'
 complete -c aefsync -n '__fish_seen_subcommand_from repair sync watch gossip schedule' -l no-create-root -d 'A root that is missing is an error'
 complete -c aefsync -n '__fish_seen_subcommand_from repair sync watch gossip schedule' -l allow-unrelated-roots -d 'Join trees with hardly a path in common'
+complete -c aefsync -n '__fish_seen_subcommand_from repair sync watch gossip schedule' -l allow-unreachable -d 'A replica that cannot be reached is no cause for exit 7 (=14d: for so long)'
 complete -c aefsync -n '__fish_seen_subcommand_from repair sync watch gossip schedule' -l resolve -x -a 'versions lww' -d 'Which version wins: the one that had seen the other (versions), or the one last written (lww)'
 complete -c aefsync -n '__fish_seen_subcommand_from repair sync watch gossip schedule' -l conflicts -x -a 'keep-both newest skip prefer: merge:' -d 'What becomes of versions that had not seen each other: keep-both (default), newest, skip, prefer:REPLICA, merge:CMD'
 complete -c aefsync -n '__fish_seen_subcommand_from repair sync watch gossip schedule' -l durability -x -a 'full batch none' -d 'What to wait for: each file on the disk, batches of them (default), or nothing'

@@ -101,7 +101,8 @@ def _groups(name: str, command: Any) -> Iterator[Group]:
 
 
 def _option(param: Any) -> Option:
-    is_valued = not (param.is_flag or param.count)
+    # The value of one that may do without never is the next word.
+    is_valued = not (param.is_flag or param.count or str(param.metavar).startswith("[="))
     variable = param.envvar if isinstance(param.envvar, str) else ""
     says = " ".join(str(param.help).split())
     opposite = param.secondary_opts[0] if param.secondary_opts else ""

@@ -17,6 +17,10 @@ from aefsync.errors import UsageError
 _ORDER = "aefsync.order"
 _CONFIGURED = "aefsync.configured"
 _GIVEN = "aefsync.given"
+NO_VALUE = "always"
+"""What an option is worth that may have a value, and has none."""
+_WITH_OR_WITHOUT = ("--allow-unreachable",)
+"""Their value comes behind an equals sign, or not at all: the next word is a replica."""
 
 
 class Configured(NamedTuple):
@@ -75,7 +79,7 @@ class Command(TyperCommand):
         return _quick(super().get_params(ctx))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        given = list(args)
+        given, args = list(args), _valued(args)
         try:
             ctx.meta[_GIVEN] = given
             given_values, _, order = self.make_parser(ctx).parse_args(list(args))
@@ -99,6 +103,12 @@ class Group(TyperGroup):
 
     def get_params(self, ctx: Any) -> Any:
         return _quick(super().get_params(ctx))
+
+
+def _valued(args: Sequence[str]) -> list[str]:
+    """The words, with a value for each option that may do without."""
+    end = args.index("--") if "--" in args else len(args)
+    return [f"{word}={NO_VALUE}" if word in _WITH_OR_WITHOUT else word for word in args[:end]] + list(args[end:])
 
 
 def plain(error: typer.TyperException) -> str:

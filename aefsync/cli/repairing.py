@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Annotated, NamedTuple
@@ -9,7 +10,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from aefsync.cli.chosen import Chosen, at_least_two, replicas
-from aefsync.cli.command import configured
+from aefsync.cli.command import NO_VALUE, configured
 from aefsync.cli.counting import Counting, counted
 from aefsync.cli.options import Allowing, Comparing, option, request
 from aefsync.cli.reaching import Reaching, link
@@ -56,6 +57,15 @@ class Repairing(NamedTuple):
         bool,
         option("--allow-unrelated-roots", says="Join trees with hardly a path in common.", environment_too=False),
     ] = False
+    allow_unreachable: Annotated[
+        str | None,
+        option(
+            "--allow-unreachable",
+            says="A replica that cannot be reached is no cause for exit 7 (=14d: for so long).",
+            metavar="[=DURATION]",
+            environment_too=False,
+        ),
+    ] = None
 
 
 class Asked(NamedTuple):
@@ -110,8 +120,14 @@ def repair_of(
         allow_unrelated_roots=repairing.allow_unrelated_roots,
         writing=writing_of(ctx, safety),
         min_free=min_free_of(safety),
+        away_s=_away_s(repairing.allow_unreachable),
         **resolution_of(ctx, resolving, chosen, mirror=repairing.mirror)._asdict(),
     )
+
+
+def _away_s(text: str | None) -> float | None:
+    """How long a replica may be away; without a value for ever."""
+    return None if text is None else math.inf if text == NO_VALUE else duration_s(text, "--allow-unreachable")
 
 
 def _check(repairing: Repairing) -> None:

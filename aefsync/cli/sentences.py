@@ -59,9 +59,9 @@ def repaired(started: Started, summary: Summary, tally: Tally) -> str:
     standing = _standing(summary, tally)
     if not what and (summary.equal or not standing):
         return ""
-    names = spoken([label(i) for i in range(len(started.locations))])
-    agreement = "agree" if summary.equal else "still differ"
-    line = f"{names} {agreement}: " + ", ".join(part for part in (what, standing) if part)
+    names = spoken([label(i) for i in range(len(started.locations)) if i not in summary.absent])
+    agreement = "" if summary.absent else " agree" if summary.equal else " still differ"
+    line = f"{names}{agreement}: " + ", ".join(part for part in (what, standing) if part)
     return line + undo_hint(started, summary, tally)
 
 
@@ -133,7 +133,7 @@ def compared(started: Started, summary: Summary) -> str:
 
 def figures(summary: Summary) -> str:
     """What `--stats` says."""
-    entries = ", ".join(f"{number} in {label(i)}" for i, number in enumerate(summary.entries))
+    entries = ", ".join(f"{number} in {label(i)}" for i, number in enumerate(summary.entries) if number is not None)
     return (
         f"entries: {entries or 0}; differences: {summary.differences}; "
         f"content: {size_text(summary.literal_bytes)} travelled, {size_text(summary.reused_bytes)} reused; "

@@ -245,7 +245,7 @@ class Summary(NamedTuple):
     dry_run: bool
     equal: bool
     roots: tuple[bytes, ...]
-    entries: tuple[int, ...]
+    entries: tuple[int | None, ...]
     differences: int = 0
     conflicts: int = 0
     suspects: int = 0
@@ -270,6 +270,8 @@ class Summary(NamedTuple):
     elapsed_s: float = 0.0
     caveats: tuple[tuple[int, str], ...] = ()
     """what those replicas that were changed do not promise, though it is usual, by their numbers"""
+    absent: tuple[int, ...] = ()
+    """replicas that could not be reached: the others are done"""
     gauges: Gauges | None = None
     """`None`: nobody asked for them"""
 

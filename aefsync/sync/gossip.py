@@ -7,6 +7,7 @@ skipped; another one takes its turn.
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Callable, Generator, Iterator
 
@@ -131,7 +132,7 @@ class _Gossip:
                 busy.append(error)
             elif isinstance(error, _OWN_CODES):
                 self._toll.add(error.exit_code, error.cause)
-            else:
+            elif not _may_be_away(self._request.repair, peer.member, self._now_s()):
                 self._toll.add(_UNREACHABLE, "unreachable")
             yield Notice(f"{called}: {reason}: skipped", warning=True)
             return False
@@ -155,7 +156,7 @@ def _with(request: RepairRequest, standing: Standing, peer: Peer) -> RepairReque
     """The request for a session with one peer."""
     (root,), own = request.common.locations, _own(standing)
     common = request.common._replace(locations=(root, peer.location), names=(own.name, peer.member.name))
-    request = request._replace(common=common._replace(acquainted=standing), create_root=False)
+    request = request._replace(common=common._replace(acquainted=standing), create_root=False, away_s=None)
     if request.policies is None:
         return request
     called = (("A", root, own.name), ("B", peer.location, peer.member.name))
@@ -172,6 +173,11 @@ def _here(policies: Policies, called: tuple[tuple[str, ...], ...]) -> tuple[Poli
         if default.argument in names:
             return policies, ((default.argument, number),)
     return policies._replace(default=Policy(PolicyKind.SKIP)), ()
+
+
+def _may_be_away(request: RepairRequest, member: Member, now_s: float) -> bool:
+    """Whether a member that cannot be reached has been away for no longer than the user allows."""
+    return request.away_s is not None and now_s - (member.last_s or -math.inf) <= request.away_s
 
 
 def _own(standing: Standing) -> Member:

@@ -7,9 +7,10 @@ order, while the run goes on.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from aefsync.core.ports import Access, Missing, Monitor, Scanned
@@ -20,6 +21,7 @@ from aefsync.sync.accepting import accept
 from aefsync.sync.admission import Admission
 from aefsync.sync.attending import Attending
 from aefsync.sync.child import Nursery
+from aefsync.sync.company import AbsentError, Company, company
 from aefsync.sync.connecting import connected
 from aefsync.sync.contacts import Contacts
 from aefsync.sync.deadline import Deadline
@@ -28,12 +30,13 @@ from aefsync.sync.events import Acted, Event, Grew, Notice, Started, Summary, Tr
 from aefsync.sync.gauging import gauged
 from aefsync.sync.known import KnownRoots
 from aefsync.sync.location import parse
+from aefsync.sync.meetings import Meetings
 from aefsync.sync.merging import merge_all
 from aefsync.sync.outcome import Tally, summary
 from aefsync.sync.passes import carry_out, rehearse
 from aefsync.sync.past import Past
 from aefsync.sync.reconnecting import Patience, anew
-from aefsync.sync.request import RepairRequest
+from aefsync.sync.request import RepairRequest, Request
 from aefsync.sync.session import Session, Terms, begin, places
 from aefsync.sync.survey import Survey, coarsened, observations, survey
 from aefsync.sync.telling import begun, created, guests, quarantined, restored, skewed, told
@@ -65,7 +68,9 @@ def repair(request: RepairRequest, monitor: Monitor, nursery: Nursery | None = N
             break
         yield from map(anew, run.lost if failure is None else [failure.message])
     if failure is not None and run.ended is None:
-        raise failure
+        if not (isinstance(failure, AbsentError) and run.may_lack(failure.absent)):
+            raise failure
+        run.rest(failure)
     yield from run.ending()
 
 
@@ -85,6 +90,7 @@ class _Run:
     def __init__(self, request: RepairRequest, monitor: Monitor, connect: Connect) -> None:
         self.ended: Summary | None = None
         self.lost: list[str] = []
+        self._company = company(request)
         self._begun = time.monotonic()
         self._deadline = Deadline(request.max_duration_s, self._begun)
         self._request = request
@@ -120,25 +126,57 @@ class _Run:
         request, common = self._request, self._request.common
         admission = Admission(KnownRoots(common.state_dir), common.allowed, joins=request.policies is not None)
         with self._connect() as replicas:
-            session = begin(
-                replicas,
-                common,
-                _terms(request),
-                self._monitor,
-                admission=admission,
-                command=request.title,
-                lock_wait_s=request.lock_wait_s,
-            )
+            self._company, session = self._opened(replicas, admission)
+            events = (created(session), admission.notices, skewed(session), self._repaired(session, admission))
             try:
-                yield from created(session)
-                yield from admission.notices
-                yield from skewed(session)
-                yield from self._repaired(session, admission)
+                yield from map(self._company.told, itertools.chain.from_iterable(events))
             finally:
                 self._tally.spend(session)
+        self._meet(common)
+
+    def _opened(self, replicas: Sequence[RemoteReplica], admission: Admission) -> tuple[Company, Session]:
+        """Those that can be reached, opened; raises `AefsyncError`."""
+        present = company(self._request)
+        while True:
+            request = present.request
+            there = [replicas[number] for number in present.numbers]
+            terms, wait_s = _terms(request), request.lock_wait_s
+            try:
+                return present, begin(
+                    there,
+                    request.common,
+                    terms,
+                    self._monitor,
+                    admission=admission,
+                    command=request.title,
+                    lock_wait_s=wait_s,
+                )
+            except AbsentError as error:
+                present = present.without(error)
+
+    def may_lack(self, numbers: Iterable[int]) -> bool:
+        """Whether it is as the user expects that these replicas are away."""
+        common, limit_s = self._request.common, self._request.away_s
+        absent = [common.locations[number] for number in numbers]
+        return limit_s is not None and Meetings(common.state_dir).are_within(limit_s, absent, time.time())
+
+    def rest(self, error: AbsentError) -> None:
+        """Come to an end with nothing done: it takes those who are away."""
+        self._company = Company(self._request, (), error.absent)
+        nothing = Summary(0, (), "", self._request.dry_run, equal=False, roots=(), entries=(), verified=False)
+        self.ended = nothing._replace(absent=tuple(error.absent), elapsed_s=time.monotonic() - self._begun)
+
+    def _meet(self, common: Request) -> None:
+        """Sum up for those that are there and those that are not, and remember who was."""
+        if self.ended is None or not self._is_far:
+            return
+        present = self._company
+        self.ended = present.summed_up(self.ended, is_allowed=self.may_lack(present.absent))
+        if not self._request.dry_run and not self.lost:
+            Meetings(common.state_dir).note([common.locations[number] for number in present.numbers], time.time())
 
     def _repaired(self, session: Session, admission: Admission) -> Iterator[Event]:
-        request, tally, deadline = self._request, self._tally, self._deadline
+        request, tally, deadline = self._company.request, self._tally, self._deadline
         past = Past(session) if request.policies is not None else None
         found = survey(session, request.common, View.FULL if past is None else View.VERSIONED, past)
         if request.policies is not None and not request.dry_run and accept(session, found.scans, request.policies):
@@ -187,7 +225,7 @@ class _Run:
     ) -> Iterator[Event]:
         """Keep, there and here, what the session came to."""
         if past is not None:
-            is_whole = _is_whole(self._request, found, self._tally, scans, late=self._deadline.late)
+            is_whole = _is_whole(self._company.request, found, self._tally, scans, late=self._deadline.late)
             past.conclude(attending, scans, is_whole=is_whole)
         opened = attending.each(session.opened_now, session.opened.__getitem__)
         if not attending.lost:
@@ -202,6 +240,7 @@ class _Run:
         rest = f"; of what was on its way {size_text(self._arrived_bytes)} had arrived" if self._arrived_bytes else ""
         for reason in self.lost:
             yield Notice(f"{reason}; the others are done{rest}", warning=True)
+        yield from self._company.notices()
         if self._deadline.late:
             yield Notice("the time is up (--max-duration): the next run goes on", warning=True)
         if self.ended is not None:

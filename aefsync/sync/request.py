@@ -75,6 +75,8 @@ class RepairRequest(NamedTuple):
 
     gauged: bool = False
     """say with the summary how things stand (`Gauges`)"""
+    away_s: float | None = None
+    """how long a replica may have been out of reach without being a cause for an exit code (`None`: not at all)"""
 
     @property
     def title(self) -> str:

@@ -26,6 +26,7 @@ from aefsync.sync.acquaintance import Acquaintance
 from aefsync.sync.admission import Admission
 from aefsync.sync.apart import check_apart
 from aefsync.sync.child import Nursery
+from aefsync.sync.company import of_all
 from aefsync.sync.connecting import connected, deploy_to, dial
 from aefsync.sync.location import Location, parse
 from aefsync.sync.reconnecting import Patience, persistently
@@ -207,7 +208,7 @@ def begin(
     acquaintance = Acquaintance.of(common.acquainted, len(replicas))
     hello = _Hello(session, terms, key, cache, ours, renewed, common.link, monitor, acquaintance)
     # Roots are looked at before anything is created or locked in any of them.
-    opened = session.each(hello.look)
+    opened = of_all([partial(session.call, number, hello.look) for number in range(len(replicas))])
     check_apart(locations, opened)
     if admission is not None:
         admission.judge(locations, opened, [term.access for term in terms])

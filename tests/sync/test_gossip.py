@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -50,7 +51,7 @@ class Group:
 
     def events(self, around: Surroundings | None = None, **options: Any) -> Iterator[Event]:
         repair = RepairRequest(self.request("A"), policies=options.pop("policies", Policies()))
-        repair = repair._replace(dry_run=options.pop("dry_run", False))
+        repair = repair._replace(dry_run=options.pop("dry_run", False), away_s=options.pop("away_s", None))
         around = around or Surroundings(chance=lambda: 0.0)
         return gossip(GossipRequest(repair, **options), Silent(), Hooks(), None, around, self._tick)
 
@@ -134,6 +135,22 @@ def test_nobody_there_is_no_error(group: Group, engine: Threads) -> None:
     assert (end(events).exit_code, end(events).causes, end(events).equal) == (7, ("unreachable",), False)
     assert sorted(text[:1] for text in warnings(events)) == ["B", "C"]
     assert met(events) in ("BC", "CB")
+
+
+def test_that_a_peer_is_away_may_be_expected(group: Group, engine: Threads) -> None:
+    def away(_: Open) -> None:
+        raise UnreachableError("no route to host")
+
+    def code(away_s: float) -> int:
+        engine.hooks[1, "hello"] = away
+        events = group.gossip(away_s=away_s)
+        assert len(warnings(events)) == 2
+        return end(events).exit_code
+
+    assert [code(math.inf), code(86_400)] == [0, 7]  # they never met
+    engine.hooks.clear()
+    group.gossip(fanout=2)
+    assert code(86_400) == 0
 
 
 def test_who_is_busy_gets_the_news_there(group: Group, engine: Threads) -> None:

@@ -1,0 +1,142 @@
+"""Replicas that cannot be reached as a run begins: the others are done, and told of by the numbers the user knows."""
+
+from __future__ import annotations
+
+import math
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aefsync.core.path import RelPath
+from aefsync.core.policy import Policies, Policy, PolicyKind, parse_policy, parse_rule
+from aefsync.core.problem import Problem
+from aefsync.core.silent import Silent
+from aefsync.errors import IncompatibleError, UnreachableError
+from aefsync.sync.company import AbsentError, company, of_all
+from aefsync.sync.events import Acted, Begun, Conflicted, Event, LeftUndone, Notice, Summary, Troubled
+from aefsync.sync.meetings import Meetings
+from aefsync.sync.repair import repair
+from aefsync.sync.request import RepairRequest, Request
+from aefsync.wire.login import Link
+from aefsync.wire.stream import SocketStream, Stream
+from tests.support.trees import tree
+from tests.sync.joined import Threads, threads
+
+GONE = UnreachableError("h:/p: gone")
+PATH = RelPath(b"x")
+THREE = RepairRequest(Request(("h:/p", "/a", "/b"), names=("far", "", "")))
+
+
+def raising(error: Exception) -> object:
+    raise error
+
+
+def test_all_are_tried_and_the_first_speaks_for_all() -> None:
+    second = UnreachableError("second", hint="look", transient=True)
+    with pytest.raises(AbsentError) as caught:
+        of_all([lambda: 1, lambda: raising(second), lambda: raising(GONE)])
+    assert (caught.value.message, caught.value.hint, caught.value.transient) == ("second", "look", True)
+    assert (dict(caught.value.absent), caught.value.cause) == ({1: second, 2: GONE}, "unreachable")
+    assert of_all([lambda: 1, lambda: 2]) == [1, 2]
+    with pytest.raises(IncompatibleError):
+        of_all([lambda: raising(GONE), lambda: raising(IncompatibleError("no agent"))])
+
+
+def test_what_is_said_of_those_left_is_said_with_the_numbers_of_all() -> None:
+    left = company(THREE).without(AbsentError({0: GONE}))
+    assert (left.request.common.locations, left.request.common.names, left.numbers) == (("/a", "/b"), ("", ""), (1, 2))
+    pairs: list[tuple[Event, Event]] = [
+        (Acted("copy", PATH, 0, (1,), 3, ""), Acted("copy", PATH, 1, (2,), 3, "")),
+        (Acted("delete", PATH, None, (0, 1), 3, ""), Acted("delete", PATH, None, (1, 2), 3, "")),
+        (LeftUndone("copy", PATH, (0,)), LeftUndone("copy", PATH, (1,))),
+        (Begun((0, 1)), Begun((1, 2))),
+        (Conflicted(PATH, "newest", 0, None, ""), Conflicted(PATH, "newest", 1, None, "")),
+        (Conflicted(PATH, "skip", None, None, ""), Conflicted(PATH, "skip", None, None, "")),
+        (Troubled(1, Problem(b"x", "bad")), Troubled(2, Problem(b"x", "bad"))),
+        (Notice("A"), Notice("A")),
+    ]
+    assert [left.told(said) for said, _ in pairs] == [meant for _, meant in pairs]
+    assert all(company(THREE).told(said) is said for said, _ in pairs)
+
+
+@pytest.mark.parametrize(
+    ("request_", "gone"),
+    [
+        (THREE, (0, 1)),
+        (THREE._replace(mirror=True), (0,)),
+        (RepairRequest(Request(("h:/p", "/a"))), (0,)),
+        (THREE, (2,)),
+    ],
+    ids=["one is left", "the truth is away", "of two", "a process of this machine"],
+)
+def test_nothing_can_be_done(request_: RepairRequest, gone: tuple[int, ...]) -> None:
+    with pytest.raises(AbsentError):
+        company(request_).without(AbsentError(dict.fromkeys(gone, GONE)))
+
+
+def test_a_conflict_that_waits_for_the_word_of_one_who_is_away_is_left_standing() -> None:
+    policies = Policies(parse_policy("prefer:A"), (parse_rule("*.a", "prefer:C"), parse_rule("*.b", "prefer:A")))
+    request = THREE._replace(policies=policies, preferred=(("A", 0), ("C", 2)))
+    left = company(request).without(AbsentError({0: GONE})).request
+    assert left.policies is not None
+    assert left.preferred == (("C", 1),)
+    skip = Policy(PolicyKind.SKIP)
+    assert (left.policies.default, *(rule.policy for rule in left.policies.rules)) == (
+        skip,
+        parse_policy("prefer:C"),
+        skip,
+    )
+
+
+# runs
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Threads]:
+    """Replicas here are served by threads; whoever is called on another host hangs up."""
+
+    def dial(*_: object) -> Stream:
+        here, there = socket.socketpair()
+        there.close()
+        return SocketStream(here)
+
+    monkeypatch.setattr("aefsync.sync.connecting.dial", dial)
+    with threads() as started:
+        yield started
+
+
+def run(tmp_path: Path, *locations: Path | str, **options: object) -> list[Event]:
+    common = Request(tuple(map(str, locations)), state_dir=str(tmp_path / "state"), link=Link(retries=0))
+    return list(repair(RepairRequest(common, policies=Policies(), **options), Silent()))  # type: ignore[arg-type]
+
+
+def test_the_others_are_done(engine: Threads, tmp_path: Path) -> None:
+    a, b = tree(tmp_path / "a", {"f": "from a"}), tree(tmp_path / "b", {})
+    events = run(tmp_path, "host:/p", a, b)
+    assert (b / "f").read_text() == "from a"
+    assert [(each.source, each.to) for each in events if isinstance(each, Acted)] == [(1, (2,))]
+    end, told = events[-1], [each.text for each in events if isinstance(each, Notice)]
+    assert isinstance(end, Summary)
+    assert (end.exit_code, end.causes, end.equal, end.absent) == (7, ("unreachable",), False, (0,))
+    assert (end.entries, end.roots[0], len(set(end.roots[1:]))) == ((None, 1, 1), b"", 1)
+    assert told[-1].startswith("host:/p: ") and told[-1].endswith("; the others are done")
+
+
+def test_it_may_be_expected_that_one_is_away(engine: Threads, tmp_path: Path) -> None:
+    a, b = tree(tmp_path / "a", {"f": "from a"}), tree(tmp_path / "b", {})
+    met = Meetings(str(tmp_path / "state"))
+
+    def code(*others: Path, away_s: float) -> int:
+        end = run(tmp_path, "host:/p", *others, away_s=away_s)[-1]
+        assert isinstance(end, Summary)
+        return end.exit_code
+
+    assert [code(a, b, away_s=math.inf), code(a, b, away_s=86_400)] == [0, 7]
+    met.note(["host:/p"], 4e9)
+    assert [code(a, b, away_s=86_400), code(a, away_s=86_400)] == [0, 0]
+    met.note(["host:/p"], 0)
+    assert code(a, b, away_s=86_400) == 7
+    with pytest.raises(UnreachableError):
+        code(a, away_s=86_400)
