@@ -206,19 +206,30 @@ def _without_moved_leaders(difference: Difference, moved: Mapping[int, frozenset
     return Difference(difference.path, tuple(entries))
 
 
-def plan_of(moves: Mapping[int, Moves], replicas: int, origin: int | None, reason: str) -> Plan:
-    """The moves as a plan of their own, before all others; what is deleted for a move is told of as part of it.
-
-    `origin` is the replica that all shall be as, if there is one.
-    """
+def plan_of(moves: Mapping[int, Moves], replicas: int, decisions: Decisions, reason: str) -> Plan:
+    """The moves as a plan of their own, before all others; what is deleted for a move is told of as part of it, and what
+    is moved comes from the replica that has it there."""
+    winners = _winners(decisions, {told.wanted.path for own in moves.values() for told in own.told})
     steps: dict[tuple[RelPath, RelPath | None], Step] = {}
     for replica, own in moves.items():
         for number, wanted, old in own.told:
-            known = steps.get((wanted.path, old)) or _step(wanted, old, origin, reason)
+            known = steps.get((wanted.path, old)) or _step(wanted, old, winners.get(wanted.path), reason)
             places = (*known.places, Place(Pass.MOVE, number))
             steps[wanted.path, old] = known._replace(receivers=(*known.receivers, replica), places=places)
     actions = tuple((moves[number].actions if number in moves else (), (), (), ()) for number in range(replicas))
     return Plan(actions, (), (), tuple(steps.values()))
+
+
+def _winners(decisions: Decisions, paths: Iterable[RelPath]) -> dict[RelPath, int]:
+    """Whose version of these paths wins."""
+    found: dict[RelPath, int] = {}
+    ordered = sorted(paths, key=lambda path: path.key)
+    windows = itertools.groupby(ordered, key=lambda path: max(0, bisect_right(decisions.firsts, path.key) - 1))
+    for number, group in windows:
+        wanted = set(group)
+        takes = (each for each in decisions.window(number) if each.path in wanted)
+        found |= {each.path: each.verdict.winner for each in takes if isinstance(each.verdict, Take)}
+    return found
 
 
 def _step(wanted: Entry, old: RelPath | None, origin: int | None, reason: str) -> Step:

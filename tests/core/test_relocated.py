@@ -56,10 +56,10 @@ def test_what_is_left_is_decided_anew() -> None:
     moves = moved(decisions, 3)
     left = relocated(decisions, moves, 3, View.FULL)
     assert [bytes(each.path) for each in left] == [b"new/y"]
-    made = plan_of(moves, 3, 0, "mirror")
-    assert [(step.action, step.old, step.path, step.receivers, step.places) for step in made.steps] == [
-        ("move", b"old", b"new", (1,), (Place(Pass.MOVE, 0),)),
-        ("move", b"zz", b"z", (2,), (Place(Pass.MOVE, 0),)),
+    made = plan_of(moves, 3, decisions, "mirror")
+    assert [(step.origin, step.old, step.path, step.receivers, step.places) for step in made.steps] == [
+        (0, b"old", b"new", (1,), (Place(Pass.MOVE, 0),)),
+        (0, b"zz", b"z", (2,), (Place(Pass.MOVE, 0),)),
     ]
     after = plan(reconcile(left, MIRROR, [()] * 3).window(0), 3)
     assert [[(action.act, bytes(action.path)) for action in own] for own in after.of(Pass.PUT)] == [

@@ -279,6 +279,7 @@ def test_a_directory_moves_into_its_sibling(pair: Group) -> None:
     events = pair.meet()
     assert pair.agreed() == {"a.txt": "a", "e/": "", "e/d/": "", "e/d/x": "x", "e/d/y": "y", "e/other": "other"}
     assert actions(events) == [("move", "e/d")]
+    assert [(each.source, each.to) for each in events if isinstance(each, Acted)] == [(0, (1,))]
     quiet(pair)
 
 
