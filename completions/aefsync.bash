@@ -20,8 +20,8 @@ _aefsync()
         fi
     done
     case $prev in
+        --log-file|--exclude-from|--identity|--config|--metrics-file) _aefsync_files -f; return ;;
         --exclude|--include|--path|--modify-window|-p|--port|--connect-timeout|--timeout|--retries|--bwlimit|--mirror-from|--max-delete|--lock-wait|--max-duration|--trash-keep|--trash-max|--min-free|--rescan|--settle|--every|--rounds|--fanout|--at|--suspect|--accept|--time-limit|--read-percent|--tree|--since|--run|--older-than|--max-age|--name) :; return ;;
-        --exclude-from|--identity|--config|--log-file|--metrics-file) _aefsync_files -f; return ;;
         --cache-dir|--state-dir|--to|--root) _aefsync_files -d; return ;;
         --transport) _aefsync_words 'auto openssh paramiko'; return ;;
         -e|--ssh|--remote-command|--on-change|--on-conflict|--on-error) _aefsync_files -c; return ;;
@@ -35,7 +35,7 @@ _aefsync()
     case $command in
         '') _aefsync_words 'diff repair sync watch gossip schedule scrub digest trash status init members conflicts runs undo demo deploy doctor agent --help --version' ;;
         diff)
-            [[ $cur == -* ]] && _aefsync_words '--null --quick --brief --chunks --help --allow-new-root --allow-empty-root --owner --numeric-ids --xattrs --hard-links --setid --exclude --include --exclude-from --path --list-filtered --checksum --one-file-system --no-perms --no-times --modify-window --cache-dir --state-dir --transport --ssh --port --identity --remote-command --connect-timeout --timeout --retries --deploy --compress --no-compress --bwlimit --accept-new-host-key --json --verbose --quiet --progress --no-progress --color --stats --config' && return
+            [[ $cur == -* ]] && _aefsync_words '--null --quick --brief --chunks --log-file --help --allow-new-root --allow-empty-root --owner --numeric-ids --xattrs --hard-links --setid --exclude --include --exclude-from --path --list-filtered --checksum --one-file-system --no-perms --no-times --modify-window --cache-dir --state-dir --transport --ssh --port --identity --remote-command --connect-timeout --timeout --retries --deploy --compress --no-compress --bwlimit --accept-new-host-key --json --verbose --quiet --progress --no-progress --color --stats --config' && return
             _aefsync_ask replicas
             ;;
         repair|sync)
@@ -51,7 +51,7 @@ _aefsync()
             _aefsync_ask replicas
             ;;
         schedule)
-            [[ $cur == -* ]] && _aefsync_words '--help --at --every --install --list --remove --dry-run --itemize-changes --mirror --mirror-from --max-delete --no-delete --lock-wait --max-duration --no-create-root --allow-unrelated-roots --allow-unreachable --resolve --conflicts --durability --no-trash --trash-keep --trash-max --min-free --on-change --on-conflict --on-error --allow-new-root --allow-empty-root --owner --numeric-ids --xattrs --hard-links --setid --exclude --include --exclude-from --path --list-filtered --checksum --one-file-system --no-perms --no-times --modify-window --cache-dir --state-dir --transport --ssh --port --identity --remote-command --connect-timeout --timeout --retries --deploy --compress --no-compress --bwlimit --accept-new-host-key --log-file --metrics-file --json --verbose --quiet --progress --no-progress --color --stats --config' && return
+            [[ $cur == -* ]] && _aefsync_words '--help --at --every --install --list --remove --uninstall --dry-run --itemize-changes --mirror --mirror-from --max-delete --no-delete --lock-wait --max-duration --no-create-root --allow-unrelated-roots --allow-unreachable --resolve --conflicts --durability --no-trash --trash-keep --trash-max --min-free --on-change --on-conflict --on-error --allow-new-root --allow-empty-root --owner --numeric-ids --xattrs --hard-links --setid --exclude --include --exclude-from --path --list-filtered --checksum --one-file-system --no-perms --no-times --modify-window --cache-dir --state-dir --transport --ssh --port --identity --remote-command --connect-timeout --timeout --retries --deploy --compress --no-compress --bwlimit --accept-new-host-key --log-file --metrics-file --json --verbose --quiet --progress --no-progress --color --stats --config' && return
             _aefsync_ask replicas
             ;;
         scrub)
@@ -59,7 +59,7 @@ _aefsync()
             _aefsync_ask replicas
             ;;
         digest)
-            [[ $cur == -* ]] && _aefsync_words '--tree --content --help --exclude --include --exclude-from --path --list-filtered --checksum --one-file-system --no-perms --no-times --modify-window --cache-dir --state-dir --transport --ssh --port --identity --remote-command --connect-timeout --timeout --retries --deploy --compress --no-compress --bwlimit --accept-new-host-key --json --verbose --quiet --progress --no-progress --color --stats --config' && return
+            [[ $cur == -* ]] && _aefsync_words '--tree --content --log-file --help --exclude --include --exclude-from --path --list-filtered --checksum --one-file-system --no-perms --no-times --modify-window --cache-dir --state-dir --transport --ssh --port --identity --remote-command --connect-timeout --timeout --retries --deploy --compress --no-compress --bwlimit --accept-new-host-key --json --verbose --quiet --progress --no-progress --color --stats --config' && return
             _aefsync_ask replicas
             ;;
         trash)
@@ -68,7 +68,7 @@ _aefsync()
             _aefsync_ask replicas
             ;;
         status)
-            [[ $cur == -* ]] && _aefsync_words '--live --max-age --help --exclude --include --exclude-from --path --list-filtered --checksum --one-file-system --no-perms --no-times --modify-window --cache-dir --state-dir --transport --ssh --port --identity --remote-command --connect-timeout --timeout --retries --deploy --compress --no-compress --bwlimit --accept-new-host-key --json --verbose --quiet --progress --no-progress --color --stats --config' && return
+            [[ $cur == -* ]] && _aefsync_words '--live --max-age --log-file --help --exclude --include --exclude-from --path --list-filtered --checksum --one-file-system --no-perms --no-times --modify-window --cache-dir --state-dir --transport --ssh --port --identity --remote-command --connect-timeout --timeout --retries --deploy --compress --no-compress --bwlimit --accept-new-host-key --json --verbose --quiet --progress --no-progress --color --stats --config' && return
             _aefsync_ask replicas
             ;;
         init)

@@ -11,6 +11,7 @@ from aefsync.cli.counting import Counting, counted
 from aefsync.cli.options import Allowing, Comparing, Locations, Output, option, request
 from aefsync.cli.playing import play
 from aefsync.cli.reaching import Reaching, link
+from aefsync.cli.reporting import LogFile, open_log, own_files
 from aefsync.sync.request import DiffRequest
 
 Null = Annotated[bool, option("-0", "--null", says="CODE SP RAWPATH NUL: every path, nothing escaped.")]
@@ -27,6 +28,7 @@ def diff(
     quick: Quick = False,
     brief: Brief = False,
     chunks: Chunks = False,
+    log_file: LogFile = "",
     allowing: Allowing,
     counting: Counting,
     comparing: Comparing,
@@ -40,7 +42,10 @@ def diff(
     versions; "-" missing.
     """
     common = request(at_least_two("diff", replicas(ctx, locations)), comparing, link(reaching), ctx, allowing)
-    asked = DiffRequest(counted(common, counting), quick=quick, brief=brief, chunks=chunks)
+    asked = DiffRequest(
+        counted(common._replace(own=own_files([log_file])), counting), quick=quick, brief=brief, chunks=chunks
+    )
     from aefsync.sync.diff import diff as engine
 
-    return play(output, lambda monitor: engine(asked, monitor, ctx.obj), null=null and not output.json)
+    log = open_log(log_file)
+    return play(output, lambda monitor: engine(asked, monitor, ctx.obj), null=null and not output.json, log=log)

@@ -10,6 +10,7 @@ from aefsync.cli.chosen import one_replica
 from aefsync.cli.options import Comparing, Output, option, relative, request
 from aefsync.cli.playing import play
 from aefsync.cli.reaching import Reaching, link
+from aefsync.cli.reporting import LogFile, open_log, own_files
 from aefsync.core.view import View
 from aefsync.errors import UsageError
 
@@ -26,6 +27,7 @@ def digest(
     paths: Paths = None,
     tree: Tree = 0,
     content: Content = False,
+    log_file: LogFile = "",
     comparing: Comparing,
     reaching: Reaching,
     output: Output,
@@ -36,9 +38,10 @@ def digest(
     """
     if tree < 0:
         raise UsageError(f"--tree: {tree} is no number of levels")
-    common = request(one_replica(ctx, root), comparing, link(reaching), ctx)
+    common = request(one_replica(ctx, root), comparing, link(reaching), ctx)._replace(own=own_files([log_file]))
     inside = tuple(relative(path) for path in paths or [])
     from aefsync.sync.digest import digest as engine
 
     view = View.CONTENT if content else View.FULL
-    return play(output, lambda monitor: engine(common, inside, tree, view, monitor, ctx.obj))
+    log = open_log(log_file)
+    return play(output, lambda monitor: engine(common, inside, tree, view, monitor, ctx.obj), log=log)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Annotated, BinaryIO, NamedTuple
 
@@ -13,13 +13,13 @@ from aefsync.cli.writer import Writer
 from aefsync.errors import UsageError
 from aefsync.sync.request import RepairRequest
 
+LogFile = Annotated[str, option("--log-file", says="Add what is said to this file, with the time.", metavar="FILE")]
+
 
 class Reporting(NamedTuple):
     """Where else it is said how a run went."""
 
-    log_file: Annotated[
-        str, option("--log-file", says="Add what is said to this file, with the time.", metavar="FILE")
-    ] = ""
+    log_file: LogFile = ""
     metrics_file: Annotated[
         str, option("--metrics-file", says="Write figures for Prometheus to this file.", metavar="FILE")
     ] = ""
@@ -32,7 +32,7 @@ def reporting_on(request: RepairRequest, reporting: Reporting) -> RepairRequest:
     )
 
 
-def own_files(reporting: Reporting) -> tuple[str, ...]:
+def own_files(reporting: Iterable[str]) -> tuple[str, ...]:
     """The files themselves."""
     return tuple(os.path.abspath(file) for file in reporting if file)
 

@@ -35,10 +35,12 @@ class Scheduling(NamedTuple):
     every: Annotated[str | None, typer.Option("--every", help="As often as this.", metavar="DURATION")] = None
     install: Annotated[bool, typer.Option("--install", help="Put it into systemd, for this user.")] = False
     list_: Annotated[bool, typer.Option("--list", help="Say what is installed.")] = False
-    remove: Annotated[bool, typer.Option("--remove", help="Take away what was installed for these replicas.")] = False
+    remove: Annotated[
+        bool, typer.Option("--remove", "--uninstall", help="Take away what was installed for these replicas.")
+    ] = False
 
 
-_VALUED, _FLAGS = ("--at", "--every"), ("--install", "--list", "--remove")
+_VALUED, _FLAGS = ("--at", "--every"), ("--install", "--list", "--remove", "--uninstall")
 _Locations = Annotated[list[str] | None, typer.Argument(metavar="A B [C...]", hidden=True)]
 
 

@@ -10,6 +10,7 @@ from aefsync.cli.chosen import replicas
 from aefsync.cli.options import Comparing, Output, option, request
 from aefsync.cli.playing import play
 from aefsync.cli.reaching import Reaching, link
+from aefsync.cli.reporting import LogFile, open_log, own_files
 from aefsync.cli.units import duration_s
 
 Roots = Annotated[list[str], typer.Argument(metavar="ROOT...", hidden=True)]
@@ -26,6 +27,7 @@ def status(
     *,
     live: Live = False,
     max_age: MaxAge = None,
+    log_file: LogFile = "",
     comparing: Comparing,
     reaching: Reaching,
     output: Output,
@@ -35,8 +37,9 @@ def status(
     Nothing is compared, and no content read, but with --live. A line for each replica, and below it one for each
     member that it knows: name, last success, where it is reached from here.
     """
-    common = request(replicas(ctx, roots), comparing, link(reaching), ctx)
+    common = request(replicas(ctx, roots), comparing, link(reaching), ctx)._replace(own=own_files([log_file]))
     max_age_s = None if max_age is None else duration_s(max_age, "--max-age")
     from aefsync.sync.status import status as engine
 
-    return play(output, lambda monitor: engine(common, monitor, live=live, max_age_s=max_age_s))
+    log = open_log(log_file)
+    return play(output, lambda monitor: engine(common, monitor, live=live, max_age_s=max_age_s), log=log)

@@ -47,7 +47,9 @@ def relocate(session: Session, survey: Survey, decisions: Decisions, rules: Rule
     if not rules.mirror:
         return Relocation(plan_of(moves, replicas, decisions, "renamed"), AfterMoves(decisions, moves, replicas))
     differences = relocated(decisions, moves, replicas, survey.view)
-    return Relocation(plan_of(moves, replicas, decisions, "mirror"), reconcile(differences, rules, survey.unknown), differences)
+    return Relocation(
+        plan_of(moves, replicas, decisions, "mirror"), reconcile(differences, rules, survey.unknown), differences
+    )
 
 
 def _movable(replica: Replica, renames: Sequence[Rename]) -> list[bool]:

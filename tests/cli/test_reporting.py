@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from aefsync.cli import app
 from aefsync.cli.metrics import Metrics
 from aefsync.errors import AefsyncError, GuardError
-from aefsync.sync.events import Event, Gauges
+from aefsync.sync.events import Event, Gauges, Notice
 from tests.cli.scripted import REPAIR, Engine, acted, install, summary, troubled
 
 
@@ -128,3 +128,13 @@ def test_a_log_holds_why_a_run_ended(
     assert re.fullmatch(LINE + "aefsync: b: expected something\n", log.read_text())
     assert app.run(["repair", "a", "b", "--log-file", str(tmp_path / "no" / "log")]) == 2
     assert b"--log-file: " in capsysbinary.readouterr().err
+
+
+@pytest.mark.parametrize("argv", [["diff", "a", "b"], ["digest", "a"], ["status", "a"]], ids=lambda argv: argv[0])
+def test_whatever_compares_can_keep_a_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes], argv: list[str]
+) -> None:
+    log = tmp_path / "log"
+    install(monkeypatch, argv[0], **{argv[0]: Engine([REPAIR, Notice("worth knowing"), summary()])})
+    assert app.run([*argv, "--log-file", str(log)]) == 0
+    assert re.fullmatch(LINE + "aefsync: worth knowing\n", log.read_text())

@@ -139,7 +139,7 @@ def test_install_list_remove(systemctl: Path, home: Path, capsys: Capture) -> No
     assert app.run(["schedule", "a", "host:b", "--remove"]) == 0
     assert not list((home / "config" / "systemd" / "user").iterdir())
     assert f"--user disable --now {name}.timer\n" in systemctl.read_text()
-    assert app.run(["schedule", "a", "host:b", "--remove"]) == 3
+    assert app.run(["schedule", "a", "host:b", "--uninstall"]) == 3
 
 
 def test_a_systemctl_that_refuses_is_quoted(systemctl: Path, capsys: Capture) -> None:
