@@ -76,7 +76,8 @@ class Opened(NamedTuple):
     equal and nested roots; the first pair is (0, 0) where the root is missing.  `ignore_rules` are the lines of its
     `.aefsyncignore`.  `seen_before` says that the root has an `.aefsync/`, `empty` that it has nothing else.  `chunker`
     names how files are cut into chunks there, `unfinished` that an interrupted run left something in staging.
-    `identity` is what the root is known by (32 hex digits; empty without an `.aefsync/id`), `stores` what it can store.
+    `identity` is what the root is known by (32 hex digits; empty without an `.aefsync/id`), `stores` what it can store,
+    `instead` a root that may be meant in the place of one that was created.
     """
 
     root: bytes
@@ -100,10 +101,10 @@ class Opened(NamedTuple):
     stores: Stores = Stores()
     standing: Standing | None = None
     """what its sidecar says; `None` where there is none, or it cannot be read"""
-    unreadable: str = ""
-    """why it cannot be read"""
+    unreadable: str = ""  # why it cannot be read
     caveats: tuple[str, ...] = ()
     """what is not promised to whoever has something changed there, though replicas usually promise it"""
+    instead: str = ""
 
 
 class Scan(NamedTuple):

@@ -78,13 +78,21 @@ class Admission:
         known = self.known[number]
         return None if known is None or self._allowed.new_root else known.mounts
 
-    def remember(self, locations: Sequence[Location], opened: Sequence[Opened], scans: Sequence[Scanned]) -> None:
-        """Keep what the roots of a run are known by, now that it has come to its end."""
+    def remember(
+        self,
+        locations: Sequence[Location],
+        opened: Sequence[Opened],
+        scans: Sequence[Scanned],
+        *,
+        is_whole: bool = False,
+    ) -> None:
+        """Keep what the roots of a run are known by, now that it has come to its end.  `is_whole`: the scans show all that
+        is there, so that a root without entries is empty, whatever it was before."""
         seen = {}
         for number, (location, each, scanned) in enumerate(zip(locations, opened, scans, strict=True)):
             # What changed without being allowed to is expected as it was until it is so again.
             mounts = self.mounts(number)
-            filled = scanned.entries > 0 or not each.empty
+            filled = scanned.entries > 0 or not (each.empty or is_whole)
             known = KnownRoot(each.identity, filled, scanned.mounts if mounts is None else mounts)
             seen[key_of(location, each)] = known
         self._roots.remember(seen)

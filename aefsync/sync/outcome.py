@@ -12,7 +12,7 @@ from aefsync.core.step import Pass
 from aefsync.core.verdict import Decision, Stand, Why
 from aefsync.sync.attending import Attending
 from aefsync.sync.decide import Decided
-from aefsync.sync.events import Summary
+from aefsync.sync.events import Event, Summary, Troubled
 from aefsync.sync.passes import Outcome
 from aefsync.sync.request import RepairRequest
 from aefsync.sync.session import Session
@@ -75,6 +75,10 @@ class Tally:
         self.reused_bytes += outcome.reused_bytes
         if outcome.step is Pass.PUT:
             self._count(outcome)
+
+    def is_news(self, event: Event) -> bool:
+        """Whether it is anything but trouble that was told of when the replicas were scanned."""
+        return not isinstance(event, Troubled) or (event.replica, event.problem) not in self._known
 
     def look_again(self, scans: Sequence[Scanned]) -> list[tuple[int, Problem]]:
         """Trouble with further paths, which came up at the end, when everything was looked at again."""

@@ -197,7 +197,7 @@ class _Run:
         passes = rehearse(decided, attending.read_only)
         for outcome in passes if request.dry_run else carry_out(attending, decided, self._monitor, deadline):
             tally.add(outcome)
-            yield from told(outcome, attending.read_only)
+            yield from filter(tally.is_news, told(outcome, attending.read_only))
         scans = decided.survey.scans
         if not request.dry_run and _is_to_be_recorded(session, decided):
             scans = tuple(attending.each(lambda _, replica: replica.record(), scans.__getitem__))
@@ -224,12 +224,12 @@ class _Run:
         found: Survey,
     ) -> Iterator[Event]:
         """Keep, there and here, what the session came to."""
+        is_whole = _is_whole(self._company.request, found, self._tally, scans, late=self._deadline.late)
         if past is not None:
-            is_whole = _is_whole(self._company.request, found, self._tally, scans, late=self._deadline.late)
             past.conclude(attending, scans, is_whole=is_whole)
         opened = attending.each(session.opened_now, session.opened.__getitem__)
         if not attending.lost:
-            admission.remember(session.locations, opened, scans)
+            admission.remember(session.locations, opened, scans, is_whole=is_whole)
             if past is not None:
                 met = {each.identity: os.fsdecode(place) for each, place in zip(opened, session.places, strict=True)}
                 Contacts(self._request.common.state_dir).learn(met)

@@ -23,7 +23,8 @@ def created(session: Session) -> Iterator[Event]:
     """The roots that had to be made."""
     for location, opened in zip(session.locations, session.opened, strict=True):
         if opened.created:
-            yield Notice(f"{location.text}: created")
+            instead = f"; {opened.instead}" if opened.instead else ""
+            yield Notice(f"{location.text}: created{instead}", warning=bool(instead))
 
 
 def restored(session: Session, scans: Sequence[Scanned]) -> Iterator[Event]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -241,3 +242,19 @@ def test_what_is_printed_by_accident_is_no_part_of_the_protocol(tmp_path: Path) 
     assert (process.returncode, rest) == (0, b"")
     assert b"by accident" in errors
     assert b"below python" in errors
+
+
+def test_what_may_be_meant_in_place_of_a_root_that_is_made_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    place = tmp_path / "p"
+    for is_at_home in (False, True):
+        if is_at_home:
+            tree(tmp_path / "home" / str(place)[1:], {})
+        replica = PinnedReplica(Pin())
+        opened = replica.hello(ask(place, Access.WRITE, Missing.CREATE))
+        replica.close()
+        assert opened.created
+        assert opened.instead == (f"there is a ~{place}: what begins without / is below the home" if is_at_home else "")
+        shutil.rmtree(place)

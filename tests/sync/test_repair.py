@@ -14,10 +14,13 @@ from hypothesis import strategies as st
 
 from aefsync.core.differences import Differences
 from aefsync.core.identity import Allowed
+from aefsync.core.ports import Scanned
+from aefsync.core.problem import Problem
 from aefsync.core.silent import Silent
 from aefsync.errors import GuardError
 from aefsync.sync.diff import diff
 from aefsync.sync.events import Acted, Begun, Conflicted, Differs, Event, Notice, Started, Summary, Troubled
+from aefsync.sync.outcome import Tally
 from aefsync.sync.repair import repair
 from aefsync.sync.request import DiffRequest, RepairRequest, Request
 from tests.support.trees import BASE_NS, SECOND, judge, link, survey, tree, write
@@ -335,3 +338,31 @@ def test_the_same_with_real_processes(roots: list[Path]) -> None:
     assert acted(events) == [("create", b"f", 0, (1,), "missing")]
     assert judge(*roots) == []
     assert acted(run(roots)) == []
+
+
+def test_a_root_that_a_run_has_emptied_is_expected_to_be_empty(engine: Threads, tmp_path: Path) -> None:
+    a, b = (tree(tmp_path / name, {"f": "x"}) for name in "ab")
+    common = Request((str(a), str(b)), state_dir=str(tmp_path / "state"))
+
+    def code(*, empty_root: bool = False) -> int:
+        request = RepairRequest(common._replace(allowed=Allowed(empty_root=empty_root)), max_delete="100%", mirror=True)
+        return summary(list(repair(request, Silent()))).exit_code
+
+    assert code() == 0
+    (a / "f").unlink()
+    with pytest.raises(GuardError, match=r"a: .*--allow-empty-root"):
+        code()
+    assert code(empty_root=True) == 0
+    write(a / "f", b"again")
+    assert code() == 0
+    (b / "f").unlink()
+    with pytest.raises(GuardError, match=r"b: .*--allow-empty-root"):
+        code()
+
+
+def test_trouble_is_told_once() -> None:
+    scanned = Scanned(b"", 1, 0, 0, 0, 0, (Problem(b"x", "permission denied"),))
+    tally = Tally()
+    tally.begin((scanned, scanned._replace(problems=())))
+    told = [Troubled(0, Problem(b"x", "permission denied")), Troubled(1, Problem(b"x", "permission denied"))]
+    assert list(filter(tally.is_news, [*told, Notice("x")])) == [told[1], Notice("x")]

@@ -88,6 +88,7 @@ class HelloReply(Form, tag="hello"):
     stores: StoresRow | None = None
     standing: StandingRow | None = None
     unreadable: Text = b""
+    instead: Text = b""
     caveats: Annotated[tuple[Text, ...], Meta(max_length=16)] = ()
 
     def __post_init__(self) -> None:
@@ -99,15 +100,17 @@ class HelloReply(Form, tag="hello"):
         opened = values[0]
         rules = tuple(rule.encode("utf-8", "surrogateescape") for rule in opened.ignore_rules)
         rows = {"stores": StoresRow.of(opened.stores), "standing": opened.standing and StandingRow.of(opened.standing)}
-        texts = {"unreadable": pack_text(opened.unreadable), "caveats": tuple(map(pack_text, opened.caveats))}
-        return cls(**{**opened._asdict(), "ignore_rules": rules, **rows, **texts})
+        texts = {name: pack_text(getattr(opened, name)) for name in ("unreadable", "instead")}
+        caveats = tuple(map(pack_text, opened.caveats))
+        return cls(**{**opened._asdict(), "ignore_rules": rules, "caveats": caveats, **rows, **texts})
 
     def values(self) -> tuple[Opened]:
         rules = tuple(map(unpack_text, self.ignore_rules))
         stores = self.stores.stores() if self.stores else Stores()
-        texts = {"unreadable": unpack_text(self.unreadable), "caveats": tuple(map(unpack_text, self.caveats))}
+        texts = {name: unpack_text(getattr(self, name)) for name in ("unreadable", "instead")}
+        caveats = tuple(map(unpack_text, self.caveats))
         said = {"ignore_rules": rules, "stores": stores, "standing": self.standing and self.standing.standing()}
-        return (Opened(**{**msgspec.structs.asdict(self), **said, **texts}),)
+        return (Opened(**{**msgspec.structs.asdict(self), **said, **texts, "caveats": caveats}),)
 
 
 class ScanReply(ScannedForm, tag="scan"): ...
