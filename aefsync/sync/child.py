@@ -17,6 +17,7 @@ import subprocess
 from collections.abc import Sequence
 
 from aefsync.disk.spawning import spawn_entry
+from aefsync.errors import AefsyncError
 from aefsync.wire.login import Link, Login
 
 _END_S = 5.0
@@ -68,7 +69,10 @@ class Nursery:
     """
 
     def __init__(self, early: int = 0) -> None:
-        self._ready = spawn(early) if early else None
+        self._ready: Children | None = None
+        # What cannot be started yet is tried again, and told of, when it is wanted.
+        with contextlib.suppress(AefsyncError):
+            self._ready = spawn(early) if early else None
 
     def take(self, number: int) -> Children:
         """So many replica processes, to be ended by whoever takes them."""
@@ -88,7 +92,16 @@ class Nursery:
 
 
 def spawn(number: int) -> Children:
-    """So many replica processes, each pair of them joined by a socket of their own for handing over descriptors."""
+    """So many replica processes; raises `AefsyncError` where the system has no room for them."""
+    try:
+        return _spawned(number)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise AefsyncError(f"no processes can be started for the replicas of this machine: {reason}") from error
+
+
+def _spawned(number: int) -> Children:
+    """The processes, each pair of them joined by a socket of their own for handing over descriptors."""
     pairs = [socket.socketpair() for _ in range(number + 1)]
     joined = {pair: socket.socketpair() for pair in itertools.combinations(range(number), 2)}
     (life, *ours), theirs = zip(*pairs, strict=True)

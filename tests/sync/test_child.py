@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ import pytest
 
 from aefsync.core.action import StageFile
 from aefsync.core.ports import Access, Missing, Open, Scan
-from aefsync.errors import UnreachableError
+from aefsync.errors import AefsyncError, UnreachableError
 from aefsync.sync import child
 from aefsync.sync.child import Children, Nursery, spawn
 from aefsync.wire.remote import RemoteReplica
@@ -138,12 +139,23 @@ def test_where_they_cannot_start_nothing_stays_open(monkeypatch: pytest.MonkeyPa
         raise OSError("no more processes")
 
     monkeypatch.setattr(child, "spawn_entry", fails)
-    with pytest.raises(OSError, match="no more processes"):
+    with pytest.raises(AefsyncError, match="no more processes"):
         spawn(2)
     assert descriptors() == before
 
 
 # a nursery
+
+
+def test_what_cannot_start_early_is_told_of_when_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(child, "spawn_entry", full)
+    nursery = Nursery(2)
+    with pytest.raises(AefsyncError, match=r"no processes can be started .*: resource temporarily unavailable"):
+        nursery.take(2)
+    nursery.close()
 
 
 def test_a_nursery_gives_what_it_has_ready() -> None:
