@@ -2,18 +2,18 @@
 
 Files, symlinks and directories with nothing in them are **leaves**; a directory with something in it is known by its
 leaves.  There is no object for a leaf, a million may go and a million come: of each, one number is kept, the head of
-its content digest above its own number, and with that the directory it is in and a short digest of its name.  What is found
+its content digest above its own number, and with that the directory it is in and a checksum of its name.  What is found
 so is nearly always right, and is looked at again before anything comes of it.
 """
 
 from __future__ import annotations
 
 import itertools
+import zlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
 
-from aefsync.core.digest import content_digest
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.fate import Fates
 from aefsync.core.path import END, RelPath
@@ -46,7 +46,7 @@ class Leaves:
         if entry.is_read and len(self.homes) < 1 << _SHIFT:
             self._keys.append(head(entry.content) << _SHIFT | len(self.homes))
         self.homes.append(self.numbers.get(entry.path.parent, 0))
-        self.names.append(int.from_bytes(content_digest(entry.path.name)[:4], "big"))
+        self.names.append(zlib.crc32(entry.path.name))
 
     def seal(self) -> None:
         """All are in."""

@@ -1,7 +1,8 @@
 """Lookalikes: files that may be one file under two names, by what is known before anybody has read them: their size.
 
 A file that only some replicas have need not be read before it is copied, unless one of those that lack it has a file
-of that size under a path where something differs as well: then they may be the same, moved.
+of that size under a path where something differs as well: then they may be the same, moved.  Nor need a small one that
+takes the place of another file: to bring its bytes costs no more than to find out that they were elsewhere.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from collections.abc import Iterable, Iterator
 from aefsync.core.compare import Difference
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.verdict import Versions, at, unread
+
+LITTLE = 1 << 14
+"""Up to this size a file is brought rather than looked for, where it takes the place of another one."""
 
 _BITS = 24
 
@@ -50,9 +54,10 @@ def maybe_moved(entries: Versions, sizes: list[Sizes]) -> Iterator[int]:
     """The replicas whose version was not read and may be what another one has under another path."""
     for replica in unread(entries):
         size = at(entries, replica).size
-        if any(size in sizes[i] for i, other in enumerate(entries) if i != replica and _lacks(other, size)):
+        if any(size in sizes[i] for i, other in enumerate(entries) if i != replica and _may_have_it(other, size)):
             yield replica
 
 
-def _lacks(entry: Entry | None, size: int) -> bool:
-    return entry is None or entry.kind is not Kind.FILE or entry.size != size
+def _may_have_it(entry: Entry | None, size: int) -> bool:
+    """Whether a replica that has this in its place lacks a file of that size, and would rather find it elsewhere."""
+    return entry is None or entry.kind is not Kind.FILE or (entry.size != size and size > LITTLE)

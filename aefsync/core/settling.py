@@ -81,10 +81,16 @@ def _in_turn(entries: Versions, graves: Graves) -> tuple[int, Version] | None:
     """Of two replicas the one that has seen what the other has, and its version; `None` where neither, or nothing, is known
     to have been seen."""
     one, other = ((entry and entry.version) or grave for entry, grave in zip(entries, graves or _NEITHER, strict=True))
-    if one is None or other is None or not one.vector or not other.vector:
+    if one is None or other is None or not (one.vector or other.vector):
         return None
-    stands = order(one.vector, other.vector)
+    first, second = one.vector or _origin(entries[0]), other.vector or _origin(entries[1])
+    stands = order(first, second) if first and second else Order.CONCURRENT
     return (0, one) if stands is Order.AFTER else (1, other) if stands is Order.BEFORE else None
+
+
+def _origin(entry: Entry | None) -> Vector:
+    """What the empty vector of an entry stands for; empty where that is not known before it is read."""
+    return explicit(FOUND, entry) if entry is not None and entry.is_read else ()
 
 
 def known_of(entries: Versions, graves: Graves) -> dict[int, Vector]:
@@ -95,14 +101,16 @@ def known_of(entries: Versions, graves: Graves) -> dict[int, Vector]:
 
 def hinging(entries: Versions, graves: Graves) -> list[int]:
     """The replicas whose version was not read though the verdict hangs on its content."""
-    vectors = {i: (entry.version or FOUND).vector for i, entry in enumerate(entries) if entry is not None}
-    unread = [i for i in vectors if not at(entries, i).is_read]
+    unread = [i for i, entry in enumerate(entries) if entry is not None and not entry.is_read]
+    if not unread:
+        return []
+    known = {i: (e.version or FOUND).vector or _origin(e) for i, e in enumerate(entries) if e is not None}
     # A tombstone has no content to tell it from: only where an entry comes from may have to be known.
     is_buried = any(graves)
     return [
         i
         for i in unread
-        if (is_buried and not vectors[i]) or any(_is_open(vectors[i], other) for j, other in vectors.items() if i != j)
+        if (is_buried and not known[i]) or any(_is_open(known[i], other) for j, other in known.items() if i != j)
     ]
 
 

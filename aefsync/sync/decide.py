@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from aefsync.core.compare import BATCH, Span
-from aefsync.core.differences import Differences
+from aefsync.core.differences import KEPT, Differences
 from aefsync.core.guards import mirror_of_empty, parse_max_delete, too_many_deletes, unrelated_roots
 from aefsync.core.linked import NO_LINKS, Links, links
 from aefsync.core.load import Load, load_of, load_of_growth, total
@@ -75,6 +75,8 @@ class Decided(NamedTuple):
     links: Links = NO_LINKS
     merges: tuple[Merge, ...] = ()
     """conflicts that a command is to settle, before anything else is done"""
+    plans: tuple[Plan, ...] = ()
+    """of the first few windows: most runs have no more, and each is looked at twice"""
 
     @property
     def replicas(self) -> int:
@@ -91,14 +93,19 @@ class Decided(NamedTuple):
         return not any(any(own) for own in self.load.actions)
 
     def window(self, number: int) -> Window:
-        """One part of it, worked out anew."""
+        """One part of it, worked out anew but for the first few plans."""
         if self.moves is not None and number == 0:
             return Window(number, (), self.moves)
         own = number if self.moves is None else number - 1
         found = self.decisions.one_sided(own)
         if found is not None:
             return Window(number, (), plan_after(found, self.replicas), found)
-        return self._planned(number, self.decisions.window(own))
+        decisions = self.decisions.window(own)
+        return (
+            Window(number, decisions, self.plans[number])
+            if number < len(self.plans)
+            else self._planned(number, decisions)
+        )
 
     def rest(self, number: int, grown: Grown) -> Window:
         """What is left to do in a window where not everybody has got what one replica has."""
@@ -152,7 +159,9 @@ def decide(session: Session, survey: Survey, request: RepairRequest, past: Past 
         _guard_unrelated(session, survey, request, decided.alone)
     if survey.aspects.links:
         decided = decided._replace(links=links(decided.decisions, survey.aspects))
-    decided = decided._replace(loads=tuple(_loads(decided, room)), merges=tuple(merges(census.differences, rules)))
+    plans: list[Plan] = []
+    loads = tuple(_loads(decided, room, plans))
+    decided = decided._replace(loads=loads, plans=tuple(plans), merges=tuple(merges(census.differences, rules)))
     _guard_deletes(session, decided, request)
     room.guard(request.min_free, map(decided.transfers, range(len(decided.loads))))
     return decided
@@ -202,9 +211,12 @@ def _holder(entries: Versions) -> int | None:
     return holders[0] if len(holders) == 1 else None
 
 
-def _loads(decided: Decided, room: Room) -> Iterator[Load]:
+def _loads(decided: Decided, room: Room, plans: list[Plan]) -> Iterator[Load]:
+    """What each window comes to; the `plans` of the first few are added to those."""
     for number in range(decided.windows):
         window = decided.window(number)
+        if number < KEPT:
+            plans.append(window.plan)
         if window.one_sided is not None:
             room.grow(window.one_sided)
             yield load_of_growth(window.one_sided, window.plan)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from aefsync.core.compare import Difference
 from aefsync.core.differences import Differences
 from aefsync.core.entry import Entry
-from aefsync.core.lookalikes import maybe_moved, sizes_of
+from aefsync.core.lookalikes import LITTLE, maybe_moved, sizes_of
 from aefsync.core.reconcile import needs_content
 from aefsync.core.verdict import Rules
 from tests.support.snapshots import directory, file, link, planted, unread
@@ -30,9 +30,16 @@ def test_so_is_one_that_nobody_else_has_anything_like() -> None:
 
 
 def test_what_is_replaced_may_be_under_another_name_as_well() -> None:
-    a = [file(b"log", b"333", 9), file(b"log.1", b"22", 8)]
-    b = [file(b"log", b"22", 8), file(b"log.1", b"1", 7)]
+    large = b"2" * (LITTLE + 1)
+    a = [file(b"log", b"333", 9), file(b"log.1", large, 8)]
+    b = [file(b"log", large, 8), file(b"log.1", b"1", 7)]
     assert wanted(a, b) == [(1, b"log"), (0, b"log.1")]
+
+
+def test_a_little_one_that_replaces_another_is_brought_unread() -> None:
+    a = [file(b"log", b"333", 9), file(b"log.1", b"2" * LITTLE, 8)]
+    b = [file(b"log", b"2" * LITTLE, 8), file(b"log.1", b"1", 7)]
+    assert wanted(a, b) == []
 
 
 def test_of_three_each_that_may_be_moved() -> None:
