@@ -6,13 +6,11 @@ After that, windows of the plan can be had one at a time, in any order (`Decided
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from aefsync.core.compare import BATCH, Span
 from aefsync.core.differences import KEPT, Differences
 from aefsync.core.guards import mirror_of_empty, parse_max_delete, too_many_deletes, unrelated_roots
 from aefsync.core.linked import NO_LINKS, Links, links
@@ -26,7 +24,6 @@ from aefsync.core.settling import PREFERRED, settle
 from aefsync.core.step import Transfer
 from aefsync.core.stores import Folding, collisions
 from aefsync.core.surplus import buried
-from aefsync.core.tree import KeyRange, Question
 from aefsync.core.verdict import Decision, Rules, Take, Versions, at
 from aefsync.core.version import Dot
 from aefsync.errors import GuardError, UsageError
@@ -36,6 +33,7 @@ from aefsync.sync.growing import Grown, nothing_grown
 from aefsync.sync.merging import Merge, merges
 from aefsync.sync.moves import relocate
 from aefsync.sync.past import Past
+from aefsync.sync.positions import positions
 from aefsync.sync.request import RepairRequest
 from aefsync.sync.room import Room
 from aefsync.sync.session import Session
@@ -145,7 +143,7 @@ def decide(session: Session, survey: Survey, request: RepairRequest, past: Past 
     if not request.mirror:
         _guard_unrelated(session, survey, request, census.alone)
     if census.doubtful:
-        spans = _unread(session, survey, needs_content(census.differences, rules))
+        spans = positions(session, survey, needs_content(census.differences, rules))
         if any(spans):
             scans = session.each(lambda number, replica: replica.read_unread((), spans[number]))
             survey = compare(session, survey.view, scans, survey.aspects, survey.above)
@@ -223,53 +221,6 @@ def _loads(decided: Decided, room: Room, plans: list[Plan]) -> Iterator[Load]:
         else:
             room.add([*window.plan.early, *window.plan.transfers])
             yield load_of(window.plan)
-
-
-def _unread(session: Session, survey: Survey, wanted: Iterable[tuple[int, bytes]]) -> list[list[Span]]:
-    """For each replica, the positions in its snapshot of the files that must be read."""
-    finders = [_Finder(session, survey, number) for number in range(len(survey.scans))]
-    for number, path in wanted:
-        finders[number].add(path.replace(b"/", b"\0"))
-    return [finder.finish() for finder in finders]
-
-
-class _Finder:
-    """Finds where entries stand in a replica's snapshot: it asks how many lie between them, many at a time."""
-
-    def __init__(self, session: Session, survey: Survey, replica: int) -> None:
-        self._replica = session.replicas[replica]
-        self._view = survey.view
-        self._keys: list[bytes] = []
-        self._asked_to = b""
-        self._position = 0
-        self._spans: list[Span] = []
-
-    def add(self, key: bytes) -> None:
-        """The next key, in order."""
-        self._keys.append(key)
-        if len(self._keys) == BATCH:
-            self._ask()
-
-    def finish(self) -> list[Span]:
-        """The positions of all that were added, neighbours joined."""
-        if self._keys:
-            self._ask()
-        return self._spans
-
-    def _ask(self) -> None:
-        bounds = [self._asked_to, *(bound for key in self._keys for bound in (key, key + b"\0"))]
-        ranges = tuple(KeyRange(low, high) for low, high in itertools.pairwise(bounds))
-        for number, count in enumerate(self._replica.fingerprints(Question(self._view, ranges, 0)).counts):
-            if number % 2 and count:
-                self._join(self._position, self._position + count)
-            self._position += count
-        self._asked_to = bounds[-1]
-        self._keys = []
-
-    def _join(self, start: int, stop: int) -> None:
-        if self._spans and self._spans[-1][1] == start:
-            start = self._spans.pop()[0]
-        self._spans.append((start, stop))
 
 
 def _guard_roots(session: Session, survey: Survey, request: RepairRequest) -> None:
