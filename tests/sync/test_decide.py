@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from aefsync.core.identity import Allowed
 from aefsync.core.path import RelPath
@@ -16,7 +13,7 @@ from aefsync.core.problem import Problem
 from aefsync.core.verdict import Decision, Stand, Take, Verdict, Why
 from aefsync.core.view import View
 from aefsync.errors import GuardError, UsageError
-from aefsync.sync.decide import Decided, _unread, decide
+from aefsync.sync.decide import Decided, decide
 from aefsync.sync.outcome import is_standing
 from aefsync.sync.request import RepairRequest, Request
 from aefsync.sync.survey import survey
@@ -223,22 +220,6 @@ def test_a_plan_comes_from_the_decisions() -> None:
     (transfer,) = decided.window(0).plan.transfers
     assert (transfer.origin, transfer.receiver, transfer.file.path) == (0, 1, b"f")
     assert Decision(RelPath(b"f"), (), Take(0, "newer")).path == transfer.file.path
-
-
-PATHS = st.sampled_from([b"a", b"a/b", b"a-b", b"ab", b"a/b/c", b"b", b"b\x01", b"c/d"]).map(RelPath)
-
-
-@given(st.sets(PATHS), st.sets(PATHS))
-def test_positions_are_those_of_the_keys(held: set[RelPath], asked: set[RelPath]) -> None:
-    found = MemoryTree()
-    for path in held:
-        found.write_file(path, b"x")
-    with joined(MemoryReplica(found)) as session:
-        found = survey(session, COMMON, View.QUICK)
-        (spans,) = _unread(session, found, [(0, path) for path in sorted(asked, key=lambda path: path.key)])
-        named = [entry.path for entry in session.fetch(0, spans)]
-    assert all(low[1] < high[0] for low, high in itertools.pairwise(spans))
-    assert named == sorted(held & asked, key=lambda path: path.key)
 
 
 class Blinking(MemoryReplica):
