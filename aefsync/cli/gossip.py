@@ -13,7 +13,7 @@ from aefsync.cli.audience import Audience
 from aefsync.cli.chosen import one_replica
 from aefsync.cli.counting import Counting
 from aefsync.cli.hooking import Hooking, hooks_of
-from aefsync.cli.metrics import metered
+from aefsync.cli.metrics import metered, readied
 from aefsync.cli.options import Allowing, Comparing, Output, option
 from aefsync.cli.playing import play, shows_progress
 from aefsync.cli.reaching import Reaching
@@ -66,13 +66,14 @@ def gossip(
     Where all members do this now and then, all of them come to agree, and nobody coordinates that. Members and where
     they are reached: see aefsync members. One that cannot be reached is skipped, and another one takes its turn.
     """
-    chosen = one_replica(ctx, root)
-    wanted = repair_of(ctx, chosen, repairing, resolving, safety, allowing, counting, comparing, reaching)
-    _check(wanted, repairing)
-    wanted, log = reporting_on(wanted, reporting), open_log(reporting.log_file)
-    hooks = hooks_of(hooking)
-    supervisor = Supervisor(os.environ)
-    request = _request(gossiping, wanted, supervisor.tick_s)
+    with readied(ctx, reporting.metrics_file, [root]):
+        chosen = one_replica(ctx, root)
+        wanted = repair_of(ctx, chosen, repairing, resolving, safety, allowing, counting, comparing, reaching)
+        _check(wanted, repairing)
+        wanted, log = reporting_on(wanted, reporting), open_log(reporting.log_file)
+        hooks = hooks_of(hooking)
+        supervisor = Supervisor(os.environ)
+        request = _request(gossiping, wanted, supervisor.tick_s)
     is_endless = request.rounds is None
     shows_status = is_endless and shows_progress(output, sys.stderr) and not output.json
     status = StatusLine("gossip of") if shows_status else None

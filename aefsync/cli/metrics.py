@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from typing import Protocol, cast
 
+import typer
+
 from aefsync.cli import exits, signals
-from aefsync.errors import AefsyncError
+from aefsync.cli.chosen import replicas
+from aefsync.errors import AefsyncError, UsageError
 from aefsync.sync.events import Event, Summary
 
 _SUCCESS = "last_success_timestamp_seconds"
@@ -52,11 +55,15 @@ class Metrics:
                         self._write(event)
                     yield event
             except AefsyncError as error:
-                self._failed(exits.exit_code(error, "repair"))
+                self.failed(error)
                 raise
             except (KeyboardInterrupt, signals.SignalledError) as error:
                 self._failed(signals.exit_code(error))
                 raise
+
+    def failed(self, error: AefsyncError) -> None:
+        """Write that a run ended with this error."""
+        self._failed(exits.exit_code(error, "repair"))
 
     def _failed(self, exit_code: int) -> None:
         self._write(Summary(exit_code, (), "", dry_run=False, equal=False, roots=(), entries=()))
@@ -110,5 +117,29 @@ class Metrics:
 
 def metered(events: Iterator[Event], path: str, locations: Sequence[str]) -> Iterator[Event]:
     """The events of a run over these replicas; with a path, what they come to is written there."""
-    job = " ".join(locations).encode("utf-8", "backslashreplace").decode()
-    return Metrics(os.path.abspath(path), job).of(events) if path else events
+    return _metrics(path, locations).of(events) if path else events
+
+
+@contextlib.contextmanager
+def readied(ctx: typer.Context, path: str, words: Sequence[str]) -> Iterator[None]:
+    """While a run over the replicas that words stand for is made ready: with a path, an error that ends it before it has
+    begun is written there.  Where that cannot be, it is still the error that is told."""
+    try:
+        yield
+    except AefsyncError as error:
+        with contextlib.suppress(AefsyncError):
+            if path:
+                _metrics(path, _locations(ctx, words)).failed(error)
+        raise
+
+
+def _locations(ctx: typer.Context, words: Sequence[str]) -> Sequence[str]:
+    """What the words stand for, or the words themselves."""
+    try:
+        return replicas(ctx, words).locations
+    except UsageError:
+        return words
+
+
+def _metrics(path: str, locations: Sequence[str]) -> Metrics:
+    return Metrics(os.path.abspath(path), " ".join(locations).encode("utf-8", "backslashreplace").decode())

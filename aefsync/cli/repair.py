@@ -8,7 +8,7 @@ import typer
 
 from aefsync.cli.counting import Counting
 from aefsync.cli.hooking import Hooking, hooks_of
-from aefsync.cli.metrics import metered
+from aefsync.cli.metrics import metered, readied
 from aefsync.cli.options import Allowing, Comparing, Locations, Output
 from aefsync.cli.playing import announced, play
 from aefsync.cli.reaching import Reaching
@@ -41,9 +41,10 @@ def repair(
     kept: see aefsync conflicts. With --resolve lww the newest one wins and nothing is deleted, with --mirror all others
     become like A. What is replaced or deleted goes to the trash of its replica: see aefsync trash.
     """
-    wanted, notices = asked(ctx, locations, repairing, resolving, safety, allowing, counting, comparing, reaching)
-    wanted, log = reporting_on(wanted, reporting), open_log(reporting.log_file)
-    hooks = hooks_of(hooking)
+    with readied(ctx, reporting.metrics_file, locations):
+        wanted, notices = asked(ctx, locations, repairing, resolving, safety, allowing, counting, comparing, reaching)
+        wanted, log = reporting_on(wanted, reporting), open_log(reporting.log_file)
+        hooks = hooks_of(hooking)
     from aefsync.sync.repair import repair as engine
 
     itemize = repairing.itemize or repairing.dry_run or output.verbose > 0

@@ -10,7 +10,7 @@ import typer
 from aefsync.cli.chosen import replicas
 from aefsync.cli.command import configured
 from aefsync.cli.keeping import Keeping, plain_request
-from aefsync.cli.metrics import metered
+from aefsync.cli.metrics import metered, readied
 from aefsync.cli.options import Output, option
 from aefsync.cli.playing import play
 from aefsync.cli.reaching import Reaching, link
@@ -66,22 +66,23 @@ def scrub(
     from aefsync.sync.scrub import ScrubRequest
     from aefsync.sync.scrub import scrub as engine
 
-    own = configured(ctx).chosen
-    reached = link(reaching)
-    common = plain_request(ctx, replicas(ctx, roots), keeping, reached)._replace(own=own_files(reporting))
-    limit = scrubbing.time_limit
-    wanted = ScrubRequest(
-        common,
-        peers=replicas(ctx, scrubbing.peer or []).locations,
-        dry_run=scrubbing.dry_run,
-        mended=_globs("--suspect", ["**"] if scrubbing.suspects else scrubbing.suspect or []),
-        accepted=_globs("--accept", scrubbing.accept or []),
-        edits=edits_of(own.rules if own else ()),
-        time_limit_s=None if limit is None else duration_s(limit, "--time-limit"),
-        read_percent=_percent(scrubbing.read_percent),
-        bytes_per_s=reached.bytes_per_s or 0,
-    )
-    log = open_log(reporting.log_file)
+    with readied(ctx, reporting.metrics_file, roots):
+        own = configured(ctx).chosen
+        reached = link(reaching)
+        common = plain_request(ctx, replicas(ctx, roots), keeping, reached)._replace(own=own_files(reporting))
+        limit = scrubbing.time_limit
+        wanted = ScrubRequest(
+            common,
+            peers=replicas(ctx, scrubbing.peer or []).locations,
+            dry_run=scrubbing.dry_run,
+            mended=_globs("--suspect", ["**"] if scrubbing.suspects else scrubbing.suspect or []),
+            accepted=_globs("--accept", scrubbing.accept or []),
+            edits=edits_of(own.rules if own else ()),
+            time_limit_s=None if limit is None else duration_s(limit, "--time-limit"),
+            read_percent=_percent(scrubbing.read_percent),
+            bytes_per_s=reached.bytes_per_s or 0,
+        )
+        log = open_log(reporting.log_file)
 
     def begin(monitor: Monitor) -> Iterator[Event]:
         return metered(engine(wanted, monitor, ctx.obj), reporting.metrics_file, common.locations)

@@ -14,7 +14,7 @@ from aefsync.cli import signals
 from aefsync.cli.audience import Audience
 from aefsync.cli.counting import Counting
 from aefsync.cli.hooking import Hooking, hooks_of
-from aefsync.cli.metrics import metered
+from aefsync.cli.metrics import metered, readied
 from aefsync.cli.options import Allowing, Comparing, Locations, Output, option
 from aefsync.cli.playing import announced, play, shows_progress
 from aefsync.cli.reaching import Reaching
@@ -64,11 +64,12 @@ def watch(
     What changes is noticed on each replica's own machine. Trouble that may pass, as a host that is away or a disk that
     is not mounted, is waited out. SIGHUP looks at everything now; Ctrl-C and SIGTERM end it.
     """
-    wanted, notices = asked(ctx, locations, repairing, resolving, safety, allowing, counting, comparing, reaching)
-    wanted, log = reporting_on(wanted, reporting), open_log(reporting.log_file)
-    hooks = hooks_of(hooking)
-    supervisor = Supervisor(os.environ)
-    request = _request(watching, wanted, supervisor.tick_s)
+    with readied(ctx, reporting.metrics_file, locations):
+        wanted, notices = asked(ctx, locations, repairing, resolving, safety, allowing, counting, comparing, reaching)
+        wanted, log = reporting_on(wanted, reporting), open_log(reporting.log_file)
+        hooks = hooks_of(hooking)
+        supervisor = Supervisor(os.environ)
+        request = _request(watching, wanted, supervisor.tick_s)
     status = StatusLine() if shows_progress(output, sys.stderr) and not output.json else None
     audience = Audience(supervisor, status)
     from aefsync.sync.resting import Inbox

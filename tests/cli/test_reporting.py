@@ -101,6 +101,28 @@ def test_metrics_that_cannot_be_written_are_an_error(tmp_path: Path) -> None:
         list(Metrics(str(tmp_path / "no" / "x"), "j").of(iter(_events(summary()))))
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["repair", "--max-duration", "soon", "/a", "/b"],
+        ["watch", "--settle", "soon", "/a", "/b"],
+        ["gossip", "--rounds", "0", "/a /b"],
+        ["scrub", "--read-percent", "some", "/a", "/b"],
+    ],
+)
+def test_metrics_of_a_run_that_was_asked_for_wrongly(
+    words: list[str], tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    file = tmp_path / "aefsync.prom"
+    code = app.run([words[0], "--metrics-file", str(file), *words[1:]])
+    assert figures(file)["last_run_exit_code"] == code
+    told = capsysbinary.readouterr().err
+    file.unlink()
+    assert app.run([words[0], "--metrics-file", str(tmp_path / "no" / "x"), *words[1:]]) == code
+    assert capsysbinary.readouterr().err == told
+    assert list(tmp_path.iterdir()) == []
+
+
 LINE = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ "
 
 
