@@ -22,6 +22,7 @@ A repair goes through these files, in this order:
     sync/passes      actions carried out, looked at before and after      disk/apply, placing, deleting, moving,
                                                                       metadata, trash
                      what a run cut short leaves, put right by the next   disk/intents, modes, pending
+                     versions of what comes along with a directory        core/along, disk/carrying
                      looked at again, made durable, remembered            disk/writer, recording, entering
 
 `watch` and `gossip` do that again and again: after every hint at a change (`sync/watch`, `agenda`, `resting`), or with

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from typing import NamedTuple
 
+from aefsync.core.along import Along
 from aefsync.core.entry import Entry
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem
@@ -43,8 +44,8 @@ class Action(NamedTuple):
     """One step on one replica.
 
     `wanted` is the entry that stands at `path` afterwards (`None` after a delete), `found` the entry that the snapshot
-    had there (for a move: at `source`), `displaced` what it had at the `path` of a move: where the disk no longer shows
-    them, nothing is done and a problem reported.
+    had there (for a move: at `source`), `displaced` what it had at the `path` of a move, with the version that it is to
+    have at `source`: where the disk no longer shows them, nothing is done and a problem reported.
     """
 
     act: Act
@@ -59,6 +60,8 @@ class Action(NamedTuple):
     aside: str = ""
     """why what is `found` goes to quarantine (`QUARANTINED`; empty: it goes to the trash); what takes the place of rot
     has the version that is remembered of the path"""
+    along: Along | None = None
+    """in sessions with versions, what comes along with a directory that is moved"""
 
     @property
     def version(self) -> Version | None:

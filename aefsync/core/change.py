@@ -81,7 +81,7 @@ def change_of(action: Action, content: bytes = b"") -> Change | None:
     `None` for what changes nothing that anybody wrote, or completes an earlier action of the same run: the permission bits of a directory
     just made.
     """
-    act, path, wanted, found, source, displaced, _, aside = action
+    act, path, wanted, found, source, displaced, _, aside, _ = action
     if act is Act.RECORD or aside == ROTTEN or (act is Act.METADATA and found is None):
         return None
     if wanted is not None and not wanted.is_read and content:

@@ -29,6 +29,7 @@ from aefsync.core.growth_bytes import pack, unpack
 from aefsync.core.one_sided import OneSided
 from aefsync.core.path import RelPath
 from aefsync.core.verdict import is_clash
+from aefsync.core.version import STRAY
 from aefsync.core.version_table import VersionTable, table_of
 
 BLOCK = 4096
@@ -76,8 +77,14 @@ class Differences:
 
     def grow(self, found: OneSided, replicas: int) -> None:
         """Add what comes next, and only one of so many replicas has."""
+        versions = table_of(found.growth)
+        if STRAY in versions.versions:
+            # Not all of it is to be taken.
+            for each in found.differences(replicas):
+                self.append(each)
+            return
         self._close()
-        self._one_sided[len(self._blocks)] = found.holder, replicas, table_of(found.growth)
+        self._one_sided[len(self._blocks)] = found.holder, replicas, versions
         self._firsts.append(found.growth.first)
         self._blocks.append(pack(found.growth))
         self._count += found.growth.length

@@ -46,13 +46,15 @@ def judge(found: Entry | None, record: Record | None, dot: Dot, *, first: bool) 
     return Record(_after(Version(explicit(version, before)), dot), found)
 
 
-def settle(found: Entry | None, record: Record | None, pending: Record) -> Record | None:
-    """What to judge a path by that an interrupted run was about to change."""
-    wanted = pending.entry
+def settle(found: Entry | None, record: Record | None, *pending: Record) -> Record | None:
+    """What to judge a path by that an interrupted run was about to change, once or several times in turn."""
     if found is None:
-        # A file may be on its way from one place to another: nothing was deleted by anybody.
-        return pending if wanted is None else None
-    return pending if wanted is not None and is_same(wanted, found) else record
+        if pending and pending[-1].entry is None:
+            return pending[-1]
+        # A file may be on its way from one place to another: nothing was deleted by anybody, but what was buried stays so.
+        return record if record is not None and record.entry is None else None
+    left = (each for each in reversed(pending) if each.entry is not None and is_same(each.entry, found))
+    return next(left, record)
 
 
 def is_same(before: Entry, found: Entry) -> bool:

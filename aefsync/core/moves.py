@@ -25,13 +25,15 @@ import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from aefsync.core.action import Act, Action
+from aefsync.core.along import along, dated
 from aefsync.core.candidates import Candidates
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.fate import Fate, Fates
-from aefsync.core.metadata import USABLE
+from aefsync.core.metadata import PLAIN, USABLE, Aspects
 from aefsync.core.path import END, RelPath, subtree_range
 from aefsync.core.renamed import Movable, Rename, comes_along, passed, renamed_directories
 from aefsync.core.untangle import NOTHING, Told, Untangled, pair_up, untangle
+from aefsync.core.version import STRAY, Version
 
 MOST = 100_000
 """Single leaves that are moved in one run; what is beyond that is copied within the replica, and deleted."""
@@ -47,7 +49,7 @@ class Moves:
         self.told = (*shifted.told, *(each._replace(action=each.action + before) for each in single.told))
         self._shifted = shifted
         self._moved = single.moved
-        self._arrived = {pair.target.path: pair.arrived for pair in single.moved.values()}
+        self._arrived = {pair.target.path: pair.meant(shifted.aspects) for pair in single.moved.values()}
         self._made = shifted.made | single.made
 
     @property
@@ -74,12 +76,12 @@ class Moves:
         return fate._replace(found=None) if path in self._moved else fate
 
 
-def find_moves(fates: Fates, barred: Collection[bytes], movable: Movable) -> Moves:
+def find_moves(fates: Fates, barred: Collection[bytes], movable: Movable, aspects: Aspects = PLAIN) -> Moves:
     """Find the moves.  `barred` are directories with something below them that is left standing."""
     found = Candidates(fates)
     if found.are_none:
-        return Moves(Shifted(found, ()), NOTHING)
-    shifted = Shifted(found, renamed_directories(found, barred, movable))
+        return Moves(Shifted(found, (), aspects), NOTHING)
+    shifted = Shifted(found, renamed_directories(found, barred, movable), aspects)
     return Moves(shifted, _single(found, shifted, barred, movable))
 
 
@@ -89,7 +91,8 @@ class Shifted:
     `news` are the renamed directories, old path by new; `made` those that had to be made for them.
     """
 
-    def __init__(self, found: Candidates, renames: Sequence[Rename]) -> None:
+    def __init__(self, found: Candidates, renames: Sequence[Rename], aspects: Aspects) -> None:
+        self.aspects = aspects
         self._fates = found.fates
         self._olds = dict(renames)
         self.news: dict[bytes, RelPath] = {new: old for old, new in renames}
@@ -102,6 +105,7 @@ class Shifted:
             self._make_above(found, new, placed)
             self._move(old, new, passed(moved, old))
             placed[new], moved[old] = old, new
+        self.actions = [self._with_along(action) for action in self.actions]
 
     def _make_above(self, found: Candidates, path: RelPath, placed: Mapping[bytes, bytes]) -> None:
         for above in path.ancestors:
@@ -112,13 +116,33 @@ class Shifted:
                 self._add(Action(Act.MKDIR, above, wanted, None), wanted)
                 self.made |= {above}
 
-    def _move(self, old: RelPath, new: RelPath, along: bytes | None) -> None:
-        """Rename a directory, which may have moved `along` with another one already."""
+    def _move(self, old: RelPath, new: RelPath, brought: bytes | None) -> None:
+        """Rename a directory, which may have been `brought` elsewhere by another one already."""
         found = self._at(old).found
         assert found is not None
-        source = old if along is None else RelPath(along)
-        arrived, left = found._replace(path=new), found._replace(path=source)
-        self._add(Action(Act.MOVE, new, arrived, left, source), self._at(new).wanted)
+        source = old if brought is None else RelPath(brought)
+        arrived = dated(found._replace(path=new), self._at(new).wanted, self.aspects)
+        self._add(Action(Act.MOVE, new, arrived, found._replace(path=source), source), self._at(new).wanted)
+
+    def _with_along(self, action: Action) -> Action:
+        """The rename of a directory, with what comes along by then."""
+        wanted = self._at(action.path).wanted
+        if action.act is not Act.MOVE or wanted is None or wanted.version is None:
+            return action
+        left = ((each.source, STRAY) for each in self.actions if each.source and each.source.is_below(action.path))
+        return action._replace(along=along(wanted.version, itertools.chain(left, self._brought(action.path))))
+
+    def _brought(self, new: RelPath) -> Iterator[tuple[RelPath, Version]]:
+        """The versions of what has come with this directory, and with no other one, to where it stays for now."""
+        passed_by: RelPath | None = None
+        for path, found, _ in self._merged(self.news[new], new):
+            if passed_by is not None and path.is_below(passed_by):
+                continue
+            is_elsewhere = path != new and path in self.news
+            if found is not None and found.version is not None and not is_elsewhere:
+                yield path, found.version
+            if is_elsewhere or (found is not None and found.version == STRAY):
+                passed_by = path
 
     def _add(self, action: Action, wanted: Entry | None) -> None:
         assert wanted is not None
@@ -155,7 +179,8 @@ class Shifted:
         for path, group in itertools.groupby(both, key=lambda fate: fate.path):
             members = list(group)
             found = next((each.found for each in members if each.found is not None), None)
-            yield Fate(path, found, next((each.wanted for each in members if each.wanted is not None), None))
+            wanted = next((each.wanted for each in members if each.wanted is not None), None)
+            yield Fate(path, found and dated(found, wanted, self.aspects), wanted)
 
     def _inside(self, path: RelPath) -> Iterator[Fate]:
         """A directory that goes or comes and what is below it."""
@@ -189,7 +214,8 @@ def _single(found: Candidates, shifted: Shifted, barred: Collection[bytes], mova
     # What came along with a directory was asked about with it.
     unasked = [each for each in folders if passed(shifted.news, each.old) is None]
     told = dict(zip(unasked, movable(unasked), strict=True)) if unasked else {}
-    return untangle([pair for pair in pairs if told.get(Rename(pair.source.path, pair.target.path), True)], coming)
+    able = [pair for pair in pairs if told.get(Rename(pair.source.path, pair.target.path), True)]
+    return untangle(able, coming, shifted.aspects)
 
 
 def _is_candidate(found: Candidates, entry: Entry | None, *, is_empty: bool) -> bool:

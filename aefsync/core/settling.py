@@ -4,7 +4,7 @@ What a replica has of a path is an entry with its version, a tombstone, or nothi
 nothing.  The **heads** are the versions that no other one follows.
 
     heads                                        verdict
-    one, an entry                                that one
+    one, an entry                                that one; but a stray goes
     tombstones only                              the path goes
     one, of a replica that was away for so long  the path goes, if all others have seen that version: its tombstone is
                                                  no longer kept
@@ -30,7 +30,20 @@ from aefsync.core.metadata import Aspects
 from aefsync.core.path import RelPath
 from aefsync.core.policy import Policy, PolicyKind
 from aefsync.core.verdict import Remove, Rules, Stand, Take, Versions, Why, at, by_content, is_clash
-from aefsync.core.version import FOUND, Order, Vector, Version, explicit, is_covered, merge, minted, order
+from aefsync.core.version import (
+    FOUND,
+    PASSING,
+    STRAY,
+    Order,
+    Vector,
+    Version,
+    explicit,
+    is_covered,
+    is_passing,
+    merge,
+    minted,
+    order,
+)
 
 _PAIR = 2
 _NEITHER: Graves = (None, None)
@@ -55,6 +68,8 @@ def settle(path: RelPath, entries: Versions, graves: Graves, rules: Rules) -> Ta
         found = at(entries, holders[0]).version or FOUND
         # What was there from the beginning has no vector that a tombstone could have: what all have seen follows it.
         return _removed(found if found.vector else Version(rules.watermark, found.author), rules, RETURNED)
+    if not graves and all(at(entries, i).version == STRAY for i in holders):
+        return _removed(None, rules, "moved")
     if len(holders) == 1 and not graves:
         return Take(holders[0], "missing", at(entries, holders[0]).version)
     if len(entries) == _PAIR and (later := _in_turn(entries, graves)) is not None:
@@ -116,6 +131,8 @@ def hinging(entries: Versions, graves: Graves) -> list[int]:
 
 def _is_open(one: Vector, other: Vector) -> bool:
     """Whether contents must tell how two versions stand to each other."""
+    if is_passing(one) != is_passing(other):
+        return False
     return not one or not other or order(one, other) in (Order.EQUAL, Order.CONCURRENT)
 
 
@@ -129,7 +146,7 @@ def _buried(graves: Graves, heads: Sequence[int], rules: Rules) -> Remove | Stan
     return _removed(merged, rules)
 
 
-def _removed(version: Version, rules: Rules, reason: str = "deleted") -> Remove | Stand:
+def _removed(version: Version | None, rules: Rules, reason: str = "deleted") -> Remove | Stand:
     return Stand(Why.KEPT) if rules.no_delete else Remove(reason, version)
 
 
@@ -147,7 +164,7 @@ def _merged(entries: Versions, known: Mapping[int, Vector], heads: Sequence[int]
     """What follows all heads of one content.  Where some are of unknown origin they adopt what the others know."""
     if all(entries[i] is not None for i in heads):
         origins = [i for i in heads if at(entries, i).version not in (FOUND, None)]
-        return merge(known[i] for i in origins)
+        return merge(known[i] for i in origins) or (PASSING.vector if origins else ())
     return merge(known[i] for i in heads)
 
 
@@ -194,7 +211,7 @@ def _conflict(
     directories = [own for own in groups if at(entries, own[0]).kind is Kind.DIRECTORY]
     stays = directories[0] if directories else max(groups, key=lambda own: max(_rank(at(entries, i)) for i in own))
     winner = oldest(entries, stays, rules.aspects)
-    version = Version(merged, _author(entries, stays))
+    version = Version(merged or PASSING.vector, _author(entries, stays))
     if policy.kind is PolicyKind.NEWEST and not directories:
         return Take(winner, "newest", version)
     return Conflict(winner, tuple(tuple(own) for own in groups if own is not stays), version)
@@ -221,4 +238,4 @@ def _majority(
     best = max(groups, key=len)
     if len(known) < _MAJORITY_OF or len(best) * 2 <= len(known):
         return Stand(Why.SUSPECT)
-    return Take(best[0], "majority", Version(merged, _author(entries, best)))
+    return Take(best[0], "majority", Version(merged or PASSING.vector, _author(entries, best)))

@@ -23,8 +23,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from aefsync.core.action import Act, Action
+from aefsync.core.along import dated
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.fate import Fate
+from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.path import RelPath
 
 
@@ -44,11 +46,9 @@ class Pair(NamedTuple):
         """What stands at the path after the move, which changes no metadata."""
         return self.source._replace(path=self.target.path)
 
-    @property
-    def meant(self) -> Entry:
-        """The same, with the version that is wanted: should the run end before it records anything, what follows that one
-        follows what it has left.  (What is exchanged passes through paths where it has none.)"""
-        return self.arrived._replace(version=self.wanted.version)
+    def meant(self, aspects: Aspects) -> Entry:
+        """The same, with the version that it has should the run end before it records anything."""
+        return dated(self.arrived, self.wanted, aspects)
 
 
 Trait = Callable[[Entry], object]
@@ -123,9 +123,9 @@ class Untangled(NamedTuple):
 NOTHING = Untangled((), (), {}, frozenset())
 
 
-def untangle(pairs: Sequence[Pair], coming: Mapping[RelPath, Fate]) -> Untangled:
+def untangle(pairs: Sequence[Pair], coming: Mapping[RelPath, Fate], aspects: Aspects = PLAIN) -> Untangled:
     """Order moves.  `coming` are the fates of the directories that have to be made, by path."""
-    order = _Order(pairs, coming)
+    order = _Order(pairs, coming, aspects)
     order.run()
     return Untangled(tuple(order.actions), tuple(order.told), order.moved, frozenset(order.made))
 
@@ -133,12 +133,13 @@ def untangle(pairs: Sequence[Pair], coming: Mapping[RelPath, Fate]) -> Untangled
 class _Order:
     """Moves that are done, and those that wait for a path to be vacated."""
 
-    def __init__(self, pairs: Sequence[Pair], coming: Mapping[RelPath, Fate]) -> None:
+    def __init__(self, pairs: Sequence[Pair], coming: Mapping[RelPath, Fate], aspects: Aspects) -> None:
         self.actions: list[Action] = []
         self.told: list[Told] = []
         self.moved: dict[RelPath, Pair] = {}
         self.made: set[RelPath] = set()
         self._coming = coming
+        self._aspects = aspects
         self._pending = {pair.source.path: pair for pair in pairs}
         self._ready = deque(pairs)
         self._awaited: dict[RelPath, RelPath] = {}
@@ -162,7 +163,7 @@ class _Order:
             self._make(missing)
             if self._stands(pair.target):
                 self.actions.append(Action(Act.DELETE, path, None, found))
-            self._add(Action(Act.MOVE, path, pair.meant, pair.source, pair.source.path), pair)
+            self._add(Action(Act.MOVE, path, pair.meant(self._aspects), pair.source, pair.source.path), pair)
             self._leave(pair, is_done=True)
         elif in_the_way[0] in self._pending:
             self._awaited[pair.source.path] = in_the_way[0]
@@ -216,8 +217,10 @@ class _Order:
         start = ring[0].source.path
         for pair, following in itertools.pairwise(ring):
             at_start = pair.source._replace(path=start)
-            exchange = Action(Act.MOVE, pair.target.path, pair.arrived, at_start, start, displaced=following.source)
-            self._add(exchange, pair, *([following] if following is ring[-1] else []))
+            is_last = following is ring[-1]
+            displaced = dated(following.source, ring[-1].wanted, self._aspects)
+            exchange = Action(Act.MOVE, pair.target.path, pair.meant(self._aspects), at_start, start, displaced)
+            self._add(exchange, pair, *([following] if is_last else []))
         for pair in ring:
             self._waiting.pop(pair.source.path)
             self._leave(pair, is_done=True)

@@ -18,6 +18,11 @@ then, and nothing else does.
     A and B find x.txt       (empty)             equal content: nothing to do
     A edits x.txt            x' 0, A 3           follows B's, whose empty vector stands for x' 0
     C joins with another     (empty: y' 0)       concurrent with both: a conflict
+
+What a run leaves at a path on its way elsewhere, should it be cut short, is the work of nobody: it is **passing**, and
+everything that anybody knows of the path follows it, while an edit of it by a user follows nothing.  Where nobody wants
+anything at the path it is a **stray**, which goes unless somebody edits it (`along`).  Both are written as a component
+that no replica has, with the counter 0.
 """
 
 from __future__ import annotations
@@ -78,6 +83,9 @@ class Version(NamedTuple):
 
 FOUND = Version()
 """The version of what the first scan of a new replica finds."""
+PASSING = Version((Dot(b"aefsync: passing", 0),))
+STRAY = Version((Dot(b"aefsync: a stray", 0),))
+_UNKNOWN = (PASSING.vector, STRAY.vector)
 
 
 class Grave(NamedTuple):
@@ -107,11 +115,16 @@ def order(one: Vector, other: Vector) -> Order:
 
 
 def merge(vectors: Iterable[Vector]) -> Vector:
-    """The least vector that follows all of these."""
+    """The least vector that follows all of these; among others, what is passing adds nothing."""
     merged: dict[bytes, int] = {}
-    for author, counter in (dot for vector in vectors for dot in vector):
-        merged[author] = max(counter, merged.get(author, 0))
-    return _ordered(merged)
+    passing: Vector = ()
+    for vector in vectors:
+        if is_passing(vector):
+            passing = max(passing, vector)
+        else:
+            for author, counter in vector:
+                merged[author] = max(counter, merged.get(author, 0))
+    return _ordered(merged) if merged else passing
 
 
 def minted(vector: Vector, dot: Dot) -> Vector:
@@ -120,7 +133,7 @@ def minted(vector: Vector, dot: Dot) -> Vector:
     One that has no room for another component is let go of: what has a vector of its own is concurrent, and lost to
     nobody.
     """
-    components = dict(vector)
+    components = {} if is_passing(vector) else dict(vector)
     if len(components) >= MOST_DOTS and dot.author not in components:
         return (dot,)
     return _ordered({**components, dot.author: max(dot.counter, components.get(dot.author, 0))})
@@ -145,8 +158,15 @@ def least(vectors: Sequence[Vector]) -> Vector:
 
 
 def explicit(version: Version, entry: Entry) -> Vector:
-    """The vector of an entry, its base written down where it is empty."""
-    return version.vector or (Dot(base(entry), 0),)
+    """The vector of an entry, its base written down where it is empty; that of what is passing or a stray is empty."""
+    if not version.vector:
+        return (Dot(base(entry), 0),)
+    return () if is_passing(version.vector) else version.vector
+
+
+def is_passing(vector: Vector) -> bool:
+    """Whether whatever is known of a path follows this: it is passing, or a stray."""
+    return len(vector) == 1 and vector in _UNKNOWN
 
 
 def base(entry: Entry) -> bytes:

@@ -40,6 +40,13 @@ def exists(root: Readable, path: bytes) -> bool:
     return False
 
 
+def is_directory(root: Readable, path: bytes) -> bool:
+    """Whether a directory stands at a path."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        return stat.S_ISDIR(root.lstat(path).st_mode)
+    return False
+
+
 def _stat(fd: int, name: bytes) -> os.stat_result | None:
     try:
         return os.stat(name, dir_fd=fd, follow_symlinks=False)

@@ -8,7 +8,7 @@ have written them are damage, or may be: such a file keeps its version, and noth
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -35,8 +35,8 @@ from aefsync.disk.sight import Wanted
 
 REAPPEARED = "changed while it was looked for"
 """Why nothing is done about what was missing, and is there when it is looked for once more."""
-Intended = Mapping[bytes, Mapping[bytes, Intention]]
-"""What an interrupted run was about to do, by directory and name."""
+Intended = Mapping[bytes, Mapping[bytes, Sequence[Intention]]]
+"""What an interrupted run was about to do, by directory and name, in order."""
 _NO_GRAVES: Mapping[bytes, int] = {}
 
 
@@ -45,7 +45,7 @@ class _Place(NamedTuple):
     was remembered of it before there was a scan of everything."""
 
     directory: bytes
-    intended: Mapping[bytes, Intention]
+    intended: Mapping[bytes, Sequence[Intention]]
     is_gone: Callable[[bytes], bool]
     is_first: bool = False
 
@@ -112,7 +112,8 @@ class Judge:
         sidecar = self._chronicle.sidecar
         assert sidecar is not None
         records = [each for head in heads for each in sidecar.records(directory, head.first).each()]
-        records += [(name, each.record) for name, each in self._intended.get(directory, {}).items()]
+        intended = self._intended.get(directory, {}).items()
+        records += [(name, each.record) for name, several in intended for each in several]
         return {(name, *_about(record.stat)) for name, record in records if record.is_read}
 
     def _judge(self, directory: bytes, heads: Sequence[Head]) -> None:
@@ -158,7 +159,7 @@ class Judge:
         remembered = self._remember(place.directory, path, name, before)
         found = now.entry(path, self._mode_bits) if now is not None else None
         if name in place.intended:
-            remembered = self._settle(path, place.intended[name], found, remembered)
+            remembered = minting.settle(found, remembered, *self._meant(path, place.intended[name]))
         reason = _damage(remembered and remembered.entry, found, before)
         if reason:
             self._scanner.report(place.directory, Problem(path, reason, subtree=True))
@@ -175,17 +176,12 @@ class Judge:
         grave = self._chronicle.graves.get(directory, _NO_GRAVES).get(name)
         return None if grave is None else minting.Record(vectors.version(grave), None)
 
-    def _settle(
-        self, path: RelPath, intention: Intention, found: Entry | None, remembered: minting.Record | None
-    ) -> minting.Record | None:
-        if found is None and not intention.is_grave:
-            # It was on its way; but what was buried stays so.
-            return remembered if remembered is not None and remembered.entry is None else None
-        if intention.is_departure:
-            return remembered
-        entry = None if intention.is_grave else intention.record.entry(path, self._mode_bits)
-        version = self._chronicle.vectors.version(intention.record.version)
-        return minting.settle(found, remembered, minting.Record(version, entry))
+    def _meant(self, path: RelPath, intended: Sequence[Intention]) -> Iterator[minting.Record]:
+        """What was to be left at a path, step by step."""
+        for each in intended:
+            if not each.is_departure:
+                entry = None if each.is_grave else each.record.entry(path, self._mode_bits)
+                yield minting.Record(self._chronicle.vectors.version(each.record.version), entry)
 
     def _keep(
         self, directory: bytes, name: bytes, judged: minting.Record | None, before: Record | None, now: Record | None

@@ -8,24 +8,28 @@ by nobody.
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from aefsync.core.action import Act, Action
 from aefsync.core.entry import Kind
 from aefsync.core.version import FOUND, Version
+from aefsync.disk.carrying import Carried
 from aefsync.disk.records import Record, joined, pack, record_of, unpack
 from aefsync.disk.vectors import packed
 
 _ACTS = tuple(Act)
-_HEAD = struct.Struct("<2I")
+_HEAD = struct.Struct("<3I")
+"""The lengths of the records, of their versions and of the sources."""
+_LENGTH = struct.Struct("<I")
 _NOTHING = Record(bytes(40), bytes(32), 0, 0)
 
 
 class Intention(NamedTuple):
     """What one action is to leave at one path: the `record`, or a tombstone of its version where `is_grave`.
 
-    `source` is where it is moved from, for a directory.
+    `source` is where it is moved from, for a directory, which brings along what is `carried`.
     """
 
     act: Act
@@ -33,6 +37,7 @@ class Intention(NamedTuple):
     record: Record
     is_grave: bool = False
     source: bytes = b""
+    carried: Carried | None = None
 
     @property
     def is_departure(self) -> bool:
@@ -51,7 +56,11 @@ def intentions(action: Action, content: bytes, number: Callable[[Version], int])
     if content and not wanted.is_read:
         wanted = wanted._replace(content=content)
     record = record_of(wanted, number(wanted.version or FOUND))
-    yield Intention(act, path, record, source=source if source and wanted.kind is Kind.DIRECTORY else b"")
+    if source and wanted.kind is Kind.DIRECTORY:
+        carried = Carried.of(action.along, number) if action.along is not None else None
+        yield Intention(act, path, record, source=source, carried=carried)
+    else:
+        yield Intention(act, path, record)
     if source and action.displaced is not None:
         yield Intention(act, source, record_of(action.displaced, number(action.displaced.version or FOUND)))
     elif source:
@@ -65,28 +74,49 @@ def pack_batch(batch: Sequence[Intention]) -> bytes:
     body = pack(records._replace(flags=acts))
     versions = packed(records.versions)
     sources = b"\0".join(each.source for each in batch) if any(each.source for each in batch) else b""
-    return b"".join([_HEAD.pack(len(body), len(versions)), body, versions, sources])
+    carried = [each.carried.pack() if each.carried is not None else b"" for each in batch if each.source]
+    along = [part for each in carried for part in (_LENGTH.pack(len(each)), each)]
+    head = _HEAD.pack(len(body), len(versions), len(sources))
+    return b"".join([head, body, versions, sources, zlib.compress(b"".join(along), 1) if along else b""])
 
 
 def unpack_batch(data: bytes) -> Iterator[Intention]:
     """The inverse of `pack_batch`; raises `ValueError` where it does not fit together."""
     try:
-        body, versions = _HEAD.unpack_from(data)
+        body, versions, length = _HEAD.unpack_from(data)
     except struct.error:
         raise ValueError("what is pending is cut short") from None
     at = _HEAD.size + body
     records = unpack(data[_HEAD.size : at], data[at : at + versions])
-    rest = data[at + versions :]
-    sources = rest.split(b"\0") if rest else [b""] * len(records.names)
+    at += versions
+    joined_sources = data[at : at + length]
+    if len(joined_sources) < length:
+        raise ValueError("what is pending is cut short")
+    sources = joined_sources.split(b"\0") if joined_sources else [b""] * len(records.names)
+    carried = _unpack_carried(data[at + length :])
     for (path, record), source in zip(records.each(), sources, strict=True):
         act, is_grave = record.flags >> 1, bool(record.flags & 1)
-        yield Intention(_ACTS[act], path, record._replace(flags=0), is_grave, source)
+        brought = next(carried, None) if source else None
+        yield Intention(_ACTS[act], path, record._replace(flags=0), is_grave, source, brought)
 
 
-def by_directory(batch: Iterable[Intention]) -> dict[bytes, dict[bytes, Intention]]:
-    """What is intended in each directory (by its key with a closing NUL), by name; of several for one path the last."""
-    found: dict[bytes, dict[bytes, Intention]] = {}
+def _unpack_carried(packed: bytes) -> Iterator[Carried | None]:
+    """What comes along with each directory that is moved."""
+    try:
+        data, at = zlib.decompress(packed) if packed else b"", 0
+        while at < len(data):
+            (length,) = _LENGTH.unpack_from(data, at)
+            at += _LENGTH.size + length
+            yield Carried.unpack(data[at - length : at]) if length else None
+    except (zlib.error, struct.error):
+        raise ValueError("what comes along is damaged") from None
+
+
+def by_directory(batch: Iterable[Intention]) -> dict[bytes, dict[bytes, list[Intention]]]:
+    """What is intended in each directory (by its key with a closing NUL), by name, in order."""
+    found: dict[bytes, dict[bytes, list[Intention]]] = {}
     for each in batch:
         directory, slash, name = each.path.rpartition(b"/")
-        found.setdefault(directory.replace(b"/", b"\0") + b"\0" if slash else b"", {})[name] = each
+        own = found.setdefault(directory.replace(b"/", b"\0") + b"\0" if slash else b"", {})
+        own.setdefault(name, []).append(each)
     return found

@@ -19,7 +19,7 @@ from aefsync.core.view import View
 from aefsync.disk.absence import Absence
 from aefsync.disk.chronicle import Chronicle
 from aefsync.disk.chronicling import Chronicling, Keep, Root
-from aefsync.disk.confined import exists
+from aefsync.disk.confined import is_directory
 from aefsync.disk.judging import Judge
 from aefsync.disk.key_order import pages_of
 from aefsync.disk.pending import Intention, by_directory
@@ -86,7 +86,9 @@ class Remembering(Chronicling[Root, Keep]):
             return []
         pending = [each for body in chronicle.sidecar.pending() for each in recorded(body)]
         if chronicle.writable:
-            renamed = [e for e in pending if e.source and exists(root, e.path) and not exists(root, e.source)]
+            # What stands at the old path of a directory by now may be a file.
+            moved = [each for each in pending if each.source and not is_directory(root, each.source)]
+            renamed = [each for each in moved if is_directory(root, each.path)]
             Settling(chronicle, scanner, self._taking.aspects).move(renamed)
         return pending
 

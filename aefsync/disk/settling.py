@@ -76,14 +76,25 @@ class Settling:
             if each.source:
                 old, new = RelPath(each.source).key + b"\0", RelPath(each.path).key + b"\0"
                 for directory in sidecar.directories(*_below(old)):
+                    there = new + directory[len(old) :]
                     self._chronicle.unsealed.discard(directory)
-                    self._chronicle.unsealed.add(new + directory[len(old) :])
-                    sidecar.rename(directory, new + directory[len(old) :])
+                    self._chronicle.unsealed.add(there)
+                    sidecar.rename(directory, there, each.carried)
+                    self._unbury(there)
+
+    def _unbury(self, directory: bytes) -> None:
+        """Take away the tombstones of what lives in a directory."""
+        sidecar, buried = self._chronicle.sidecar, self._chronicle.graves.get(directory)
+        assert sidecar is not None
+        for head in sidecar.heads_of(directory) if buried else ():
+            for name in sidecar.records(directory, head.first).names:
+                self._chronicle.unbury(directory, name)
 
     def settle(self, batch: Iterable[Intention]) -> None:
         """Record what was carried out."""
         for directory, done in by_directory(batch).items():
-            self._merge(directory, done)
+            # Of several for one path the last one is what was left there.
+            self._merge(directory, {name: each[-1] for name, each in done.items()})
 
     def complete(self) -> None:
         """Fill in what was read since it was recorded, and seal what is recorded as it is shown."""

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from aefsync.core.problem import reason_of
+from aefsync.disk.carrying import Carried
 from aefsync.disk.checksums import checksum_of, flat, is_of
 from aefsync.disk.records import ROWS, Records, pack, unpack
 from aefsync.disk.vectors import VectorPage, packed, unpacked
@@ -169,10 +170,12 @@ class Sidecar:
         select = "SELECT DISTINCT directory FROM page WHERE directory >= ? AND directory < ?"
         return [directory for (directory,) in self._run(select, (low, high))]
 
-    def rename(self, directory: bytes, name: bytes) -> None:
-        """Give the records of a directory to another one, of which there are none."""
+    def rename(self, directory: bytes, name: bytes, carried: Carried | None = None) -> None:
+        """Give the records of a directory to another one, of which there are none, with the versions that they have there."""
         for head in self.heads_of(directory):
             records = self.records(directory, head.first)
+            if carried is not None:
+                records = records._replace(versions=carried.numbers(name, records.names))
             self.store(name, head.first, b"", records)
         self.drop(directory)
 

@@ -37,7 +37,8 @@ def relocate(session: Session, survey: Survey, decisions: Decisions, rules: Rule
     def find(number: int, replica: Replica) -> Moves | None:
         if number not in ahead.goes:
             return None
-        return find_moves(OwnFates(decisions, number), ahead.barred, lambda renames: _movable(replica, renames))
+        fates = OwnFates(decisions, number)
+        return find_moves(fates, ahead.barred, lambda renames: _movable(replica, renames), decisions.aspects)
 
     found = session.each(find)
     moves = {number: own for number, own in enumerate(found) if own is not None and own.actions}

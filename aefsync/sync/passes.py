@@ -204,12 +204,13 @@ def _left_undone(actions: Sequence[Action]) -> Applied:
 def batches(actions: Sequence[Action]) -> Iterator[list[Action]]:
     """Actions in requests of bounded number and size."""
     batch: list[Action] = []
-    paths = 0
+    rows = paths = 0
     for action in actions:
-        paths += len(action.path)
-        if batch and (len(batch) == BATCH or paths > PATHS):
+        others, size = (0, 0) if action.along is None else (len(action.along.others), action.along.size)
+        rows, paths = rows + 1 + others, paths + len(action.path) + size
+        if batch and (rows > BATCH or paths > PATHS):
             yield batch
-            batch, paths = [], len(action.path)
+            batch, rows, paths = [], 1 + others, len(action.path) + size
         batch.append(action)
     if batch:
         yield batch

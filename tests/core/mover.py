@@ -139,7 +139,7 @@ class Mover:
         return [each for each in self.tree if each.is_below(path)]
 
     def _move(self, action: Action) -> None:
-        _, path, _, found, source, displaced, _, _ = action
+        _, path, _, found, source, displaced, *_ = action
         assert source is not None
         assert not path.is_below(source)
         self._expect(source, found)

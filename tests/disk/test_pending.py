@@ -52,10 +52,10 @@ def test_a_move_leaves_its_source() -> None:
     assert there.source == b"d"
 
 
-def test_the_last_of_several_for_one_path_counts() -> None:
+def test_several_for_one_path_are_in_order() -> None:
     first, last = of(Action(Act.DELETE, A, None, file(A))) + of(Action(Act.CREATE, A, file(A, b"2"), None))
     (other,) = of(Action(Act.MKDIR, D, directory(D), None))
-    assert by_directory([first, other, last]) == {b"d\0": {b"a": last}, b"": {b"e": other}}
+    assert by_directory([first, other, last]) == {b"d\0": {b"a": [first, last]}, b"": {b"e": [other]}}
 
 
 @pytest.mark.parametrize("end", [0, 3, 20, -1])

@@ -673,7 +673,7 @@ class MemoryReplica:
         return content_digest(data)
 
     def _perform(self, action: Action) -> None:
-        act, path, wanted, found, source, displaced, _, self._aside = action
+        act, path, wanted, found, source, displaced, _, self._aside, _ = action
         if act is Act.RECORD:
             self._check_found(path, found, absent=True)
             return

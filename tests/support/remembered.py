@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from aefsync.core.action import Act, Action
-from aefsync.core.entry import Entry
+from aefsync.core.entry import Entry, Kind
 from aefsync.core.members import Encounter, Mark, Members, Memory, Standing, merge_members
 from aefsync.core.minting import Record, judge, settle
 from aefsync.core.path import RelPath
-from aefsync.core.version import Dot, Grave, Vector, Version, is_covered, minted, without
+from aefsync.core.version import STRAY, Dot, Grave, Vector, Version, is_covered, minted, without
 
 
 @dataclass
@@ -22,7 +22,8 @@ class Sidecar:
     epoch: int = 0
     marks: list[Mark] = field(default_factory=list)
     records: dict[RelPath, Record] = field(default_factory=dict)
-    pending: dict[RelPath, Record] = field(default_factory=dict)
+    pending: dict[RelPath, list[Record]] = field(default_factory=dict)
+    moving: list[Action] = field(default_factory=list)
     members: Members = ()
     met: tuple[Encounter, ...] = ()
     is_new: bool = True
@@ -80,13 +81,16 @@ class Sidecar:
     def judge(self, entries: Iterable[Entry], sees: Callable[[RelPath], bool]) -> dict[RelPath, Record]:
         """What is to be remembered of everything that is seen, and was before."""
         found, dot = {entry.path: entry for entry in entries}, self.next_dot()
+        for action in self.moving:
+            if _is_directory(found.get(action.path)) and not _is_directory(found.get(action.source or action.path)):
+                self._carry(action)
         fresh = dict(self.records)
         for path in {*found, *self.records, *self.pending}:
             if not sees(path):
                 continue
             record = self.records.get(path)
             if path in self.pending:
-                record = settle(found.get(path), record, self.pending[path])
+                record = settle(found.get(path), record, *self.pending[path])
             judged = judge(found.get(path), record, dot, first=self.is_new)
             if judged is None:
                 fresh.pop(path, None)
@@ -102,7 +106,7 @@ class Sidecar:
         dead = {path for path, each in fresh.items() if each.entry is None}
         dead = {path for path in dead if is_covered(fresh[path].version.vector, watermark)}
         self.records = {path: each for path, each in fresh.items() if path not in dead}
-        self.pending, self.is_new = {}, False
+        self.pending, self.moving, self.is_new = {}, [], False
 
     def learn(self, entries: Iterable[Entry]) -> None:
         """Contents that were read since: of them are the bases of what has no other origin."""
@@ -113,13 +117,38 @@ class Sidecar:
 
     def expect(self, actions: Iterable[Action]) -> None:
         """What is about to be done."""
-        self.pending |= dict(_meant(action for action in actions if action.act is not Act.RECORD))
+        for action in actions:
+            if action.act is not Act.RECORD:
+                for path, record in _meant([action]):
+                    self.pending.setdefault(path, []).append(record)
+            if action.source is not None:
+                self.pending.setdefault(action.source, [])
+            if action.along is not None:
+                self.moving.append(action)
+
+    def _carry(self, action: Action) -> None:
+        """Have the records of what is in a renamed directory move along."""
+        assert action.source is not None
+        assert action.along is not None
+        others = dict(action.along.others)
+        strays = [path for path, version in action.along.others if version == STRAY]
+        for path in [each for each in self.records if each.is_below(action.source)]:
+            new = RelPath(action.path + path[len(action.source) :])
+            entry = self.records[path].entry
+            if entry is not None:
+                del self.records[path]
+                is_stray = any(new.is_below(stray) for stray in strays)
+                version = STRAY if is_stray else others.get(new, action.along.version)
+                self.records[new] = Record(version, entry._replace(path=new))
 
     def record(self, done: Iterable[Action], find: Callable[[RelPath], Entry | None]) -> None:
         """What was done."""
-        for path, record in _meant(done):
-            self.records[path] = record._replace(entry=record.entry and (find(path) or record.entry))
-        self.pending = {}
+        for action in done:
+            if action.along is not None:
+                self._carry(action)
+            for path, record in _meant([action]):
+                self.records[path] = record._replace(entry=record.entry and (find(path) or record.entry))
+        self.pending, self.moving = {}, []
 
     def graves(self) -> list[Grave]:
         return [Grave(path, each.version) for path, each in self.records.items() if each.entry is None]
@@ -137,3 +166,9 @@ def _meant(actions: Iterable[Action]) -> Iterator[tuple[RelPath, Record]]:
             yield action.path, Record(action.wanted.version, action.wanted)
         elif action.tombstone is not None and action.act in (Act.DELETE, Act.RECORD):
             yield action.path, Record(action.tombstone, None)
+        if action.source is not None and action.displaced is not None and action.displaced.version is not None:
+            yield action.source, Record(action.displaced.version, action.displaced._replace(path=action.source))
+
+
+def _is_directory(entry: Entry | None) -> bool:
+    return entry is not None and entry.kind is Kind.DIRECTORY

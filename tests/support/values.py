@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from aefsync.core.action import QUARANTINED, Act, Action, Applied, KeptCopy, Staged, StageFile
+from aefsync.core.along import Along
 from aefsync.core.change import Change, Did
 from aefsync.core.digest import KEY_SIZE
 from aefsync.core.entry import Entry, Kind
@@ -125,10 +126,15 @@ def actions(draw: st.DrawFn) -> Action:
     bare, placed = (entries(st.just(place), st.none()) for place in (source or path, path))
     found = draw(st.none() if act is Act.RECORD and is_gone else bare if act is Act.RECORD else st.none() | bare)
     displaced = draw(st.none() | placed) if act is Act.MOVE else None
+    if displaced is not None:
+        displaced = displaced._replace(version=draw(some_versions))
+    below = paths.map(lambda other: RelPath(path + b"/" + other)) | st.just(path)
+    brought = st.builds(Along, versions, st.lists(st.tuples(below, versions), max_size=3).map(tuple))
+    along = draw(st.none() | brought) if act is Act.MOVE else None
     if act is Act.JOIN and wanted is not None:
         wanted = wanted._replace(extra=Extra(leader=bytes(draw(paths.filter(lambda other: other != path)))))
     aside = draw(st.sampled_from(["", *QUARANTINED]))
-    return Action(act, path, wanted, found, source, displaced, version if is_gone else None, aside)
+    return Action(act, path, wanted, found, source, displaced, version if is_gone else None, aside, along)
 
 
 @st.composite

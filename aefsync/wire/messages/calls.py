@@ -19,6 +19,7 @@ from aefsync.core.tree import KeyRange, Question
 from aefsync.core.version import Version
 from aefsync.core.view import View
 from aefsync.wire.messages.aspects import AspectsRow, Extras, pack_extras, with_extras
+from aefsync.wire.messages.brought import Brought
 from aefsync.wire.messages.content import MatchCall, ReadCall, RecipesCall, ReuseCall, StageCall, WriteCall
 from aefsync.wire.messages.examined import ExamineCall
 from aefsync.wire.messages.growth import GatherCall, GrowCall, GrowthCall, LearnCall, PlantCall
@@ -155,19 +156,20 @@ class MovableCall(Form, tag="movable"):
 
 class ApplyCall(Form, tag="apply"):
     """A path a row, and behind it the source where the row is a move; extras are those of the entries wanted, versions
-    those of the entries wanted or of tombstones."""
+    those of the entries wanted or of tombstones, those that moves bring apart from them."""
 
     paths: Strings
     rows: Annotated[tuple[ActionRow, ...], Asked]
     extras: Extras = ()
     versions: Versions | None = None
+    brought: Brought | None = None
 
     @classmethod
     def of(cls, *values: Sequence[Action]) -> Self:
         paths: list[RelPath] = []
         rows: list[ActionRow] = []
         for action in values[0]:
-            act, path, wanted, found, source, displaced, tombstone, _ = action
+            act, path, wanted, found, source, displaced, tombstone, _, _ = action
             if (source is None) == (act is Act.MOVE):
                 raise ValueError(f"{act} of {path} with source {source}")
             if wanted is not None and tombstone is not None:
@@ -178,7 +180,8 @@ class ApplyCall(Form, tag="apply"):
             paths += [path] if source is None else [path, source]
             rows.append(ActionRow.of(action))
         extras = pack_extras(action.wanted for action in values[0] if action.wanted)
-        return cls(Strings.of(paths), tuple(rows), extras, Versions.of(action.version for action in values[0]))
+        versions = Versions.of(action.version for action in values[0])
+        return cls(Strings.of(paths), tuple(rows), extras, versions, Brought.of(values[0]))
 
     def values(self) -> tuple[tuple[Action, ...]]:
         paths = self.paths.paths()
@@ -191,7 +194,8 @@ class ApplyCall(Form, tag="apply"):
         for action in whole:
             if action.act is Act.JOIN and action.wanted and RelPath(action.wanted.leader) == action.path:
                 raise ValueError("a path that is to be another name of itself")
-        return (tuple(with_version(*pair) for pair in zip(whole, self._column(), strict=True)),)
+        dated = [with_version(*pair) for pair in zip(whole, self._column(), strict=True)]
+        return (tuple(self.brought.put_into(dated) if self.brought is not None else dated),)
 
     def _column(self) -> list[Version | None]:
         return self.versions.column() if self.versions else [None] * len(self.rows)
