@@ -174,9 +174,8 @@ class Sidecar:
         """Give the records of a directory to another one, of which there are none, with the versions that they have there."""
         for head in self.heads_of(directory):
             records = self.records(directory, head.first)
-            if carried is not None:
-                records = records._replace(versions=carried.numbers(name, records.names))
-            self.store(name, head.first, b"", records)
+            numbers = records.versions if carried is None else carried.numbers(name, records.names)
+            self.store(name, head.first, b"", records._replace(versions=numbers))
         self.drop(directory)
 
     def graves(self) -> dict[bytes, dict[bytes, int]]:
