@@ -4,7 +4,8 @@ What a replica has of a path is an entry with its version, a tombstone, or nothi
 nothing.  The **heads** are the versions that no other one follows.
 
     heads                                        verdict
-    one, an entry                                that one; but a stray goes
+    one, an entry                                that one
+    one, which only a run has put there          the path goes: it was cut short before that was moved on
     tombstones only                              the path goes
     one, of a replica that was away for so long  the path goes, if all others have seen that version: its tombstone is
                                                  no longer kept
