@@ -32,9 +32,9 @@ def reporting_on(request: RepairRequest, reporting: Reporting) -> RepairRequest:
     )
 
 
-def own_files(reporting: Iterable[str]) -> tuple[str, ...]:
-    """The files themselves."""
-    return tuple(os.path.abspath(file) for file in reporting if file)
+def own_files(files: Iterable[str]) -> tuple[str, ...]:
+    """Those of these files that there are (empty: none): they are no part of any tree."""
+    return tuple(os.path.abspath(file) for file in files if file)
 
 
 class Log(Writer):

@@ -86,10 +86,8 @@ class Company(NamedTuple):
         """What the run came to, over all replicas; `is_allowed`: that some are absent is as the user expects."""
         if not self.absent:
             return ended
-        roots, entries = (
-            dict(zip(self.numbers, ended.roots, strict=True)),
-            dict(zip(self.numbers, ended.entries, strict=True)),
-        )
+        roots = dict(zip(self.numbers, ended.roots, strict=True))
+        entries = dict(zip(self.numbers, ended.entries, strict=True))
         everybody = range(len(self.numbers) + len(self.absent))
         fails = {"exit_code": UnreachableError.exit_code, "causes": ("unreachable", *ended.causes)}
         return ended._replace(

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
+from aefsync.core.compare import Span
 from aefsync.core.differences import KEPT, Differences
 from aefsync.core.guards import mirror_of_empty, parse_max_delete, too_many_deletes, unrelated_roots
 from aefsync.core.linked import NO_LINKS, Links, links
@@ -30,10 +31,10 @@ from aefsync.errors import GuardError, UsageError
 from aefsync.sync.absence import appeared
 from aefsync.sync.census import Census, take_census
 from aefsync.sync.growing import Grown, nothing_grown
+from aefsync.sync.locating import Finder
 from aefsync.sync.merging import Merge, merges
 from aefsync.sync.moves import relocate
 from aefsync.sync.past import Past
-from aefsync.sync.positions import positions
 from aefsync.sync.request import RepairRequest
 from aefsync.sync.room import Room
 from aefsync.sync.session import Session
@@ -99,11 +100,9 @@ class Decided(NamedTuple):
         if found is not None:
             return Window(number, (), plan_after(found, self.replicas), found)
         decisions = self.decisions.window(own)
-        return (
-            Window(number, decisions, self.plans[number])
-            if number < len(self.plans)
-            else self._planned(number, decisions)
-        )
+        if number < len(self.plans):
+            return Window(number, decisions, self.plans[number])
+        return self._planned(number, decisions)
 
     def rest(self, number: int, grown: Grown) -> Window:
         """What is left to do in a window where not everybody has got what one replica has."""
@@ -143,7 +142,7 @@ def decide(session: Session, survey: Survey, request: RepairRequest, past: Past 
     if not request.mirror:
         _guard_unrelated(session, survey, request, census.alone)
     if census.doubtful:
-        spans = positions(session, survey, needs_content(census.differences, rules))
+        spans = _unread(session, survey, needs_content(census.differences, rules))
         if any(spans):
             scans = session.each(lambda number, replica: replica.read_unread((), spans[number]))
             survey = compare(session, survey.view, scans, survey.aspects, survey.above)
@@ -157,9 +156,8 @@ def decide(session: Session, survey: Survey, request: RepairRequest, past: Past 
         _guard_unrelated(session, survey, request, decided.alone)
     if survey.aspects.links:
         decided = decided._replace(links=links(decided.decisions, survey.aspects))
-    plans: list[Plan] = []
-    loads = tuple(_loads(decided, room, plans))
-    decided = decided._replace(loads=loads, plans=tuple(plans), merges=tuple(merges(census.differences, rules)))
+    loads, plans = _looked_over(decided, room)
+    decided = decided._replace(loads=loads, plans=plans, merges=tuple(merges(census.differences, rules)))
     _guard_deletes(session, decided, request)
     room.guard(request.min_free, map(decided.transfers, range(len(decided.loads))))
     return decided
@@ -209,18 +207,29 @@ def _holder(entries: Versions) -> int | None:
     return holders[0] if len(holders) == 1 else None
 
 
-def _loads(decided: Decided, room: Room, plans: list[Plan]) -> Iterator[Load]:
-    """What each window comes to; the `plans` of the first few are added to those."""
+def _looked_over(decided: Decided, room: Room) -> tuple[tuple[Load, ...], tuple[Plan, ...]]:
+    """What each window comes to, and the plans of the first few."""
+    loads: list[Load] = []
+    plans: list[Plan] = []
     for number in range(decided.windows):
         window = decided.window(number)
         if number < KEPT:
             plans.append(window.plan)
         if window.one_sided is not None:
             room.grow(window.one_sided)
-            yield load_of_growth(window.one_sided, window.plan)
+            loads.append(load_of_growth(window.one_sided, window.plan))
         else:
             room.add([*window.plan.early, *window.plan.transfers])
-            yield load_of(window.plan)
+            loads.append(load_of(window.plan))
+    return tuple(loads), tuple(plans)
+
+
+def _unread(session: Session, survey: Survey, wanted: Iterable[tuple[int, bytes]]) -> list[list[Span]]:
+    """For each replica, the positions in its snapshot of the files that must be read, whose paths are in key order."""
+    finders = [Finder(replica, survey.view) for replica in session.replicas]
+    for number, path in wanted:
+        finders[number].add(path.replace(b"/", b"\0"))
+    return [finder.finish() for finder in finders]
 
 
 def _guard_roots(session: Session, survey: Survey, request: RepairRequest) -> None:

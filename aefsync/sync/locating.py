@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from aefsync.core.compare import BATCH, Span
@@ -24,20 +24,48 @@ def locate(replica: RemoteReplica, paths: Iterable[RelPath]) -> dict[RelPath, En
 
 def positions(replica: RemoteReplica, paths: Iterable[RelPath]) -> list[Span]:
     """Where in the replica's snapshot these paths are, in key order; those that it does not have are left out."""
-    ordered = sorted({path.key for path in paths})
-    spans: list[Span] = []
-    for start in range(0, len(ordered), BATCH):
-        spans += _positions(replica, ordered[start : start + BATCH])
-    return spans
+    finder = Finder(replica, View.FULL)
+    for key in sorted({path.key for path in paths}):
+        finder.add(key)
+    return finder.finish()
 
 
-def _positions(replica: RemoteReplica, keys: list[bytes]) -> Iterator[Span]:
-    # No key but its own lies between that of a path and the same with a NUL: the ranges are, in turn, what comes
-    # before a path and the path itself.
-    bounds = [b"", *(bound for key in keys for bound in (key, key + b"\0"))]
-    ranges = tuple(KeyRange(*pair) for pair in itertools.pairwise(bounds))
-    counts = replica.fingerprints(Question(View.FULL, ranges, 0)).counts
-    ends = itertools.accumulate(counts)
-    yield from (
-        (end - 1, end) for end, count, own in zip(ends, counts, itertools.cycle((0, 1)), strict=False) if own and count
-    )
+class Finder:
+    """Finds where entries stand in a replica's snapshot: it asks how many lie between them, many at a time."""
+
+    def __init__(self, replica: RemoteReplica, view: View) -> None:
+        self._replica = replica
+        self._view = view
+        self._keys: list[bytes] = []
+        self._asked_to = b""
+        self._position = 0
+        self._spans: list[Span] = []
+
+    def add(self, key: bytes) -> None:
+        """The next key, in order."""
+        self._keys.append(key)
+        if len(self._keys) == BATCH:
+            self._ask()
+
+    def finish(self) -> list[Span]:
+        """The positions of all that were added, neighbours joined."""
+        if self._keys:
+            self._ask()
+        return self._spans
+
+    def _ask(self) -> None:
+        # No key but its own lies between that of a path and the same with a NUL: the ranges are, in turn, what comes
+        # before a path and the path itself.
+        bounds = [self._asked_to, *(bound for key in self._keys for bound in (key, key + b"\0"))]
+        ranges = tuple(KeyRange(low, high) for low, high in itertools.pairwise(bounds))
+        for number, count in enumerate(self._replica.fingerprints(Question(self._view, ranges, 0)).counts):
+            if number % 2 and count:
+                self._join(self._position, self._position + count)
+            self._position += count
+        self._asked_to = bounds[-1]
+        self._keys = []
+
+    def _join(self, start: int, stop: int) -> None:
+        if self._spans and self._spans[-1][1] == start:
+            start = self._spans.pop()[0]
+        self._spans.append((start, stop))
