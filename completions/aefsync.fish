@@ -17,7 +17,7 @@ complete -c aefsync -n __fish_use_subcommand -a 'schedule' -d 'Have repair run r
 complete -c aefsync -n __fish_use_subcommand -a 'scrub' -d 'Find files whose bytes changed though nobody wrote them, and repair them'
 complete -c aefsync -n __fish_use_subcommand -a 'digest' -d 'Print the digest of a replica or of paths in it'
 complete -c aefsync -n __fish_use_subcommand -a 'trash' -d 'List, restore or purge what repairs replaced or deleted'
-complete -c aefsync -n __fish_use_subcommand -a 'status' -d 'Say how replicas stand: members, last success, conflict copies, trash'
+complete -c aefsync -n __fish_use_subcommand -a 'status' -d 'Say how replicas stand: members, last success, open conflicts, suspects, trash'
 complete -c aefsync -n __fish_use_subcommand -a 'init' -d 'Have replicas remember what they hold from now on'
 complete -c aefsync -n __fish_use_subcommand -a 'members' -d 'Show and say who takes part'
 complete -c aefsync -n __fish_use_subcommand -a 'conflicts' -d 'List, resolve or prune conflict copies, in bulk'

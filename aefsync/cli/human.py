@@ -21,7 +21,6 @@ from aefsync.sync.events import (
     CopyKept,
     Differs,
     Digested,
-    Enrolled,
     Event,
     Examined,
     Filtered,
@@ -30,11 +29,11 @@ from aefsync.sync.events import (
     Notice,
     Ran,
     Started,
-    Stood,
     Summary,
     Trashed,
     Troubled,
 )
+from aefsync.sync.standing import Enrolled, Stood
 
 _STYLES = {"<": "31", ">": "32", "*": "33", "?": "1;35", "m": "34", "k": "35", "!": "1;31"}
 _SENTENCES = {

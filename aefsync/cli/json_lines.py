@@ -27,7 +27,6 @@ from aefsync.sync.events import (
     CopyKept,
     Differs,
     Digested,
-    Enrolled,
     Event,
     Examined,
     Filtered,
@@ -38,11 +37,11 @@ from aefsync.sync.events import (
     Single,
     Started,
     State,
-    Stood,
     Summary,
     Trashed,
     Troubled,
 )
+from aefsync.sync.standing import Enrolled, Stood
 
 SCHEMA = 1
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

@@ -8,7 +8,8 @@ from aefsync.core.labels import label
 from aefsync.core.members import State
 from aefsync.core.past import RunRecord
 from aefsync.core.space import size_text
-from aefsync.sync.events import CopyKept, Digested, Enrolled, Ran, Stood, Trashed
+from aefsync.sync.events import CopyKept, Digested, Ran, Trashed
+from aefsync.sync.standing import Enrolled, Stood
 
 Listed = Digested | Trashed | Ran | CopyKept | Stood | Enrolled
 
@@ -60,6 +61,7 @@ def _stood(event: Stood) -> str:
     parts = (
         success if event.remembers else escape_text(event.unreadable) or "no history yet",
         count_text(event.conflicts, "conflict copy", "conflict copies") if event.conflicts else "",
+        f"{count_text(event.left_standing, 'conflict')} left standing" if event.left_standing else "",
         count_text(event.rot, "damaged file") if event.rot else "",
         count_text(event.suspects, "suspect") if event.suspects else "",
         f"trash {size_text(event.trash_bytes)}" if event.trash_bytes else "",

@@ -18,12 +18,13 @@ from aefsync.sync.events import Event, Summary
 
 _SUCCESS = "last_success_timestamp_seconds"
 _TRASH, _SEEN = "trash_bytes", "member_last_seen_timestamp_seconds"
+_OPEN = "conflicts_open"
 _OLDEST = "oldest_verified_timestamp_seconds"
 _GAUGES = {
     "last_run_timestamp_seconds": "When the last run ended, however it did.",
     _SUCCESS: "When a run last ended with all replicas in agreement.",
     "last_run_exit_code": "The exit code of the last run.",
-    "conflicts_open": "Conflicts and suspects that the last run made or left standing.",
+    _OPEN: "Conflict copies, and conflicts and suspects that were left standing.",
     "rot_files": "Files that are known to be damaged.",
     _OLDEST: "When the file was verified that was verified longest ago (0: never).",
     "problems": "Paths that the last run had trouble with.",
@@ -76,7 +77,7 @@ class Metrics:
             "last_run_timestamp_seconds": now_s,
             _SUCCESS: now_s if summary.exit_code == 0 else before.get(_SUCCESS, {}).get("", 0),
             "last_run_exit_code": summary.exit_code,
-            "conflicts_open": summary.conflicts + summary.suspects,
+            _OPEN: _open(summary, before.get(_OPEN, {}).get("", 0)),
             "rot_files": summary.rot,
             "problems": summary.problems,
             "sent_bytes": summary.sent_bytes,
@@ -113,6 +114,13 @@ class Metrics:
                     name, member = sample.name.removeprefix("aefsync_"), sample.labels.get("member", "")
                     found.setdefault(name, {})[member] = sample.value
         return found
+
+
+def _open(summary: Summary, before: float) -> float:
+    """What waits for a person: a run that came to nothing does not know, one that looked at a part only of more."""
+    if summary.gauges is not None:
+        return summary.gauges.open if summary.gauges.sees_all else max(before, summary.gauges.open)
+    return summary.conflicts + summary.suspects if summary.run else before
 
 
 def metered(events: Iterator[Event], path: str, locations: Sequence[str]) -> Iterator[Event]:

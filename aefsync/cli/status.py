@@ -32,7 +32,7 @@ def status(
     reaching: Reaching,
     output: Output,
 ) -> int:
-    """Say how replicas stand: members, last success, conflict copies, trash.
+    """Say how replicas stand: members, last success, open conflicts, suspects, trash.
 
     Nothing is compared, and no content read, but with --live. A line for each replica, and below it one for each
     member that it knows: name, last success, where it is reached from here.

@@ -24,6 +24,7 @@ A repair goes through these files, in this order:
                      what a run cut short leaves, put right by the next   disk/intents, modes, pending
                      versions of what comes along with a directory        core/along, disk/carrying
                      looked at again, made durable, remembered            disk/writer, recording, entering
+    what is left standing, until it is found settled     core/unsettled, sync/past
 
 `watch` and `gossip` do that again and again: after every hint at a change (`sync/watch`, `agenda`, `resting`), or with
 one peer after the other (`sync/gossip`, `core/gossip`).

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from aefsync.core.digest import framed_digest
-from aefsync.core.version import MANY_DOTS, Vector, least, merge
+from aefsync.core.unsettled import LeftStanding, Sighting
+from aefsync.core.version import MANY_DOTS, Dot, Vector, least, merge
 from aefsync.errors import ProtocolError
 
 MAX_ABSENCE_S = 90 * 86_400
@@ -139,7 +140,7 @@ class Standing(NamedTuple):
 
     `id` is what the root is known by, `author` what it is called in vectors (another one after it was restored), `mark`
     the last one.  `roster` stands for `members`, which are left out where whoever asks knows them.  `shared`: all that its
-    first scan found was once compared with what others had.
+    first scan found was once compared with what others had.  `left` is what sessions left standing.
     """
 
     id: str
@@ -149,6 +150,7 @@ class Standing(NamedTuple):
     met: tuple[Encounter, ...] = ()
     roster: bytes = b""
     shared: bool = False
+    left: LeftStanding = LeftStanding()
 
 
 class Known(NamedTuple):
@@ -185,8 +187,19 @@ def understood(standing: Standing, rosters: Mapping[bytes, Members]) -> Standing
 
 
 class Memory(NamedTuple):
-    """What a session leaves in a sidecar beside versions: what is new of those who take part, and with whom the replica had
-    a session."""
+    """What a session leaves in a sidecar beside versions: what is new of those who take part, with whom the replica had a
+    session, and what it left standing (`None`: nothing was compared)."""
 
     members: Members
     met: tuple[Encounter, ...] = ()
+    seen: Sighting | None = None
+
+
+class Remembers(Protocol):
+    """The part of `core.ports.Replica` that tells edits apart, and sessions."""
+
+    def mint(self) -> Dot:
+        """A new dot of this replica, for a verdict that is an edit; it is durable before anybody sees it."""
+
+    def remember(self, memory: Memory) -> LeftStanding:
+        """Keep in the sidecar how a session ended; what is left standing since then."""

@@ -16,7 +16,7 @@ from aefsync.core.entry import Entry
 from aefsync.core.finding import Finding
 from aefsync.core.growth import Grows, Learned
 from aefsync.core.hint import Hints, Wait
-from aefsync.core.members import Encounter, Known, Memory, Standing
+from aefsync.core.members import Encounter, Known, Remembers, Standing
 from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.past import RunRecord, TakenBack, Title, TrashItem, TrashQuery, Undo
 from aefsync.core.path import RelPath
@@ -27,7 +27,7 @@ from aefsync.core.rot import Scrubs
 from aefsync.core.space import Space
 from aefsync.core.stores import Stores
 from aefsync.core.tree import Answer, Question
-from aefsync.core.version import Dot, Grave, Vector
+from aefsync.core.version import Grave, Vector
 from aefsync.core.writing import Writing
 
 
@@ -170,7 +170,7 @@ class Piece(NamedTuple):
     data: bytes = b""
 
 
-class Replica(Grows, Scrubs, Protocol):
+class Replica(Grows, Remembers, Scrubs, Protocol):
     """One copy of the tree, wherever it is."""
 
     def hello(self, request: Open) -> Opened:
@@ -195,9 +195,6 @@ class Replica(Grows, Scrubs, Protocol):
     def search(self, part: bytes, start: int) -> Sequence[Entry]:
         """Entries with this in their names, in key order, the first `start` passed over; at most `compare.BATCH`.  Without
         symlink targets."""
-
-    def mint(self) -> Dot:
-        """A new dot of this replica, for a verdict that is an edit; it is durable before anybody sees it."""
 
     def read(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
         """Bytes of files, for replicas that cannot copy directly; shorter than asked where a file has shrunk."""
@@ -238,9 +235,6 @@ class Replica(Grows, Scrubs, Protocol):
 
     def record(self) -> Scanned:
         """Make it durable, look again at what was touched, update snapshot and index, empty the staging."""
-
-    def remember(self, memory: Memory) -> None:
-        """Keep in the sidecar how a session ended."""
 
     def space(self) -> Sequence[Space]:
         """Room on the root's file system and on those mounted below it; nothing where the root is missing."""

@@ -14,6 +14,7 @@ from aefsync.core.path import RelPath
 from aefsync.core.ports import Scan, Scanned
 from aefsync.core.snapshot import Snapshot
 from aefsync.core.tree import Answer, Question, answer
+from aefsync.core.unsettled import LeftStanding
 from aefsync.core.version import Dot, Grave
 from aefsync.core.view import View
 from aefsync.disk.absence import Absence
@@ -28,7 +29,7 @@ from aefsync.disk.recognising import align
 from aefsync.disk.scan import Scanner
 from aefsync.disk.settling import Settling
 from aefsync.disk.sidecar import Damaged, trouble
-from aefsync.disk.standing import standing_of, with_memory
+from aefsync.disk.standing import left_in, standing_of, with_memory
 from aefsync.disk.summing import NOTHING, roots_of
 from aefsync.disk.underway import Underway
 
@@ -144,11 +145,18 @@ class Remembering(Chronicling[Root, Keep]):
         with self._remembering() as chronicle:
             return chronicle.mint()
 
-    def remember(self, memory: Memory) -> None:
+    def remember(self, memory: Memory) -> LeftStanding:
+        def sees(path: RelPath) -> bool:
+            return self._is_in_sight(path.key[: -len(path.name)], path.name)
+
         with self._remembering() as chronicle, trouble():
-            chronicle.set_words(with_memory(chronicle.words, memory))
+            words = with_memory(chronicle.words, memory, sees)
+            if not words.items() <= chronicle.words.items():
+                chronicle.set_words(words)
+            left = left_in(chronicle.words)
         if self._scanner is not None:
             self._keep_what_is_known(self._scanner)
+        return left
 
     def _apply(self, writer: Writes, actions: Sequence[Action], scanner: Scanner) -> Applied:
         """Carry out actions; what they are about to place is pending before the first of them."""

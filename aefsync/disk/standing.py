@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from aefsync.core.members import (
@@ -20,12 +21,14 @@ from aefsync.core.members import (
     check_fits,
     merge_members,
 )
+from aefsync.core.path import RelPath
+from aefsync.core.unsettled import LeftStanding, Unsettled, after
 from aefsync.core.version import Dot, Vector
 
 Words = Mapping[str, bytes]
 """The words of a sidecar (`meta`)."""
 AUTHOR, ID, PLACE = "author", "id", "place"
-_MEMBERS, _MET, _MARKS, _SHARED = "members", "met", "marks", "shared"
+_MEMBERS, _MET, _MARKS, _SHARED, _UNSETTLED = "members", "met", "marks", "shared", "unsettled"
 _MARK = struct.Struct(f"<Q{TAG}s")
 _LATEST = 256
 """So many marks are kept in any case, of older ones those that a member has that was met."""
@@ -39,8 +42,10 @@ def standing_of(words: Words, identity: str, *, is_brief: bool = False) -> Stand
         return None
     marks = marks_of(words)
     mark = marks[-1] if marks else NO_MARK
-    members, met = ((), ()) if is_brief else (members_of(words), met_of(words))
-    return Standing(identity, words[AUTHOR], mark, members, met, shared=_SHARED in words)
+    standing = Standing(identity, words[AUTHOR], mark, shared=_SHARED in words)
+    if is_brief:
+        return standing
+    return standing._replace(members=members_of(words), met=met_of(words), left=left_in(words))
 
 
 def members_of(words: Words) -> Members:
@@ -61,14 +66,32 @@ def met_of(words: Words) -> tuple[Encounter, ...]:
         )
 
 
+def unsettled_in(words: Words) -> tuple[Unsettled, ...]:
+    """The paths that stand, in key order."""
+    with _as_written():
+        ids, rows = json.loads(words.get(_UNSETTLED, b"[[],[]]"))
+        return tuple(
+            Unsettled(RelPath(os.fsencode(path)), bool(is_suspect), frozenset(ids[peer] for peer in peers))
+            for path, is_suspect, peers in rows
+        )
+
+
+def left_in(words: Words) -> LeftStanding:
+    """How many paths stand with anybody who may still come."""
+    unsettled = unsettled_in(words)
+    gone = {each.id for each in members_of(words) if each.state is not State.ACTIVE} if unsettled else ()
+    return LeftStanding.of(unsettled, gone)
+
+
 def marks_of(words: Words) -> tuple[Mark, ...]:
     """Its own marks, the newest last."""
     with _as_written():
         return tuple(map(Mark._make, _MARK.iter_unpack(words.get(_MARKS, b""))))
 
 
-def with_memory(words: Words, memory: Memory) -> dict[str, bytes]:
-    """The words that a session leaves; raises `ProtocolError` where nobody could be told of so much."""
+def with_memory(words: Words, memory: Memory, is_in_sight: Callable[[RelPath], bool]) -> dict[str, bytes]:
+    """The words that a session leaves, which looked at what is in sight; raises `ProtocolError` where nobody could be told
+    of so much."""
     met = {each.id: each for each in (*met_of(words), *memory.met)}
     encounters = [[each.id, each.mark.counter, each.mark.tag.hex(), each.counter] for _, each in sorted(met.items())]
     members = merge_members([members_of(words), memory.members])
@@ -76,7 +99,11 @@ def with_memory(words: Words, memory: Memory) -> dict[str, bytes]:
     own = words.get(ID, b"").decode()
     # It stays so under another id, and in a copy.
     shared = {_SHARED: b"1"} if any(each.id == own and each.last_s for each in members) else {}
-    return {_MEMBERS: _json([_packed(each) for each in members]), _MET: _json(encounters), **shared}
+    stands = {}
+    if memory.seen is not None:
+        unsettled = after(unsettled_in(words), memory.seen, is_in_sight)
+        stands = {_UNSETTLED: _listed(unsettled)} if unsettled or _UNSETTLED in words else {}
+    return {_MEMBERS: _json([_packed(each) for each in members]), _MET: _json(encounters), **shared, **stands}
 
 
 def with_marks(marks: Sequence[Mark], met: Iterable[Encounter]) -> dict[str, bytes]:
@@ -109,6 +136,16 @@ def _as_written() -> Iterator[None]:
 def _packed(member: Member) -> list[Any]:
     seen = [[dot.author.hex(), dot.counter] for dot in member.seen]
     return [member.id, member.name, member.incarnation, int(member.state), seen, member.last_s, member.author.hex()]
+
+
+def _listed(unsettled: Sequence[Unsettled]) -> bytes:
+    ids = sorted({peer for each in unsettled for peer in each.peers})
+    number = {peer: at for at, peer in enumerate(ids)}
+    rows = [
+        [os.fsdecode(each.path), int(each.is_suspect), sorted(number[peer] for peer in each.peers)]
+        for each in unsettled
+    ]
+    return _json([ids, rows])
 
 
 def _vector(packed: list[list[Any]]) -> Vector:

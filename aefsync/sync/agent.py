@@ -13,6 +13,7 @@ from aefsync.core.action import Applied
 from aefsync.core.members import Memory
 from aefsync.core.past import TakenBack, TrashItem, Undo
 from aefsync.core.ports import Access, Missing, Open, Opened
+from aefsync.core.unsettled import LeftStanding
 from aefsync.core.version import Dot
 from aefsync.disk.replica import LocalReplica
 from aefsync.errors import RootError, UnreachableError
@@ -144,9 +145,9 @@ class PinnedReplica(LocalReplica):
         self._check_writable()
         return super().mint()
 
-    def remember(self, memory: Memory) -> None:
+    def remember(self, memory: Memory) -> LeftStanding:
         self._check_writable()
-        super().remember(memory)
+        return super().remember(memory)
 
     def _check_writable(self) -> None:
         if self._pin.read_only:

@@ -10,13 +10,13 @@ from aefsync.core.compare import Difference
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.finding import Finding
 from aefsync.core.growth import Growth
-from aefsync.core.members import Member
 from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.past import RunRecord, TrashItem
 from aefsync.core.path import RelPath
 from aefsync.core.plan import NEW
 from aefsync.core.problem import Problem
 from aefsync.core.view import View
+from aefsync.sync.standing import Enrolled, Stood
 
 
 class State(enum.StrEnum):
@@ -170,43 +170,6 @@ class CopyKept(NamedTuple):
     by: str
 
 
-class Stood(NamedTuple):
-    """How one replica stands, as its sidecar and home tell it.
-
-    `identity` is what it is known by (empty: by nothing yet), `remembers` whether it has a history; `last_s` when its
-    last session came to its end, in seconds since 1970 (0: none did); `conflicts` are conflict copies, `last_run` the
-    last one that left something (empty: none); `rot` and `suspects` are files that are known to be damaged, or may be,
-    and `oldest_verified_s` is when what was verified longest ago was (0: not all has been).
-    """
-
-    replica: int
-    identity: str
-    name: str
-    remembers: bool
-    last_s: int
-    conflicts: int
-    trash_bytes: int
-    last_run: str
-    unreadable: str = ""
-    """why what it remembers cannot be read"""
-    age_s: int | None = None
-    """how long ago the last session that came to its end was"""
-    rot: int = 0
-    suspects: int = 0
-    oldest_verified_s: int = 0
-
-
-class Enrolled(NamedTuple):
-    """A member as one replica knows it; `location` is where it is reached from here (empty: not known), `is_behind`
-    whether others have seen what it has not."""
-
-    replica: int
-    member: Member
-    location: str
-    is_self: bool
-    is_behind: bool
-
-
 class Trashed(NamedTuple):
     """One thing in a replica's trash."""
 
@@ -223,10 +186,16 @@ class Ran(NamedTuple):
 
 class Gauges(NamedTuple):
     """How things stand after a run, for whoever keeps figures: bytes in the trash of all replicas, and when each active
-    member (by its name, or the beginning of its id) last had a session that came to its end, in seconds since 1970."""
+    member (by its name, or the beginning of its id) last had a session that came to its end, in seconds since 1970.
+
+    `open` counts conflict copies, and conflicts and suspects left standing; `sees_all`: there are no others, as the run
+    looked at everything.
+    """
 
     trash_bytes: int
     last_seen_s: tuple[tuple[str, int], ...] = ()
+    open: int = 0
+    sees_all: bool = True
 
 
 class Summary(NamedTuple):

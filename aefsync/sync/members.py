@@ -18,10 +18,11 @@ from aefsync.errors import AefsyncError, UsageError
 from aefsync.sync.admission import key_of
 from aefsync.sync.concluding import concluded
 from aefsync.sync.contacts import Contacts
-from aefsync.sync.events import Enrolled, Event, Notice, Started
+from aefsync.sync.events import Event, Notice, Started
 from aefsync.sync.known import KnownRoots
 from aefsync.sync.request import Request
 from aefsync.sync.session import Session, Terms, open_session
+from aefsync.sync.standing import Enrolled
 
 P = ParamSpec("P")
 T = TypeVar("T")

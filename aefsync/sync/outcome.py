@@ -9,6 +9,7 @@ from aefsync.core.action import RETURNED, Act
 from aefsync.core.ports import Scanned
 from aefsync.core.problem import ROT, SUSPECT, Problem
 from aefsync.core.step import Pass
+from aefsync.core.unsettled import MOST, Sighting, StandingPath
 from aefsync.core.verdict import Decision, Stand, Why
 from aefsync.sync.attending import Attending
 from aefsync.sync.decide import Decided
@@ -16,10 +17,12 @@ from aefsync.sync.events import Event, Summary, Troubled
 from aefsync.sync.passes import Outcome
 from aefsync.sync.request import RepairRequest
 from aefsync.sync.session import Session
-from aefsync.sync.survey import agree
+from aefsync.sync.survey import Survey, agree
 
 _ELSEWHERE = (Why.UNKNOWN, Why.UNREAD, Why.KEPT)
 """Reasons that are reported as problems already, or are as the user wished."""
+_MOST_BLIND = 4096
+"""Paths of which replicas need be told that nothing is known of them."""
 _PARTLY = {"problems", "max duration", "still different"}
 """Causes for which the job counts as partly done."""
 
@@ -51,6 +54,8 @@ class Tally:
         self._told = {(number, problem.path) for number, problem in self._known}
         self.reasons: Counter[Why] = Counter()
         """Why paths are left standing."""
+        self.stood: list[StandingPath] = []
+        """The first of them."""
         damaged = [problem.reason for _, problem in self._known if problem.is_damage]
         self.rot, self.suspects = damaged.count(ROT), damaged.count(SUSPECT)
         """files that are not as they were recorded"""
@@ -106,8 +111,15 @@ class Tally:
             if each.reason == RETURNED:
                 pairs = zip(each.receivers, each.places, strict=True)
                 self.returned.update(replica for replica, place in pairs if outcome.is_done(replica, place))
-        verdicts = (decision.verdict for decision in outcome.window.decisions)
-        self.reasons.update(verdict.why for verdict in verdicts if isinstance(verdict, Stand))
+        self._count_standing(outcome.window.decisions)
+
+    def _count_standing(self, decisions: Sequence[Decision]) -> None:
+        for decision in decisions:
+            if isinstance(decision.verdict, Stand):
+                why = decision.verdict.why
+                self.reasons[why] += 1
+                if why not in _ELSEWHERE and len(self.stood) < MOST:
+                    self.stood.append(StandingPath(decision.path, why is Why.SUSPECT))
 
     @property
     def standing(self) -> int:
@@ -118,6 +130,14 @@ class Tally:
     def damaged(self) -> int:
         """Files that are not as they were recorded, on all replicas together."""
         return self.rot + self.suspects
+
+
+def sighting(tally: Tally, found: Survey, attending: Attending, *, late: bool) -> Sighting:
+    """What the run left standing, and where it could not tell."""
+    told = (problem.path for scanned in found.scans for problem in scanned.problems)
+    blind = {*told, *(path for own in found.unknown for path in own)}
+    is_complete = not late and not attending.lost and len(blind) <= _MOST_BLIND
+    return Sighting(tuple(tally.stood), tuple(sorted(blind)[:_MOST_BLIND]), is_complete)
 
 
 def _done(outcome: Outcome, step: Pass) -> Iterator[Act]:

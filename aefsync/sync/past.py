@@ -21,6 +21,7 @@ from aefsync.core.members import (
     watermark,
 )
 from aefsync.core.ports import Access, Scan, Scanned
+from aefsync.core.unsettled import LeftStanding, Sighting
 from aefsync.core.version import Dot, Vector, merge
 from aefsync.sync.attending import Attending
 from aefsync.sync.session import Session
@@ -28,6 +29,7 @@ from aefsync.sync.session import Session
 if TYPE_CHECKING:
     from aefsync.wire.remote import RemoteReplica
 
+_NOTHING_SEEN = Sighting()
 _NEWS_S = 3600
 """A session in which nothing happened is noted when the last note is so old."""
 
@@ -40,6 +42,8 @@ class Past:
         self._now_s = int(clock_s())
         self._standings: list[Standing | None] = [opened.standing for opened in session.opened]
         known = (each.members for each in self._standings if each is not None)
+        self.left = LeftStanding()
+        """what stands since the session, as the replica knows that knows of most"""
         self.members = merge_members(believed(members, self._now_s) for members in known)
         check_fits(self.members)
 
@@ -93,36 +97,43 @@ class Past:
 
         attending.each(begin, lambda _: None)
 
-    def conclude(self, attending: Attending, scans: Sequence[Scanned], *, is_whole: bool) -> None:
-        """Have every replica remember the session; `is_whole`: over the whole roots, unfiltered, and without trouble."""
+    def conclude(
+        self, attending: Attending, scans: Sequence[Scanned], seen: Sighting = _NOTHING_SEEN, *, is_whole: bool
+    ) -> None:
+        """Have every replica remember the session, and what was left standing; `is_whole`: over the whole roots,
+        unfiltered, and without trouble."""
         present = [scanned.standing for scanned in scans if scanned.standing is not None]
         members = self._joined(present, is_whole=is_whole)
         if is_whole:
-            seen = {each.id: self._seen(each, members) for each in present}
-            noted = after_session(members, seen, self._now_s)
+            rows = {each.id: self._seen(each, members) for each in present}
+            noted = after_session(members, rows, self._now_s)
             members = noted if self._is_news(members, noted) else members
         self.members = members
+        ids = [own.id if own else "" for own in (scanned.standing for scanned in scans)]
+        ids = [own or opened.identity for own, opened in zip(ids, self._session.opened, strict=True)]
 
-        def remember(number: int, replica: RemoteReplica) -> None:
-            own = scans[number].standing
+        def remember(number: int, replica: RemoteReplica) -> LeftStanding:
+            own, known = scans[number].standing, self._standings[number]
+            left = known.left if known is not None else LeftStanding()
             if own is None or self._session.requests[number].access is Access.READ:
-                return
+                return left
             met = tuple(Encounter(each.id, each.mark, own.mark.counter) for each in present if each.id != own.id)
-            known = self._standings[number]
             before = frozenset(known.members) if known is not None else frozenset()
             fresh = tuple(each for each in members if each not in before)
-            if known is None or fresh or not set(met) <= set(known.met):
-                replica.remember(Memory(fresh, met))
+            if known is None or fresh or not set(met) <= set(known.met) or seen.stood or any(left):
+                peers = frozenset(ids[:number] + ids[number + 1 :]) - {""}
+                return replica.remember(Memory(fresh, met, seen._replace(peers=peers)))
+            return left
 
-        attending.each(remember, lambda _: None)
+        self.left = LeftStanding.among(attending.each(remember, lambda _: LeftStanding()))
 
-    def keep(self, attending: Attending, scans: Sequence[Scanned]) -> None:
+    def keep(self, attending: Attending, scans: Sequence[Scanned], seen: Sighting) -> None:
         """Where replicas were lost, have the others remember what they have: those may hold it by now.
 
         Who is not there takes no part: perhaps it has not even begun to remember, and nobody would hear of it again.
         """
         left = [each if n not in attending.lost else each._replace(standing=None) for n, each in enumerate(scans)]
-        self.conclude(attending, left, is_whole=False)
+        self.conclude(attending, left, seen, is_whole=False)
 
     def _joined(self, present: Sequence[Standing], *, is_whole: bool) -> Members:
         """The members, those who are here and new among them.

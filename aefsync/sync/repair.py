@@ -32,7 +32,7 @@ from aefsync.sync.known import KnownRoots
 from aefsync.sync.location import parse
 from aefsync.sync.meetings import Meetings
 from aefsync.sync.merging import merge_all
-from aefsync.sync.outcome import Tally, summary
+from aefsync.sync.outcome import Tally, sighting, summary
 from aefsync.sync.passes import carry_out, rehearse
 from aefsync.sync.past import Past
 from aefsync.sync.reconnecting import Patience, anew
@@ -205,12 +205,13 @@ class _Run:
         if not request.dry_run and not attending.lost:
             yield from self._remembered(session, attending, admission, past, scans, found)
         elif not request.dry_run and past is not None:
-            past.keep(attending, scans)
+            past.keep(attending, scans, sighting(tally, found, attending, late=deadline.late))
         yield from quarantined(session, tally.returned, request.dry_run)
         elapsed_s = time.monotonic() - self._begun
         self.ended = summary(attending, decided, tally, scans, request, elapsed_s, late=deadline.late)
         if request.gauged:
-            self.ended = self.ended._replace(gauges=gauged(attending, past))
+            sees_all = not request.common.paths and not deadline.late
+            self.ended = self.ended._replace(gauges=gauged(attending, past, tally, sees_all=sees_all))
         self.lost, self._may_return = list(attending.lost.values()), bool(attending.lost) and attending.may_return
         self._arrived_bytes = attending.arrived_bytes
 
@@ -224,9 +225,10 @@ class _Run:
         found: Survey,
     ) -> Iterator[Event]:
         """Keep, there and here, what the session came to."""
-        is_whole = _is_whole(self._company.request, found, self._tally, scans, late=self._deadline.late)
+        tally, late = self._tally, self._deadline.late
+        is_whole = _is_whole(self._company.request, found, tally, scans, late=late)
         if past is not None:
-            past.conclude(attending, scans, is_whole=is_whole)
+            past.conclude(attending, scans, sighting(tally, found, attending, late=late), is_whole=is_whole)
         opened = attending.each(session.opened_now, session.opened.__getitem__)
         if not attending.lost:
             admission.remember(session.locations, opened, scans, is_whole=is_whole)

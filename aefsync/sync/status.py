@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING
 
 from aefsync.core.ports import Access, Missing, Monitor
 from aefsync.core.rot import Scrub
+from aefsync.core.unsettled import LeftStanding
 from aefsync.core.view import View
 from aefsync.errors import UsageError
 from aefsync.sync.concluding import concluded
 from aefsync.sync.contacts import Contacts
 from aefsync.sync.copies import find_copies
 from aefsync.sync.diff import differing
-from aefsync.sync.events import Event, Notice, Started, Stood, Summary, Troubled
+from aefsync.sync.events import Event, Notice, Started, Summary, Troubled
 from aefsync.sync.members import enrolled
 from aefsync.sync.request import Request
 from aefsync.sync.session import Session, Terms, open_session
+from aefsync.sync.standing import Stood
 from aefsync.sync.survey import Survey, scan_of, survey
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ def _stood(session: Session, number: int, replica: RemoteReplica, now_s: float) 
     opened = session.opened[number]
     standing = opened.standing
     own = next((each for each in standing.members if each.id == standing.id), None) if standing else None
+    left = standing.left if standing is not None else LeftStanding()
     found = None if session.locations[number].agentless else replica.scrub(Scrub(files=0))
     return Stood(
         replica=number,
@@ -69,12 +72,13 @@ def _stood(session: Session, number: int, replica: RemoteReplica, now_s: float) 
         remembers=standing is not None,
         last_s=own.last_s if own else 0,
         conflicts=sum(len(copies.copies) for copies in find_copies(replica)),
+        left_standing=left.conflicts,
         trash_bytes=sum(space.trash_bytes for space in replica.space()),
         last_run=next((record.run for record in replica.runs()), ""),
         unreadable=opened.unreadable,
         age_s=max(0, int(now_s) - own.last_s) if own and own.last_s else None,
         rot=found.rot if found else 0,
-        suspects=found.suspects if found else 0,
+        suspects=(found.suspects if found else 0) + left.suspects,
         oldest_verified_s=found.oldest_s if found else 0,
     )
 
@@ -83,20 +87,25 @@ def _summary(
     session: Session, begun: float, stood: Sequence[Stood], live: Survey | None, problems: int, *, is_late: bool
 ) -> Summary:
     differences = sum(1 for _ in differing(session, live)) if live is not None else 0
-    conflicts = sum(each.conflicts for each in stood)
-    suspects, rot = sum(each.suspects for each in stood), sum(each.rot for each in stood)
+    known = [opened.standing.left for opened in session.opened if opened.standing is not None]
+    left, copies = LeftStanding.among(known), sum(each.conflicts for each in stood)
+    suspects = sum(each.suspects for each in stood) - sum(each.suspects for each in known) + left.suspects
+    rot = sum(each.rot for each in stood)
     unreadable = any(each.unreadable for each in stood)
     words = (
         ("problems", problems),
         ("different", differences),
-        ("conflicts", conflicts),
+        ("conflicts", copies),
+        ("left standing", left.conflicts),
         ("rot", rot),
         ("suspects", suspects),
         ("late", is_late),
         ("unreadable history", unreadable),
     )
     causes = tuple(word for word, is_cause in words if is_cause)
-    done = concluded(session, begun, differences=differences, conflicts=conflicts, suspects=suspects, rot=rot)
+    done = concluded(
+        session, begun, differences=differences, conflicts=copies + left.conflicts, suspects=suspects, rot=rot
+    )
     exit_code = 2 if problems else 1 if causes else 0
     done = done._replace(exit_code=exit_code, causes=causes, problems=problems, equal=not differences)
     if live is None:

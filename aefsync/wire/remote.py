@@ -20,6 +20,7 @@ from aefsync.core.renamed import Rename
 from aefsync.core.rot import Scrub, Scrubbed
 from aefsync.core.space import Space
 from aefsync.core.tree import Answer, Question
+from aefsync.core.unsettled import LeftStanding
 from aefsync.core.version import Dot, Grave
 from aefsync.wire import checks
 from aefsync.wire.calling import Pending
@@ -82,8 +83,9 @@ class RemoteReplica(RemoteGrowing):
         dot: Dot = self._call(Method.MINT)
         return dot
 
-    def remember(self, memory: Memory) -> None:
-        self._call(Method.REMEMBER, memory)
+    def remember(self, memory: Memory) -> LeftStanding:
+        left: LeftStanding = self._call(Method.REMEMBER, memory)
+        return left
 
     def read(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
         return [piece for given in self.read_ahead(portions(pieces)) for piece in given]

@@ -60,6 +60,23 @@ def test_a_run_that_fails_keeps_how_things_stood(tmp_path: Path) -> None:
     assert [name for name in figures(file) if name in expected] == ["trash_bytes"]
 
 
+def test_conflicts_stay_open_until_a_run_over_everything_says_otherwise(tmp_path: Path) -> None:
+    file = tmp_path / "aefsync.prom"
+
+    def open_after(end: Event | Exception) -> float:
+        with contextlib.suppress(GuardError):
+            list(Metrics(str(file), "/a /b").of(iter(_events(end))))
+        return figures(file)["conflicts_open"]
+
+    # What one run made or left is not all that is there.
+    assert open_after(summary(conflicts=1, gauges=Gauges(0, open=5))) == 5
+    assert open_after(GuardError("no")) == 5
+    assert open_after(summary(gauges=Gauges(0, open=2, sees_all=False))) == 5
+    assert open_after(summary(gauges=Gauges(0, open=6, sees_all=False))) == 6
+    assert open_after(summary(conflicts=1, gauges=Gauges(0, open=2))) == 2
+    assert open_after(summary(1, run="")) == 2
+
+
 @pytest.mark.parametrize("text", ["", "{", "aefsync_trash_bytes soon", "\x00\x01"])
 def test_a_damaged_file_of_figures_is_replaced(tmp_path: Path, text: str) -> None:
     file = tmp_path / "aefsync.prom"

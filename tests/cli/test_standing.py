@@ -13,7 +13,8 @@ from aefsync.cli.members import Wanted, sorted_out
 from aefsync.cli.units import moment_text
 from aefsync.core.members import Member, State
 from aefsync.errors import AefsyncError, UsageError
-from aefsync.sync.events import Enrolled, Started, Stood
+from aefsync.sync.events import Started
+from aefsync.sync.standing import Enrolled, Stood
 from tests.cli.scripted import Engine, install, json_bytes, lines, summary
 
 STATUS = Started("status", ("/a", "/b"))
@@ -99,6 +100,7 @@ def test_trouble_is_2_for_a_status(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 STOOD = Stood(0, ID, "nas", True, SECOND, 2, 1200, "20261122T101112Z-1f3a", rot=2, suspects=1, oldest_verified_s=77)
+STOOD = STOOD._replace(left_standing=3)
 EVENTS = [
     STATUS,
     STOOD,
@@ -115,8 +117,8 @@ EVENTS = [
 def test_a_line_for_each_replica_and_member() -> None:
     assert lines(EVENTS) == [
         (
-            "A (nas): last success 2020-01-02T03:04:05Z, 2 conflict copies, 2 damaged files, 1 suspect, "
-            "trash 1.2 kB, last run 20261122T101112Z-1f3a"
+            "A (nas): last success 2020-01-02T03:04:05Z, 2 conflict copies, 3 conflicts left standing, 2 damaged files, "
+            "1 suspect, trash 1.2 kB, last run 20261122T101112Z-1f3a"
         ),
         "  nas           2020-01-02T03:04:05Z  01234567  this replica",
         r"  a\x1b         never                 ffffffff  usb:p, behind",
@@ -143,6 +145,7 @@ def test_replicas_and_members_for_programs() -> None:
         "rot": 2,
         "suspects": 1,
         "oldest_verified_s": 77,
+        "left_standing": 3,
         "last_success_s": SECOND,
     }
     assert records[3] == {

@@ -14,6 +14,7 @@ from aefsync.core.members import Encounter, Known, Mark, Member, Memory, Standin
 from aefsync.core.path import END, RelPath
 from aefsync.core.ports import Access, Piece, Replica, Scan, Scanned
 from aefsync.core.tree import KeyRange, Question
+from aefsync.core.unsettled import LeftStanding, Sighting, StandingPath
 from aefsync.core.version import FOUND, Dot, Grave, Version, explicit, minted
 from aefsync.core.view import View
 from tests.contract.test_replica import Bench, bench, hello, logins, opening
@@ -267,6 +268,28 @@ def test_members_and_encounters_are_kept(bench: Bench) -> None:
     standing = hello(replica, bench.a).standing
     assert standing is not None
     assert (standing.members, standing.met) == (members, met)
+
+
+def test_what_is_left_standing_stays_until_a_session_finds_it_settled(bench: Bench) -> None:
+    furnish(bench.a)
+    stood = (StandingPath(RelPath(b"a"), is_suspect=True), StandingPath(RelPath(b"d/x"), is_suspect=False))
+
+    def session(*stood: StandingPath, paths: tuple[RelPath, ...] = ()) -> LeftStanding:
+        """What stands, as it is said at once, and by whoever opens the replica next."""
+        seen = Seen(bench, bench.a, PAST._replace(paths=paths))
+        left = seen.replica.remember(Memory((), (), Sighting(stood, (), True, frozenset({"f" * 32}))))
+        seen.replica.close()
+        replica = bench.replica(bench.a)
+        standing = hello(replica, bench.a).standing
+        replica.close()
+        assert standing is not None
+        assert standing.left == left
+        return left
+
+    assert session(*stood) == LeftStanding(1, 1)
+    assert session(paths=(RelPath(b"d"),)) == LeftStanding(0, 1)
+    assert session(stood[1], paths=(RelPath(b"d"),)) == LeftStanding(1, 1)
+    assert session() == LeftStanding()
 
 
 def test_what_is_known_is_not_said_again(bench: Bench) -> None:

@@ -40,6 +40,7 @@ from aefsync.core.snapshot import Block, Snapshot, VersionList
 from aefsync.core.space import Space
 from aefsync.core.stores import Stores
 from aefsync.core.tree import Answer, Question, answer, range_digest
+from aefsync.core.unsettled import LeftStanding
 from aefsync.core.version import Dot, Grave
 from aefsync.core.view import STAT, View
 from aefsync.errors import AefsyncError, RootError
@@ -289,8 +290,8 @@ class MemoryReplica:
     def mint(self) -> Dot:
         return self._remembering().mint()
 
-    def remember(self, memory: Memory) -> None:
-        self._remembering().remember(memory)
+    def remember(self, memory: Memory) -> LeftStanding:
+        return self._remembering().remember(memory, self._sees)
 
     def _remembering(self) -> Sidecar:
         self._session(Access.WRITE)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from aefsync.core.action import Act, Action
 from aefsync.core.entry import Entry, Kind
-from aefsync.core.members import Encounter, Mark, Members, Memory, Standing, merge_members
+from aefsync.core.members import Encounter, Mark, Members, Memory, Standing, State, merge_members
 from aefsync.core.minting import Record, judge, settle
 from aefsync.core.path import RelPath
+from aefsync.core.unsettled import LeftStanding, Unsettled, after
 from aefsync.core.version import STRAY, Dot, Grave, Vector, Version, is_covered, minted, without
 
 
@@ -28,6 +29,7 @@ class Sidecar:
     met: tuple[Encounter, ...] = ()
     is_new: bool = True
     shared: bool = False
+    unsettled: tuple[Unsettled, ...] = ()
 
     def __post_init__(self) -> None:
         self.author = self.author or bytes.fromhex(self.id)
@@ -37,8 +39,14 @@ class Sidecar:
         return self.marks[-1] if self.marks else Mark(0, bytes(8))
 
     def standing(self, *, brief: bool = False) -> Standing:
-        members, met = ((), ()) if brief else (self.members, self.met)
-        return Standing(self.id, self.author, self.mark, members, met, shared=self.shared)
+        own = Standing(self.id, self.author, self.mark, shared=self.shared)
+        return own if brief else own._replace(members=self.members, met=self.met, left=self.left)
+
+    @property
+    def left(self) -> LeftStanding:
+        """What stands, but for what stands with nobody who may still come."""
+        gone = {each.id for each in self.members if each.state is not State.ACTIVE}
+        return LeftStanding.of(self.unsettled, gone)
 
     def next_dot(self) -> Dot:
         return Dot(self.author, self.mark.counter + 1)
@@ -153,11 +161,14 @@ class Sidecar:
     def graves(self) -> list[Grave]:
         return [Grave(path, each.version) for path, each in self.records.items() if each.entry is None]
 
-    def remember(self, memory: Memory) -> None:
+    def remember(self, memory: Memory, sees: Callable[[RelPath], bool]) -> LeftStanding:
         self.members = merge_members([self.members, memory.members])
         kept = {each.id: each for each in (*self.met, *memory.met)}
         self.met = tuple(kept[each] for each in sorted(kept))
         self.shared = self.shared or any(each.id == self.id and each.last_s for each in self.members)
+        if memory.seen is not None:
+            self.unsettled = after(self.unsettled, memory.seen, sees)
+        return self.left
 
 
 def _meant(actions: Iterable[Action]) -> Iterator[tuple[RelPath, Record]]:

@@ -30,6 +30,7 @@ from aefsync.core.snapshot import Block
 from aefsync.core.space import Share, Space
 from aefsync.core.stores import Folding, Stores
 from aefsync.core.tree import Answer, KeyRange, Question
+from aefsync.core.unsettled import MOST, LeftStanding, Sighting, StandingPath
 from aefsync.core.version import AUTHOR, Dot, Grave, Version
 from aefsync.core.version_table import VersionTable
 from aefsync.core.view import STAT, View
@@ -208,7 +209,17 @@ met = st.lists(
     st.builds(Encounter, ids_of_members, marks, counts), max_size=4, unique_by=lambda encounter: encounter.id
 ).map(tuple)
 rosters = st.binary(max_size=ROSTER)
-standings = st.builds(Standing, ids_of_members, authors, marks, some_members, met, rosters)
+left_standing = st.builds(LeftStanding, st.integers(0, MOST), st.integers(0, MOST))
+standings = st.builds(
+    Standing, ids_of_members, authors, marks, some_members, met, rosters, st.booleans(), left_standing
+)
+sightings = st.builds(
+    Sighting,
+    rows(st.builds(StandingPath, paths, st.booleans())),
+    rows(st.binary(max_size=30)),
+    st.booleans(),
+    st.frozensets(ids_of_members, max_size=3),
+)
 places_of_trouble = st.just(b"") | st.just(b"a/.aefsync") | paths.map(bytes)
 problems = st.builds(Problem, places_of_trouble, texts, st.booleans())
 scanned = st.builds(
@@ -356,7 +367,7 @@ arguments: dict[Method, st.SearchStrategy[tuple[Any, ...]]] = {
     Method.SEARCH: st.tuples(st.binary(min_size=1, max_size=20), st.integers(0, 1 << 36)),
     Method.GRAVES: st.tuples(spans().map(tuple)),
     Method.MINT: st.just(()),
-    Method.REMEMBER: st.tuples(st.builds(Memory, some_members, met)),
+    Method.REMEMBER: st.tuples(st.builds(Memory, some_members, met, st.none() | sightings)),
     Method.SPACE: st.just(()),
     Method.ALLOCATED: st.tuples(rows(paths)),
     Method.TRASH: st.tuples(st.builds(TrashQuery, st.just(b"") | paths.map(bytes), texts, texts, counts)),
@@ -392,7 +403,7 @@ results: dict[Method, st.SearchStrategy[Any]] = {
     Method.SEARCH: rows(entries(version=some_versions)),
     Method.GRAVES: rows(st.builds(Grave, paths, versions)),
     Method.MINT: st.builds(Dot, authors, st.integers(1, INT63)),
-    Method.REMEMBER: st.none(),
+    Method.REMEMBER: left_standing,
     Method.SPACE: rows(st.builds(Space, st.binary(max_size=12), counts, counts, counts)),
     Method.ALLOCATED: rows(counts),
     Method.TRASH: items,

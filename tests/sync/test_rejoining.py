@@ -11,11 +11,12 @@ from aefsync.core.members import State
 from aefsync.core.path import RelPath
 from aefsync.core.policy import Policies
 from aefsync.core.silent import Silent
-from aefsync.sync.events import Enrolled, Event, Notice, Summary
+from aefsync.sync.events import Event, Notice, Summary
 from aefsync.sync.init import init
 from aefsync.sync.members import add_member, forget, leave, list_members
 from aefsync.sync.repair import repair
 from aefsync.sync.request import RepairRequest, Request
+from aefsync.sync.standing import Enrolled
 from tests.support.trees import tree, write
 from tests.sync.joined import threads
 

@@ -16,10 +16,11 @@ from aefsync.core.problem import ROT, SUSPECT
 from aefsync.core.silent import Silent
 from aefsync.errors import UsageError
 from aefsync.sync.diff import diff
-from aefsync.sync.events import Acted, Event, Notice, Stood, Summary, Troubled
+from aefsync.sync.events import Acted, Event, Notice, Summary, Troubled
 from aefsync.sync.repair import repair
 from aefsync.sync.request import DiffRequest, RepairRequest, Request
 from aefsync.sync.scrub import ScrubRequest, scrub
+from aefsync.sync.standing import Stood
 from aefsync.sync.status import status
 from tests.support.rot import Mapped, quiet, settle
 from tests.sync.joined import Threads, threads

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from aefsync.core.conflict import conflict_name
 from aefsync.core.members import State
-from aefsync.core.policy import Policies
+from aefsync.core.path import RelPath
+from aefsync.core.policy import Policies, Policy, PolicyKind
 from aefsync.core.silent import Silent
 from aefsync.errors import AefsyncError, UsageError
-from aefsync.sync.events import Enrolled, Event, Notice, Stood, Summary
+from aefsync.sync.events import Event, Notice, Summary
 from aefsync.sync.init import init
 from aefsync.sync.members import add_member, forget, leave, list_members
 from aefsync.sync.repair import repair
 from aefsync.sync.request import RepairRequest, Request
+from aefsync.sync.standing import Enrolled, Stood
 from aefsync.sync.status import status
 from tests.support.trees import survey, tree, write
 from tests.sync.joined import Threads, threads
@@ -162,3 +166,36 @@ def test_a_history_of_a_newer_program_is_told_of(engine: Threads, roots: list[Pa
     events = list(status(request(state, *roots), Silent()))
     assert "written by a newer aefsync" in stood(events)[0].unreadable
     assert end(events).exit_code == 1
+
+
+def test_what_a_run_left_standing_needs_a_look_until_one_finds_it_settled(
+    engine: Threads, roots: list[Path], state: str
+) -> None:
+    a, b = roots
+    agree(state, a, b)
+    for root, content in zip(roots, (b"one", b"other"), strict=True):
+        write(root / "f", content)
+        write(root / "s", content[:3])
+        os.utime(root / "s", (1, 1))
+    skip = Policies(Policy(PolicyKind.SKIP))
+
+    def said(policies: Policies, *places: Path, **more: Any) -> list[tuple[int, int]]:
+        """A session, and what each replica then says of what stands."""
+        wanted = request(state, *places)._replace(**more)
+        left = end(list(repair(RepairRequest(wanted, policies=policies, gauged=True), Silent())))
+        events = list(status(request(state, *roots), Silent()))
+        found = [(each.left_standing, each.suspects) for each in stood(events)]
+        assert end(events).exit_code == (1 if any(map(sum, found)) else 0)
+        assert (end(events).conflicts, end(events).suspects) == max(found)
+        assert left.gauges is not None
+        assert left.gauges.open == sum(max(found))
+        return found
+
+    assert said(skip, *roots) == [(1, 1)] * 2
+    before = [survey(root, exact=True) for root in roots]
+    assert said(skip, *roots) == [(1, 1)] * 2
+    assert [survey(root, exact=True) for root in roots] == before
+    assert said(skip, *roots, rules=("f",)) == [(1, 1)] * 2
+    assert said(Policies(Policy(PolicyKind.NEWEST)), *roots, paths=(RelPath(b"f"),)) == [(0, 1)] * 2
+    (a / "s").unlink()
+    assert said(Policies(), *roots) == [(0, 0)] * 2

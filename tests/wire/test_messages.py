@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from aefsync.core.action import Act, Action, StageFile
 from aefsync.core.entry import UNKNOWN, Entry, Kind
 from aefsync.core.growth import Grows, Learned
-from aefsync.core.members import Encounter, Known, Mark, Member, Memory
+from aefsync.core.members import Encounter, Known, Mark, Member, Memory, Remembers
 from aefsync.core.past import TrashItem
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Open, Phase, Piece, Replica, Scan, Scanned
 from aefsync.core.problem import Problem
 from aefsync.core.rot import Scrubs
 from aefsync.core.tree import KeyRange, Question
+from aefsync.core.unsettled import Sighting, StandingPath
 from aefsync.core.version import FOUND, MOST_DOTS, Dot, Version
 from aefsync.core.view import STAT, View
 from aefsync.wire import messages
@@ -35,7 +36,7 @@ FILE = Entry(RelPath(b"docs/a.txt"), Kind.FILE, 0o644, 3, 1, 2, 3, UNKNOWN)
 
 
 def test_there_is_a_message_for_every_method_of_the_port() -> None:
-    methods = {name for part in (Replica, Grows, Scrubs) for name in vars(part) if not name.startswith("_")}
+    methods = {name for part in (Replica, Grows, Remembers, Scrubs) for name in vars(part) if not name.startswith("_")}
     assert methods == set(Method) == {*values.arguments} == {*values.results}
 
 
@@ -271,6 +272,23 @@ def test_members_as_an_honest_client_has_them() -> None:
     call = decode_call(pack(["remember", [A, B], [[0, "x", 0, 0, [0, 5, 1, 0], 0, 2]], [[1, 7, b"8 bytes.", 3]]]))
     member = Member(A.hex(), "x", seen=(Dot(A, 5), Dot(B, 0)), author=B)
     assert call.arguments == (Memory((member,), (Encounter(B.hex(), Mark(7, b"8 bytes."), 3),)),)
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        [[[0], [b"x"]], [], [[], []], True, [0]],
+        [[[0], [b"../x"]], [True], [[], []], True, [0]],
+        [[[0], [b"x"]], [True], [[], []], True, [1]],
+        [[[0], [b"x"]], [True] * 4097, [[], []], True, [0]],
+    ],
+)
+def test_what_nobody_can_have_left_standing_is_refused(seen: list[object]) -> None:
+    honest = [[[0], [b"x"]], [True], [[], []], True, [0]]
+    (memory,) = decode_call(pack(["remember", [A], [], [], honest])).arguments
+    assert memory.seen == Sighting((StandingPath(RelPath(b"x"), is_suspect=True),), (), True, frozenset({A.hex()}))  # type: ignore[attr-defined]
+    with pytest.raises(MessageError):
+        decode_call(pack(["remember", [A], [], [], seen]))
 
 
 def test_more_that_no_honest_server_says() -> None:

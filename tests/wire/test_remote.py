@@ -15,6 +15,7 @@ from aefsync.core.past import TrashItem
 from aefsync.core.path import END, RelPath
 from aefsync.core.ports import Access, Missing, Open, Opened, Phase, Piece, Scan, Scanned
 from aefsync.core.tree import LEAVES, Answer, KeyRange, Question
+from aefsync.core.unsettled import LeftStanding, Sighting, StandingPath
 from aefsync.core.version import FOUND, Dot, Grave
 from aefsync.core.view import View
 from aefsync.errors import AefsyncError, IncompatibleError, LockedError, ProtocolError, RootError, UnreachableError
@@ -185,9 +186,10 @@ def test_many_tombstones_are_fetched_in_batches() -> None:
 def test_dots_and_memories_are_handed_on() -> None:
     dot = Dot(b"A" * 16, 7)
     assert remote(dot).mint() == dot
-    stream = Scripted(lambda call: [Reply(call.method, None)])
-    memory = Memory((Member("0" * 32, "nas"),), (Encounter("1" * 32, Mark(3, b"8 bytes."), 7),))
-    RemoteReplica(stream).remember(memory)
+    stream = Scripted(lambda call: [Reply(call.method, LeftStanding(2, 1))])
+    seen = Sighting((StandingPath(RelPath(b"x"), is_suspect=True),), (b"d",), True, frozenset({"1" * 32}))
+    memory = Memory((Member("0" * 32, "nas"),), (Encounter("1" * 32, Mark(3, b"8 bytes."), 7),), seen)
+    assert RemoteReplica(stream).remember(memory) == LeftStanding(2, 1)
     assert [call.arguments for call in stream.calls] == [(memory,)]
 
 

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable
 
 from aefsync.core.members import Memory
+from aefsync.core.unsettled import LeftStanding
 from aefsync.core.writing import Durability
 from aefsync.disk.absence import Absence
 from aefsync.disk.building import directory_path
@@ -65,9 +66,10 @@ class FarRemembering(Remembering[FarRoot, FarHome], FarKeeping):
         super()._on_home(home)
         self._identify(home)
 
-    def remember(self, memory: Memory) -> None:
-        super().remember(memory)
+    def remember(self, memory: Memory) -> LeftStanding:
+        left = super().remember(memory)
         self._merge()
+        return left
 
     def _merge(self) -> None:
         if self._far_sidecar is not None:

@@ -23,7 +23,8 @@ from aefsync.core.members import (
     State,
 )
 from aefsync.core.ports import Scan
-from aefsync.wire.messages.rows import Count, Counts, Form, Nothing, Row
+from aefsync.core.unsettled import MOST, LeftStanding, Sighting, StandingPath
+from aefsync.wire.messages.rows import Count, Counts, Form, Row, Strings
 from aefsync.wire.messages.versions import Authors, Roll, author_of, check_dots, unpack_vector
 
 Name = Annotated[str, Meta(max_length=LONGEST_NAME, pattern=r"\A[^\x00-\x1f\x7f-\x9f]*\Z")]
@@ -89,6 +90,18 @@ def _met(authors: Sequence[bytes], rows: Sequence[EncounterRow]) -> tuple[Encoun
     return met
 
 
+class LeftRow(Row):
+    conflicts: Annotated[int, Meta(ge=0, le=MOST)]
+    suspects: Annotated[int, Meta(ge=0, le=MOST)]
+
+    @classmethod
+    def of(cls, left: LeftStanding) -> Self:
+        return cls(*left)
+
+    def left(self) -> LeftStanding:
+        return LeftStanding(self.conflicts, self.suspects)
+
+
 class StandingRow(Row):
     authors: Authors
     id: Count
@@ -99,6 +112,7 @@ class StandingRow(Row):
     met: EncounterRows
     roster: Roster
     shared: bool
+    left: LeftRow
 
     @classmethod
     def of(cls, standing: Standing) -> Self:
@@ -106,12 +120,13 @@ class StandingRow(Row):
         own = (roll.number(bytes.fromhex(standing.id)), roll.number(standing.author), *standing.mark)
         members = tuple(MemberRow.of(each, roll) for each in standing.members)
         met = tuple(EncounterRow.of(each, roll) for each in standing.met)
-        return cls(roll.authors, *own, members, met, standing.roster, standing.shared)
+        return cls(roll.authors, *own, members, met, standing.roster, standing.shared, LeftRow.of(standing.left))
 
     def standing(self) -> Standing:
         own_id, author = (author_of(self.authors, number) for number in (self.id, self.author))
         members, met = _members(self.authors, self.members), _met(self.authors, self.met)
-        return Standing(own_id.hex(), author, Mark(self.counter, self.tag), members, met, self.roster, self.shared)
+        mark, left = Mark(self.counter, self.tag), self.left.left()
+        return Standing(own_id.hex(), author, mark, members, met, self.roster, self.shared, left)
 
 
 class RecallRow(Row):
@@ -136,20 +151,53 @@ class RecallRow(Row):
         return scan._replace(versions=True, watermark=watermark, claims=claims)
 
 
+class SightingRow(Row):
+    """What a session left standing; its peers by their numbers among the authors of the form."""
+
+    paths: Strings
+    suspects: Annotated[tuple[bool, ...], Meta(max_length=MOST)]
+    blind: Strings
+    is_complete: bool
+    peers: Annotated[tuple[Count, ...], Meta(max_length=MOST_MEMBERS)]
+
+    @classmethod
+    def of(cls, seen: Sighting, roll: Roll) -> Self:
+        paths, suspects = Strings.of(each.path for each in seen.stood), tuple(each.is_suspect for each in seen.stood)
+        peers = tuple(roll.number(bytes.fromhex(each)) for each in sorted(seen.peers))
+        return cls(paths, suspects, Strings.of(seen.blind), seen.is_complete, peers)
+
+    def sighting(self, authors: Sequence[bytes]) -> Sighting:
+        """Raises `ValueError` where a path has no row, or a row no path."""
+        stood = tuple(StandingPath(*each) for each in zip(self.paths.paths(), self.suspects, strict=True))
+        peers = frozenset(author_of(authors, each).hex() for each in self.peers)
+        return Sighting(stood, tuple(self.blind.decode()), self.is_complete, peers)
+
+
 class RememberCall(Form, tag="remember"):
     authors: Authors
     members: MemberRows
     met: EncounterRows
+    seen: SightingRow | None = None
 
     @classmethod
     def of(cls, *values: Memory) -> Self:
         roll = Roll()
         members = tuple(MemberRow.of(each, roll) for each in values[0].members)
         met = tuple(EncounterRow.of(each, roll) for each in values[0].met)
-        return cls(roll.authors, members, met)
+        seen = values[0].seen and SightingRow.of(values[0].seen, roll)
+        return cls(roll.authors, members, met, seen)
 
     def values(self) -> tuple[Memory]:
-        return (Memory(_members(self.authors, self.members), _met(self.authors, self.met)),)
+        seen = self.seen.sighting(self.authors) if self.seen else None
+        return (Memory(_members(self.authors, self.members), _met(self.authors, self.met), seen),)
 
 
-class RememberReply(Nothing, tag="remember"): ...
+class RememberReply(Form, tag="remember"):
+    left: LeftRow
+
+    @classmethod
+    def of(cls, *values: LeftStanding) -> Self:
+        return cls(LeftRow.of(values[0]))
+
+    def values(self) -> tuple[LeftStanding]:
+        return (self.left.left(),)
