@@ -20,6 +20,7 @@ from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Piece
 from aefsync.core.problem import Problem, reason_of
+from aefsync.disk.arriving import Arriving
 from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.durability import Durable
@@ -31,7 +32,7 @@ from aefsync.disk.sparse import WriteError, read_runs, write_all, write_sparsely
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FICLONE = 0x40049409
 _FINAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-_REFLINK_FROM = 1 << 20
+_REFLINK_FROM = _PART = 1 << 20
 
 
 class _Refused(Exception):
@@ -59,6 +60,7 @@ class Staging:
         self._names: dict[RelPath, bytes] = {}
         self._contents: dict[RelPath, bytes] = {}
         self._unwritten: dict[RelPath, WriteError] = {}
+        self._arriving = Arriving()
         self._is_full = False
         self._number = 0
         self._sync_each = True
@@ -80,6 +82,7 @@ class Staging:
     def take(self, path: RelPath) -> bytes:
         """Forget what was staged for `path`, because it is in place; its content digest."""
         self._names.pop(path, None)
+        self._arriving.forget(path)
         return self._contents.pop(path, b"")
 
     def new_name(self) -> bytes:
@@ -103,8 +106,11 @@ class Staging:
         fd = _open(name, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, self.fd)
         try:
             write_sparsely(fd, piece.data, piece.offset)
+            if len(piece.data) >= _PART:
+                self._durable.begin(fd, piece.offset, len(piece.data))
         finally:
             os.close(fd)
+        self._arriving.wrote(piece)
 
     def stage(self, files: Sequence[StageFile], peer: ConfinedRoot | None) -> Staged:
         """Complete files; a digest each, empty where it failed."""
@@ -217,11 +223,9 @@ class Staging:
         fd = _open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, self.fd)
         try:
             reused = self._fill(file.path, fd)
-            hasher = content_hasher(threads=True)
-            for run in read_runs(fd):
-                hasher.update(run.data)
+            content = b"" if reused else self._arriving.content(file.path, file.source.size)
+            content = content or _content_of(fd)
             _check_size(os.fstat(fd).st_size, file.source.size)
-            content = hasher.digest()
             _check_content(content, file.source)
             self._finish(fd, file.source)
             return content, reused
@@ -243,6 +247,7 @@ class Staging:
 
     def _discard(self, path: RelPath) -> None:
         self._contents.pop(path, None)
+        self._arriving.forget(path)
         name = self._names.pop(path, None)
         if name is not None:
             with contextlib.suppress(OSError):
@@ -257,6 +262,13 @@ def _open(name: bytes, flags: int, directory: int) -> int:
         return os.open(name, flags, 0o600, dir_fd=directory)
     except OSError as error:
         raise WriteError(error.errno, error.strerror) from None
+
+
+def _content_of(fd: int) -> bytes:
+    hasher = content_hasher(threads=True)
+    for run in read_runs(fd):
+        hasher.update(run.data)
+    return hasher.digest()
 
 
 def _full() -> WriteError:

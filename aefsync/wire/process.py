@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import socket
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
@@ -17,10 +18,11 @@ from typing import IO, NamedTuple
 
 from aefsync.errors import AefsyncError
 from aefsync.wire.stderr import StandardError
+from aefsync.wire.stream import widen
 
 _END_S = 5.0
-_PIPE_SIZE = 1 << 20
-_F_SETPIPE_SZ = 1031
+_UNREAD = 1 << 20
+"""Bytes that may lie before the process, if the system allows so many."""
 
 
 class Ending(NamedTuple):
@@ -60,15 +62,20 @@ class ProcessStream:
         self._explain = explain
         self._first_s = first_s
         self._silence_s = silence_s
-        pipe = subprocess.PIPE
-        group = 0 if apart else None
-        self._process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, process_group=group)
-        assert self._process.stdin and self._process.stdout and self._process.stderr
-        self._stdin, self._stdout = self._process.stdin, self._process.stdout
-        for file in (self._stdin, self._stdout):
-            os.set_blocking(file.fileno(), False)
-            _widen(file.fileno())
-        self._stderr = self._process.stderr
+        self._stdin, theirs = socket.socketpair()
+        try:
+            with theirs:
+                self._process = _start(argv, theirs, apart=apart)
+        except BaseException:
+            self._stdin.close()
+            raise
+        assert self._process.stdout and self._process.stderr
+        self._stdout, self._stderr = self._process.stdout, self._process.stderr
+        self._stdin.settimeout(0)
+        with contextlib.suppress(OSError):
+            self._stdin.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNREAD)
+        os.set_blocking(self._stdout.fileno(), False)
+        widen(self._stdout.fileno())
         self._woken, self._wake = os.pipe()
         self._enough, self._no_more = os.pipe()
         self._has_enough = False
@@ -90,7 +97,7 @@ class ProcessStream:
             while view:
                 self._wait(self._stdin, select.POLLOUT)
                 with contextlib.suppress(BlockingIOError):
-                    count = os.write(self._stdin.fileno(), view)
+                    count = self._stdin.send(view)
                     self.sent_bytes += count
                     view = view[count:]
 
@@ -125,7 +132,7 @@ class ProcessStream:
         os.close(self._woken)
         os.close(self._wake)
 
-    def _wait(self, file: IO[bytes], event: int) -> None:
+    def _wait(self, file: IO[bytes] | socket.socket, event: int) -> None:
         """Wait until something can be done with `file`, or for it to be hung up."""
         limit = self._silence_s if self.received_bytes else self._first_s
         if self._closed:
@@ -162,9 +169,8 @@ class ProcessStream:
         process.wait()
 
 
-def _widen(fd: int) -> None:
-    """A larger pipe, where the system has them: fewer switches between processes."""
-    with contextlib.suppress(ImportError, OSError):
-        import fcntl
-
-        fcntl.fcntl(fd, _F_SETPIPE_SZ, _PIPE_SIZE)
+def _start(argv: Sequence[str], stdin: socket.socket, *, apart: bool) -> subprocess.Popen[bytes]:
+    """Start a process whose standard input is a socket: who writes to a pipe that is full is woken for every page that
+    has been read, who writes to a socket for a large part of it."""
+    pipe, group = subprocess.PIPE, 0 if apart else None
+    return subprocess.Popen(argv, stdin=stdin.fileno(), stdout=pipe, stderr=pipe, bufsize=0, process_group=group)

@@ -295,6 +295,14 @@ def test_pieces_make_a_file(site: Site) -> None:
     assert in_staging(site, b"a").st_mode & 0o777 == 0o640
 
 
+def test_what_came_in_order_is_not_read_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry, half = wanted(b"a", NOISE), LARGE // 2
+    for start, stop in ((0, half), (half, LARGE)):
+        site.staging.write([Piece(entry.path, start, stop - start, NOISE[start:stop])])
+    monkeypatch.setattr(staging_module, "read_runs", None)
+    assert site.staging.stage([StageFile(entry, entry.path)], None).contents == (content_digest(NOISE),)
+
+
 @pytest.mark.parametrize("data", [b"", b"sh", b"longer than that", b"other"])
 def test_pieces_that_do_not_make_the_file(site: Site, data: bytes) -> None:
     entry = wanted(b"a", b"right")
