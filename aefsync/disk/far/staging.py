@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from aefsync.core.action import Staged, StageFile
-from aefsync.core.digest import content_hasher
 from aefsync.core.entry import Entry
 from aefsync.core.files import Create, Lstat, Op, Remove, SetStat, Sync, Task, Write, ask, raised
 from aefsync.core.metadata import Aspects
@@ -19,6 +18,7 @@ from aefsync.core.path import RelPath
 from aefsync.core.ports import Piece
 from aefsync.core.problem import Problem
 from aefsync.core.stores import SECOND_NS
+from aefsync.disk.arriving import Coming
 from aefsync.disk.far.home import FarHome, why
 from aefsync.disk.home import TMP
 from aefsync.disk.looking import Refused
@@ -38,7 +38,7 @@ class FarStaging:
         self._folder = TMP + b"/" + run.encode()
         self._numbers = itertools.count(1)
         self._names: dict[RelPath, bytes] = {}
-        self._coming: dict[RelPath, _Coming] = {}
+        self._coming: dict[RelPath, Coming] = {}
         self._contents: dict[RelPath, bytes] = {}
         self._unwritten: dict[RelPath, str] = {}
         self._bytes = 0
@@ -71,7 +71,7 @@ class FarStaging:
         for piece in able:
             if piece.path not in self._names:
                 self._names[piece.path] = self._new_name()
-                self._coming[piece.path] = _Coming()
+                self._coming[piece.path] = Coming()
             self._coming[piece.path].add(piece)
         for piece, outcome in zip(able, self._home.files.carry_out(map(self._send, able)), strict=True):
             if isinstance(outcome, OSError):
@@ -116,8 +116,8 @@ class FarStaging:
         reason = self._unwritten.pop(file.path, None)
         if reason is not None:
             raise OSError(reason)
-        coming = self._coming.pop(file.path, None) or _Coming()
-        content = coming.content(file.source)
+        coming = self._coming.pop(file.path, None) or Coming()
+        content = _content_of(coming, file.source)
         place = self.place(file.path)
         if place is None:
             name = self._names[file.path] = self._new_name()
@@ -143,27 +143,14 @@ class FarStaging:
         self._names.pop(path, None)
 
 
-class _Coming:
-    """What has come of a file so far, hashed; its pieces come in order."""
-
-    def __init__(self) -> None:
-        self._hasher = content_hasher()
-        self._size = 0
-        self._is_whole = True
-
-    def add(self, piece: Piece) -> None:
-        self._is_whole = self._is_whole and piece.offset == self._size
-        self._hasher.update(piece.data)
-        self._size += len(piece.data)
-
-    def content(self, wanted: Entry) -> bytes:
-        """The content digest; raises `Refused` where that is not what was wanted."""
-        if not self._is_whole or self._size != wanted.size:
-            raise Refused("changed while it was copied")
-        content = self._hasher.digest()
-        if wanted.is_read and content != wanted.content:
-            raise Refused("its bytes are not those that were compared")
-        return content
+def _content_of(coming: Coming, wanted: Entry) -> bytes:
+    """The content digest of what came of a file; raises `Refused` where that is not what was wanted."""
+    content = coming.content(wanted.size)
+    if not content:
+        raise Refused("changed while it was copied")
+    if wanted.is_read and content != wanted.content:
+        raise Refused("its bytes are not those that were compared")
+    return content
 
 
 def setting(place: bytes, wanted: Entry, mode: int, aspects: Aspects) -> Op:
