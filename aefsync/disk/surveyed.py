@@ -58,6 +58,7 @@ class Surveyed:
             wanted = within(wanted, pages, skip, inside=False)
         if not wanted:
             return self._scanned()
+        self._taken = None  # it says of these files that they are unread, and would stand beside what is read now
         self._read(self._scanner, wanted)
         return self._scanned(complete=True)
 
