@@ -45,6 +45,7 @@ class Volume(NamedTuple):
     free_bytes: int
     total_bytes: int
     read_only: bool
+    free_inodes: int | None = None
 
 
 class Got(NamedTuple):

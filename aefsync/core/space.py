@@ -58,24 +58,43 @@ def size_text(size: int) -> str:
 class Space(NamedTuple):
     """Room on one file system of a replica: on that of the root (`path` is empty), or on one mounted below it.
 
-    `total_bytes` is 0 where it does not say.  `trash_bytes` is what the replica's trash takes there.
+    `total_bytes` is 0 where it does not say.  `trash_bytes` is what the replica's trash takes there.  `free_inodes` is how
+    many more files it can hold, whatever their size; `None` where there is no such bound, or it does not say.
     """
 
     path: bytes
     free_bytes: int
     total_bytes: int
     trash_bytes: int
+    free_inodes: int | None = None
 
 
-def not_enough_space(root: str, needed_bytes: int, space: Space, min_free: Share) -> Refusal | None:
+class Needed(NamedTuple):
+    """What a plan brings to one file system."""
+
+    size_bytes: int = 0
+    files: int = 0
+
+    def and_also(self, size_bytes: int, files: int) -> Needed:
+        return Needed(self.size_bytes + size_bytes, self.files + files)
+
+
+def not_enough_space(root: str, needed: Needed, space: Space, min_free: Share) -> Refusal | None:
     """Whether a plan brings more to one file system than fits while `min_free` of it stays free."""
-    left = space.free_bytes - needed_bytes
-    if not needed_bytes or not space.total_bytes or left >= min_free.of(space.total_bytes):
+    left = space.free_bytes - needed.size_bytes
+    hopeless = left < 0
+    if space.free_inodes is not None and needed.files > space.free_inodes:
+        hopeless = True
+        message = (
+            f"{root}: expected room for {needed.files:,} files, but there are inodes for {space.free_inodes:,} more"
+        )
+    elif not needed.size_bytes or not space.total_bytes or left >= min_free.of(space.total_bytes):
         return None
-    message = (
-        f"{root}: expected room for {size_text(needed_bytes)} with {min_free} of {size_text(space.total_bytes)} left "
-        f"free, but {size_text(space.free_bytes)} are free"
-    )
+    else:
+        message = (
+            f"{root}: expected room for {size_text(needed.size_bytes)} with {min_free} of "
+            f"{size_text(space.total_bytes)} left free, but {size_text(space.free_bytes)} are free"
+        )
     if space.trash_bytes:
         message += f" (its trash holds {size_text(space.trash_bytes)}: aefsync trash {root} purge --older-than 1d)"
-    return Refusal(message + ("; to allow it: --min-free 0%" if left >= 0 else ""), "--min-free")
+    return Refusal(message + ("" if hopeless else "; to allow it: --min-free 0%"), "--min-free")

@@ -31,7 +31,9 @@ def space_of(root: ConfinedRoot, home: Home | None) -> list[Space]:
 
 def _space(fd: int, path: bytes, trash: int) -> Space:
     seen = os.fstatvfs(fd)
-    return Space(path, seen.f_bavail * seen.f_frsize, seen.f_blocks * seen.f_frsize, trash)
+    # File systems that make inodes as they need them say that they have none at all.
+    inodes = seen.f_favail if seen.f_files else None
+    return Space(path, seen.f_bavail * seen.f_frsize, seen.f_blocks * seen.f_frsize, trash, inodes)
 
 
 def allocated(root: ConfinedRoot, paths: Sequence[RelPath]) -> list[int | None]:

@@ -135,7 +135,7 @@ def decide(session: Session, survey: Survey, request: RepairRequest, past: Past 
         returned, shared = past.returned(survey.scans), past.shared(survey.scans)
         rules = rules._replace(returned=returned, shared=shared, watermark=past.watermark)
     _guard_roots(session, survey, request)
-    room = Room(session)
+    room = Room(session, links=survey.aspects.links)
     if survey.selections:
         room.ask_ahead()
     census = take_census(session, survey, request)

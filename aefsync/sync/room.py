@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aefsync.core.growth import file_sizes, path_of
 from aefsync.core.one_sided import OneSided
 from aefsync.core.path import RelPath
-from aefsync.core.space import Share, Space, not_enough_space
+from aefsync.core.space import Needed, Share, Space, not_enough_space
 from aefsync.core.step import Transfer
 from aefsync.errors import GuardError
 from aefsync.sync.session import Session
@@ -23,13 +23,17 @@ SPARSE_FROM = 1 << 20
 
 
 class Room:
-    """Adds up, window by window, what each receiver needs of each of its file systems."""
+    """Adds up, window by window, what each receiver needs of each of its file systems.
 
-    def __init__(self, session: Session) -> None:
+    Several names may be one file where `links` count: then files are not counted, only their bytes.
+    """
+
+    def __init__(self, session: Session, *, links: bool = False) -> None:
         self._session = session
+        self._each = 0 if links else 1
         self._asked: dict[int, Pending] = {}
         self._spaces: dict[int, Sequence[Space]] = {}
-        self._needed: dict[int, dict[Space, int]] = {}
+        self._needed: dict[int, dict[Space, Needed]] = {}
 
     def ask_ahead(self) -> None:
         """Ask every replica now: the answers come beside those to whatever is asked next."""
@@ -38,7 +42,7 @@ class Room:
     def add(self, transfers: Sequence[Transfer]) -> None:
         """Count files at their sizes."""
         self._ask({each.receiver for each in transfers} - self._spaces.keys())
-        _count(self._spaces, self._needed, transfers, [_rounded(each.file.source.size) for each in transfers])
+        self._count(self._needed, transfers, [_rounded(each.file.source.size) for each in transfers])
 
     def grow(self, found: OneSided) -> None:
         """Count what all others get from one replica."""
@@ -49,7 +53,7 @@ class Room:
             for receiver in receivers:
                 own = self._needed.setdefault(receiver, {})
                 for space in _holding(self._spaces[receiver], path_of(block, 0)):
-                    own[space] = own.get(space, 0) + size
+                    own[space] = own.get(space, Needed()).and_also(size, block.length * self._each)
 
     def guard(self, min_free: Share, windows: Iterable[Sequence[Transfer]]) -> None:
         """Raise `GuardError` where a replica would have less than `min_free` of a file system left.
@@ -59,11 +63,11 @@ class Room:
         short = [receiver for receiver in sorted(self._needed) if self._refusal(receiver, self._needed, min_free)]
         if not short:
             return
-        taken: dict[int, dict[Space, int]] = {}
+        taken: dict[int, dict[Space, Needed]] = {}
         for transfers in windows:
             own = [each for each in transfers if each.receiver in short]
             sizes = _taken(self._session, own, [_rounded(each.file.source.size) for each in own])
-            _count(self._spaces, taken, own, sizes)
+            self._count(taken, own, sizes)
         for receiver in short:
             refusal = self._refusal(receiver, taken, min_free)
             if refusal is not None:
@@ -73,26 +77,22 @@ class Room:
         for number in receivers:
             self._spaces[number] = self._session.call(number, lambda number, _: self._asked[number].wait())
 
-    def _refusal(self, receiver: int, needed: Mapping[int, Mapping[Space, int]], min_free: Share) -> str | None:
+    def _count(
+        self, needed: dict[int, dict[Space, Needed]], transfers: Sequence[Transfer], sizes: Sequence[int]
+    ) -> None:
+        for each, size in zip(transfers, sizes, strict=True):
+            own = needed.setdefault(each.receiver, {})
+            for space in _holding(self._spaces[each.receiver], each.file.path):
+                own[space] = own.get(space, Needed()).and_also(size, self._each)
+
+    def _refusal(self, receiver: int, needed: Mapping[int, Mapping[Space, Needed]], min_free: Share) -> str | None:
         root = self._session.locations[receiver].text
-        for space, size in needed.get(receiver, {}).items():
+        for space, own in needed.get(receiver, {}).items():
             place = f"{root}/{space.path.decode('utf-8', 'surrogateescape')}" if space.path else root
-            refusal = not_enough_space(place, size, space, min_free)
+            refusal = not_enough_space(place, own, space, min_free)
             if refusal is not None:
                 return refusal.message
         return None
-
-
-def _count(
-    spaces: Mapping[int, Sequence[Space]],
-    needed: dict[int, dict[Space, int]],
-    transfers: Sequence[Transfer],
-    sizes: Sequence[int],
-) -> None:
-    for each, size in zip(transfers, sizes, strict=True):
-        own = needed.setdefault(each.receiver, {})
-        for space in _holding(spaces[each.receiver], each.file.path):
-            own[space] = own.get(space, 0) + size
 
 
 def _holding(spaces: Sequence[Space], path: RelPath) -> list[Space]:

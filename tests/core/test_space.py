@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aefsync.core.space import Share, Space, not_enough_space, parse_share, size_text
+from aefsync.core.space import Needed, Share, Space, not_enough_space, parse_share, size_text
 
 GB = 10**9
 
@@ -61,19 +61,28 @@ ONE = Share(100, is_percentage=True)
     ],
 )
 def test_room(needed: int, free: int, total: int, refused: bool) -> None:
-    assert (not_enough_space("/b", needed, Space(b"", free, total, 0), ONE) is not None) == refused
+    assert (not_enough_space("/b", Needed(needed, 1), Space(b"", free, total, 0), ONE) is not None) == refused
+
+
+@pytest.mark.parametrize(("files", "inodes", "refused"), [(0, 0, False), (5, 5, False), (6, 5, True), (6, None, False)])
+def test_room_for_files_whatever_their_size(files: int, inodes: int | None, refused: bool) -> None:
+    space = Space(b"", 10 * GB, 10 * GB, 0, inodes)
+    assert (not_enough_space("/b", Needed(0, files), space, ONE) is not None) == refused
 
 
 def test_what_the_refusal_says() -> None:
-    tight = not_enough_space("/b", 99 * GB, Space(b"", int(99.5 * GB), 100 * GB, 3 * GB), ONE)
+    tight = not_enough_space("/b", Needed(99 * GB, 1), Space(b"", int(99.5 * GB), 100 * GB, 3 * GB), ONE)
     assert tight is not None
     assert tight.message == (
         "/b: expected room for 99.0 GB with 1 % of 100.0 GB left free, but 99.5 GB are free "
         "(its trash holds 3.0 GB: aefsync trash /b purge --older-than 1d); to allow it: --min-free 0%"
     )
-    hopeless = not_enough_space("/b", 2 * GB, Space(b"", GB, 100 * GB, 0), Share(0, is_percentage=False))
+    hopeless = not_enough_space("/b", Needed(2 * GB, 1), Space(b"", GB, 100 * GB, 0), Share(0, is_percentage=False))
     assert hopeless is not None
     assert hopeless.message == "/b: expected room for 2.0 GB with 0 B of 100.0 GB left free, but 1.0 GB are free"
+    crowded = not_enough_space("/b", Needed(1, 12_000), Space(b"", GB, GB, 0, 9_999), ONE)
+    assert crowded is not None
+    assert crowded.message == "/b: expected room for 12,000 files, but there are inodes for 9,999 more"
 
 
 def test_sizes_as_text() -> None:

@@ -40,6 +40,7 @@ def test_space_below_a_root(site: Site) -> None:
     seen = os.statvfs(site.path)
     assert space.total_bytes == seen.f_blocks * seen.f_frsize
     assert 0 <= space.free_bytes <= space.total_bytes
+    assert (space.free_inodes is None) == (not seen.f_files)
     site.write(b".aefsync/trash/20260101T000000Z-beef/deleted/f", bytes(100_000))
     assert space_of(site.root, site.home)[0].trash_bytes >= 100_000
 

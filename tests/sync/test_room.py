@@ -76,6 +76,13 @@ def test_many_small_files_take_a_block_each() -> None:
         guard(transfers, spaces)
 
 
+def test_there_may_be_bytes_and_no_inodes() -> None:
+    transfers = [transfer(b"%d" % number, 1) for number in range(100)]
+    guard(transfers, [Space(b"", 90 * MB, 100 * MB, 0, free_inodes=100)])
+    with pytest.raises(GuardError, match="B: expected room for 100 files, but there are inodes for 99 more"):
+        guard(transfers, [Space(b"", 90 * MB, 100 * MB, 0, free_inodes=99)])
+
+
 def test_each_file_system_counts_for_itself() -> None:
     spaces = [
         Space(b"", 90 * MB, 100 * MB, 0),

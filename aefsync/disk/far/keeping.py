@@ -43,7 +43,7 @@ class FarKeeping(Retelling):
         if not isinstance(volume, Volume):
             return []
         trash = trash_bytes(self._home) if self._home is not None else 0
-        return [Space(b"", volume.free_bytes, volume.total_bytes, trash)]
+        return [Space(b"", volume.free_bytes, volume.total_bytes, trash, volume.free_inodes)]
 
     def allocated(self, paths: Sequence[RelPath]) -> Sequence[int | None]:
         """Their sizes: what is sparse is not told."""

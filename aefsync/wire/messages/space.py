@@ -33,7 +33,7 @@ class AllocatedCall(Form, tag="allocated"):
 
 class SpaceReply(Form, tag="space"):
     paths: Strings
-    rows: Annotated[tuple[tuple[Count, Count, Count], ...], Many]
+    rows: Annotated[tuple[tuple[Count, Count, Count, Count | None], ...], Many]
 
     @classmethod
     def of(cls, *values: Sequence[Space]) -> Self:

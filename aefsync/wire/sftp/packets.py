@@ -191,5 +191,5 @@ def volume(body: bytes) -> Volume:
     """The answer to `statvfs@openssh.com`."""
     if len(body) != _VOLUME.size:
         raise ProtocolError("the SFTP server sent a statvfs of the wrong length")
-    _, unit, blocks, _, available, _, _, _, number, flags, _ = _VOLUME.unpack(body)
-    return Volume(number, available * unit, blocks * unit, bool(flags & _READ_ONLY))
+    _, unit, blocks, _, available, inodes, _, free_inodes, number, flags, _ = _VOLUME.unpack(body)
+    return Volume(number, available * unit, blocks * unit, bool(flags & _READ_ONLY), free_inodes if inodes else None)
