@@ -12,6 +12,8 @@ class AefsyncError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.beside: tuple[str, ...] = ()
+        """words for what went wrong beside it"""
 
     @property
     def cause(self) -> str:

@@ -65,12 +65,12 @@ def run(argv: list[str], nursery: Nursery | None = None) -> int:
         return _leave_quietly()
     except AefsyncError as error:
         code = exits.exit_code(error, command)
-        return _report(argv, Ending(code, error.cause, _lines(error), error.hint))
+        return _report(argv, Ending(code, (error.cause, *error.beside), _lines(error), error.hint))
     except KeyboardInterrupt:
-        return _report(argv, Ending(130, signals.WORDS[130], (signals.WORDS[130],)))
+        return _report(argv, Ending(130, (signals.WORDS[130],), (signals.WORDS[130],)))
     except signals.SignalledError as signalled:
         word = signals.WORDS[signalled.exit_code]
-        return _report(argv, Ending(signalled.exit_code, word, (word,)))
+        return _report(argv, Ending(signalled.exit_code, (word,), (word,)))
 
 
 def invoke(argv: list[str], nursery: Nursery | None = None) -> int:
@@ -132,7 +132,7 @@ class Ending(NamedTuple):
     """How a run ended that did not come to its summary."""
 
     exit_code: int
-    cause: str
+    causes: tuple[str, ...]
     lines: tuple[str, ...]
     hint: str | None = None
 
@@ -151,7 +151,7 @@ def _report(argv: list[str], ending: Ending) -> int:
             from aefsync.cli.json_lines import encoded, failure
 
             out = binary(sys.stdout)
-            out.write(encoded(failure(ending.exit_code, ending.cause, "; ".join(ending.lines), ending.hint)))
+            out.write(encoded(failure(ending.exit_code, ending.causes, "; ".join(ending.lines), ending.hint)))
             out.flush()
     except OSError:
         return _leave_quietly()

@@ -21,7 +21,7 @@ _COMPARING: Table = (
 
 _STANDING: Table = (
     ("0", "all well"),
-    ("1", "something needs a look: conflict copies, rot, a last success too long ago"),
+    ("1", "something needs a look: conflicts, suspects, rot, no success for too long"),
     ("2", "trouble: nothing can be said for sure"),
     *_SIGNALS,
 )

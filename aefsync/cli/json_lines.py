@@ -96,11 +96,11 @@ def record(event: Single) -> Record:
             return _summary(event)
 
 
-def failure(exit_code: int, cause: str, message: str, hint: str | None) -> Record:
+def failure(exit_code: int, causes: Sequence[str], message: str, hint: str | None) -> Record:
     """The summary of a run that an error ended: what is not known is null."""
-    nothing = Summary(exit_code, (cause,), "", dry_run=False, equal=False, roots=(), entries=())
+    nothing = Summary(exit_code, (), "", dry_run=False, equal=False, roots=(), entries=())
     unknown: Record = dict.fromkeys(_summary(nothing))
-    known = {"event": "summary", "exit_code": exit_code, "causes": [cause], "message": _text(message)}
+    known = {"event": "summary", "exit_code": exit_code, "causes": list(causes), "message": _text(message)}
     return unknown | known | {"hint": _text(hint) if hint else None}
 
 

@@ -21,7 +21,7 @@ def scrubbed(started: Started, summary: Summary, tally: Tally) -> str:
     found = ", ".join(text for number, text in parts if number)
     if not found:
         return ""
-    names = spoken([label(i) for i in range(len(started.locations))])
+    names = spoken([label(i) for i in range(len(started.locations)) if i not in summary.absent])
     read = f"{count_text(summary.verified_files, 'file')} ({size_text(summary.verified_bytes)}) read"
     kept = "; the damaged versions are in quarantine: see aefsync trash" if summary.copied_files else ""
     return f"{names}: {read}: {found}{kept}"

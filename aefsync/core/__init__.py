@@ -7,7 +7,7 @@ through the port both fill in (`core.ports.Replica`), and `cli` shows what it sa
 A repair goes through these files, in this order:
 
     sync/session     a process for each replica (`sync/child`, `parent`, `agent`), its root opened
-    sync/company     who of them is there: the others are done
+    sync/company     who of them is there (`sync/present`): the others are done
     sync/survey      a snapshot of each                                   disk/scan, listing, building, page, index, blocks
                      contents read where they have to be                                  disk/reading, hashing
                      compared level by level                              core/snapshot, tree, compare

@@ -24,6 +24,7 @@ from aefsync.errors import AefsyncError, UsageError
 from aefsync.sync.concluding import concluded
 from aefsync.sync.copies import claims, find_copies, read_copies
 from aefsync.sync.events import Acted, CopyKept, Event, Notice, Started, Troubled
+from aefsync.sync.present import others_done
 from aefsync.sync.request import Request
 from aefsync.sync.session import Session, Terms, open_session
 from aefsync.sync.survey import scan_of
@@ -67,6 +68,10 @@ Decide = Callable[[Session, Found], Plan]
 
 def list_conflicts(common: Request, paths: Sequence[RelPath], monitor: Monitor) -> Iterator[Event]:
     """The conflict copies of all replicas, or those that paths mean."""
+    return others_done(common, lambda present: _list(present, paths, monitor))
+
+
+def _list(common: Request, paths: Sequence[RelPath], monitor: Monitor) -> Iterator[Event]:
     begun = time.monotonic()
     yield Started("conflicts", common.locations, common.names)
     with _open(common, Access.READ, monitor) as session:
@@ -96,7 +101,7 @@ def resolve_conflicts(
         wanted = take if isinstance(take, Take) else Take(None, found.author(take))
         return _resolved(session, chosen, wanted)
 
-    return _change(common, decide, monitor, dry_run=dry_run)
+    return others_done(common, lambda present: _change(present, decide, monitor, dry_run=dry_run))
 
 
 def prune_conflicts(common: Request, monitor: Monitor, *, dry_run: bool = False) -> Iterator[Event]:
@@ -106,7 +111,7 @@ def prune_conflicts(common: Request, monitor: Monitor, *, dry_run: bool = False)
         read = (read_copies(session.replicas[number], own) for number, own in enumerate(found.copies))
         return Plan(tuple(tuple(action for copies in own for action in prune(copies)) for own in read))
 
-    return _change(common, decide, monitor, dry_run=dry_run)
+    return others_done(common, lambda present: _change(present, decide, monitor, dry_run=dry_run))
 
 
 def _change(common: Request, decide: Decide, monitor: Monitor, *, dry_run: bool) -> Iterator[Event]:

@@ -21,7 +21,7 @@ from aefsync.sync.accepting import accept
 from aefsync.sync.admission import Admission
 from aefsync.sync.attending import Attending
 from aefsync.sync.child import Nursery
-from aefsync.sync.company import AbsentError, Company, company
+from aefsync.sync.company import Company, company
 from aefsync.sync.connecting import connected
 from aefsync.sync.contacts import Contacts
 from aefsync.sync.deadline import Deadline
@@ -35,6 +35,7 @@ from aefsync.sync.merging import merge_all
 from aefsync.sync.outcome import Tally, sighting, summary
 from aefsync.sync.passes import carry_out, rehearse
 from aefsync.sync.past import Past
+from aefsync.sync.present import AbsentError, Present
 from aefsync.sync.reconnecting import Patience, anew
 from aefsync.sync.request import RepairRequest, Request
 from aefsync.sync.session import Session, Terms, begin, places
@@ -62,13 +63,15 @@ def repair(request: RepairRequest, monitor: Monitor, nursery: Nursery | None = N
         failure: AefsyncError | None = None
         try:
             yield from run.attempt()
-        except (UnreachableError, LockedError) as error:
+        except AefsyncError as error:
             failure = error
         if not (run.may_gain(failure) and patience.lasts()):
             break
         yield from map(anew, run.lost if failure is None else [failure.message])
-    if failure is not None and run.ended is None:
+    may_end = run.ended is not None and isinstance(failure, UnreachableError | LockedError)
+    if failure is not None and not may_end:
         if not (isinstance(failure, AbsentError) and run.may_lack(failure.absent)):
+            yield from run.before(failure)
             raise failure
         run.rest(failure)
     yield from run.ending()
@@ -115,34 +118,41 @@ class _Run:
     def attempt(self) -> Iterator[Event]:
         """Do what is to be done, and tell what was not told before."""
         self._attempts += 1
-        for event in self._attempted():
-            # What was done is done once; anything else may be found again.
-            if isinstance(event, Acted | Grew) or not self._is_far or hash(event) not in self._told:
-                yield event
-            if self._is_far and not isinstance(event, Acted | Grew):
-                self._told.add(hash(event))
+        try:
+            for event in self._attempted():
+                # What was done is done once; anything else may be found again.
+                if isinstance(event, Acted | Grew) or not self._is_far or hash(event) not in self._told:
+                    yield event
+                if self._is_far and not isinstance(event, Acted | Grew):
+                    self._told.add(hash(event))
+        except UnreachableError:
+            raise
+        except AefsyncError as error:
+            absent = self._company.absent
+            error.beside = ("unreachable",) if absent and not self.may_lack(absent) else ()
+            raise
 
     def _attempted(self) -> Iterator[Event]:
         request, common = self._request, self._request.common
         admission = Admission(KnownRoots(common.state_dir), common.allowed, joins=request.policies is not None)
         with self._connect() as replicas:
-            self._company, session = self._opened(replicas, admission)
+            session = self._opened(replicas, admission)
             events = (created(session), admission.notices, skewed(session), self._repaired(session, admission))
             try:
-                yield from map(self._company.told, itertools.chain.from_iterable(events))
+                yield from map(self._company.there.told, itertools.chain.from_iterable(events))
             finally:
                 self._tally.spend(session)
         self._meet(common)
 
-    def _opened(self, replicas: Sequence[RemoteReplica], admission: Admission) -> tuple[Company, Session]:
+    def _opened(self, replicas: Sequence[RemoteReplica], admission: Admission) -> Session:
         """Those that can be reached, opened; raises `AefsyncError`."""
         present = company(self._request)
         while True:
             request = present.request
-            there = [replicas[number] for number in present.numbers]
+            there = [replicas[number] for number in present.there.numbers]
             terms, wait_s = _terms(request), request.lock_wait_s
             try:
-                return present, begin(
+                session = begin(
                     there,
                     request.common,
                     terms,
@@ -153,6 +163,12 @@ class _Run:
                 )
             except AbsentError as error:
                 present = present.without(error)
+                continue
+            except AefsyncError:
+                self._company = present
+                raise
+            self._company = present
+            return session
 
     def may_lack(self, numbers: Iterable[int]) -> bool:
         """Whether it is as the user expects that these replicas are away."""
@@ -162,7 +178,7 @@ class _Run:
 
     def rest(self, error: AbsentError) -> None:
         """Come to an end with nothing done: it takes those who are away."""
-        self._company = Company(self._request, (), error.absent)
+        self._company = Company(self._request, Present((), error.absent))
         nothing = Summary(0, (), "", self._request.dry_run, equal=False, roots=(), entries=(), verified=False)
         self.ended = nothing._replace(absent=tuple(error.absent), elapsed_s=time.monotonic() - self._begun)
 
@@ -170,10 +186,10 @@ class _Run:
         """Sum up for those that are there and those that are not, and remember who was."""
         if self.ended is None or not self._is_far:
             return
-        present = self._company
-        self.ended = present.summed_up(self.ended, is_allowed=self.may_lack(present.absent))
+        there = self._company.there
+        self.ended = there.summed_up(self.ended, is_allowed=self.may_lack(there.absent))
         if not self._request.dry_run and not self.lost:
-            Meetings(common.state_dir).note([common.locations[number] for number in present.numbers], time.time())
+            Meetings(common.state_dir).note([common.locations[number] for number in there.numbers], time.time())
 
     def _repaired(self, session: Session, admission: Admission) -> Iterator[Event]:
         request, tally, deadline = self._company.request, self._tally, self._deadline
@@ -236,6 +252,10 @@ class _Run:
                 met = {each.identity: os.fsdecode(place) for each, place in zip(opened, session.places, strict=True)}
                 Contacts(self._request.common.state_dir).learn(met)
             yield from begun(session.opened, opened)
+
+    def before(self, failure: AefsyncError) -> list[Notice]:
+        """What there is to say before an error that ends the run, which then is not the only thing that went wrong."""
+        return self._company.there.notices("") if failure.beside else []
 
     def ending(self) -> Iterator[Event]:
         """What there is to say at the end of the last attempt."""

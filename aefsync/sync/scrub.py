@@ -22,6 +22,7 @@ from aefsync.sync.concluding import concluded
 from aefsync.sync.events import Event, Notice, Started, Summary, Troubled
 from aefsync.sync.location import parse
 from aefsync.sync.mending import Mended, Peers, mend
+from aefsync.sync.present import others_done
 from aefsync.sync.request import Request
 from aefsync.sync.session import Session, Terms, open_session
 from aefsync.sync.survey import scan_of
@@ -54,6 +55,11 @@ def scrub(
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Event]:
     """Scrub replicas; exit code 1 where anything was found, be it mended."""
+    start = nursery or Nursery()
+    return others_done(request.common, lambda present: _scrub(request._replace(common=present), monitor, start, clock))
+
+
+def _scrub(request: ScrubRequest, monitor: Monitor, nursery: Nursery, clock: Callable[[], float]) -> Iterator[Event]:
     begun, common = time.monotonic(), request.common
     for text in (*common.locations, *request.peers):
         if parse(text).agentless:
@@ -213,7 +219,7 @@ class _Run:
         causes = tuple(word for word, is_cause in words if is_cause)
         done = concluded(self._session, begun, problems=self._problems, dry_run=self._request.dry_run)
         return done._replace(
-            exit_code=done.exit_code or (7 if self._mended.lost else 1 if causes else 0),
+            exit_code=7 if self._mended.lost else done.exit_code or (1 if causes else 0),
             causes=(*done.causes, *(["lost"] if self._mended.lost else []), *causes),
             equal=not causes,
             suspects=suspects,

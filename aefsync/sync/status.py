@@ -22,6 +22,7 @@ from aefsync.sync.copies import find_copies
 from aefsync.sync.diff import differing
 from aefsync.sync.events import Event, Notice, Started, Summary, Troubled
 from aefsync.sync.members import enrolled
+from aefsync.sync.present import others_done
 from aefsync.sync.request import Request
 from aefsync.sync.session import Session, Terms, open_session
 from aefsync.sync.standing import Stood
@@ -30,11 +31,27 @@ from aefsync.sync.survey import Survey, scan_of, survey
 if TYPE_CHECKING:
     from aefsync.wire.remote import RemoteReplica
 
+_TROUBLE = 2
+
 
 def status(
     common: Request, monitor: Monitor, *, live: bool = False, max_age_s: int | None = None, now_s: float | None = None
 ) -> Iterator[Event]:
     """How each replica stands; exit code 1 where something needs a look, be it that no run succeeded for so long."""
+    if live:
+        yield from _status(common, monitor, live=True, max_age_s=max_age_s, now_s=now_s)
+        return
+    for event in others_done(common, lambda present: _status(present, monitor, max_age_s=max_age_s, now_s=now_s)):
+        match event:
+            case Summary(absent=absent) if absent:
+                yield event._replace(exit_code=_TROUBLE)
+            case _:
+                yield event
+
+
+def _status(
+    common: Request, monitor: Monitor, *, live: bool = False, max_age_s: int | None = None, now_s: float | None = None
+) -> Iterator[Event]:
     begun = time.monotonic()
     yield Started("status", common.locations, common.names)
     if live and len(common.locations) < 2:
@@ -106,7 +123,7 @@ def _summary(
     done = concluded(
         session, begun, differences=differences, conflicts=copies + left.conflicts, suspects=suspects, rot=rot
     )
-    exit_code = 2 if problems else 1 if causes else 0
+    exit_code = _TROUBLE if problems else 1 if causes else 0
     done = done._replace(exit_code=exit_code, causes=causes, problems=problems, equal=not differences)
     if live is None:
         return done

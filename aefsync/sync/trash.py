@@ -13,6 +13,7 @@ from aefsync.core.path import PathError, RelPath
 from aefsync.core.ports import Access, Missing, Monitor
 from aefsync.errors import AefsyncError, UsageError
 from aefsync.sync.events import Conflicted, Event, Notice, Started, Summary, Trashed, Troubled
+from aefsync.sync.present import others_done
 from aefsync.sync.request import Request
 from aefsync.sync.session import Session, Terms, open_session
 
@@ -22,6 +23,10 @@ BATCH = 512
 
 def list_trash(common: Request, query: TrashQuery, monitor: Monitor) -> Iterator[Event]:
     """What is in the trash of each replica, newest run first."""
+    return others_done(common, lambda present: _list(present, query, monitor))
+
+
+def _list(common: Request, query: TrashQuery, monitor: Monitor) -> Iterator[Event]:
     begun = time.monotonic()
     yield Started("trash", common.locations, common.names)
     with _open(common, Access.READ, monitor) as session:
@@ -38,6 +43,10 @@ def restore_trash(
     With `at` as it was before all runs that `query` speaks of: of each path, the version that the first of them put
     away.
     """
+    return others_done(common, lambda present: _put_back(present, query, to, monitor, at=at))
+
+
+def _put_back(common: Request, query: TrashQuery, to: bytes | None, monitor: Monitor, *, at: bool) -> Iterator[Event]:
     begun = time.monotonic()
     yield Started("trash", common.locations, common.names)
     path = _parse(query.path)
@@ -69,6 +78,10 @@ def _restore(session: Session, number: int, chosen: Sequence[TrashItem], to: byt
 
 def purge_trash(common: Request, older_than_s: int, monitor: Monitor) -> Iterator[Event]:
     """Delete for good what runs older than this put in the trash, and their journals."""
+    return others_done(common, lambda present: _purge(present, older_than_s, monitor))
+
+
+def _purge(common: Request, older_than_s: int, monitor: Monitor) -> Iterator[Event]:
     begun = time.monotonic()
     yield Started("trash", common.locations, common.names)
     limit = datetime.now(UTC) - timedelta(seconds=older_than_s)

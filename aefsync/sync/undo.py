@@ -7,6 +7,7 @@ before; whoever undoes one is told so, and what to say instead.
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 import time
@@ -21,6 +22,7 @@ from aefsync.core.past import RunRecord, Undo
 from aefsync.core.ports import Access, Missing, Monitor
 from aefsync.errors import AefsyncError
 from aefsync.sync.events import Acted, Event, Notice, Started, Summary, Troubled
+from aefsync.sync.present import AbsentError, others_done
 from aefsync.sync.request import LAST_WRITE, MIRROR, Request
 from aefsync.sync.session import Session, Terms, open_session
 
@@ -39,11 +41,28 @@ _NEW = {Kind.DIRECTORY: Act.MKDIR, Kind.SYMLINK: Act.LINK}
 
 def undo(common: Request, run: str, monitor: Monitor, *, dry_run: bool) -> Iterator[Event]:
     """Take a run back; raises `AefsyncError` where none of the replicas remembers it."""
+    if run == LAST:
+        return _undo_last(common, monitor, dry_run=dry_run)
+    return others_done(common, lambda present: _undo(present, common.locations, run, monitor, dry_run=dry_run))
+
+
+def _undo_last(common: Request, monitor: Monitor, *, dry_run: bool) -> Iterator[Event]:
+    """Which run was the last is known only when everybody is there."""
+    yield Started("undo", common.locations, common.names)
+    try:
+        with _open(common, Access.READ, LAST, monitor) as session:
+            run = _find(_remembered(session), LAST).run
+    except AbsentError as error:
+        if len(common.locations) > 1:
+            error.hint = error.hint or "the last run may be known only there: aefsync runs ROOT lists those to name"
+        raise
+    yield from itertools.islice(undo(common, run, monitor, dry_run=dry_run), 1, None)
+
+
+def _undo(common: Request, given: Sequence[str], run: str, monitor: Monitor, *, dry_run: bool) -> Iterator[Event]:
+    """Take it back on these of the replicas that were given."""
     begun = time.monotonic()
     yield Started("undo", common.locations, common.names)
-    if run == LAST:
-        with _open(common, Access.READ, run, monitor) as session:
-            run = _find(_remembered(session), run).run
     with _open(common, Access.READ if dry_run else Access.WRITE, run, monitor) as session:
         remembered = _remembered(session)
         record = _find(remembered, run)
@@ -55,7 +74,7 @@ def undo(common: Request, run: str, monitor: Monitor, *, dry_run: bool) -> Itera
                     counts.update(_counted(event))
                     yield event
         if any(counts[act] for act in Act) and not dry_run:
-            yield from _consequences(session, record)
+            yield from _consequences(session, given, record)
         yield _summary(session, counts, time.monotonic() - begun, dry_run=dry_run)
 
 
@@ -105,11 +124,12 @@ def _counted(event: Event) -> list[str]:
     return [event.action] if isinstance(event, Acted) else ["left"]
 
 
-def _consequences(session: Session, record: RunRecord) -> Iterator[Event]:
+def _consequences(session: Session, given: Sequence[str], record: RunRecord) -> Iterator[Event]:
     """What the user has to know of the other replicas of that run, and of the next repair."""
     here = session.places
     mirrored = record.command == MIRROR
-    others = [place for place in record.replicas[mirrored:] if place not in here]
+    known = {*here, *map(os.fsencode, given)}
+    others = [place for place in record.replicas[mirrored:] if place not in known]
     if others:
         everywhere = " ".join(map(_quoted, record.replicas))
         names = ", ".join(map(os.fsdecode, others))

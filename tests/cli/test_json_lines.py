@@ -164,9 +164,9 @@ def test_summary_has_every_field_of_the_contract() -> None:
 
 
 def test_a_failure_is_a_summary_too() -> None:
-    line = failure(3, "root", "no such directory: \udcff", None)
+    line = failure(3, ("root", "unreachable"), "no such directory: \udcff", None)
     assert set(one(summary())) <= set(line)
-    assert (line["exit_code"], line["causes"], line["equal"]) == (3, ["root"], None)
+    assert (line["exit_code"], line["causes"], line["equal"]) == (3, ["root", "unreachable"], None)
     assert line["message"] == r"no such directory: \xff"
 
 

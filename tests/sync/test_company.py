@@ -1,4 +1,4 @@
-"""Replicas that cannot be reached as a run begins: the others are done, and told of by the numbers the user knows."""
+"""A repair of which some replicas cannot be reached as it begins: the others are done."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 
 from aefsync.core.path import RelPath
 from aefsync.core.policy import Policies, Policy, PolicyKind, parse_policy, parse_rule
-from aefsync.core.problem import Problem
 from aefsync.core.silent import Silent
-from aefsync.errors import IncompatibleError, UnreachableError
-from aefsync.sync.company import AbsentError, company, of_all
-from aefsync.sync.events import Acted, Begun, Conflicted, Event, LeftUndone, Notice, Summary, Troubled
+from aefsync.errors import GuardError, UnreachableError
+from aefsync.sync.company import company
+from aefsync.sync.events import Acted, Event, Notice, Summary
 from aefsync.sync.meetings import Meetings
+from aefsync.sync.present import AbsentError
 from aefsync.sync.repair import repair
 from aefsync.sync.request import RepairRequest, Request
 from aefsync.wire.login import Link
@@ -27,38 +27,6 @@ from tests.sync.joined import Threads, threads
 GONE = UnreachableError("h:/p: gone")
 PATH = RelPath(b"x")
 THREE = RepairRequest(Request(("h:/p", "/a", "/b"), names=("far", "", "")))
-
-
-def raising(error: Exception) -> object:
-    raise error
-
-
-def test_all_are_tried_and_the_first_speaks_for_all() -> None:
-    second = UnreachableError("second", hint="look", transient=True)
-    with pytest.raises(AbsentError) as caught:
-        of_all([lambda: 1, lambda: raising(second), lambda: raising(GONE)])
-    assert (caught.value.message, caught.value.hint, caught.value.transient) == ("second", "look", True)
-    assert (dict(caught.value.absent), caught.value.cause) == ({1: second, 2: GONE}, "unreachable")
-    assert of_all([lambda: 1, lambda: 2]) == [1, 2]
-    with pytest.raises(IncompatibleError):
-        of_all([lambda: raising(GONE), lambda: raising(IncompatibleError("no agent"))])
-
-
-def test_what_is_said_of_those_left_is_said_with_the_numbers_of_all() -> None:
-    left = company(THREE).without(AbsentError({0: GONE}))
-    assert (left.request.common.locations, left.request.common.names, left.numbers) == (("/a", "/b"), ("", ""), (1, 2))
-    pairs: list[tuple[Event, Event]] = [
-        (Acted("copy", PATH, 0, (1,), 3, ""), Acted("copy", PATH, 1, (2,), 3, "")),
-        (Acted("delete", PATH, None, (0, 1), 3, ""), Acted("delete", PATH, None, (1, 2), 3, "")),
-        (LeftUndone("copy", PATH, (0,)), LeftUndone("copy", PATH, (1,))),
-        (Begun((0, 1)), Begun((1, 2))),
-        (Conflicted(PATH, "newest", 0, None, ""), Conflicted(PATH, "newest", 1, None, "")),
-        (Conflicted(PATH, "skip", None, None, ""), Conflicted(PATH, "skip", None, None, "")),
-        (Troubled(1, Problem(b"x", "bad")), Troubled(2, Problem(b"x", "bad"))),
-        (Notice("A"), Notice("A")),
-    ]
-    assert [left.told(said) for said, _ in pairs] == [meant for _, meant in pairs]
-    assert all(company(THREE).told(said) is said for said, _ in pairs)
 
 
 @pytest.mark.parametrize(
@@ -140,3 +108,15 @@ def test_it_may_be_expected_that_one_is_away(engine: Threads, tmp_path: Path) ->
     assert code(a, b, away_s=86_400) == 7
     with pytest.raises(UnreachableError):
         code(a, away_s=86_400)
+
+
+def test_what_stops_the_others_is_not_the_only_thing_that_went_wrong(engine: Threads, tmp_path: Path) -> None:
+    a, b = tree(tmp_path / "a", {"f": "from a"}), tree(tmp_path / "b", {})
+    run(tmp_path, a, b)
+    (a / "f").unlink()
+    common = Request(("host:/p", str(a), str(b)), state_dir=str(tmp_path / "state"), link=Link(retries=0))
+    for away_s, beside in ((None, ("unreachable",)), (math.inf, ())):
+        told: list[Event] = []
+        with pytest.raises(GuardError) as caught:
+            told.extend(repair(RepairRequest(common, policies=Policies(), away_s=away_s), Silent()))
+        assert (caught.value.beside, (b / "f").read_text()) == (beside, "from a")
