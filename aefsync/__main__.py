@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from aefsync import __version__
 
@@ -15,8 +15,10 @@ _USUAL = {"diff": 2, "repair": 2, "sync": 2, "watch": 2, "gossip": 1, "digest": 
 
 def main() -> None:
     """The console script: run the command line, and leave with its exit code."""
+    if sys.stdout is None:
+        sys.stdout = _unread()
     if sys.argv[1:] in (["--version"], ["-V"]):
-        sys.stdout.write(f"aefsync {__version__}\n")
+        _say_version()
         return
     if sys.argv[1:2] == ["_complete"]:
         from aefsync.cli import completing
@@ -34,12 +36,22 @@ def main() -> None:
     _leave(code)
 
 
+def _say_version() -> None:
+    try:
+        sys.stdout.write(f"aefsync {__version__}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os._exit(141)
+
+
 def _leave(code: int) -> NoReturn:
     """End, without taking apart what ends with the process anyway."""
     try:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:
                 stream.flush()
+    except BrokenPipeError:
+        code = 141
     except OSError:
         sys.exit(code)
     os._exit(code)
@@ -65,6 +77,16 @@ def _replicas_here(argv: list[str]) -> int:
     """A guess of how many replicas of this machine a command line is about: one of them may be elsewhere."""
     usual = _USUAL.get(argv[0], 0) if argv else 0
     return max(0, usual - any(":" in word for word in argv)) if len(argv) > usual else 0
+
+
+def _unread() -> TextIO:
+    """A stdout whose reader is gone, in the place of one that is closed: whoever writes to it hears of that."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    if writer != 1:
+        os.dup2(writer, 1)
+        os.close(writer)
+    return open(1, "w", encoding="utf-8", closefd=False)
 
 
 def occupy_standard_streams() -> None:

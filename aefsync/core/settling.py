@@ -9,7 +9,8 @@ nothing.  The **heads** are the versions that no other one follows.
     tombstones only                              the path goes
     one, of a replica that was away for so long  the path goes, if all others have seen that version: its tombstone is
                                                  no longer kept
-    entries of equal content (and tombstones)    the content; the vectors merged, and of metadata the older mtime
+    entries of equal content (and tombstones)    the content; the vectors merged, and of metadata the older mtime, then
+                                                 the larger mode
     entries of different content                 a conflict, settled by the policy that holds for the path
     files of one size and mtime among these      left standing, unless three or more decide it: one may be damaged
 
@@ -87,7 +88,7 @@ def settle(path: RelPath, entries: Versions, graves: Graves, rules: Rules) -> Ta
     groups = by_content(entries, live)
     if len(groups) == 1:
         winner = oldest(entries, live, rules.aspects)
-        why = "missing" if len(live) == len(known) else "newer"
+        why = "newer" if len(live) < len(known) else _metadata_word(entries, live, rules.aspects)
         return Take(winner, why, Version(_merged(entries, known, heads), _author(entries, live)))
     policy = rules.policies.of(path) if rules.policies is not None else Policy()
     return _conflict(entries, known, heads, list(groups.values()), rules, policy)
@@ -186,6 +187,13 @@ def oldest(entries: Versions, replicas: Sequence[int], aspects: Aspects) -> int:
         return (*head, 0, b"") if entry.extra is None else (*head, -entry.ctime_ns, entry.extra.canonical)
 
     return min(replicas, key=rank)
+
+
+def _metadata_word(entries: Versions, replicas: Sequence[int], aspects: Aspects) -> str:
+    """What makes one of several versions of equal content the one that all get (who has none, misses it)."""
+    found = [at(entries, i) for i in replicas]
+    is_timed = found[0].kind is not Kind.DIRECTORY
+    return "older" if is_timed and not aspects.same_times([each.mtime_ns for each in found]) else "mode"
 
 
 def _rank(entry: Entry) -> tuple[int, bytes, int]:

@@ -7,11 +7,13 @@ Their output goes to standard error; one that fails is told of, and needs a pers
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from typing import IO, NamedTuple, Protocol, cast
 
@@ -55,63 +57,114 @@ def hooked(events: Iterator[Event], hooks: Hooks) -> Iterator[Event]:
         return
     with ExitStack() as stack:
         stack.enter_context(closing(cast("_Closable", events)))
-        spools = {name: stack.enter_context(_spool()) for name, words in hooks._asdict().items() if words}
+        told = {name: stack.enter_context(_Paths()) for name, words in hooks._asdict().items() if words}
         try:
             for event in events:
                 if isinstance(event, Summary) and not event.dry_run:
-                    yield from _ended(event, hooks, spools)
+                    yield from _ended(event, hooks, told)
                     continue
-                _collect(event, spools)
+                _collect(event, told)
                 yield event
         except AefsyncError:
-            yield from _failures(hooks, spools, ["on_error"] if hooks.on_error else [], "")
+            yield from _failures(hooks, told, ["on_error"] if hooks.on_error else [], "")
             raise
+
+
+class _Paths:
+    """The paths for one hook, each told once: a million of them need little memory."""
+
+    def __init__(self) -> None:
+        self._spool = _spool()
+        self._hashes = array("q")
+
+    def __enter__(self) -> _Paths:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._spool.close()
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+    def put(self, paths: Iterable[bytes]) -> None:
+        write, note = self._spool.write, self._hashes.append
+        for path in paths:
+            write(path + b"\0")
+            note(hash(path))
+
+    def file(self) -> IO[bytes]:
+        """They, each followed by NUL, in the order in which they were first told."""
+        repeated = {one for one, other in itertools.pairwise(sorted(self._hashes)) if one == other}
+        if repeated:
+            once = _Paths()
+            once.put(_firsts(self._spool, repeated))
+            self._spool.close()
+            self._spool, self._hashes = once._spool, once._hashes
+        self._spool.seek(0)
+        return self._spool
+
+
+def _firsts(spool: IO[bytes], repeated: Container[int]) -> Iterator[bytes]:
+    """The paths in a file, of those with such a hash only the first of each."""
+    seen: set[bytes] = set()
+    for path in _split(spool):
+        if hash(path) in repeated:
+            if path in seen:
+                continue
+            seen.add(path)
+        yield path
+
+
+def _split(spool: IO[bytes]) -> Iterator[bytes]:
+    spool.seek(0)
+    rest = b""
+    while part := spool.read(_IN_MEMORY):
+        *paths, rest = (rest + part).split(b"\0")
+        yield from paths
 
 
 def _spool() -> IO[bytes]:
     import tempfile  # 5 ms that nobody pays who has no hooks
 
-    # A million paths need no memory.
     return cast("IO[bytes]", tempfile.SpooledTemporaryFile(_IN_MEMORY))
 
 
-def _collect(event: Event, spools: Mapping[str, IO[bytes]]) -> None:
+def _collect(event: Event, told: Mapping[str, _Paths]) -> None:
     if isinstance(event, Acted):
-        _put(spools.get("on_change"), [event.path] if event.old is None else [event.old, event.path])
+        _put(told.get("on_change"), [event.path] if event.old is None else [event.old, event.path])
     elif isinstance(event, Grew):
-        _put(spools.get("on_change"), [entry.path for entry in event.growth.entries()] if "on_change" in spools else [])
+        _put(told.get("on_change"), (entry.path for entry in event.growth.entries()))
     elif isinstance(event, Conflicted):
-        _put(spools.get("on_conflict"), [event.path] if event.kept_as is None else [event.path, event.kept_as])
+        _put(told.get("on_conflict"), [event.path] if event.kept_as is None else [event.path, event.kept_as])
     elif isinstance(event, Troubled):
-        _put(spools.get("on_error"), [event.problem.path])
+        _put(told.get("on_error"), [event.problem.path])
 
 
-def _put(spool: IO[bytes] | None, paths: Sequence[bytes]) -> None:
-    if spool is not None:
-        spool.write(b"".join(path + b"\0" for path in paths))
+def _put(known: _Paths | None, paths: Iterable[bytes]) -> None:
+    if known is not None:
+        known.put(paths)
 
 
-def _ended(summary: Summary, hooks: Hooks, spools: Mapping[str, IO[bytes]]) -> Iterator[Event]:
-    wanted = [name for name, spool in spools.items() if spool.tell()]
-    failures = list(_failures(hooks, spools, wanted, summary.run))
+def _ended(summary: Summary, hooks: Hooks, told: Mapping[str, _Paths]) -> Iterator[Event]:
+    wanted = [name for name, paths in told.items() if paths]
+    failures = list(_failures(hooks, told, wanted, summary.run))
     yield from failures
     if failures:
         summary = summary._replace(exit_code=summary.exit_code or 1, causes=(*summary.causes, "hook failed"))
     yield summary
 
 
-def _failures(hooks: Hooks, spools: Mapping[str, IO[bytes]], names: Sequence[str], run: str) -> Iterator[Notice]:
+def _failures(hooks: Hooks, told: Mapping[str, _Paths], names: Sequence[str], run: str) -> Iterator[Notice]:
     """Run hooks one after the other; what went wrong."""
     for name in names:
         words = getattr(hooks, name)
-        reason = _run(words, spools[name], run)
+        reason = _run(words, told[name].file(), run)
         if reason:
             yield Notice(f"--{name.replace('_', '-')}: {shlex.join(words)}: {reason}", warning=True)
 
 
 def _run(words: Sequence[str], spool: IO[bytes], run: str) -> str:
     """Run one; why it failed, or nothing."""
-    spool.seek(0)
     sys.stderr.flush()
     try:
         done = subprocess.run(words, stdin=spool, stdout=2, env={**os.environ, RUN: run}, check=False)

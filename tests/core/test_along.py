@@ -129,7 +129,7 @@ def has(version: Version, data: bytes = b"1", mtime_ns: int = 1) -> Entry:
         ((has(NEW, b"1", 2), has(PASSING, b"1", 1)), (), Take(0, "newer", NEW)),
         ((has(NEW, b"2"), has(STRAY)), (), Take(0, "newer", NEW)),
         ((has(FOUND, b"2"), has(STRAY)), (), Take(0, "newer", Version())),
-        ((has(PASSING, b"1", 2), has(PASSING, b"1", 1)), (), Take(1, "missing", PASSING)),
+        ((has(PASSING, b"1", 2), has(PASSING, b"1", 1)), (), Take(1, "older", PASSING)),
         ((unread(has(NEW, b"2")), has(PASSING)), (), Take(0, "newer", NEW)),
     ],
 )

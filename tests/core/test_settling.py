@@ -66,3 +66,15 @@ def test_two_replicas_are_judged_as_two_of_three(pair: tuple[Entry, Entry]) -> N
     two, three = settle(OLD.path, pair, (), RULES), settle(OLD.path, (*pair, pair[1]), (), RULES)
     if isinstance(two, Take) and isinstance(three, Take):
         assert (two.winner, two.version) == (three.winner, three.version)
+
+
+@pytest.mark.parametrize(
+    ("change", "winner", "word"),
+    [({"mtime_ns": 9}, 0, "older"), ({"mode": 0o600}, 0, "mode"), ({"mode": 0o777}, 1, "mode")],
+)
+def test_why_metadata_is_set_where_replicas_meet_first(change: dict[str, int], winner: int, word: str) -> None:
+    other = OLD._replace(**change)  # type: ignore[arg-type]
+    for more in ((), (None,)):
+        verdict = settle(OLD.path, (OLD, other, *more), (), RULES)
+        assert isinstance(verdict, Take)
+        assert (verdict.winner, verdict.reason) == (winner, word)

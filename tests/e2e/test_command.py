@@ -164,6 +164,14 @@ def test_reads_nothing_from_a_closed_or_missing_stdin(aefsync: Program, pair: Pa
     assert done.out == b""
 
 
+def test_a_stdout_that_is_closed_is_told_of_where_there_is_a_result(aefsync: Program, pair: Pair) -> None:
+    unheard = aefsync.under("sh", "-c", '"$@" >&-', "sh")
+    tree(pair.a, {"y": "2"})
+    unheard("repair", *pair).expect(141)
+    assert (pair.b / "y").read_text() == "2"
+    assert unheard("diff", *pair).expect(0).err == b""
+
+
 def test_installed_command_and_module_are_the_same() -> None:
     import tomllib
 

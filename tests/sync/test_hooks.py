@@ -134,3 +134,13 @@ def test_an_error_stays_an_error_when_its_hook_fails() -> None:
     assert isinstance(next(events), Notice)
     with pytest.raises(AefsyncError, match="no"):
         next(events)
+
+
+def test_a_path_is_told_once(told: dict[str, Told]) -> None:
+    again = [
+        Acted("conflict_copy", RelPath(b"x.conflict"), 0, (1,), 3, "conflict", RelPath(b"x")),
+        *(Acted("copy", RelPath(path), 0, (1,), 3, "newer") for path in (b"x", b"z", b"x.conflict", b"y")),
+        *(Troubled(number, Problem(b"", "permission denied")) for number in (0, 1)),
+    ]
+    list(hooked(play(START, *again, summary()), Hooks(told["on_change"].words, (), told["on_error"].words)))
+    assert [each.by and each.by[0] for each in told.values()] == ["x\0x.conflict\0z\0y\0", None, "\0"]
