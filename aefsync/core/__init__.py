@@ -10,7 +10,7 @@ A repair goes through these files, in this order:
     sync/company     who of them is there (`sync/present`): the others are done
     sync/survey      a snapshot of each                                   disk/scan, listing, building, page, index, blocks
                      contents read where they have to be                                  disk/reading, hashing
-                     compared level by level                              core/snapshot, tree, compare
+                     compared level by level                              core/snapshot, tree, compare, pairing
                      what does not fit together refused                   core/consistent, scope
     sync/decide      all that differs, packed                             core/differences
                      what wins for each differing path                    core/reconcile, verdict, conflict, surplus

@@ -16,21 +16,13 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 
-from aefsync.core.compare import (
-    Difference,
-    Fetch,
-    FetchGraves,
-    Item,
-    Selection,
-    Span,
-    merged,
-    paired,
-    streams,
-)
-from aefsync.core.consistent import check_follows
+from aefsync.core.compare import FEW, Difference, Fetch, FetchGraves, Selection, Span
+from aefsync.core.consistent import check_order
+from aefsync.core.entry import Entry
 from aefsync.core.growth import Growth
 from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.one_sided import OneSided, one_sided, pays, without_first
+from aefsync.core.pairing import Item, joined, merged, paired, streams
 from aefsync.core.path import END
 from aefsync.core.view import View
 
@@ -65,7 +57,7 @@ class Apart:
             if holder is None:
                 others = group
                 continue
-            for growth in _growths(holder, group, grow):
+            for growth in _growths(holder, joined(span for each in group for span in each.spans[holder]), grow):
                 yield from self._paired(streams(self._fetch, others), graves.until(growth.first))
                 others = ()
                 if graves.are_until(growth.last):
@@ -93,16 +85,27 @@ class Apart:
         return paired(merged([*entries, graves]), self._replicas, self._view, self._aspects)
 
 
+def fetching(grow: Grow, singly: Fetch) -> Fetch:
+    """Entries out of what is packed: names are checked, and versions told, once for many.  A few take fewer bytes as they
+    are (`singly`)."""
+
+    def fetch(replica: int, spans: Sequence[Span]) -> Sequence[Entry]:
+        if sum(stop - start for start, stop in spans) <= FEW:
+            return singly(replica, spans)
+        return [entry for growth in _growths(replica, spans, grow) for entry in growth.entries()]
+
+    return fetch
+
+
 def _items(holder: int, growth: Growth) -> Iterator[Item]:
     return ((entry.path.key, holder, entry) for entry in growth.entries())
 
 
-def _growths(holder: int, selections: Sequence[Selection], grow: Grow) -> Iterator[Growth]:
-    spans = [span for each in selections for span in each.spans[holder]]
+def _growths(holder: int, spans: Sequence[Span], grow: Grow) -> Iterator[Growth]:
     before = b""
     while spans:
         growth = grow(holder, spans)
-        check_follows(holder, growth.first, before)
+        check_order(holder, [growth.first], before)
         before = growth.last
         yield growth
         spans = without_first(spans, growth.length)

@@ -12,23 +12,20 @@ have are **selected**; where little is left anyway, whole ranges are selected an
     level 2            [..][..][differs][..]                                        177 parts of 32
     level 3                   entries of that range, both sides: 64 entries
 
-What comes out are positions in each replica's snapshot; `differences` fetches those entries in batches and pairs them
-by path, in key order.  The comparison holds ranges and positions, never more than a batch of entries.
+What comes out are positions in each replica's snapshot; `pairing` fetches those entries in batches and pairs them by
+path, in key order.  The comparison holds ranges and positions, never more than a batch of entries.
 """
 
 from __future__ import annotations
 
-import heapq
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import isqrt
-from operator import itemgetter
 from typing import NamedTuple
 
-from aefsync.core.consistent import check_follows, check_parts
+from aefsync.core.consistent import check_parts
 from aefsync.core.digest import NODE_DIGEST
 from aefsync.core.entry import Entry
-from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.path import END, RelPath
 from aefsync.core.tree import LEAF, LEAVES, Answer, KeyRange, Question
 from aefsync.core.version import Grave, Version
@@ -229,72 +226,3 @@ def spans_of(positions: list[int]) -> Iterator[Span]:
     for _, run in itertools.groupby(enumerate(positions), lambda pair: pair[1] - pair[0]):
         members = [position for _, position in run]
         yield members[0], members[-1] + 1
-
-
-def differences(
-    fetch: Fetch, view: View, selections: Sequence[Selection], aspects: Aspects = PLAIN
-) -> Iterator[Difference]:
-    """Fetch what was selected, a batch a message, and yield the paths on which the replicas disagree, in key order."""
-    replicas = len(selections[0].spans) if selections else 0
-    return paired(merged(streams(fetch, selections)), replicas, view, aspects)
-
-
-Item = tuple[bytes, int, Entry | Grave]
-"""What a replica has at a key, or knows of it."""
-
-
-def streams(fetch: Fetch | FetchGraves, selections: Sequence[Selection]) -> list[Iterator[Item]]:
-    """What each replica has at its selected positions, as it is needed."""
-    replicas = range(len(selections[0].spans)) if selections else ()
-    return [_stream(fetch, i, [span for selection in selections for span in selection.spans[i]]) for i in replicas]
-
-
-def merged(items: Iterable[Iterable[Item]]) -> Iterator[Item]:
-    """Several streams as one, in key order."""
-    return heapq.merge(*items, key=itemgetter(0))
-
-
-def paired(items: Iterable[Item], replicas: int, view: View, aspects: Aspects) -> Iterator[Difference]:
-    """What so many replicas have and know, path by path in key order, where they disagree about that.
-
-    Where versions count, so do tombstones: with one on a path it is what is known of deletions that tells.
-    """
-    for _, group in itertools.groupby(items, key=itemgetter(0)):
-        found: list[Entry | None] = [None] * replicas
-        graves: list[Version | None] = []
-        for _, replica, item in group:
-            if isinstance(item, Entry):
-                found[replica] = item
-            else:
-                graves = graves or [None] * replicas
-                graves[replica] = item.version
-        entries = tuple(found)
-        if len(set(graves)) > 1 or (not graves and not view.same(entries, aspects)):
-            yield Difference(item.path, entries, tuple(graves))
-
-
-def _stream(fetch: Fetch | FetchGraves, replica: int, spans: list[Span]) -> Iterator[Item]:
-    before = b""
-    for batch in batches(spans):
-        for item in fetch(replica, batch):
-            check_follows(replica, key := item.path.key, before)
-            before = key
-            yield key, replica, item
-
-
-def batches(spans: Sequence[Span]) -> Iterator[list[Span]]:
-    """The spans, cut so that each batch covers at most `BATCH` positions."""
-    batch: list[Span] = []
-    room = BATCH
-    for begin, stop in spans:
-        start = begin
-        while start < stop:
-            end = min(stop, start + room)
-            batch.append((start, end))
-            room -= end - start
-            start = end
-            if not room:
-                yield batch
-                batch, room = [], BATCH
-    if batch:
-        yield batch

@@ -6,7 +6,9 @@ fetched comes in the order of its keys, across all batches.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from operator import lt
 
 from aefsync.core.labels import label
 from aefsync.errors import ProtocolError
@@ -19,7 +21,8 @@ def check_parts(counts: Sequence[int], parts: Sequence[int]) -> None:
             raise ProtocolError(f"replica {label(replica)} counts {found} entries where it counted {whole}")
 
 
-def check_follows(replica: int, key: bytes, before: bytes) -> None:
-    """Raise `ProtocolError` where a replica gives an entry behind one that it should come before."""
-    if key <= before:
+def check_order(replica: int, keys: Sequence[bytes], before: bytes) -> None:
+    """Raise `ProtocolError` where a replica gives an entry behind one that it should come before: of these keys, or the one
+    `before` them."""
+    if keys and not (keys[0] > before and all(map(lt, keys, itertools.islice(keys, 1, None)))):
         raise ProtocolError(f"replica {label(replica)} gives its entries out of order")

@@ -26,6 +26,8 @@ class Kind(enum.IntEnum):
         return self.name.lower()
 
 
+# A member of an enumeration costs ten times as much as a global to look up, and this one is looked up for every entry.
+_DIRECTORY = Kind.DIRECTORY
 _KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.SYMLINK}
 
 
@@ -59,12 +61,12 @@ class Entry(NamedTuple):
     @property
     def is_read(self) -> bool:
         """Whether the content is known (always so for directories)."""
-        return self.kind is Kind.DIRECTORY or self.content != UNKNOWN
+        return self.kind is _DIRECTORY or self.content != UNKNOWN
 
     @property
     def stat_key(self) -> tuple[int, int, int, int, int]:
         """What must be unchanged on disk before this entry is overwritten."""
-        if self.kind is Kind.DIRECTORY:
+        if self.kind is _DIRECTORY:
             return (self.kind, 0, 0, 0, self.inode)
         return (self.kind, self.size, self.mtime_ns, self.ctime_ns, self.inode)
 
@@ -76,7 +78,9 @@ class Entry(NamedTuple):
         """Whether the metadata that counts is the same (the mtimes of directories never do)."""
         if (self.mode ^ other.mode) & aspects.mode_bits or not self._same_extra(other, aspects):
             return False
-        return self.kind is Kind.DIRECTORY or aspects.same_times([self.mtime_ns, other.mtime_ns])
+        if self.kind is _DIRECTORY or self.mtime_ns == other.mtime_ns:
+            return True
+        return aspects.same_times([self.mtime_ns, other.mtime_ns])
 
     def _same_extra(self, other: Entry, aspects: Aspects) -> bool:
         if not aspects.has_extras or self.extra is None or other.extra is None:

@@ -66,10 +66,11 @@ class Growth(NamedTuple):
 
     def entries(self) -> Iterator[Entry]:
         """The entries one by one, symlink targets filled in."""
+        entries = (each for block in self.blocks for each in block.entries(0, block.length, PERMISSIONS | SPECIAL))
+        if not self.targets:
+            return entries
         targets = iter(self.targets)
-        for block in self.blocks:
-            for entry in block.entries(0, block.length, PERMISSIONS | SPECIAL):
-                yield entry._replace(target=next(targets)) if entry.kind is Kind.SYMLINK else entry
+        return (each._replace(target=next(targets)) if each.kind is Kind.SYMLINK else each for each in entries)
 
     def kinds(self) -> list[int]:
         """The kind of each entry, as the bits of a mode."""

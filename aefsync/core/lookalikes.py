@@ -8,6 +8,7 @@ takes the place of another file: to bring its bytes costs no more than to find o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 
 from aefsync.core.compare import Difference
 from aefsync.core.entry import Entry, Kind
@@ -39,23 +40,30 @@ def _bit(size: int) -> int:
     return (size ^ size >> _BITS) & (1 << _BITS) - 1
 
 
-def sizes_of(differences: Iterable[Difference]) -> list[Sizes]:
-    """The sizes that each replica has."""
-    found: list[Sizes] = []
-    for difference in differences:
-        found = found or [Sizes() for _ in difference.entries]
-        for sizes, entry in zip(found, difference.entries, strict=True):
-            if entry is not None and entry.kind is Kind.FILE:
-                sizes.add(entry.size)
-    return found
+class Lookalikes:
+    """What may be one file under two names among these differences; they are looked through where that matters."""
 
+    def __init__(self, differences: Iterable[Difference]) -> None:
+        self._differences = differences
 
-def maybe_moved(entries: Versions, sizes: list[Sizes]) -> Iterator[int]:
-    """The replicas whose version was not read and may be what another one has under another path."""
-    for replica in unread(entries):
-        size = at(entries, replica).size
-        if any(size in sizes[i] for i, other in enumerate(entries) if i != replica and _may_have_it(other, size)):
-            yield replica
+    @cached_property
+    def _sizes(self) -> list[Sizes]:
+        """The sizes that each replica has."""
+        found: list[Sizes] = []
+        for difference in self._differences:
+            found = found or [Sizes() for _ in difference.entries]
+            for sizes, entry in zip(found, difference.entries, strict=True):
+                if entry is not None and entry.kind is Kind.FILE:
+                    sizes.add(entry.size)
+        return found
+
+    def maybe_moved(self, entries: Versions) -> Iterator[int]:
+        """The replicas whose version was not read and may be what another one has under another path."""
+        for replica in unread(entries):
+            size = at(entries, replica).size
+            others = (i for i, other in enumerate(entries) if i != replica and _may_have_it(other, size))
+            if any(size in self._sizes[i] for i in others):
+                yield replica
 
 
 def _may_have_it(entry: Entry | None, size: int) -> bool:

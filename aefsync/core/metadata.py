@@ -144,7 +144,7 @@ class Aspects(NamedTuple):
     @property
     def alone(self) -> Aspects:
         """The same without regard to other paths."""
-        return self._replace(links=False)
+        return self._replace(links=False) if self.links else self
 
     @property
     def is_approximate(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 RESERVED = b".aefsync"
@@ -62,6 +62,17 @@ def check_names(joined: bytes) -> list[bytes]:
         for name in names:
             check_name(name)
     return names
+
+
+def check_paths(paths: Sequence[bytes]) -> list[RelPath]:
+    """The same of whole paths, which `RelPath` would check one by one."""
+    if not paths:
+        return []
+    joined = b"\0".join(paths)
+    is_apart = joined.count(b"\0") == len(paths) - 1 and max(map(len, paths)) <= MAX_PATH
+    if is_apart and _ALL_PLAIN.fullmatch(joined.replace(b"/", b"\0")) and b"aef" not in joined.lower():
+        return list(map(RelPath.again, paths))
+    return list(map(RelPath, paths))
 
 
 @lru_cache(maxsize=64)

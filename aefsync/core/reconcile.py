@@ -46,7 +46,7 @@ from aefsync.core.conflict import original_name
 from aefsync.core.conflicts import barred, parents, settle_conflicts
 from aefsync.core.differences import BLOCK, KEPT, Differences
 from aefsync.core.entry import Kind
-from aefsync.core.lookalikes import maybe_moved, sizes_of
+from aefsync.core.lookalikes import Lookalikes
 from aefsync.core.metadata import Aspects
 from aefsync.core.one_sided import OneSided
 from aefsync.core.path import RelPath
@@ -206,11 +206,14 @@ def needs_content(differences: Differences, rules: Rules) -> Iterator[Unread]:
     """The unread files that must be hashed before `reconcile` can decide on these differences, or because they may have
     been moved, in key order."""
     folders = set() if rules.mirror else {each.path.parent for each in differences.clashes}
-    sizes = sizes_of(differences)
+    lookalikes = Lookalikes(differences)
     for path, entries, graves in differences:
+        candidates = unread(entries)
+        if not candidates:
+            continue
         beside_clash = bool(folders) and path.parent in folders and original_name(path.name) != path.name
         decisive = undecided(entries, rules) if rules.policies is None else hinging(entries, graves)
-        replicas = {*(unread(entries) if beside_clash else decisive), *maybe_moved(entries, sizes)}
+        replicas = {*(candidates if beside_clash else decisive), *lookalikes.maybe_moved(entries)}
         for replica in sorted(replicas):
             yield Unread(replica, path)
 

@@ -74,26 +74,34 @@ def _fate(decision: Decision, replica: int, aspects: Aspects) -> Fate | None:
 
 
 class Outlook(NamedTuple):
-    """What must be known before moves are looked for: the replicas that have something which `goes`, and the
-    directories that are `barred` because something below them is left standing or is not known."""
+    """What must be known before moves are looked for: the replicas which may `move` something, as something goes there
+    and something comes of which the content is known, and the directories that are `barred` because something below
+    them is left standing or is not known."""
 
-    goes: frozenset[int]
+    move: frozenset[int]
     barred: frozenset[bytes]
 
 
 def outlook(decisions: Decisions, unknown: Iterable[Collection[bytes]]) -> Outlook:
     """Look through all decisions once; of what only one replica has, all of which is taken, nothing goes nor stands."""
     barred = {above for own in unknown for path in own for above in _at_and_above(path)}
-    goes: set[int] = set()
+    going: set[int] = set()
+    coming: set[int] = set()
     singly = (number for number in range(decisions.windows) if not decisions.is_one_sided(number))
     for decision in itertools.chain.from_iterable(map(decisions.window, singly)):
         if isinstance(decision.verdict, Stand):
             barred.update(_at_and_above(decision.path))
         for replica in range(len(decision.entries)):
-            if replica not in goes:
-                fate = _fate(decision, replica, decisions.aspects)
-                goes |= {replica} if fate is not None and fate.going is not None else set()
-    return Outlook(frozenset(goes), frozenset(barred))
+            if replica in going and replica in coming:
+                continue
+            fate = _fate(decision, replica, decisions.aspects)
+            if fate is None or fate.stays:
+                continue
+            if fate.found is not None and fate.found.is_read:
+                going.add(replica)
+            if fate.wanted is not None and fate.wanted.is_read:
+                coming.add(replica)
+    return Outlook(frozenset(going & coming), frozenset(barred))
 
 
 def _at_and_above(path: bytes) -> Iterator[bytes]:

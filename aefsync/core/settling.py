@@ -48,6 +48,7 @@ from aefsync.core.version import (
 )
 
 _PAIR = 2
+_BEFORE, _AFTER = Order.BEFORE, Order.AFTER
 _NEITHER: Graves = (None, None)
 _MAJORITY_OF = 3
 PREFERRED = "preferred"
@@ -65,6 +66,10 @@ class Conflict(NamedTuple):
 
 def settle(path: RelPath, entries: Versions, graves: Graves, rules: Rules) -> Take | Remove | Stand | Conflict:
     """The verdict on one path, what is above and below it left out of account."""
+    if len(entries) == _PAIR and (later := _in_turn(entries, graves)) is not None:
+        # Nearly always so, and there may be a million.  Two who both know of the path: no rule but this concerns them.
+        winner, version = later
+        return _removed(version, rules) if entries[winner] is None else Take(winner, "newer", version)
     holders = [i for i, entry in enumerate(entries) if entry is not None]
     if rules.returned and not graves and rules.returned >= set(holders) and _is_buried(entries, holders, rules):
         found = at(entries, holders[0]).version or FOUND
@@ -74,10 +79,6 @@ def settle(path: RelPath, entries: Versions, graves: Graves, rules: Rules) -> Ta
         return _removed(None, rules, "moved")
     if len(holders) == 1 and not graves:
         return Take(holders[0], "missing", at(entries, holders[0]).version)
-    if len(entries) == _PAIR and (later := _in_turn(entries, graves)) is not None:
-        # Nearly always so, and there may be a million.
-        winner, version = later
-        return _removed(version, rules) if entries[winner] is None else Take(winner, "newer", version)
     if hinging(entries, graves):
         return Stand(Why.UNREAD)
     known = known_of(entries, graves)
@@ -97,12 +98,13 @@ def settle(path: RelPath, entries: Versions, graves: Graves, rules: Rules) -> Ta
 def _in_turn(entries: Versions, graves: Graves) -> tuple[int, Version] | None:
     """Of two replicas the one that has seen what the other has, and its version; `None` where neither, or nothing, is known
     to have been seen."""
-    one, other = ((entry and entry.version) or grave for entry, grave in zip(entries, graves or _NEITHER, strict=True))
+    (here, there), (grave, grave_there) = entries, graves or _NEITHER
+    one, other = (here and here.version) or grave, (there and there.version) or grave_there
     if one is None or other is None or not (one.vector or other.vector):
         return None
-    first, second = one.vector or _origin(entries[0]), other.vector or _origin(entries[1])
-    stands = order(first, second) if first and second else Order.CONCURRENT
-    return (0, one) if stands is Order.AFTER else (1, other) if stands is Order.BEFORE else None
+    first, second = one.vector or _origin(here), other.vector or _origin(there)
+    stands = order(first, second) if first and second else None
+    return (0, one) if stands is _AFTER else (1, other) if stands is _BEFORE else None
 
 
 def _origin(entry: Entry | None) -> Vector:
@@ -119,7 +121,7 @@ def known_of(entries: Versions, graves: Graves) -> dict[int, Vector]:
 def hinging(entries: Versions, graves: Graves) -> list[int]:
     """The replicas whose version was not read though the verdict hangs on its content."""
     unread = [i for i, entry in enumerate(entries) if entry is not None and not entry.is_read]
-    if not unread:
+    if not unread or (len(entries) == _PAIR and not graves and _in_turn(entries, graves) is not None):
         return []
     known = {i: (e.version or FOUND).vector or _origin(e) for i, e in enumerate(entries) if e is not None}
     # A tombstone has no content to tell it from: only where an entry comes from may have to be known.

@@ -85,15 +85,16 @@ class Block(NamedTuple):
         extras = itertools.repeat(None) if self.extras is None else self.extras[low:high]
         versions = itertools.repeat(None) if self.versions is None else map(self.versions.__getitem__, range(low, high))
         columns = zip((names or self.name_list())[low:high], rows, contents, extras, versions, strict=False)
+        known: dict[int, tuple[Kind, int]] = {}
         for name, row, content, extra, version in columns:
             mode, size, mtime_ns, ctime_ns, inode = row
-            kind = kind_of(mode)
-            assert kind is not None
-            permissions = 0 if kind is Kind.SYMLINK else mode & mode_bits
+            if mode not in known:
+                kind = kind_of(mode)
+                assert kind is not None
+                known[mode] = kind, 0 if kind is Kind.SYMLINK else mode & mode_bits
             # Names were checked when they were scanned.
             path = again(above + name)
-            head = (path, kind, permissions, size, mtime_ns, ctime_ns, inode, content)
-            yield Entry(*head, extra=extra, version=version)
+            yield Entry(path, *known[mode], size, mtime_ns, ctime_ns, inode, content, b"", extra, version)
 
 
 class Snapshot:

@@ -110,7 +110,7 @@ class Decision(NamedTuple):
 def is_clash(entries: Versions) -> bool:
     """Whether a directory stands against something else."""
     kinds = {entry.kind for entry in entries if entry is not None}
-    return Kind.DIRECTORY in kinds and len(kinds) > 1
+    return len(kinds) > 1 and Kind.DIRECTORY in kinds
 
 
 def unread(entries: Versions) -> list[int]:

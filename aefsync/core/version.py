@@ -65,6 +65,9 @@ class Order(enum.Enum):
     CONCURRENT = "concurrent"
 
 
+_EQUAL, _BEFORE, _AFTER, _CONCURRENT = Order
+
+
 class Version(NamedTuple):
     """The vector of a path, and the author of its last edit (empty: nobody knows)."""
 
@@ -98,7 +101,13 @@ class Grave(NamedTuple):
 def order(one: Vector, other: Vector) -> Order:
     """How `one` stands to `other`."""
     if one == other:
-        return Order.EQUAL
+        return _EQUAL
+    if len(one) == len(other) == 1:
+        # Most vectors have one component, and there may be a million to look at.
+        (author, counter), (author_there, counter_there) = one[0], other[0]
+        if author != author_there:
+            return _CONCURRENT
+        return _BEFORE if counter < counter_there else _AFTER
     before = after = True
     i = j = 0
     while i < len(one) and j < len(other):
@@ -111,7 +120,7 @@ def order(one: Vector, other: Vector) -> Order:
         else:
             after, j = False, j + 1
     before, after = before and i == len(one), after and j == len(other)
-    return Order.BEFORE if before else Order.AFTER if after else Order.CONCURRENT
+    return _BEFORE if before else _AFTER if after else _CONCURRENT
 
 
 def merge(vectors: Iterable[Vector]) -> Vector:

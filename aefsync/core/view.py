@@ -55,10 +55,10 @@ class View(enum.IntEnum):
         versions = list(entries)
         if not aspects.symlinks and any(entry is not None and entry.kind is Kind.SYMLINK for entry in versions):
             return True
-        if len({self._look(entry) for entry in versions}) > 1:
-            return False
         there = [entry for entry in versions if entry is not None]
-        if self is View.VERSIONED and len({entry.version for entry in there}) > 1:
+        if self is View.VERSIONED and any(entry.version != there[0].version for entry in there[1:]):
+            return False
+        if len({self._look(entry) for entry in versions}) > 1:
             return False
         return not self.metadata or all(
             one.same_metadata(other, aspects) for one, other in itertools.combinations(there, 2)

@@ -31,11 +31,11 @@ class Relocation(NamedTuple):
 def relocate(session: Session, survey: Survey, decisions: Decisions, rules: Rules) -> Relocation | None:
     """What can be moved; `None` if that is nothing."""
     ahead = outlook(decisions, survey.unknown)
-    if not ahead.goes:
+    if not ahead.move:
         return None
 
     def find(number: int, replica: Replica) -> Moves | None:
-        if number not in ahead.goes:
+        if number not in ahead.move:
             return None
         fates = OwnFates(decisions, number)
         return find_moves(fates, ahead.barred, lambda renames: _movable(replica, renames), decisions.aspects)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from aefsync.core.apart import Apart
+from aefsync.core.apart import Apart, fetching
 from aefsync.core.compare import Difference, Selection, Span, select
 from aefsync.core.entry import Kind
 from aefsync.core.guards import nothing_left
@@ -52,7 +52,8 @@ class Survey(NamedTuple):
         return self._apart(session).grown(self.selections, self.buried, session.grow)
 
     def _apart(self, session: Session) -> Apart:
-        return Apart(len(self.scans), session.fetch, session.fetch_graves, self.view, self.aspects)
+        fetch = fetching(session.grow, session.fetch) if can_grow(self.aspects) else session.fetch
+        return Apart(len(self.scans), fetch, session.fetch_graves, self.view, self.aspects)
 
     @property
     def unknown(self) -> tuple[frozenset[bytes], ...]:

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from aefsync.core.action import Action, Applied, Staged, StageFile
-from aefsync.core.compare import Span, batches
+from aefsync.core.compare import Span
 from aefsync.core.entry import Entry
 from aefsync.core.finding import Finding
 from aefsync.core.growth import Learned
 from aefsync.core.hint import Hints, Wait
 from aefsync.core.members import Memory
+from aefsync.core.pairing import batches
 from aefsync.core.past import RunRecord, TakenBack, TrashItem, TrashQuery, Undo
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Open, Opened, Piece, Scan, Scanned

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from aefsync.core.action import Act, Action, Applied, Staged, StageFile
-from aefsync.core.compare import Span, differences, select
+from aefsync.core.compare import Span, select
 from aefsync.core.digest import KEY_SIZE, content_digest
 from aefsync.core.entry import UNKNOWN, Entry, Kind
 from aefsync.core.finding import State
 from aefsync.core.growth import Gathered, Growth, Learned
 from aefsync.core.hint import Hints, Wait
 from aefsync.core.metadata import PLAIN, Aspects, Extra, Namespaces, Owner
+from aefsync.core.pairing import differences
 from aefsync.core.past import ChangeCounts, RunRecord, TakenBack, Title, TrashQuery, Undo
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Open, Opened, Piece, Replica, Scan, Scanned

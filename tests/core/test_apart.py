@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aefsync.core.apart import Apart
+from aefsync.core.apart import Apart, fetching
 from aefsync.core.compare import Difference, Selection, Span, spans_of
 from aefsync.core.entry import Entry
 from aefsync.core.first_growth import growth_of
@@ -61,6 +61,10 @@ class Pair:
         return growth_of(runs, PERMISSIONS, list)
 
 
+def refused(replica: int, spans: Sequence[Span]) -> list[Entry]:
+    raise AssertionError(f"{spans} of {replica}")
+
+
 @given(st.lists(st.integers(0, 5), min_size=len(PATHS), max_size=len(PATHS)), st.integers(1, 4), st.integers(1, 5))
 def test_they_are_the_same(states: list[int], least: int, most: int) -> None:
     pair = Pair(states)
@@ -69,6 +73,10 @@ def test_they_are_the_same(states: list[int], least: int, most: int) -> None:
         patch.setattr("aefsync.core.one_sided.FROM", least)
         patch.setattr("aefsync.core.first_growth.ENTRIES", most)
         found = list(pair.apart.grown(pair.selections, pair.buried, pair.grow))
+        spans = [[span for each in pair.selections for span in each.spans[replica]] for replica in (0, 1)]
+        patch.setattr("aefsync.core.apart.FEW", -1)
+        unpacked = [list(fetching(pair.grow, refused)(replica, own)) for replica, own in enumerate(spans)]
+    assert unpacked == [pair.entries(replica, own) for replica, own in enumerate(spans)]
     told: list[Difference] = []
     for each in found:
         if isinstance(each, OneSided):

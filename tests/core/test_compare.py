@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aefsync.core.compare import BATCH, Difference, Span, batches, differences, select
+from aefsync.core.compare import BATCH, Difference, Span, select
 from aefsync.core.digest import PUBLIC_KEY
 from aefsync.core.entry import Entry
+from aefsync.core.pairing import batches, differences
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Scanned
 from aefsync.core.snapshot import Snapshot

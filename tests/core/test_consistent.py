@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from aefsync.core.compare import select, streams
+from aefsync.core.compare import select
 from aefsync.core.digest import KEY_SIZE
 from aefsync.core.entry import Entry
+from aefsync.core.pairing import streams
 from aefsync.core.tree import Answer, KeyRange, Question, answer
 from aefsync.core.view import View
 from aefsync.errors import ProtocolError

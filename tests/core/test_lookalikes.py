@@ -3,7 +3,7 @@ from __future__ import annotations
 from aefsync.core.compare import Difference
 from aefsync.core.differences import Differences
 from aefsync.core.entry import Entry
-from aefsync.core.lookalikes import LITTLE, maybe_moved, sizes_of
+from aefsync.core.lookalikes import LITTLE, Lookalikes
 from aefsync.core.reconcile import needs_content
 from aefsync.core.verdict import Rules
 from tests.support.snapshots import directory, file, link, planted, unread
@@ -51,6 +51,6 @@ def test_sizes_beyond_the_sketch() -> None:
     huge = file(b"a")._replace(size=(1 << 40) + 7, content=bytes(32))
     other = huge._replace(path=file(b"b").path)
     columns = [Difference(huge.path, (huge, None)), Difference(other.path, (None, other))]
-    sizes = sizes_of(columns)
-    assert [list(maybe_moved(each.entries, sizes)) for each in columns] == [[0], [1]]
-    assert (1 << 40) + 8 not in sizes[0]
+    assert [list(Lookalikes(columns).maybe_moved(each.entries)) for each in columns] == [[0], [1]]
+    columns[1] = Difference(other.path, (None, other._replace(size=other.size + 1)))
+    assert [list(Lookalikes(columns).maybe_moved(each.entries)) for each in columns] == [[], []]

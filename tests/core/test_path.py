@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aefsync.core.path import END, MAX_PATH, PathError, RelPath, is_reserved, subtree_range
+from aefsync.core.path import END, MAX_PATH, PathError, RelPath, check_paths, is_reserved, subtree_range
 
 NAMES = st.binary(min_size=1, max_size=6).filter(
     lambda name: name not in (b".", b"..") and not set(name) & {0, 0x2F} and not is_reserved(name)
@@ -44,6 +44,8 @@ PATHS = st.lists(NAMES, min_size=1, max_size=5).map(b"/".join).map(RelPath)
 def test_refused(path: bytes) -> None:
     with pytest.raises(PathError):
         RelPath(path)
+    with pytest.raises(PathError):
+        check_paths([b"before", path, b"d/behind"])
 
 
 @pytest.mark.parametrize(
@@ -52,6 +54,9 @@ def test_refused(path: bytes) -> None:
 )
 def test_accepted(path: bytes) -> None:
     assert RelPath(path) == path
+    found = check_paths([b"before", path, b"d/behind"])
+    assert found == [b"before", path, b"d/behind"]
+    assert {type(each) for each in found} == {RelPath}
 
 
 def test_key_with_a_slash_is_refused() -> None:

@@ -32,7 +32,7 @@ def moved(decisions: Decisions, replicas: int, unknown: Sequence[Sequence[bytes]
     return {
         number: find_moves(OwnFates(decisions, number), ahead.barred, all_movable)
         for number in range(1, replicas)
-        if number in ahead.goes
+        if number in ahead.move
     }
 
 

@@ -13,7 +13,7 @@ from aefsync.core.compare import Span
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.metadata import PERMISSIONS, SPECIAL
 from aefsync.core.past import TrashItem
-from aefsync.core.path import MAX_PATH, RelPath
+from aefsync.core.path import MAX_PATH, RelPath, check_paths
 from aefsync.core.ports import Piece
 from aefsync.core.problem import Problem
 from aefsync.core.recipe import LEVELS, MANY_CHUNKS, Recipe
@@ -67,7 +67,7 @@ class Strings(Row):
         return front_decode(self.shared, self.suffixes)
 
     def paths(self) -> list[RelPath]:
-        return [RelPath(each) for each in self.decode()]
+        return check_paths(self.decode())
 
 
 class ProblemRow(Row):

@@ -25,6 +25,9 @@ from aefsync.wire.messages.rows import Count, Counts, Empty, Form, Many, Row, Sp
 Author = Annotated[bytes, Meta(min_length=AUTHOR, max_length=AUTHOR)]
 Authors = Annotated[tuple[Author, ...], Many]
 
+_ALONE = 3
+"""Numbers of a version of one component: most are such, and each edit of a file is another one."""
+
 
 class Roll:
     """Authors, numbered in the order in which they come up."""
@@ -41,7 +44,10 @@ class Roll:
 
     def vector(self, vector: Vector) -> tuple[int, ...]:
         """The number of an author and a counter for each component, in turn."""
-        return tuple(number for author, counter in vector for number in (self.number(author), counter))
+        packed: list[int] = []
+        for author, counter in vector:
+            packed += (self.number(author), counter)
+        return tuple(packed)
 
 
 def author_of(authors: Sequence[bytes], number: int) -> bytes:
@@ -102,6 +108,8 @@ class Versions(Row):
         if not packed:
             raise ValueError("version of nothing")
         author = author_of(self.authors, packed[0] - 1) if packed[0] else b""
+        if len(packed) == _ALONE:
+            return Version((Dot(author_of(self.authors, packed[1]), packed[2]),), author)
         return Version(unpack_vector(self.authors, packed[1:]), author)
 
 
