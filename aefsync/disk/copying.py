@@ -11,7 +11,7 @@ from aefsync.core.snapshot import CONTENT
 from aefsync.core.view import STAT
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.crew import TASK_BYTES, Crew, Task
-from aefsync.disk.ready import Job
+from aefsync.disk.ready import Job, T
 from aefsync.disk.small_files import NOT_WRITTEN, Spoiled, Written, copy_files
 from aefsync.disk.worker import copied, copy_columns
 
@@ -33,7 +33,7 @@ class Copying:
         self._crews: dict[int, Crew] = {}
         self._count = 0
 
-    def copy(self, origin: ConfinedRoot, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[Written]]]:
+    def copy(self, origin: ConfinedRoot, jobs: Sequence[Job[T]]) -> Iterator[tuple[Job[T], list[Written]]]:
         """Do all jobs, in any order, and perhaps in parts; what could not be is not there.  Raises `Spoiled`."""
         self._count += sum(len(job.positions) for job in jobs)
         runs = (run for job in jobs for run in _runs(job))
@@ -48,14 +48,14 @@ class Copying:
                 self._clean(task.what)
             yield task.what, self._copy(origin, task.what) if columns is None else copied(columns)
 
-    def _copy(self, origin: ConfinedRoot, job: Job) -> list[Written]:
+    def _copy(self, origin: ConfinedRoot, job: Job[T]) -> list[Written]:
         try:
             with origin.directory(job.path) as source, self._staging.directory(job.place) as directory:
                 return copy_files(job.files, source, directory, times=self._times)
         except OSError:
             return [NOT_WRITTEN] * len(job.positions)
 
-    def _clean(self, job: Job) -> None:
+    def _clean(self, job: Job[T]) -> None:
         """Take away what a worker left that did not come to its end; raises `Spoiled`."""
         try:
             with self._staging.directory(job.place) as directory:
@@ -71,7 +71,7 @@ class Copying:
         self._crews.clear()
 
 
-def _runs(job: Job) -> Iterator[Job]:
+def _runs(job: Job[T]) -> Iterator[Job[T]]:
     """A job in parts that are described and copied in little."""
     low = described = size = 0
     room = TASK_BYTES - len(job.path) - len(job.place) - _ROW

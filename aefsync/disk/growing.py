@@ -170,7 +170,7 @@ class Growing:
         with contextlib.suppress(OSError):
             self._done(job, write_files(job.files, parts, places.get(ready.place), times=self._aspects.times))
 
-    def _job(self, ready: Ready, place: bytes, positions: Iterable[int]) -> Job:
+    def _job(self, ready: Ready, place: bytes, positions: Iterable[int]) -> Job[Ready]:
         """The small files among those at these positions."""
         block = ready.block
         rows, names = list(STAT.iter_unpack(block.stats)), block.name_list()
@@ -181,10 +181,10 @@ class Growing:
         )
         return Job(ready, directory_path(block.prefix), place, wanted, files)
 
-    def _done(self, job: Job, written: Sequence[Written]) -> None:
+    def _done(self, job: Job[Ready], written: Sequence[Written]) -> None:
         for index, (row, content) in zip(job.positions, written, strict=True):
             if row != NO_ROW:
-                job.ready.put(index, row, content)
+                job.of.put(index, row, content)
         self._staging.count(sum(row[1] for row, _ in written))
 
     def close(self) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from aefsync.core.snapshot import Block
 from aefsync.disk.small_files import Files, Row
+
+T = TypeVar("T")
 
 
 class Bed(NamedTuple):
@@ -34,16 +36,16 @@ class Ready(NamedTuple):
         self.flags[index], self.rows[index], self.contents[index] = 1, row, content
 
 
-class Job(NamedTuple):
-    """Small files of one block, by their positions in it: from the directory at `path`, to that at `place`."""
+class Job(NamedTuple, Generic[T]):
+    """Small files, by their positions in something (`of`): from the directory at `path`, to that at `place`."""
 
-    ready: Ready
+    of: T
     path: bytes
     place: bytes
     positions: Sequence[int]
     files: Files
 
-    def part(self, low: int, high: int) -> Job:
+    def part(self, low: int, high: int) -> Job[T]:
         """The files at `low` … `high - 1`."""
         names, rows, contents, modes = self.files
         files = Files(names[low:high], rows[low:high], contents[low:high], modes[low:high])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -21,6 +20,8 @@ from aefsync.core.path import RelPath
 from aefsync.core.ports import Piece
 from aefsync.core.problem import Problem, reason_of
 from aefsync.disk.arriving import Arriving
+from aefsync.disk.beds import Beds
+from aefsync.disk.cloning import clone
 from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.durability import Durable
@@ -30,9 +31,8 @@ from aefsync.disk.setting import finish_new
 from aefsync.disk.sparse import WriteError, read_runs, write_all, write_sparsely
 
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_FICLONE = 0x40049409
 _FINAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-_REFLINK_FROM = _PART = 1 << 20
+_CLONED_FROM = _PART = 1 << 20
 
 
 class _Refused(Exception):
@@ -50,10 +50,13 @@ class Staging:
         on_bytes: Callable[[int], None] = lambda count: None,
         fill: Callable[[RelPath, int], int] = lambda path, fd: 0,
         aspects: Aspects = PLAIN,
+        parallel: int = 1,
     ) -> None:
+        """`parallel` processes may copy at the same time."""
         self._aspects = aspects
         home.make_directories(TMP + b"/" + run.encode())
         self.fd = home.open_directory(TMP + b"/" + run.encode())
+        self._beds = Beds(self.fd, self.new_name, aspects, parallel)
         self._durable = durable
         self._on_bytes = on_bytes
         self._fill = fill
@@ -119,11 +122,16 @@ class Staging:
         own: list[Problem] = []
         literal = reused = 0
         self._sync_each = self._durable.is_each(len(files))
+        laid = self._beds.copy(files, peer) if peer is not None and not self._sync_each else {}
         with OpenDirectories(peer) if peer else contextlib.nullcontext() as directories:
-            for file in files:
+            for number, file in enumerate(files):
                 try:
                     found = 0
-                    if directories:
+                    if number in laid:
+                        self._discard(file.path)
+                        self._names[file.path], content = laid[number]
+                        self.count(file.source.size)
+                    elif directories:
                         content = self._copy(file, directories)
                     else:
                         content, found = self._verify(file)
@@ -180,8 +188,7 @@ class Staging:
 
     def _create(self, path: RelPath) -> int:
         """A new file in staging, in place of what was staged for the path before."""
-        if path in self._names:
-            self._discard(path)
+        self._discard(path)
         name = self._names[path] = self.new_name()
         return _open(name, _CREATE, self.fd)
 
@@ -192,7 +199,7 @@ class Staging:
             write_all(target, data, 0)
             self.count(size)
             return content_digest(data)
-        cloned = size >= _REFLINK_FROM and _reflink(source, target)
+        cloned = size >= _CLONED_FROM and clone(source, target)
         hasher = content_hasher(threads=cloned)
         end = 0
         # A clone is hashed itself: stores through a mapping may reach the source between cloning and reading.
@@ -254,6 +261,7 @@ class Staging:
                 os.unlink(name, dir_fd=self.fd)
 
     def close(self) -> None:
+        self._beds.close()
         os.close(self.fd)
 
 
@@ -288,12 +296,3 @@ def _check_size(size: int, wanted: int) -> None:
 def _check_content(content: bytes, wanted: Entry) -> None:
     if wanted.is_read and content != wanted.content:
         raise _Refused("its bytes are not those that were compared")
-
-
-def _reflink(source: int, target: int) -> bool:
-    """Share the source's blocks where the file system can."""
-    try:
-        fcntl.ioctl(target, _FICLONE, source)
-    except OSError:
-        return False
-    return True

@@ -82,7 +82,8 @@ class Writer(TakingBack[ConfinedRoot, Home]):
         return self._opened_staging
 
     def _new_staging(self, home: Home) -> Staging:
-        return Staging(home, self._run, self._durable, self._on_copied, self._assembly.fill, self._aspects)
+        parts = (home, self._run, self._durable, self._on_copied, self._assembly.fill)
+        return Staging(*parts, self._aspects, self._parallel)
 
     def write(self, pieces: Sequence[Piece]) -> None:
         self._staging.write(pieces)

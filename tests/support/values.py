@@ -404,7 +404,7 @@ results: dict[Method, st.SearchStrategy[Any]] = {
     Method.GRAVES: rows(st.builds(Grave, paths, versions)),
     Method.MINT: st.builds(Dot, authors, st.integers(1, INT63)),
     Method.REMEMBER: left_standing,
-    Method.SPACE: rows(st.builds(Space, st.binary(max_size=12), counts, counts, counts)),
+    Method.SPACE: rows(st.builds(Space, st.binary(max_size=12), counts, counts, counts, st.none() | counts)),
     Method.ALLOCATED: rows(counts),
     Method.TRASH: items,
     Method.RESTORE: applied,
