@@ -169,7 +169,7 @@ class Gathered(NamedTuple):
     files that have one, one behind the other."""
 
     contents: bytes
-    data: bytes
+    data: bytes | memoryview
 
 
 class Grows(Protocol):
@@ -181,7 +181,7 @@ class Grows(Protocol):
     def gather(self, growth: Growth) -> Gathered:
         """The small files of a growth that was given out here, as far as they still are as they were."""
 
-    def grow(self, growth: Growth, data: bytes, peer: int | None) -> bytes:
+    def grow(self, growth: Growth, data: bytes | memoryview, peer: int | None) -> bytes:
         """Have new entries ready in staging, verified: their small files as in `data` (one behind the other, those with a
         content digest), or, with a `peer`, copied directly from the replica of that number.
 

@@ -167,7 +167,7 @@ class Piece(NamedTuple):
     path: RelPath
     offset: int
     length: int
-    data: bytes = b""
+    data: bytes | memoryview = b""
 
 
 class Replica(Grows, Remembers, Scrubs, Protocol):

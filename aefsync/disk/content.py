@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from aefsync.core.digest import content_digest
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.lending import Lender
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Piece
 from aefsync.core.recipe import Recipe, Run
@@ -17,14 +18,34 @@ from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.hashing import unchanged
 from aefsync.disk.staging import seen_as
 
+_KEPT = 16 << 20
+"""Bytes of memory for large pieces that are kept for the next ones: of two messages as large as they may be."""
+_LARGE = 256 << 10
+
 T = TypeVar("T")
 Find = Callable[[RelPath], Entry | None]
 """The entry that the snapshot shows at a path."""
 
 
-def read_pieces(root: ConfinedRoot, find: Find, pieces: Sequence[Piece]) -> list[Piece]:
-    """Bytes of files; none where a file is no longer what was scanned."""
-    return [piece._replace(data=_look(root, find, piece.path, _reading(piece)) or b"") for piece in pieces]
+class Pieces:
+    """Gives pieces of files: large ones in memory that is used again once they are let go."""
+
+    def __init__(self) -> None:
+        self._lender = Lender(_KEPT)
+
+    def read(self, root: ConfinedRoot, find: Find, pieces: Sequence[Piece]) -> list[Piece]:
+        """Bytes of files; none where a file is no longer what was scanned."""
+        return [piece._replace(data=_look(root, find, piece.path, self._reading(piece)) or b"") for piece in pieces]
+
+    def _reading(self, piece: Piece) -> Callable[[int], bytes | memoryview]:
+        def read(fd: int) -> bytes | memoryview:
+            if piece.length < _LARGE:
+                return os.pread(fd, piece.length, piece.offset)
+            room = self._lender.lend(piece.length)
+            os.lseek(fd, piece.offset, os.SEEK_SET)
+            return room[: os.readv(fd, [room])]
+
+        return read
 
 
 def cut_runs(root: ConfinedRoot, find: Find, runs: Sequence[Run], level: int, lists: ChunkLists) -> list[Recipe]:
@@ -81,7 +102,3 @@ def _cutting(find: Find, run: Run, level: int, lists: ChunkLists) -> Callable[[i
         return recipe
 
     return cut_run
-
-
-def _reading(piece: Piece) -> Callable[[int], bytes]:
-    return lambda fd: os.pread(fd, piece.length, piece.offset)

@@ -67,7 +67,7 @@ class Growing:
         self._begin()
         return ready, targets, passing
 
-    def grow(self, growth: Growth, data: bytes, origin: ConfinedRoot | None) -> bytes:
+    def grow(self, growth: Growth, data: bytes | memoryview, origin: ConfinedRoot | None) -> bytes:
         """Have new entries ready, files as in `data` or copied from another root; content digests as the port says."""
         modes = {mode for block in growth.blocks for mode in modes_of(block)} - self._modes.keys()
         self._modes |= {mode: new_mode(mode & (PERMISSIONS | SPECIAL), self._aspects) for mode in modes}

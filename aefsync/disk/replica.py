@@ -25,7 +25,7 @@ from aefsync.disk.annexes import attach
 from aefsync.disk.assembly import clear_remains
 from aefsync.disk.building import Limits
 from aefsync.disk.confined import ConfinedRoot
-from aefsync.disk.content import cut_runs, read_pieces, with_target
+from aefsync.disk.content import Pieces, cut_runs, with_target
 from aefsync.disk.contested import carry_over
 from aefsync.disk.crew import NOBODY, Crew, processors
 from aefsync.disk.filesystem import file_system_of
@@ -54,7 +54,7 @@ class LocalReplica(Scrubbing):
     """One root of this machine.
 
     `peer_root` gives the root descriptor of another replica of the same coordinator, by its number; `on_root` hears of
-    this one's, and of -1 when it was let go.
+    this one's, and of -1 when it was let go.  `stirred`, once set, ends a `wait` under way.
     """
 
     def __init__(
@@ -67,9 +67,9 @@ class LocalReplica(Scrubbing):
         self._peer_root = peer_root
         self._on_root = on_root
         self.stirred = threading.Event()
-        """Set it to end a `wait` under way."""
         self._listening = Listening(self.stirred)
         self._listened_at: Place | None = None
+        self._pieces = Pieces()
 
     def _begin(self) -> None:
         super()._begin()
@@ -174,7 +174,7 @@ class LocalReplica(Scrubbing):
 
     def read(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
         self._check_open()
-        return read_pieces(self._root, self._find, pieces) if self._root is not None else pieces
+        return self._pieces.read(self._root, self._find, pieces) if self._root is not None else pieces
 
     def recipes(self, runs: Sequence[Run], level: int) -> Sequence[Recipe]:
         self._check_open()
@@ -205,7 +205,7 @@ class LocalReplica(Scrubbing):
         rest = [file for file, content in zip(files, reused.contents, strict=True) if not content]
         return reused.with_rest(writer.stage(rest, origin))
 
-    def grow(self, growth: Growth, data: bytes, peer: int | None) -> bytes:
+    def grow(self, growth: Growth, data: bytes | memoryview, peer: int | None) -> bytes:
         return self._writing().grow(growth, data, None if peer is None else self._peer(peer))
 
     def plant(self) -> bytes:

@@ -89,7 +89,7 @@ def write_all(fd: int, data: bytes | memoryview, offset: int) -> None:
         raise WriteError(error.errno, error.strerror) from None
 
 
-def write_sparsely(fd: int, data: bytes, offset: int) -> None:
+def write_sparsely(fd: int, data: bytes | memoryview, offset: int) -> None:
     """Write bytes to where nothing was written yet, all but aligned slices of zeros; the file covers these as well."""
     end, start = offset + len(data), offset
     view = memoryview(data)

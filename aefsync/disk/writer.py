@@ -106,7 +106,7 @@ class Writer(TakingBack[ConfinedRoot, Home]):
         """The digest of the file that is staged for a path; empty where none is."""
         return self._staging.content(path)
 
-    def grow(self, growth: Growth, data: bytes, origin: ConfinedRoot | None) -> bytes:
+    def grow(self, growth: Growth, data: bytes | memoryview, origin: ConfinedRoot | None) -> bytes:
         """Have new entries ready, as the port says."""
         if self._growing is None:
             self._growing = Growing(self._root, self._staging, self._aspects, self._parallel)

@@ -109,7 +109,9 @@ def bring(
     return None
 
 
-def _loads(session: Session, number: int, found: OneSided, deadline: Deadline) -> Iterator[tuple[Growth, bytes]]:
+def _loads(
+    session: Session, number: int, found: OneSided, deadline: Deadline
+) -> Iterator[tuple[Growth, bytes | memoryview]]:
     """The parts of a growth, with the bytes of their small files where the receiver cannot copy them itself."""
     parts = itertools.takewhile(lambda _: not deadline.is_up(), found.growth.parts(PART, PART_BYTES))
     if session.peer(number, found.holder) is not None:

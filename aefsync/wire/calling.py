@@ -15,7 +15,7 @@ from aefsync.core.ports import Phase
 from aefsync.errors import AefsyncError, ProtocolError, UnreachableError
 from aefsync.wire.codec import NEED_DATA, Connection, LocalProtocolError, Role, State
 from aefsync.wire.dialogue import Call, Failed, Method, Progress, Reply, error_of
-from aefsync.wire.stream import READ_SIZE, Stream
+from aefsync.wire.stream import Stream
 
 OnProgress = Callable[[Phase, int, int], None]
 
@@ -80,7 +80,7 @@ class Caller:
                 if self._over:
                     raise self._gone()
                 try:
-                    data = self.connection.send(Call(method, arguments))
+                    parts = self.connection.send_in_parts(Call(method, arguments))
                 except LocalProtocolError as error:
                     # Somebody else said what it would be told, and said too much.
                     raise ProtocolError(f"{self._label}: {method} cannot be asked: {error}") from error
@@ -92,7 +92,7 @@ class Caller:
                 reader.start()
                 self._reader = reader
             try:
-                self.stream.write(data)
+                self.stream.write(*parts)
             except OSError as error:
                 self._give_up(self._broken(error))
             except AefsyncError as error:
@@ -133,11 +133,11 @@ class Caller:
                 event = self.connection.next_event()
             if event is not NEED_DATA:
                 break
-            data = self.stream.read(READ_SIZE)
-            if not data:
+            count = self.stream.read_into(self.connection.room())
+            if not count:
                 raise EOFError
             with self._changed:
-                self.connection.receive_data(data)
+                self.connection.filled(count)
         if not is_met:
             self.stream.met()
         assert not isinstance(event, Call)

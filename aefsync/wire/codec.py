@@ -29,7 +29,8 @@ Behind the version a greeting may have words for what its sender can take in: `z
 have the highest bit of their length set.  A frame of no length is a **pulse**: it says nothing but that its sender is
 alive, in any state.
 
-A `Connection` never holds more than one frame and what was handed to it last.  A frame may be 16 MiB, and 32 MiB where a
+A `Connection` never holds more than one frame and what was handed to it last.  What is bulky in a message stands last in
+it, and is neither copied when it is sent (`send_in_parts`) nor when it is received (`room`).  A frame may be 16 MiB, and 32 MiB where a
 server tells of a scan, of which the list of problems may be long, or of entries; a greater length is refused as it is
 read.
 """
@@ -45,8 +46,9 @@ from typing import Final
 from aefsync import __version__
 from aefsync.errors import IncompatibleError, ProtocolError
 from aefsync.wire import compression
-from aefsync.wire.dialogue import Call, Message, Method, Progress, Reply
-from aefsync.wire.messages import MessageError, decode_answer, decode_call, encode
+from aefsync.wire.dialogue import Call, Message, Method, Progress, Reply, Step, step_of
+from aefsync.wire.incoming import Incoming
+from aefsync.wire.messages import MessageError, decode_answer, decode_call, encode_in_parts
 
 PROTOCOL = 1
 MAGIC = b"aefsync-agent/"
@@ -93,25 +95,13 @@ class Need(enum.Enum):
 NEED_DATA: Final = Need.DATA
 
 
-class _Step(enum.Enum):
-    CALL = "a call"
-    PROGRESS = "progress"
-    END = "the end of a call"
-
-
 _NEXT = {
-    (State.IDLE, _Step.CALL): State.BUSY,
-    (State.BUSY, _Step.CALL): State.BUSY,
-    (State.BUSY, _Step.PROGRESS): State.BUSY,
-    (State.BUSY, _Step.END): State.IDLE,
-    (State.REFUSED, _Step.END): State.CLOSED,
+    (State.IDLE, Step.CALL): State.BUSY,
+    (State.BUSY, Step.CALL): State.BUSY,
+    (State.BUSY, Step.PROGRESS): State.BUSY,
+    (State.BUSY, Step.END): State.IDLE,
+    (State.REFUSED, Step.END): State.CLOSED,
 }
-
-
-def _step(message: Message) -> _Step:
-    if isinstance(message, Call):
-        return _Step.CALL
-    return _Step.PROGRESS if isinstance(message, Progress) else _Step.END
 
 
 class Connection:
@@ -129,7 +119,9 @@ class Connection:
         self._compress = compress
         self._packer: compression.Packer | None = None
         self._due: collections.deque[Method] = collections.deque()
-        self._buffer = bytearray()
+        self._incoming = Incoming()
+        self._is_packed = False
+        """whether the frame that has begun is compressed"""
         self._looked = 0
 
     def greet(self) -> bytes:
@@ -145,33 +137,45 @@ class Connection:
 
         Raises `LocalProtocolError`; the state is then as it was.
         """
-        step = _step(message)
-        if (step is _Step.CALL) != (self.role is Role.CLIENT):
+        return b"".join(self.send_in_parts(message))
+
+    def send_in_parts(self, message: Message) -> list[bytes | memoryview]:
+        """The same, what is bulky in the message being the very bytes that it was given."""
+        step = step_of(message)
+        if (step is Step.CALL) != (self.role is Role.CLIENT):
             raise LocalProtocolError(f"a {self.role.value} does not send {step.value}")
         state = self._after(message)
         if state is None:
             raise LocalProtocolError(f"{step.value} sent while {self.state.value}")
-        payload = self._encode(message)
+        parts, length = self._encode(message)
         self._enter(state, message)
-        packed = self._packer.pack(payload) if self._packer is not None else None
+        packed = self._packer.pack(parts) if self._packer is not None else None
         if packed is not None:
-            return (len(packed) | _COMPRESSED).to_bytes(_LENGTH, "big") + packed
-        return self.greet() + len(payload).to_bytes(_LENGTH, "big") + payload
+            return [(len(packed) | _COMPRESSED).to_bytes(_LENGTH, "big") + packed]
+        return [self.greet() + length.to_bytes(_LENGTH, "big") + parts[0], *parts[1:]]
 
     @property
     def said(self) -> bytes | None:
         """What a client got before its peer greeted, at most `MAX_BANNER` bytes or so; `None` once it has."""
-        return bytes(self._buffer) if self.peer_version is None else None
+        return bytes(self._incoming.loose) if self.peer_version is None else None
 
     @property
     def has_more(self) -> bool:
         """Whether more was received than the messages taken so far."""
-        return bool(self._buffer)
+        return bool(self._incoming)
+
+    def room(self) -> memoryview:
+        """Where to put what is read from the peer next."""
+        return self._incoming.room()
+
+    def filled(self, count: int) -> None:
+        """So many bytes were read from the peer, and put there."""
+        self._incoming.filled(count)
 
     def receive_data(self, data: bytes) -> None:
-        """Take in what was read from the peer."""
+        """Take in what was read from the peer elsewhere."""
         if self.state in (State.IDLE, State.BUSY):
-            self._buffer += data
+            self._incoming.append(data)
 
     def next_event(self) -> Message | Need:
         """The next message received in full, or `NEED_DATA`; raises `RemoteProtocolError` and `IncompatibleError`."""
@@ -184,24 +188,26 @@ class Connection:
         except (RemoteProtocolError, IncompatibleError):
             self.state = State.REFUSED if self.role is Role.SERVER else State.CLOSED
             self._due.clear()
-            self._buffer.clear()
+            self._incoming.clear()
             raise
 
-    def _encode(self, message: Message) -> bytes:
+    def _encode(self, message: Message) -> tuple[Sequence[bytes | memoryview], int]:
+        """The parts of a payload, and its length."""
         try:
-            payload = encode(message)
+            parts = encode_in_parts(message)
         except (ValueError, TypeError) as error:
             raise LocalProtocolError(f"message that cannot be sent: {error}") from error
+        length = sum(map(len, parts))
         limit = MAX_LONG_FRAME if isinstance(message, Reply) and message.method in LONG else MAX_FRAME
-        if len(payload) > limit:
-            raise LocalProtocolError(f"message of {len(payload)} bytes (at most {limit})")
-        return payload
+        if length > limit:
+            raise LocalProtocolError(f"message of {length} bytes (at most {limit})")
+        return parts, length
 
     def _after(self, message: Message) -> State | None:
         """The state that sending or receiving `message` leads to; `None` where it is not allowed."""
         if isinstance(message, Reply) and (not self._due or message.method is not self._due[0]):
             return None
-        state = _NEXT.get((self.state, _step(message)))
+        state = _NEXT.get((self.state, step_of(message)))
         if state is State.BUSY and isinstance(message, Call) and self._due:
             ahead = self.role is Role.CLIENT and Method.CLOSE not in (message.method, self._due[-1])
             return State.BUSY if ahead else None
@@ -223,27 +229,31 @@ class Connection:
             raise RemoteProtocolError(f"the peer sent bytes that are no message: {error}") from error
         state = self._after(message)
         if state is None:
-            raise RemoteProtocolError(f"the peer sent {_step(message).value} that was not due")
+            raise RemoteProtocolError(f"the peer sent {step_of(message).value} that was not due")
         self._enter(state, message)
         return message
 
     def _take_frame(self) -> Message | Need:
-        while self._buffer.startswith(PULSE):
-            del self._buffer[:_LENGTH]
-        if len(self._buffer) < _LENGTH:
-            return NEED_DATA
-        head = int.from_bytes(self._buffer[:_LENGTH], "big")
-        length, is_packed = head & ~_COMPRESSED, bool(head & _COMPRESSED)
         limit = MAX_LONG_FRAME if self._due and self._due[0] in LONG else MAX_FRAME
+        if not self._incoming.has_begun and not self._begin_frame(limit):
+            return NEED_DATA
+        payload = self._incoming.take()
+        if payload is None:
+            return NEED_DATA
+        return self._receive(self._unpack(payload, limit) if self._is_packed else payload)
+
+    def _begin_frame(self, limit: int) -> bool:
+        loose = self._incoming.loose
+        while loose.startswith(PULSE):
+            del loose[:_LENGTH]
+        if len(loose) < _LENGTH:
+            return False
+        head = int.from_bytes(loose[:_LENGTH], "big")
+        length, self._is_packed = head & ~_COMPRESSED, bool(head & _COMPRESSED)
         if length > limit:
             raise RemoteProtocolError(f"the peer announced a frame of {length} bytes (at most {limit})")
-        if len(self._buffer) < _LENGTH + length:
-            return NEED_DATA
-        # Decoded where it lies: a copy would take as much again.
-        with memoryview(self._buffer) as view, view[_LENGTH : _LENGTH + length] as payload:
-            message = self._receive(self._unpack(payload, limit) if is_packed else payload)
-        del self._buffer[: _LENGTH + length]
-        return message
+        self._incoming.begin(_LENGTH, length)
+        return True
 
     def _unpack(self, packed: memoryview, limit: int) -> bytes:
         if not self._compress:
@@ -255,23 +265,24 @@ class Connection:
 
     def _find_greeting(self) -> bool:
         """Find the peer's greeting and drop everything up to its end; a server's client must begin with it."""
+        buffer = self._incoming.loose
         if self.role is Role.SERVER:
-            greeting = GREETING.match(self._buffer)
-            refused = not greeting and (len(self._buffer) > MAX_GREETING or not self._may_be_greeting())
+            greeting = GREETING.match(buffer)
+            refused = not greeting and (len(buffer) > MAX_GREETING or not self._may_be_greeting())
         else:
-            greeting = GREETING.search(self._buffer, self._looked)
-            refused = not greeting and len(self._buffer) > MAX_BANNER
-            self._looked = max(0, len(self._buffer) - MAX_GREETING)
+            greeting = GREETING.search(buffer, self._looked)
+            refused = not greeting and len(buffer) > MAX_BANNER
+            self._looked = max(0, len(buffer) - MAX_GREETING)
         if refused:
             raise self._no_peer()
         if greeting:
             self._meet(int(greeting[1]), greeting[2].decode(), greeting[3].decode().split())
-            del self._buffer[: greeting.end()]
+            del buffer[: greeting.end()]
         return greeting is not None
 
     def _may_be_greeting(self) -> bool:
-        head = bytes(self._buffer[: len(MAGIC)])
-        return MAGIC.startswith(head) and b"\n" not in self._buffer
+        buffer = self._incoming.loose
+        return MAGIC.startswith(bytes(buffer[: len(MAGIC)])) and b"\n" not in buffer
 
     def _no_peer(self) -> ProtocolError | IncompatibleError:
         if self.role is Role.SERVER:

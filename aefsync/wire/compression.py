@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 WORD = "zstd"
@@ -24,14 +25,16 @@ class Packer:
     def __init__(self) -> None:
         self._compress = _zstandard().ZstdCompressor(level=LEVEL).compress
 
-    def pack(self, payload: bytes) -> bytes | None:
-        """The payload compressed; `None` where that does not pay: content is often compressed already."""
+    def pack(self, parts: Sequence[bytes | memoryview]) -> bytes | None:
+        """A payload that comes in parts, compressed; `None` where that does not pay: content is often compressed already."""
+        longest = max(parts, key=len)
+        if len(longest) > 2 * PROBE:
+            middle = (len(longest) - PROBE) // 2
+            if len(self._compress(longest[middle : middle + PROBE])) > WORTH * PROBE:
+                return None
+        payload = b"".join(parts)
         if len(payload) < LEAST:
             return None
-        if len(payload) > 2 * PROBE:
-            middle = (len(payload) - PROBE) // 2
-            if len(self._compress(payload[middle : middle + PROBE])) > WORTH * PROBE:
-                return None
         packed: bytes = self._compress(payload)
         return packed if len(packed) < WORTH * len(payload) else None
 

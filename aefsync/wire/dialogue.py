@@ -93,6 +93,22 @@ class Failed(NamedTuple):
 
 Message = Call | Reply | Progress | Failed
 
+
+class Step(enum.Enum):
+    """What a message is in the dialogue."""
+
+    CALL = "a call"
+    PROGRESS = "progress"
+    END = "the end of a call"
+
+
+def step_of(message: Message) -> Step:
+    """The step that a message is."""
+    if isinstance(message, Call):
+        return Step.CALL
+    return Step.PROGRESS if isinstance(message, Progress) else Step.END
+
+
 MAX_TEXT = 4096
 _KINDS = {
     kind.__name__: kind

@@ -38,17 +38,17 @@ class RemoteGrowing(Asking):
             self._check(checks.check_gathered, growth, gathered)
             yield gathered
 
-    def grow(self, growth: Growth, data: bytes, peer: int | None) -> bytes:
+    def grow(self, growth: Growth, data: bytes | memoryview, peer: int | None) -> bytes:
         return next(self.grow_ahead([(growth, data)], peer))
 
-    def grow_ahead(self, loads: Iterable[tuple[Growth, bytes]], peer: int | None) -> Iterator[bytes]:
+    def grow_ahead(self, loads: Iterable[tuple[Growth, bytes | memoryview]], peer: int | None) -> Iterator[bytes]:
         """`grow` for each of several growths, the later ones on their way before the first is done."""
         self.round_trips += 1
         for growth, contents in in_order(self._caller, Method.GROW, self._growths(loads, peer)):
             self._check(checks.check_grown, growth, contents)
             yield contents
 
-    def _growths(self, loads: Iterable[tuple[Growth, bytes]], peer: int | None) -> Iterator[Asked[Growth]]:
+    def _growths(self, loads: Iterable[tuple[Growth, bytes | memoryview]], peer: int | None) -> Iterator[Asked[Growth]]:
         for growth, data in loads:
             self._sent_entries += growth.length
             yield Asked(growth, growth.small_size, (growth, data, peer))

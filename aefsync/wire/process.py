@@ -18,7 +18,7 @@ from typing import IO, NamedTuple
 
 from aefsync.errors import AefsyncError
 from aefsync.wire.stderr import StandardError
-from aefsync.wire.stream import widen
+from aefsync.wire.stream import rest, widen
 
 _END_S = 5.0
 _UNREAD = 1 << 20
@@ -91,15 +91,22 @@ class ProcessStream:
         self.received_bytes += len(data)
         return data
 
-    def write(self, data: bytes) -> None:
-        view = memoryview(data)
+    def read_into(self, room: memoryview) -> int:
+        with self._reading:
+            self._wait(self._stdout, select.POLLIN)
+            count = os.readv(self._stdout.fileno(), [room])
+        self.received_bytes += count
+        return count
+
+    def write(self, *parts: bytes | memoryview) -> None:
+        left = rest(parts, 0)
         with self._writing:
-            while view:
+            while left:
                 self._wait(self._stdin, select.POLLOUT)
                 with contextlib.suppress(BlockingIOError):
-                    count = self._stdin.send(view)
+                    count = self._stdin.sendmsg(left)
                     self.sent_bytes += count
-                    view = view[count:]
+                    left = rest(left, count)
 
     def met(self) -> None:
         """An agent has answered: what comes on standard error from now on, and what has come, is for the user."""

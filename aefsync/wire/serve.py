@@ -121,13 +121,21 @@ class _Channel:
         if self._connection.state is State.CLOSED:
             return None
         while (event := self._connection.next_event()) is NEED_DATA:
-            ahead, self._ahead = self._ahead, None
-            data = self._stream.read(READ_SIZE) if ahead is None else ahead.result()
-            if not data:
+            if not self._receive():
                 return None
-            self._connection.receive_data(data)
         assert isinstance(event, Call)
         return event
+
+    def _receive(self) -> int:
+        """Receive something; how many bytes."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is None:
+            count = self._stream.read_into(self._connection.room())
+            self._connection.filled(count)
+            return count
+        data = ahead.result()
+        self._connection.receive_data(data)
+        return len(data)
 
     def listen(self, stirred: threading.Event) -> None:
         """Set `stirred` as soon as the client says anything, or leaves."""
@@ -160,7 +168,7 @@ class _Channel:
 
     def _send(self, message: Message) -> None:
         with self._lock:
-            self._stream.write(self._connection.send(message))
+            self._stream.write(*self._connection.send_in_parts(message))
 
 
 class _Throttle:

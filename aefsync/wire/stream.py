@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from aefsync.errors import AefsyncError, UnreachableError
@@ -27,8 +28,11 @@ class Stream(Protocol):
     def read(self, size: int) -> bytes:
         """At least one byte and at most `size`, waiting for it; empty where the peer has closed."""
 
-    def write(self, data: bytes) -> None:
-        """Write all of `data`."""
+    def read_into(self, room: memoryview) -> int:
+        """The same, into `room`, which it may not fill; how many bytes."""
+
+    def write(self, *parts: bytes | memoryview) -> None:
+        """Write all of them, one behind the other."""
 
     def met(self) -> None:
         """Hear that an agent has answered: what there is to say from now on is no explanation of why none does."""
@@ -38,6 +42,17 @@ class Stream(Protocol):
 
     def close(self) -> None:
         """Close both directions, which ends a `read` in another thread; may be called again."""
+
+
+class Copying:
+    """The half of a stream that receives by `read` only."""
+
+    read: Callable[[int], bytes]
+
+    def read_into(self, room: memoryview) -> int:
+        data = self.read(len(room))
+        room[: len(data)] = data
+        return len(data)
 
 
 class _Silent:
@@ -63,9 +78,17 @@ class SocketStream(_Silent):
         self.received_bytes += len(data)
         return data
 
-    def write(self, data: bytes) -> None:
-        self._socket.sendall(data)
-        self.sent_bytes += len(data)
+    def read_into(self, room: memoryview) -> int:
+        count = self._socket.recv_into(room)
+        self.received_bytes += count
+        return count
+
+    def write(self, *parts: bytes | memoryview) -> None:
+        left = rest(parts, 0)
+        while left:
+            count = self._socket.sendmsg(left)
+            self.sent_bytes += count
+            left = rest(left, count)
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
@@ -90,17 +113,33 @@ class PipeStream(_Silent):
         self.received_bytes += len(data)
         return data
 
-    def write(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._write_fd, view) :]
-        self.sent_bytes += len(data)
+    def read_into(self, room: memoryview) -> int:
+        count = os.readv(self._read_fd, [room])
+        self.received_bytes += count
+        return count
+
+    def write(self, *parts: bytes | memoryview) -> None:
+        left = rest(parts, 0)
+        while left:
+            count = os.writev(self._write_fd, left)
+            self.sent_bytes += count
+            left = rest(left, count)
 
     def close(self) -> None:
         if not self._closed:
             self._closed = True
             os.close(self._read_fd)
             os.close(self._write_fd)
+
+
+def rest(parts: Sequence[bytes | memoryview], count: int) -> list[memoryview]:
+    """What is left to be written of some parts, of which so many bytes are."""
+    left: list[memoryview] = []
+    for part in parts:
+        if count < len(part):
+            left.append(memoryview(part)[count:])
+        count = max(0, count - len(part))
+    return left
 
 
 def widen(fd: int) -> None:

@@ -41,12 +41,18 @@ class ThrottledStream:
         self._in.passed(len(data))
         return data
 
-    def write(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            self._inner.write(bytes(view[: self._slice]))
-            self._out.passed(len(view[: self._slice]))
-            view = view[self._slice :]
+    def read_into(self, room: memoryview) -> int:
+        count = self._inner.read_into(room[: self._slice])
+        self._in.passed(count)
+        return count
+
+    def write(self, *parts: bytes | memoryview) -> None:
+        for part in parts:
+            view = memoryview(part)
+            while view:
+                self._inner.write(view[: self._slice])
+                self._out.passed(len(view[: self._slice]))
+                view = view[self._slice :]
 
     def met(self) -> None:
         self._inner.met()

@@ -7,10 +7,10 @@ import os
 from aefsync.errors import AefsyncError
 from aefsync.sync.agent import Pin, PinnedReplica
 from aefsync.wire.serve import serve
-from aefsync.wire.stream import READ_SIZE, PipeStream
+from aefsync.wire.stream import READ_SIZE, Copying, PipeStream
 
 
-class _Session:
+class _Session(Copying):
     """One session's part of the stream; it begins when the client has said something, and ends without closing."""
 
     sent_bytes = received_bytes = 0

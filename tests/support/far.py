@@ -111,10 +111,10 @@ class _Theirs(SocketStream):
         super().__init__(connection)
         self._line = line
 
-    def write(self, data: bytes) -> None:
+    def write(self, *parts: bytes | memoryview) -> None:
         self._line.look(self, "replies")
         self._line.replies += 1
-        super().write(data)
+        super().write(*parts)
 
 
 @dataclass

@@ -162,8 +162,8 @@ class LyingStream(SocketStream):
         super().__init__(connection)
         self._liar = liar
 
-    def write(self, data: bytes) -> None:
-        super().write(self._liar(data))
+    def write(self, *parts: bytes | memoryview) -> None:
+        super().write(self._liar(b"".join(parts)))
         if self._liar.leaves:
             raise ConnectionResetError("the liar leaves")
 

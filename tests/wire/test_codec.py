@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import tracemalloc
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aefsync.core.ports import Access, Missing, Open, Opened, Phase, Scan, Scanned
+from aefsync.core.growth import Gathered, Growth
+from aefsync.core.path import RelPath
+from aefsync.core.ports import Access, Missing, Open, Opened, Phase, Piece, Scan, Scanned
 from aefsync.errors import IncompatibleError, ProtocolError
 from aefsync.wire.codec import (
     MAX_BANNER,
@@ -23,6 +26,7 @@ from aefsync.wire.codec import (
 from aefsync.wire.compression import LEAST
 from aefsync.wire.dialogue import Call, Failed, Message, Method, Progress, Reply
 from aefsync.wire.messages import encode
+from aefsync.wire.messages.rows import MAX_READ
 
 GREETING = b"aefsync-agent/1 0.1.0\n"
 HELLO = Call(Method.HELLO, (Open(b"/r", "run", bytes(32), Access.READ, Missing.REFUSE, b""),))
@@ -343,6 +347,74 @@ def test_a_session_without_changes_is_small() -> None:
     assert sizes[Method.HELLO] <= 300
     assert sizes[Method.SCAN] <= 150
     assert sizes[Method.SCAN] + sizes[Method.CLOSE] <= 300
+
+
+# what is bulky
+
+DATA = memoryview(bytearray(range(256)) * 1000)
+PIECES = (Piece(RelPath(b"a"), 5, 1000, DATA[:1000]), Piece(RelPath(b"b"), 0, 9, b"short"), Piece(RelPath(b"b"), 9, 4))
+BULKY: list[tuple[Call, Reply]] = [
+    (Call(Method.READ, ((PIECES[2],),)), Reply(Method.READ, PIECES)),
+    (Call(Method.WRITE, ((PIECES[0]._replace(length=len(DATA), data=DATA),),)), Reply(Method.WRITE, None)),
+    (Call(Method.GROW, (Growth((), ()), DATA, 3)), Reply(Method.GROW, bytes(32))),
+    (Call(Method.GATHER, (Growth((), ()),)), Reply(Method.GATHER, Gathered(bytes(32), DATA))),
+]
+
+
+def received(connection: Connection, data: bytes | memoryview) -> Message:
+    """The message that `data` is, received in the room that is offered."""
+    while data:
+        room = connection.room()
+        count = min(len(room), len(data))
+        room[:count] = data[:count]
+        connection.filled(count)
+        data = data[count:]
+        event = connection.next_event()
+    assert event is not NEED_DATA
+    return event
+
+
+@pytest.mark.parametrize(("call", "reply"), BULKY, ids=lambda message: type(message).__name__ + message.method)
+def test_what_is_bulky_is_sent_as_it_was_given(call: Call, reply: Reply) -> None:
+    client, server = pair()
+    for sender, receiver, message in ((client, server, call), (server, client, reply)):
+        parts = sender.send_in_parts(message)
+        assert all(isinstance(part, bytes) or part.obj is DATA.obj for part in parts[1:])
+        assert received(receiver, b"".join(parts)) == message
+
+
+def test_what_is_bulky_is_received_once() -> None:
+    client, server = pair()
+    events(server, client.send(HELLO))
+    events(client, server.send(HELLO_REPLY))
+    data = client.send(Call(Method.WRITE, ((Piece(RelPath(b"a"), 0, MAX_READ, bytes(MAX_READ)),),)))
+    tracemalloc.start()
+    try:
+        message = received(server, memoryview(data))
+        assert tracemalloc.get_traced_memory()[1] < MAX_READ + (1 << 20)
+    finally:
+        tracemalloc.stop()
+    assert isinstance(message, Call)
+    assert message.arguments[0][0].data.obj is not data
+
+
+def test_many_small_parts_are_sent_as_one() -> None:
+    client = Connection(Role.CLIENT)
+    pieces = tuple(Piece(RelPath(b"%05d" % number), 0, 1, b"x") for number in range(2000))
+    assert len(client.send_in_parts(Call(Method.WRITE, (pieces,)))) == 2
+
+
+@pytest.mark.parametrize("came", [[], [3, 3], [2, 3], [5, 0, 0]])
+def test_pieces_that_do_not_fit_their_bytes_are_refused(came: list[int]) -> None:
+    client = Connection(Role.CLIENT)
+    client.send(Call(Method.READ, ((PIECES[2],),)))
+    rows = [[0, 9, count] for count in came]
+    payload = msgspec.msgpack.encode(["read", [[0, 0], [b"a", b"b"]], rows, b"12345"])
+    if came == [2, 3]:
+        assert len(events(client, GREETING + frame(payload))) == 1
+    else:
+        with pytest.raises(RemoteProtocolError):
+            events(client, GREETING + frame(payload))
 
 
 # compression

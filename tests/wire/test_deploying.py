@@ -9,9 +9,10 @@ import pytest
 from aefsync.errors import AefsyncError, IncompatibleError, ProtocolError, UnreachableError
 from aefsync.wire.deploying import COMMAND, MAX_TALK, deploy
 from aefsync.wire.installing import MARK, facts
+from aefsync.wire.stream import Copying
 
 
-class Host:
+class Host(Copying):
     """A stream to a far side that says these things, whatever it is told."""
 
     def __init__(self, *lines: bytes) -> None:
@@ -25,8 +26,8 @@ class Host:
         data, self.said = self.said[:size], self.said[size:]
         return data
 
-    def write(self, data: bytes) -> None:
-        self.told += data
+    def write(self, *parts: bytes | memoryview) -> None:
+        self.told += b"".join(parts)
 
     def met(self) -> None: ...
 

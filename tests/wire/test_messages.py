@@ -53,7 +53,17 @@ def test_answers_come_back(message: Message) -> None:
 @given(values.calls)
 def test_types_come_back(call: Call) -> None:
     """Enumerations and paths compare equal to what they wrap; here the types are looked at."""
-    assert repr(decode_call(encode(call))) == repr(call)
+    assert repr(copied_out(decode_call(encode(call)))) == repr(copied_out(call))
+
+
+def copied_out(value: Any) -> Any:
+    """A value whose bulky parts are bytes, not views of what was received."""
+    if isinstance(value, memoryview):
+        return bytes(value)
+    if isinstance(value, tuple):
+        parts = map(copied_out, value)
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    return value
 
 
 @given(values.calls, st.data())
@@ -89,8 +99,8 @@ def test_garbage_is_refused(garbage: bytes) -> None:
 @pytest.mark.parametrize(
     "form",
     [
-        lambda path: ["read", [[0], [path]], [[0, 1, b""]]],
-        lambda path: ["write", [[0], [path]], [[0, 1, b"x"]]],
+        lambda path: ["read", [[0], [path]], [[0, 1]], b""],
+        lambda path: ["write", [[0], [path]], [[0, 1, 1]], b"x"],
         lambda path: ["stage", [[0, 0], [b"good", path]], [ROW], None],
         lambda path: ["stage", [[0, 0], [path, b"good"]], [ROW], None],
         lambda path: ["apply", [[0], [path]], [["create", ROW, None]]],

@@ -23,6 +23,7 @@ from aefsync.wire.codec import NEED_DATA, Connection, Role, State
 from aefsync.wire.dialogue import Call, Failed, Message, Method, Progress, Reply
 from aefsync.wire.messages.rows import MAX_READ
 from aefsync.wire.remote import RemoteReplica
+from aefsync.wire.stream import Copying
 
 OPEN = Open(b"/r", "run", bytes(32), Access.WRITE, Missing.REFUSE, b"")
 OPENED = Opened(b"/r", b"host", ((1, 2),), (), 5, created=False, seen_before=False)
@@ -34,7 +35,7 @@ def entry(path: bytes) -> Entry:
     return Entry(RelPath(path), Kind.FILE, 0o644, 3, 1, 2, 3, bytes(31) + b"x")
 
 
-class Scripted:
+class Scripted(Copying):
     """A stream whose other end answers each call by `answer`; `limit` bytes of it arrive, then the end."""
 
     def __init__(self, answer: Callable[[Call], list[Message]], limit: int = 1 << 30) -> None:
@@ -48,7 +49,8 @@ class Scripted:
         self._incoming = self._server.greet()
         self._limit = limit
 
-    def write(self, data: bytes) -> None:
+    def write(self, *parts: bytes | memoryview) -> None:
+        data = b"".join(parts)
         if self.closed:
             raise OSError(9, "Bad file descriptor")
         self.sent_bytes += len(data)

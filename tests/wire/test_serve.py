@@ -14,7 +14,7 @@ from aefsync.errors import AefsyncError, ProtocolError, RootError, UnreachableEr
 from aefsync.wire.codec import NEED_DATA, Connection, Role, State
 from aefsync.wire.dialogue import Call, Failed, Message, Method, Progress, Reply
 from aefsync.wire.serve import PROGRESS_INTERVAL, serve
-from aefsync.wire.stream import SocketStream
+from aefsync.wire.stream import Copying, SocketStream
 from tests.support.memory import MemoryReplica, MemoryTree
 from tests.support.served import served
 
@@ -22,7 +22,7 @@ OPEN = Open(b"/r", "run", bytes(32), Access.WRITE, Missing.REFUSE, b"")
 HELLO, SCAN = Call(Method.HELLO, (OPEN,)), Call(Method.SCAN, (Scan(),))
 
 
-class Inbox:
+class Inbox(Copying):
     """A stream with everything that the client will say; what the server says is collected."""
 
     def __init__(self, incoming: bytes = b"", *, deaf: bool = False) -> None:
@@ -36,10 +36,10 @@ class Inbox:
         data, self._incoming = self._incoming[:size], self._incoming[size:]
         return data
 
-    def write(self, data: bytes) -> None:
+    def write(self, *parts: bytes | memoryview) -> None:
         if self._deaf and self.outgoing:
             raise BrokenPipeError(32, "Broken pipe")
-        self.outgoing += data
+        self.outgoing += b"".join(parts)
 
     def close(self) -> None:
         self.closed = True

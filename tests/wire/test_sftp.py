@@ -44,6 +44,7 @@ from aefsync.errors import AefsyncError, IncompatibleError, ProtocolError, Unrea
 from aefsync.wire.sftp.client import SftpFiles
 from aefsync.wire.sftp.operations import Offer, perform
 from aefsync.wire.sftp.packets import Ended, Handle
+from aefsync.wire.stream import Copying
 from tests.disk.far.elsewhere import Distant
 from tests.support.sftpd import serve, sftp_stream
 
@@ -220,7 +221,7 @@ def test_a_server_that_reads_less_than_it_was_asked_for() -> None:
 HELLO = struct.pack(">IBI", 5, 2, 3)
 
 
-class Scripted:
+class Scripted(Copying):
     """A stream on which these bytes come."""
 
     sent_bytes = received_bytes = 0
@@ -232,7 +233,7 @@ class Scripted:
         data, self._data = self._data[:size], self._data[size:]
         return data
 
-    def write(self, data: bytes) -> None: ...
+    def write(self, *parts: bytes | memoryview) -> None: ...
 
     def met(self) -> None: ...
 

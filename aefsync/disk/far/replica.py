@@ -150,7 +150,7 @@ class FarReplica(FarRemembering):
         self._check_open()
         return nothing_gathered(growth)
 
-    def grow(self, growth: Growth, data: bytes, peer: int | None) -> bytes:
+    def grow(self, growth: Growth, data: bytes | memoryview, peer: int | None) -> bytes:
         self._writing()
         if peer is not None:
             raise AefsyncError("no replica to copy from directly")

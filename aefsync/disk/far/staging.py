@@ -80,7 +80,7 @@ class FarStaging:
             self._on_bytes(self._bytes)
 
     def _send(self, piece: Piece) -> Task[Any]:
-        return (yield [Write(self._home.at(self._names[piece.path]), piece.offset, piece.data)])[0]
+        return (yield [Write(self._home.at(self._names[piece.path]), piece.offset, bytes(piece.data))])[0]
 
     def stage(self, files: Sequence[StageFile]) -> Staged:
         """Complete files as they were written; a digest each, empty where it failed."""

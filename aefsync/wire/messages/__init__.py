@@ -33,6 +33,10 @@ _CALLS = _by_method(calls.CallForm)
 _REPLIES = _by_method(replies.ReplyForm)
 _encode = msgspec.msgpack.Encoder(enc_hook=bytes).encode  # the hook is asked for what derives from bytes
 _MOST_SAID = 200
+_NO_BULK, _BULK = b"\xc4\0", b"\xc6"
+"""MessagePack's empty byte string, and the mark of one whose length takes four bytes."""
+_MOST_PARTS = 64
+"""Parts that it is worth to leave apart."""
 _making = threading.Lock()
 """msgspec crashes where two threads make decoders of one struct at the same time."""
 
@@ -50,15 +54,20 @@ def _answer_decoder() -> msgspec.msgpack.Decoder[Any]:
 
 def encode(message: Message) -> bytes:
     """The bytes of a message; raises `ValueError` where its values are not what the port promises."""
+    return b"".join(encode_in_parts(message))
+
+
+def encode_in_parts(message: Message) -> list[bytes | memoryview]:
+    """The same, what is bulky being the very bytes that the message was given."""
     match message:
         case Call(method, arguments):
-            return _encoded(_CALLS[method].of(*arguments))
+            return _encoded(_CALLS[method], arguments)
         case Reply(method, value):
-            return _encoded(_REPLIES[method].of(value))
+            return _encoded(_REPLIES[method], (value,))
         case Progress():
-            return _encoded(ProgressForm.of(*message))
+            return _encoded(ProgressForm, message)
         case Failed():
-            return _encoded(FailedForm.of(*message))
+            return _encoded(FailedForm, message)
 
 
 def decode_call(payload: bytes | memoryview) -> Call:
@@ -77,13 +86,20 @@ def decode_answer(payload: bytes | memoryview) -> Reply | Progress | Failed:
     return Reply(_method(form), values[0])
 
 
-def _encoded(form: Form) -> bytes:
+def _encoded(kind: type[Form], values: tuple[Any, ...]) -> list[bytes | memoryview]:
     """The form without what is last in it and as by default, which the decoder fills in: what a session does not ask
     for costs it nothing."""
+    form, bulk = kind.of(*values), kind.bulk(*values)
     fields, defaults = list(msgspec.structs.astuple(form)), list(form.__struct_defaults__)
     while defaults and fields[-1] == defaults[-1]:
         del fields[-1], defaults[-1]
-    return _encode((form.__struct_config__.tag, *fields))
+    head = _encode((form.__struct_config__.tag, *fields))
+    size = sum(map(len, bulk))
+    if not size:
+        return [head]
+    assert head.endswith(_NO_BULK)
+    whole = [b"".join(bulk)] if len(bulk) > _MOST_PARTS else bulk
+    return [head[: -len(_NO_BULK)] + _BULK + size.to_bytes(4, "big"), *whole]
 
 
 def _method(form: Form) -> Method:

@@ -73,7 +73,7 @@ class MatchReply(Form, tag="match"):
 class WriteCall(PiecesForm, tag="write"):
     def __post_init__(self) -> None:
         super().__post_init__()
-        if any(row.length != len(row.data) for row in self.rows):
+        if any(row.length != row.came for row in self.rows):
             raise ValueError("piece of another length than it says")
 
 

@@ -17,12 +17,11 @@ from aefsync.core.path import MAX_PATH, RelPath, check_names
 from aefsync.core.snapshot import CONTENT, STAT_COLUMNS, Block
 from aefsync.core.version_table import NUMBER, VersionTable, table_of
 from aefsync.core.view import STAT
-from aefsync.wire.messages.rows import MAX_READ, ByteStrings, Counts, Empty, Form, Nothing, Row, Strings
+from aefsync.wire.messages.rows import NO_BULK, Bulk, ByteStrings, Counts, Empty, Form, Nothing, Row, Strings
 from aefsync.wire.messages.versions import Versions
 from aefsync.wire.packing import pack_spans, unpack_spans
 
 _KINDS = 0o170000
-Data = Annotated[bytes, Meta(max_length=MAX_READ)]
 Columns = Annotated[bytes, Meta(max_length=ENTRIES * CONTENT)]
 
 
@@ -136,11 +135,15 @@ class GatherCall(GrowthForm, tag="gather"): ...
 
 class GatherReply(Form, tag="gather"):
     contents: Columns
-    data: Data
+    data: Bulk
 
     @classmethod
     def of(cls, *values: Gathered) -> Self:
-        return cls(*values[0])
+        return cls(values[0].contents, NO_BULK)
+
+    @classmethod
+    def bulk(cls, *values: Gathered) -> Sequence[bytes | memoryview]:
+        return (values[0].data,)
 
     def values(self) -> tuple[Any, ...]:
         return (Gathered(self.contents, self.data),)
@@ -148,13 +151,17 @@ class GatherReply(Form, tag="gather"):
 
 class GrowCall(Form, tag="grow"):
     growth: GrowthRow
-    data: Data
     peer: Annotated[int, Meta(ge=0, le=1 << 16)] | None
+    data: Bulk
 
     @classmethod
     def of(cls, *values: Any) -> Self:
-        growth, data, peer = values
-        return cls(GrowthRow.of(growth), data, peer)
+        growth, _, peer = values
+        return cls(GrowthRow.of(growth), peer, NO_BULK)
+
+    @classmethod
+    def bulk(cls, *values: Any) -> Sequence[bytes | memoryview]:
+        return (values[1],)
 
     def values(self) -> tuple[Any, ...]:
         return self.growth.growth(), self.data, self.peer

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, Self
 
 import msgspec
@@ -47,6 +48,9 @@ Asked = Meta(max_length=MAX_ENTRIES)
 """For columns with a row for each thing that was asked for."""
 Counts = Annotated[tuple[Count, ...], Many]
 ByteStrings = Annotated[tuple[bytes, ...], Many]
+Bulk = Annotated[memoryview, Meta(max_length=MAX_READ)]
+"""Bytes that are not copied: they stand last in their form."""
+NO_BULK = memoryview(b"")
 
 
 class Row(Struct, array_like=True, gc=False):
@@ -132,7 +136,8 @@ class EntryRow(Row):
 class PieceRow(Row):
     offset: Count
     length: Annotated[int, Meta(ge=0, le=MAX_READ)]
-    data: Annotated[bytes, Meta(max_length=MAX_READ)]
+    came: Annotated[int, Meta(ge=0, le=MAX_READ)] = 0
+    """how many bytes of it are among those of the form"""
 
 
 class RecipeRow(Row):
@@ -185,6 +190,11 @@ class Form(Struct, array_like=True):
     def of(cls, *values: Any) -> Self:
         return cls(*values)
 
+    @classmethod
+    def bulk(cls, *_: Any) -> Sequence[bytes | memoryview]:
+        """The parts of the bytes that stand last in the message, which `of` has left out; none for most forms."""
+        return ()
+
     def values(self) -> tuple[Any, ...]:
         return msgspec.structs.astuple(self)
 
@@ -220,8 +230,11 @@ class SpansForm(Form):
 
 
 class PiecesForm(Form):
+    """`data`: what came of all the pieces, one behind the other."""
+
     paths: Strings
     rows: Annotated[tuple[PieceRow, ...], Asked]
+    data: Bulk
 
     def __post_init__(self) -> None:
         if sum(row.length for row in self.rows) > MAX_READ:
@@ -230,11 +243,22 @@ class PiecesForm(Form):
     @classmethod
     def of(cls, *values: Sequence[Piece]) -> Self:
         pieces = values[0]
-        return cls(Strings.of(piece.path for piece in pieces), tuple(PieceRow(*piece[1:]) for piece in pieces))
+        rows = tuple(PieceRow(piece.offset, piece.length, len(piece.data)) for piece in pieces)
+        return cls(Strings.of(piece.path for piece in pieces), rows, NO_BULK)
+
+    @classmethod
+    def bulk(cls, *values: Sequence[Piece]) -> Sequence[bytes | memoryview]:
+        return [piece.data for piece in values[0]]
 
     def values(self) -> tuple[Any, ...]:
-        pairs = zip(self.paths.paths(), self.rows, strict=True)
-        return (tuple(Piece(path, row.offset, row.length, row.data) for path, row in pairs),)
+        return (tuple(self._pieces()),)
+
+    def _pieces(self) -> Iterator[Piece]:
+        ends = list(itertools.accumulate(row.came for row in self.rows))
+        if (ends[-1] if ends else 0) != len(self.data):
+            raise ValueError("pieces of other lengths than they say")
+        for path, row, end in zip(self.paths.paths(), self.rows, ends, strict=True):
+            yield Piece(path, row.offset, row.length, self.data[end - row.came : end])
 
 
 class RecipesForm(Form):

@@ -22,12 +22,13 @@ from aefsync.wire.login import Link, Login, has_terminal
 from aefsync.wire.paramiko.access import LOG, PACKET, Ask, explain, hang_up, log_in, settings_of
 from aefsync.wire.process import Ending
 from aefsync.wire.stderr import StandardError
+from aefsync.wire.stream import Copying
 
 _KEEP_ALIVE_S = 20
 _END_S = 5.0
 
 
-class ParamikoStream:
+class ParamikoStream(Copying):
     """A stream over a channel on which a command is run that leads to an agent, or a subsystem of the server; connects
     when it is first used.
 
@@ -67,9 +68,12 @@ class ParamikoStream:
         self.received_bytes += len(data)
         return data
 
-    def write(self, data: bytes) -> None:
+    def write(self, *parts: bytes | memoryview) -> None:
+        for part in parts:
+            self._write(memoryview(part))
+
+    def _write(self, view: memoryview) -> None:
         channel = self._channel
-        view = memoryview(data)
         try:
             while view:
                 count = channel.send(bytes(view[:PACKET]))
