@@ -14,7 +14,7 @@ from aefsync.errors import AefsyncError, UnreachableError
 from aefsync.sync.agent import Pin, PinnedReplica
 from aefsync.wire.login import Link, Login
 from aefsync.wire.serve import Served, serve
-from aefsync.wire.stream import SocketStream, Stream
+from aefsync.wire.stream import Copying, SocketStream, Stream
 
 
 @dataclass
@@ -70,7 +70,7 @@ class Line:
             raise ConnectionResetError("cut")
 
 
-class _Ours:
+class _Ours(Copying):
     """The coordinator's end."""
 
     def __init__(self, inner: Stream, line: Line) -> None:
@@ -95,10 +95,10 @@ class _Ours:
         self._line.heard(data)
         return data
 
-    def write(self, data: bytes) -> None:
+    def write(self, *parts: bytes | memoryview) -> None:
         self._line.look(self._inner, "writes", "sent_bytes")
-        self._line.said(data)
-        self._inner.write(data)
+        self._line.said(b"".join(parts))
+        self._inner.write(*parts)
 
     def loss(self, said: bytes | None) -> AefsyncError:
         return UnreachableError("connection lost", transient=True)

@@ -27,7 +27,7 @@ class _Lease:
     def __init__(self, inner: Stream) -> None:
         self._inner = inner
         self._before = (inner.sent_bytes, inner.received_bytes)
-        self.read = inner.read
+        self.read, self.read_into = inner.read, inner.read_into
         self.write = inner.write
         self.met = inner.met
 

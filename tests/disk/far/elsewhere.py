@@ -17,14 +17,14 @@ from aefsync.core.ports import Access, Missing, Open, Piece, Scan
 from aefsync.core.stores import SECOND_NS
 from aefsync.disk.far.replica import FarReplica
 from aefsync.wire.sftp.client import SftpFiles
-from aefsync.wire.stream import Stream
+from aefsync.wire.stream import Copying, Stream
 
 T = TypeVar("T")
 Before = Callable[[Op], OSError | None]
 """What happens before an operation; an error it gives stands in its place."""
 
 
-class Distant:
+class Distant(Copying):
     """A stream whose far side is so far away that all answers to what was asked come at once: each read is a round trip."""
 
     def __init__(self, inner: Stream) -> None:
