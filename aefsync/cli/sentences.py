@@ -111,10 +111,21 @@ def undo_hint(started: Started, summary: Summary, tally: Tally) -> str:
     """How to take back a run that replaced or deleted something, or that nobody can."""
     if not (summary.replaced_files or summary.deleted):
         return ""
-    if not summary.keeps_trash:
-        return "; what was replaced or deleted is gone for good (--no-trash)"
-    roots = " ".join(quoted(started.locations[i]) for i in sorted(tally.changed))
-    return f"; undo: aefsync undo {roots} {summary.run}"
+    kept = [number for number in sorted(tally.changed) if number in summary.append_only]
+    others = [number for number in sorted(tally.changed) if number not in kept]
+    parts = []
+    if others and not summary.keeps_trash:
+        where = f" on {spoken([label(number) for number in others])}" if kept else ""
+        parts.append(f"what was replaced or deleted{where} is gone for good (--no-trash)")
+    elif others:
+        roots = " ".join(quoted(started.locations[number]) for number in others)
+        parts.append(f"undo: aefsync undo {roots} {summary.run}")
+    if kept:
+        roots = " ".join(quoted(started.locations[number]) for number in kept)
+        keep = "keeps in its trash" if len(kept) == 1 else "keep in their trash"
+        what = f"{spoken([label(number) for number in kept])} {keep} what was replaced or deleted (append-only)"
+        parts.append(f"{what}: aefsync trash {roots} list --run {summary.run}")
+    return "".join(f"; {part}" for part in parts)
 
 
 def quoted(location: str) -> str:

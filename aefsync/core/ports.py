@@ -105,6 +105,8 @@ class Opened(NamedTuple):
     caveats: tuple[str, ...] = ()
     """what is not promised to whoever has something changed there, though replicas usually promise it"""
     instead: str = ""
+    append_only: bool = False
+    """whoever serves it keeps all that gives way, whatever was asked for, and takes no run back"""
 
 
 class Scan(NamedTuple):

@@ -110,11 +110,12 @@ class PinnedReplica(LocalReplica):
         cache, state = os.fsencode(cache_dir(os.environ)), os.fsencode(state_dir(os.environ))
         request = request._replace(root=self._place(request.root), cache_dir=cache, own=(state,))
         try:
-            opened = super().hello(request)._replace(read_only=self._pin.read_only)
+            opened = super().hello(request)
         except RootError as error:
             if self._pinned is None and not os.path.exists(request.root):
                 error.hint = _hint_at_home(request.root) or error.hint
             raise
+        opened = opened._replace(read_only=self._pin.read_only, append_only=self._pin.append_only)
         is_free = opened.created and self._pinned is None
         return opened._replace(instead=_hint_at_home(request.root) or "") if is_free else opened
 

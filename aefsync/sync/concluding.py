@@ -28,5 +28,6 @@ def concluded(
         round_trips=session.round_trips,
         verified=False,
         elapsed_s=time.monotonic() - begun,
+        append_only=tuple(number for number, opened in enumerate(session.opened) if opened.append_only),
         **counts,
     )

@@ -241,6 +241,8 @@ class Summary(NamedTuple):
     """what those replicas that were changed do not promise, though it is usual, by their numbers"""
     absent: tuple[int, ...] = ()
     """replicas that could not be reached: the others are done"""
+    append_only: tuple[int, ...] = ()
+    """replicas that keep what gives way, whatever was asked for; from here no run can be taken back there"""
     gauges: Gauges | None = None
     """`None`: nobody asked for them"""
 

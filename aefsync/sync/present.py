@@ -103,6 +103,7 @@ class Present(NamedTuple):
             entries=self._spread(ended.entries, None),
             caveats=tuple((self.numbers[number], text) for number, text in ended.caveats),
             absent=tuple(sorted(self.absent)),
+            append_only=self._all(ended.append_only),
         )
 
     def notices(self, rest: str = "the others are done") -> list[Notice]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from aefsync.core.entry import Kind
 from aefsync.core.path import RelPath
 from aefsync.sync.events import Conflicted, Digested, Notice, Started, State, Trashed
@@ -150,6 +152,11 @@ REPAIRED = [
 DONE = {"copied_files": 2, "replaced_files": 1, "moved": 1, "deleted": 1, "metadata": 1}
 
 
+RUN, B = "20261122T101112Z-1f3a", "'/srv/it'\"'\"'s b'"
+LIST, OF_RUN = "aefsync trash", f"list --run {RUN}"
+B_KEEPS = f"B keeps in its trash what was replaced or deleted (append-only): {LIST} {B} {OF_RUN}"
+
+
 def test_itemized_actions() -> None:
     assert lines(REPAIRED, itemize=True) == [
         "A>B create n",
@@ -172,6 +179,24 @@ def test_a_repair_ends_with_one_line() -> None:
         )
     ]
     assert lines([*REPAIRED, summary(**DONE)], quiet=True) == []
+
+
+@pytest.mark.parametrize(
+    ("append_only", "keeps_trash", "ends"),
+    [
+        ((), False, "what was replaced or deleted is gone for good (--no-trash)"),
+        (
+            (0, 1),
+            True,
+            f"A and B keep in their trash what was replaced or deleted (append-only): {LIST} /a {B} {OF_RUN}",
+        ),
+        ((1,), False, f"what was replaced or deleted on A is gone for good (--no-trash); {B_KEEPS}"),
+        ((1,), True, f"undo: aefsync undo /a {RUN}; {B_KEEPS}"),
+    ],
+)
+def test_where_what_gave_way_is(append_only: tuple[int, ...], keeps_trash: bool, ends: str) -> None:
+    (line,) = lines([*REPAIRED, summary(append_only=append_only, keeps_trash=keeps_trash, **DONE)])
+    assert line.partition("; ")[2] == ends
 
 
 def test_a_repair_that_could_not_do_all_says_what_is_left() -> None:

@@ -79,7 +79,8 @@ def test_an_append_only_side_keeps_its_trash(far: Far, tmp_path: Path) -> None:
     tree(tmp_path / "A", {"f": "new"}, mtime_ns=10**18)
     tree(far.home / "srv", {"f": "old"}, mtime_ns=10**17)
     far.server.far(far.home, forced=f"aefsync agent --root {far.home}/srv --append-only")
-    far("repair", tmp_path / "A", "box:", "--no-trash").expect(0)
+    (line,) = far("repair", tmp_path / "A", "box:", "--no-trash").expect(0).lines
+    assert "B keeps in its trash what was replaced or deleted (append-only): aefsync trash box: list" in line
     error = far("trash", "box:", "purge", "--older-than", "0s").expect(3).err.decode()
     assert "append-only" in error
     assert [event["path"] for event in far("trash", "box:", "--json").expect(0).events[1:-1]] == ["f"]

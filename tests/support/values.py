@@ -302,6 +302,7 @@ opened = st.builds(
     texts,
     rows(texts).map(lambda each: each[:16]),
     texts,
+    st.booleans(),
 )
 answers = st.builds(Answer, rows(counts), st.binary(max_size=64), rows(counts), rows(st.binary(max_size=12)))
 staged = st.builds(Staged, rows(st.sampled_from([b"", bytes(32)])), rows(problems), counts, counts, rows(problems))

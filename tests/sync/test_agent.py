@@ -142,7 +142,7 @@ def test_an_append_only_agent_lets_nothing_leave_the_trash(tmp_path: Path) -> No
     tree(tmp_path / "B", {".aefsync/trash/20200101T000000Z-0000/deleted/f": "y"})
     replica = PinnedReplica(Pin(append_only=True))
     harsh = Writing(keeps_trash=False, trash_keep_s=0, trash_max=Share(0, is_percentage=False))
-    replica.hello(ask(tmp_path / "B", Access.WRITE)._replace(writing=harsh))
+    assert replica.hello(ask(tmp_path / "B", Access.WRITE)._replace(writing=harsh)).append_only
     assert replica._request.writing == harsh.keeping_all()
     assert harsh.keeping_all().keeps_trash
     with pytest.raises(RootError, match="append-only: nothing leaves its trash"):

@@ -90,6 +90,7 @@ class HelloReply(Form, tag="hello"):
     unreadable: Text = b""
     instead: Text = b""
     caveats: Annotated[tuple[Text, ...], Meta(max_length=16)] = ()
+    append_only: bool = False
 
     def __post_init__(self) -> None:
         if sum(map(len, self.ignore_rules)) > MAX_RULES:
