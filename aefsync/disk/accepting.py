@@ -14,7 +14,7 @@ from aefsync.disk.building import directory_path
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.hashing import Seen
 from aefsync.disk.key_order import holding
-from aefsync.disk.rereading import Moved, reread
+from aefsync.disk.rereading import Moved, open_anew, reread
 from aefsync.disk.scan import Scanner
 from aefsync.disk.sidecar import Sidecar
 from aefsync.disk.verified import Verified
@@ -44,7 +44,8 @@ def accept(
                 seen = Seen._make(STAT.unpack(row.shown.stat)[1:])
                 try:
                     with root.directory(directory_path(prefix)) as directory:
-                        content = reread(directory, path.name, seen, content_digest, lambda size: None)
+                        opened = open_anew(directory, path.name, row.size)
+                    content = reread(opened, seen, content_digest, lambda size: None)
                 except Moved:
                     return Problem(path, "changed since the scan")
                 except OSError as error:

@@ -23,19 +23,33 @@ class Moved(Exception):
     """The file is no longer what the scan saw: nothing can be said of it."""
 
 
-def reread(
-    directory: int, name: bytes, seen: Seen, digest: Callable[[bytes], bytes], passed: Callable[[int], None]
-) -> bytes:
-    """The content digest of a file, read from the disk and not from the page cache; raises `Moved` and `OSError`.
+Opened = int | OSError | Moved
+"""The descriptor of a file that is to be reread, or why there is none."""
 
-    `digest` takes that of a small file's bytes; `passed` hears of the bytes as they come.
-    """
+
+def open_anew(directory: int, name: bytes, ahead: int) -> Opened:
+    """Open a file to be reread: nothing of it is cached, and so many bytes are on their way from the disk."""
     try:
         fd = os.open(name, READ_FLAGS, dir_fd=directory)
     except FileNotFoundError:
-        raise Moved from None
+        return Moved()
+    except OSError as error:
+        return error
+    forget_cached(fd)
+    with contextlib.suppress(AttributeError, OSError):
+        os.posix_fadvise(fd, 0, ahead, os.POSIX_FADV_WILLNEED)
+    return fd
+
+
+def reread(opened: Opened, seen: Seen, digest: Callable[[bytes], bytes], passed: Callable[[int], None]) -> bytes:
+    """The content digest of a file, read from the disk and not from the page cache; its descriptor is closed.
+
+    `digest` takes that of a small file's bytes; `passed` hears of the bytes as they come.  Raises `Moved` and `OSError`.
+    """
+    if isinstance(opened, Exception):
+        raise opened
+    fd = opened
     try:
-        forget_cached(fd)
         if seen.size <= SMALL:
             data = os.read(fd, seen.size + 1)
             passed(len(data))

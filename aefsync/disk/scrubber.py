@@ -17,6 +17,7 @@ from aefsync.core.problem import Problem, reason_of
 from aefsync.core.rot import Scrub, Scrubbed, Verdict
 from aefsync.disk.building import directory_path
 from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.fetching import Fetching
 from aefsync.disk.page import Page, PageKey
 from aefsync.disk.readable import Readable
 from aefsync.disk.scan import Scanner
@@ -151,15 +152,19 @@ class Scrubber:
         try:
             with self._root.directory(directory_path(prefix)) as directory:
                 verifying, rows = self._at = self._at or self._begin(prefix, mark.upto)
-                for row in rows:
-                    if is_enough():
-                        self._at = verifying, itertools.chain((row,), rows)
-                        self._keep(prefix, mark, found)
-                        return
-                    verifying.verify(directory, row, found, passed)
-                    mark = mark._replace(upto=row.name)
-                    self._left_files -= 1
-                    self._left_bytes -= row.size
+                fetching = Fetching(directory, rows)
+                try:
+                    for row, opened, _ in fetching.until(is_enough):
+                        verifying.verify(directory, row, opened, found, passed)
+                        mark = mark._replace(upto=row.name)
+                        self._left_files -= 1
+                        self._left_bytes -= row.size
+                finally:
+                    left = fetching.end()
+            if left is not None:
+                self._at = verifying, left
+                self._keep(prefix, mark, found)
+                return
             mark = Mark(mark.begun_ns)
         except OSError as error:
             found.problems.append(Problem(directory_path(prefix), reason_of(error), subtree=True))

@@ -24,7 +24,7 @@ from aefsync.disk.hashing import Seen
 from aefsync.disk.index import Index
 from aefsync.disk.page import RACY, UNREAD, Page
 from aefsync.disk.records import Record
-from aefsync.disk.rereading import Moved, is_open_for_writing, reread
+from aefsync.disk.rereading import Moved, Opened, is_open_for_writing, reread
 from aefsync.disk.sidecar import Sidecar
 from aefsync.disk.verified import Mark, Noted, Verified
 
@@ -103,18 +103,19 @@ class Verifying:
         self._since_ns = index.since_ns(prefix)
         self._verified_ns = verified.marks.get(prefix, Mark()).since_ns
 
-    def verify(self, directory: int, row: Row, found: Found, passed: Callable[[int], None]) -> None:
-        """Read a file, and add to `found` what there is to say of it; `passed` hears of bytes as they come."""
-        record = self.record(row)
+    def verify(self, directory: int, row: Row, opened: Opened, found: Found, passed: Callable[[int], None]) -> None:
+        """Read a file as it was `opened`, and add to `found` what there is to say of it; `passed` hears of its bytes."""
+        trouble: OSError | None = None
         try:
-            content = reread(directory, row.name, Seen._make(STAT.unpack(row.shown.stat)[1:]), self._digest, passed)
+            content = reread(opened, Seen._make(STAT.unpack(row.shown.stat)[1:]), self._digest, passed)
         except Moved:
             return  # whoever is at work on it: the next scan sees it
         except OSError as error:
-            if record is None or error.errno not in _LOST:
-                found.problems.append(Problem(self._path_of(row), reason_of(error)))
-                return
-            content = UNKNOWN
+            content, trouble = UNKNOWN, error
+        record = self.record(row)
+        if trouble is not None and (record is None or trouble.errno not in _LOST):
+            found.problems.append(Problem(self._path_of(row), reason_of(trouble)))
+            return
         if record is not None and content != record.content:
             self._judge(directory, row, record, content, found)
             return

@@ -209,13 +209,13 @@ def test_portions_go_on_where_the_last_one_ended(root: Root, monkeypatch: pytest
         root.write(name, b"12345")
     root.see()
     read: list[bytes] = []
-    reread = verifying.reread
+    verify = verifying.Verifying.verify
 
-    def noted(directory: int, name: bytes, *others: object) -> bytes:
-        read.append(os.path.basename(os.readlink(b"/proc/self/fd/%d" % directory)) + b"/" + name)
-        return reread(directory, name, *others)  # type: ignore[arg-type]
+    def noted(self: verifying.Verifying, directory: int, row: verifying.Row, *others: object) -> None:
+        read.append(os.path.basename(os.readlink(b"/proc/self/fd/%d" % directory)) + b"/" + row.name)
+        verify(self, directory, row, *others)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(verifying, "reread", noted)
+    monkeypatch.setattr(verifying.Verifying, "verify", noted)
     first = root.scrub(Scrub(begins=True, files=3))
     assert (first.files, first.left_files, first.left_size, first.oldest_s) == (3, 2, 10, 0)
     # Another session, as if that one had been interrupted.
