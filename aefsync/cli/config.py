@@ -32,7 +32,7 @@ from aefsync.sync import places
 
 Table = Mapping[str, Any]
 
-_REMOTE = re.compile(r"[^/]*:")
+_REMOTE = r"[^/]*:"
 """A location with a colon before any slash is on another host."""
 
 
@@ -140,7 +140,7 @@ def _replica(where: str, value: Any, home: str) -> tuple[str, str]:
     location = table["location"]
     if location.startswith("~/") and home:
         location = os.path.join(home, location[2:])
-    if not os.path.isabs(location) and not _REMOTE.match(location):
+    if not os.path.isabs(location) and not re.match(_REMOTE, location):
         raise UsageError(f"{where}: {location}: a path in the configuration is absolute, or begins with ~/")
     return location, table.get("name", "")
 

@@ -10,25 +10,29 @@ import re
 
 _RANGES = r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"
 _SURROGATES = r"\ud800-\udfff"
-_TEXT = re.compile(f"[{_RANGES}{_SURROGATES}]")
-_NAME = re.compile(f"[{_RANGES}{_SURROGATES}\\\\]")
-_JSON = re.compile(f"[{_RANGES}]")
+_TEXT = f"[{_RANGES}{_SURROGATES}]"
+_NAME = f"[{_RANGES}{_SURROGATES}\\\\]"
+_JSON = f"[{_RANGES}]"
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t", "\\": r"\\"}
 
 
 def escape(name: bytes) -> str:
     """A path or name, on one line, safe to print."""
-    return _NAME.sub(_written, name.decode("utf-8", "surrogateescape"))
+    return re.sub(_NAME, _written, name.decode("utf-8", "surrogateescape"))
 
 
 def escape_text(text: str) -> str:
     """A message that may quote names, on one line, safe to print."""
-    return _TEXT.sub(_written, text)
+    return re.sub(_TEXT, _written, text)
 
 
 def escape_json(text: str) -> str:
     """JSON text with what a terminal would act on written as escapes of JSON: the value stays the same."""
-    return text if text.isascii() and "\x7f" not in text else _JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return text if text.isascii() and "\x7f" not in text else re.sub(_JSON, _as_json, text)
+
+
+def _as_json(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"
 
 
 def _written(match: re.Match[str]) -> str:

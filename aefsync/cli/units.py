@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 from aefsync.errors import UsageError
 
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
+_PART = r"(\d+(?:\.\d+)?)(ms|[smhdw])"
 _NS = 1_000_000_000
 _BINARY = {"b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-_RATE = re.compile(r"(\d+(?:\.\d+)?)(?:([bkmg])(?:i?b)?)?", re.IGNORECASE)
+_RATE = r"(?i)(\d+(?:\.\d+)?)(?:([bkmg])(?:i?b)?)?"
 _UNITS_NS = {"ms": _NS // 1000, "s": _NS, "m": 60 * _NS, "h": 3600 * _NS, "d": 86_400 * _NS, "w": 7 * 86_400 * _NS}
 _LONGEST_NS = 36_525 * 86_400 * _NS
 
@@ -22,7 +22,7 @@ def duration_s(text: str, option: str) -> int:
 
 def duration_ns(text: str, option: str) -> int:
     """The nanoseconds of a duration like `2s`, `1.5s`, `10ms` or `1h30m`; raises `UsageError`."""
-    parts = _PART.findall(text)
+    parts = re.findall(_PART, text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise UsageError(f"{option}: {text!r} is no duration", hint="write it like 30d, 12h, 1d12h or 90s")
     total_ns = sum(_times(number, _UNITS_NS[unit]) for number, unit in parts)
@@ -71,7 +71,7 @@ def run_time_s(run: str) -> float:
 
 def rate(text: str, option: str) -> int:
     """Bytes a second of a rate like `500` (KiB), `5M` or `1.5MiB`; raises `UsageError`."""
-    found = _RATE.fullmatch(text)
+    found = re.fullmatch(_RATE, text)
     number = float(found[1]) * _BINARY[(found[2] or "k").lower()] if found else 0.0
     if number < 1:
         raise UsageError(f"{option}: {text!r} is no rate", hint="write it like 500 (KiB a second), 5M or 1.5G")

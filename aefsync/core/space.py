@@ -8,8 +8,8 @@ from typing import NamedTuple
 from aefsync.core.guards import Refusal
 
 _UNITS = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "p": 10**15}
-_SHARE = re.compile(r"([0-9]{1,3})(?:\.([0-9]{1,2}))?\s*%")
-_SIZE = re.compile(r"([0-9]{1,15})\s*(?:([kmgtp])(i?))?b?", re.IGNORECASE)
+_SHARE = r"([0-9]{1,3})(?:\.([0-9]{1,2}))?\s*%"
+_SIZE = r"(?i)([0-9]{1,15})\s*(?:([kmgtp])(i?))?b?"
 _WHOLE = 10_000
 """Percentages are counted in hundredths of one."""
 
@@ -31,11 +31,11 @@ class Share(NamedTuple):
 def parse_share(text: str) -> Share:
     """Read `1%`, `0.5%`, `500M`, `10GiB`; raises `ValueError` for anything else."""
     text = text.strip()
-    if match := _SHARE.fullmatch(text):
+    if match := re.fullmatch(_SHARE, text):
         share = Share(int(match[1]) * 100 + int((match[2] or "").ljust(2, "0")), is_percentage=True)
         if share.amount <= _WHOLE:
             return share
-    if match := _SIZE.fullmatch(text):
+    if match := re.fullmatch(_SIZE, text):
         unit = _UNITS[match[2].lower()] if match[2] else 1
         if match[3]:
             unit = 1 << unit.bit_length()  # 1000 has 10 bits, a million 20, and so on

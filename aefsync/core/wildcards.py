@@ -23,26 +23,23 @@ _FIRST = "(?:.+/)?"
 _INNER = "(?:/.+)?"
 _STAR = "[^/]*"
 _LAST = "(?:(?P<ps_d>/)|$)"
-_TOKEN = re.compile(
-    "|".join(
-        [
-            *map(re.escape, (_FIRST, _INNER, _STAR, "[^/]+", "[^/]", _LAST, "(?P<ps_d>/)")),
-            r"\[\^?\]?[^\]]*\]",
-            r"\\.",
-            r"[^\\()\[\]|?*+.$]",
-        ]
-    ),
-    re.DOTALL,
+_TOKEN = "|".join(
+    [
+        *map(re.escape, (_FIRST, _INNER, _STAR, "[^/]+", "[^/]", _LAST, "(?P<ps_d>/)")),
+        r"\[\^?\]?[^\]]*\]",
+        r"\\.",
+        r"[^\\()\[\]|?*+.$]",
+    ]
 )
 """What pathspec writes: the wildcards above, a class, and a character."""
-_ACTIVE = re.compile(r"[\[&~|]")
+_ACTIVE = r"[\[&~|]"
 """What may come to mean something in a class, in later versions of `re`; it warns of that."""
 
 
 def bounded(regex: str) -> str:
     """The regular expression of a line so that it takes a bounded time, to be compiled with `DOTALL`; one that pathspec
     never writes as it is."""
-    tokens = _TOKEN.findall(regex)
+    tokens = re.findall(_TOKEN, regex, re.DOTALL)
     if tokens[:1] != ["^"] or "".join(tokens) != regex:
         return regex
     *groups, last = _split(tokens[1:])
@@ -89,4 +86,4 @@ def _one(token: str) -> str:
     """What stands for one character, of which none is a slash; or a whole `**`, or a name."""
     if token[0] != "[" or token.startswith("[^/]"):
         return token
-    return "(?!/)[" + _ACTIVE.sub(r"\\\g<0>", token[1:-1]) + "]"
+    return "(?!/)[" + re.sub(_ACTIVE, r"\\\g<0>", token[1:-1]) + "]"

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import sys
 from array import array
 
@@ -60,7 +59,7 @@ class ChunkLists:
             lengths.byteswap()
         body = lengths.tobytes() + chunks.digests
         place = self._place(content)
-        fresh = place + b"." + secrets.token_hex(4).encode()
+        fresh = place + b"." + os.urandom(4).hex().encode()
         with contextlib.suppress(OSError):
             os.makedirs(self._directory, mode=0o700, exist_ok=True)
             self._make_room(len(body))

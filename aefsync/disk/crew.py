@@ -13,13 +13,15 @@ import contextlib
 import os
 import select
 import socket
-import subprocess
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from aefsync.disk.columns import receive_columns, send_columns
 from aefsync.disk.spawning import spawn_entry
+
+if TYPE_CHECKING:
+    import subprocess
 
 ENTRIES = 20_000
 """From about so many on workers save more time than they take to start (60 ms each)."""

@@ -8,7 +8,7 @@ import re
 from aefsync.disk.confined import ConfinedRoot, split
 
 _TABLE = "/proc/self/mountinfo"
-_ESCAPED = re.compile(rb"\\([0-7]{3})")
+_ESCAPED = rb"\\([0-7]{3})"
 _MOUNT_POINT = 4
 
 
@@ -20,7 +20,7 @@ def mounts_below(root: ConfinedRoot, table: str = _TABLE) -> list[bytes]:
             points = [line.split(b" ")[_MOUNT_POINT] for line in file]
     except (OSError, IndexError):
         return []
-    places = (_ESCAPED.sub(lambda found: bytes([int(found[1], 8)]), point) for point in points)
+    places = (re.sub(_ESCAPED, lambda found: bytes([int(found[1], 8)]), point) for point in points)
     return sorted({place[len(base) :] for place in places if place.startswith(base)})
 
 

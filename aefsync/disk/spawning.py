@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import subprocess
 
 
 def spawn_entry(
-    module: str, words: Sequence[str], descriptors: Sequence[int], *, asks: bool = False
+    module: str, words: Sequence[str], descriptors: Sequence[int], *, before: Sequence[str] = (), asks: bool = False
 ) -> subprocess.Popen[bytes]:
     """Run `main()` of a module of this package, its `sys.argv[1:]` being `words`; it inherits `descriptors` only.
 
-    One that `asks` may read from the terminal.
+    Statements that are to come `before` the import may use `gc` and `sys`.  One that `asks` may read from the terminal.
     """
+    import subprocess
+
     path = [os.path.abspath(entry) for entry in sys.path]
     # Neither the imports nor what a scan builds have cycles; looking for them costs a third of the time.
-    code = (
-        f"import gc, sys; gc.set_threshold(200_000, 20, 100); sys.path[:] = {path!r}; from {module} import main; main()"
-    )
+    steps = [
+        "import gc, sys; gc.set_threshold(200_000, 20, 100)",
+        f"sys.path[:] = {path!r}",
+        *before,
+        f"from {module} import main; main()",
+    ]
     return subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", code, *words],
+        [sys.executable, "-I", "-S", "-c", "; ".join(steps), *words],
         pass_fds=descriptors,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

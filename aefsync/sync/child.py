@@ -21,6 +21,8 @@ from aefsync.errors import AefsyncError
 from aefsync.wire.login import Link, Login
 
 _END_S = 5.0
+_LIGHTLY = ("sys.modules['typing_extensions'] = None", "import msgspec", "del sys.modules['typing_extensions']")
+"""msgspec needs nothing, but where there are typing_extensions it imports them, and so `inspect`: a sixth of all imports."""
 
 
 class Children:
@@ -111,7 +113,7 @@ def _spawned(number: int) -> Children:
         peers = {b if a == own else a: ends[own == b] for (a, b), ends in joined.items() if own in (a, b)}
         words.append(",".join([str(stream.fileno()), *(f"{peer}:{end.fileno()}" for peer, end in peers.items())]))
     try:
-        parent = spawn_entry("aefsync.sync.parent", words, [end.fileno() for end in passed])
+        parent = spawn_entry("aefsync.sync.parent", words, [end.fileno() for end in passed], before=_LIGHTLY)
     except BaseException:
         for end in (life, *ours):
             end.close()
@@ -129,7 +131,7 @@ class Agentless:
         self.socket, theirs = socket.socketpair()
         with theirs:
             words = [str(theirs.fileno()), json.dumps(login), json.dumps(link)]
-            self._process = spawn_entry("aefsync.sync.agentless", words, [theirs.fileno()], asks=True)
+            self._process = spawn_entry("aefsync.sync.agentless", words, [theirs.fileno()], before=_LIGHTLY, asks=True)
 
     def end(self) -> None:
         """Close the stream, which ends the process, and wait for that; one that does not end is killed."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -110,7 +109,7 @@ def _by_sftp(location: Location, known: KnownRoots, link: Link, monitor: Monitor
 
 
 def _served(replica: RemoteReplica, location: Location, known: KnownRoots, *, whole: bool) -> Iterator[Finding]:
-    request = Open(location.path, "", secrets.token_bytes(KEY_SIZE), Access.READ, Missing.EMPTY, b"")
+    request = Open(location.path, "", os.urandom(KEY_SIZE), Access.READ, Missing.EMPTY, b"")
     refusal: RootError | None = None
     try:
         try:

@@ -16,10 +16,10 @@ from urllib.parse import unquote_to_bytes
 from aefsync.errors import UsageError
 from aefsync.wire.login import Login
 
-_SCHEME = re.compile(r"(ssh|sftp)://")
-_SHORT = re.compile(r"((?:[^/:\s]+@)?)(\[[^\]/\s]*\]|[^/:\[\]@\s]+):(.*)", re.DOTALL)
-_AUTHORITY = re.compile(r"((?:[^/:\s]+@)?)(\[[^\]/\s]*\]|[^/:\[\]@\s]+)(?::([0-9]+))?")
-_REFUSED = re.compile(r"""[\x00-\x20\x7f-\xa0'"`$\\;&<>|(){}*?!~#]""")
+_SCHEME = r"(ssh|sftp)://"
+_SHORT = r"(?s)((?:[^/:\s]+@)?)(\[[^\]/\s]*\]|[^/:\[\]@\s]+):(.*)"
+_AUTHORITY = r"((?:[^/:\s]+@)?)(\[[^\]/\s]*\]|[^/:\[\]@\s]+)(?::([0-9]+))?"
+_REFUSED = r"""[\x00-\x20\x7f-\xa0'"`$\\;&<>|(){}*?!~#]"""
 """What no name of a host or user holds, and some shell on the way could act on."""
 
 
@@ -48,10 +48,12 @@ def parse(text: str) -> Location:
         raise UsageError(
             f"{text}: a set of replicas stands on the command line only; a directory of that name is ./{text}"
         )
-    scheme = _SCHEME.match(text)
+    if ":" not in text:
+        return Location(text, os.fsencode(text))
+    scheme = re.match(_SCHEME, text)
     if scheme:
         return _parse_url(text, scheme[1], text[scheme.end() :])
-    short = _SHORT.fullmatch(text)
+    short = re.fullmatch(_SHORT, text)
     if short:
         return Location(text, _home_path(text, os.fsencode(short[3])), _login(text, short[1], short[2], None))
     return Location(text, os.fsencode(text))
@@ -59,7 +61,7 @@ def parse(text: str) -> Location:
 
 def _parse_url(text: str, scheme: str, rest: str) -> Location:
     authority, slash, path = rest.partition("/")
-    parts = _AUTHORITY.fullmatch(authority)
+    parts = re.fullmatch(_AUTHORITY, authority)
     if not parts:
         raise UsageError(f"{text}: no host can be made out", hint=f"{scheme}://[user@]host[:port]/path")
     login = _login(text, parts[1], parts[2], parts[3])
@@ -83,7 +85,7 @@ def _login(text: str, user: str, host: str, port: str | None) -> Login:
     host = host.removeprefix("[").removesuffix("]")
     name = user.removesuffix("@")
     for what, word in (("host", host), ("user", name)):
-        if word.startswith("-") or _REFUSED.search(word) or (what == "host" and not word):
+        if word.startswith("-") or re.search(_REFUSED, word) or (what == "host" and not word):
             raise UsageError(f"{text}: {word!r} is no name of a {what}")
     if port is not None and not 0 < int(port) < 1 << 16:
         raise UsageError(f"{text}: {port} is no port")

@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import json
 import os
-import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -59,7 +58,7 @@ class StateFile:
             os.close(fd)
 
     def _write(self, content: Any) -> None:
-        fresh = f"{self._file}.{secrets.token_hex(4)}"
+        fresh = f"{self._file}.{os.urandom(4).hex()}"
         try:
             with open(fresh, "x", encoding="ascii") as file:
                 json.dump(content, file, indent=1)
