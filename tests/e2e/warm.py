@@ -229,12 +229,14 @@ class _Forked:
         return self.returncode
 
 
-def _fork_entry(module: str, words: Sequence[str], descriptors: Sequence[int], *, asks: bool = False) -> Any:
-    """`spawn_entry`, by a fork where no thread is in the way."""
+def _fork_entry(
+    module: str, words: Sequence[str], descriptors: Sequence[int], *, before: Sequence[str] = (), asks: bool = False
+) -> Any:
+    """`spawn_entry`, by a fork where no thread is in the way: what comes `before` the imports is done with them."""
     from aefsync.disk import spawning
 
     if threading.active_count() > 1:
-        return spawning.spawn_entry(module, words, descriptors, asks=asks)
+        return spawning.spawn_entry(module, words, descriptors, before=before, asks=asks)
     if pid := os.fork():
         if not asks:
             with contextlib.suppress(OSError):  # done there already
