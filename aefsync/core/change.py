@@ -85,7 +85,7 @@ def change_of(action: Action, content: bytes = b"") -> Change | None:
     if act is Act.RECORD or aside == ROTTEN or (act is Act.METADATA and found is None):
         return None
     if wanted is not None and not wanted.is_read and content:
-        wanted = wanted._replace(content=content)
+        wanted = wanted.having(content)
     if act in _EITHER:
         return Change(Did.REPLACED if found is not None else Did.CREATED, path, found, wanted)
     return Change(_DID[act], path, found, wanted, source, displaced)

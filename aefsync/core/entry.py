@@ -70,6 +70,10 @@ class Entry(NamedTuple):
             return (self.kind, 0, 0, 0, self.inode)
         return (self.kind, self.size, self.mtime_ns, self.ctime_ns, self.inode)
 
+    def having(self, content: bytes) -> Entry:
+        """The same with a content digest."""
+        return Entry(*self[:7], content, *self[8:])
+
     def same_content(self, other: Entry) -> bool:
         """Whether both are of one kind and known to hold the same bytes (or target)."""
         return self.kind is other.kind and self.is_read and self.content == other.content

@@ -132,8 +132,9 @@ class Chronicle:
         If it tells of edits by this replica that it never made, somebody has made them under its name: from the next scan
         on it goes on under another one, for its own edits would seem to be old.
         """
-        if any(author == self.author and counter > self.mark.counter for author, counter in version.vector):
-            self.set_words({_OVERTAKEN: b"1"})
+        for author, counter in version.vector:
+            if author == self.author and counter > self.mark.counter:
+                self.set_words({_OVERTAKEN: b"1"})
         return self.vectors.number(version)
 
     def set_words(self, words: Mapping[str, bytes]) -> None:

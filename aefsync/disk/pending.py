@@ -54,7 +54,7 @@ def intentions(action: Action, content: bytes, number: Callable[[Version], int])
         yield Intention(act, path, gone, action.tombstone is not None)
         return
     if content and not wanted.is_read:
-        wanted = wanted._replace(content=content)
+        wanted = wanted.having(content)
     record = record_of(wanted, number(wanted.version or FOUND))
     if source and wanted.kind is Kind.DIRECTORY:
         carried = Carried.of(action.along, number) if action.along is not None else None

@@ -24,7 +24,7 @@ from aefsync.disk.annexes import bring
 from aefsync.disk.confined import split
 from aefsync.disk.intents import Intent, Intents, replacing
 from aefsync.disk.looking import Place, Refused, is_already_there, look, shows, wanted_of
-from aefsync.disk.renaming import NO_FLAGS, rename_new, rename_out
+from aefsync.disk.renaming import NO_FLAGS, rename_new, rename_ours, rename_out
 from aefsync.disk.scene import Scene
 from aefsync.disk.setting import finish_link, keep_mode
 from aefsync.disk.staging import Staging
@@ -39,7 +39,7 @@ def place_file(scene: Scene, action: Action) -> None:
     name = scene.staging.name(action.path)
     if name is None:
         raise Refused("was not staged")
-    wanted = wanted_of(action)._replace(content=scene.staging.content(action.path))
+    wanted = wanted_of(action)
 
     def keep(staging: Staging, staged: bytes) -> bytes:
         if action.found is not None:
@@ -47,8 +47,13 @@ def place_file(scene: Scene, action: Action) -> None:
         return staged
 
     keep(scene.staging, name)
-    _place(scene, action, name, lambda annex: keep(annex, bring(scene.staging, name, annex, wanted)))
+    _place(scene, action, name, lambda annex: keep(annex, _brought(scene, action, name, annex)))
     scene.staging.take(action.path)
+
+
+def _brought(scene: Scene, action: Action, name: bytes, annex: Staging) -> bytes:
+    """The name of a copy of a staged file in the staging of another mount."""
+    return bring(scene.staging, name, annex, wanted_of(action).having(scene.staging.content(action.path)))
 
 
 def place_link(scene: Scene, action: Action) -> None:
@@ -106,7 +111,7 @@ def put(scene: Scene, action: Action, staged: Place, target: Place) -> None:
 
 
 def _exchange(scene: Scene, action: Action, staged: Place, slot: Place, target: Place) -> None:
-    os.rename(staged[1], slot[1], src_dir_fd=staged[0], dst_dir_fd=slot[0])
+    rename_ours(*staged, *slot)
     try:
         syscalls.renameat2(*slot, *target, syscalls.RENAME_EXCHANGE)
     except OSError as error:

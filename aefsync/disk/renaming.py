@@ -38,6 +38,11 @@ def rename_out(old_fd: int, old: bytes, slot_fd: int, slot: bytes) -> None:
         os.rename(old, slot, src_dir_fd=old_fd, dst_dir_fd=slot_fd)
 
 
+def rename_ours(old_fd: int, old: bytes, new_fd: int, new: bytes) -> None:
+    """Rename what is ours to another place of our own where nothing is; raises `FileExistsError`."""
+    rename_out(old_fd, old, new_fd, new)
+
+
 def _rename_noreplace(old_fd: int, old: bytes, new_fd: int, new: bytes) -> bool:
     """Whether it could be done at all here."""
     try:

@@ -16,6 +16,7 @@ _SYS_OPENAT2 = 437
 _RESOLVE_NO_SYMLINKS = 0x04
 _RESOLVE_BENEATH = 0x08
 _SYNC_FILE_RANGE_WRITE = 2
+_RENAMEAT2 = ("renameat2", ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
 _PATIENCE = 64
 """Attempts at a walk that is raced; a lease on the file (Samba) gives the same error, and that may last."""
 _LINUX = sys.platform == "linux"
@@ -62,8 +63,7 @@ def openat2_beneath(dir_fd: int, path: bytes, flags: int, mode: int = 0) -> int:
 
 def renameat2(old_fd: int, old: bytes, new_fd: int, new: bytes, flags: int) -> None:
     """Rename with `RENAME_NOREPLACE` or `RENAME_EXCHANGE`; EINVAL where the file system does not know the flag."""
-    types = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
-    _check(_function("renameat2", *types)(old_fd, old, new_fd, new, flags))
+    _check(_function(*_RENAMEAT2)(old_fd, old, new_fd, new, flags))
 
 
 def syncfs(fd: int) -> None:

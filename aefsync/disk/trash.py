@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from aefsync.core.action import Applied
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem
-from aefsync.disk.confined import split
+from aefsync.disk.confined import exists, split
 from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.durability import Directory
 from aefsync.disk.home import TRASH, Home
@@ -26,6 +26,8 @@ from aefsync.disk.shelves import shelf_of
 
 REPLACED = "replaced"
 DELETED = "deleted"
+_REMEMBERED = 1 << 16
+"""Names of one directory."""
 
 
 class Trash:
@@ -36,17 +38,27 @@ class Trash:
         self._run = run
         self._base = TRASH + b"/" + run.encode()
         self._made: set[bytes] = set()
+        self._fresh: _Fresh | None = None
         self._annexes = 0
         self._open = OpenDirectories(home)
 
     def slot(self, why: str, path: RelPath) -> Place:
-        """A free slot for `path`, its directories made; valid until the next call."""
-        for slot in slot_names(self._run, why, path):
-            directory, name = split(slot)
+        """A free slot for `path`, its directories made; valid until the next call.
+
+        Whoever uses it replaces nothing (`renaming`): what is said to be free was so a moment ago.
+        """
+        directory, name = split(path)
+        if self._fresh is not None and self._fresh.is_free(why, directory, name) and not self._home.annexes:
+            return self._open.get(self._fresh.place), name
+        for attempt, slot in enumerate(slot_names(self._run, why, path)):
+            place, name = split(slot)
             with _passing_over_others():
-                self._make_directory(directory)
-                fd = self._open.get(directory)
-                if _is_free(fd, name):
+                is_new = not self._home.annexes and place not in self._made and not exists(self._home, place)
+                self._make_directory(place)
+                fd = self._open.get(place)
+                if is_new and not attempt:
+                    self._fresh = _Fresh(place, why, directory, name)
+                if is_new or _is_free(fd, name):
                     return fd, name
         raise FileExistsError(f"no free slot in the trash for {path!s}")
 
@@ -74,6 +86,7 @@ class Trash:
         """Delete for good what this run put in the trash; what cannot be deleted stays there."""
         self.close()
         self._made.clear()
+        self._fresh = None
         for home in (self._home, *self._home.annexes.values()):
             with contextlib.suppress(OSError):
                 remove_tree(home.alone, self._base)
@@ -89,6 +102,22 @@ class Trash:
     def close(self) -> None:
         """Let go of the directory of the last slot."""
         self._open.close()
+
+
+class _Fresh:
+    """A directory of slots that was made just now: nothing is in it but what was put there since, `first` to begin with."""
+
+    def __init__(self, place: bytes, why: str, directory: bytes, first: bytes) -> None:
+        self.place = place
+        self._of = why, directory
+        self._taken = {first}
+
+    def is_free(self, why: str, directory: bytes, name: bytes) -> bool:
+        """Whether a name of that directory can be taken here, and is from now on."""
+        if self._of != (why, directory) or name in self._taken or len(self._taken) >= _REMEMBERED:
+            return False
+        self._taken.add(name)
+        return True
 
 
 def _is_free(directory: int, name: bytes) -> bool:
