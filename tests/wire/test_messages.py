@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import tracemalloc
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -32,6 +33,15 @@ pack = msgspec.msgpack.encode
 ROW = [1, 0o644, 3, 1, 0, 0, UNKNOWN]
 A, B = b"A" * 16, b"B" * 16
 VERSIONS = [[A], [[1, 0, 5]], [1]]
+ONE, TWO = [[0], [b"a"]], [[0, 0], [b"a", b"b"]]
+STATS = (0o100644, 3, 1, 0, 0)
+
+
+def columns(*rows: tuple[int, ...], targets: Sequence[bytes] = ()) -> list[Any]:
+    """Entries with these stats."""
+    return [b"".join(STAT.pack(*row) for row in rows), UNKNOWN * len(rows), list(targets)]
+
+
 FILE = Entry(RelPath(b"docs/a.txt"), Kind.FILE, 0o644, 3, 1, 2, 3, UNKNOWN)
 
 
@@ -101,10 +111,10 @@ def test_garbage_is_refused(garbage: bytes) -> None:
     [
         lambda path: ["read", [[0], [path]], [[0, 1]], b""],
         lambda path: ["write", [[0], [path]], [[0, 1, 1]], b"x"],
-        lambda path: ["stage", [[0, 0], [b"good", path]], [ROW], None],
-        lambda path: ["stage", [[0, 0], [path, b"good"]], [ROW], None],
-        lambda path: ["apply", [[0], [path]], [["create", ROW, None]]],
-        lambda path: ["apply", [[0, 0], [b"good", path]], [["move", ROW, ROW]]],
+        lambda path: ["stage", [[0], [path]], None, columns(STATS), None],
+        lambda path: ["stage", [[0], [b"good"]], [[0], [path]], columns(STATS), None],
+        lambda path: ["apply", [[0], [path]], ["create"], b"\1", columns(STATS)],
+        lambda path: ["apply", [[0, 0], [b"good", path]], ["move"], b"\3", columns(STATS, STATS)],
         lambda path: ["learn", [[0], [path]], [b"x"], [UNKNOWN]] if path else None,
         lambda path: ["learn", [[0], [b"good"]], [path], [UNKNOWN]],
         lambda path: (
@@ -173,19 +183,32 @@ NONCE = bytes(32)
         ["read", [[0], [b"a"]], [[-1, 1, b""]]],
         ["read", [[0], [b"a"]], []],
         ["write", [[0], [b"a"]], [[0, 2, b"x"]]],
-        ["stage", [[0], [b"a"]], [ROW], None],
-        ["stage", [[0, 0], [b"a", b"b"]], [[1, 0o10755, *ROW[2:]]], None],
-        ["stage", [[0, 0], [b"a", b"b"]], [[1, 0o644, -1, *ROW[3:]]], None],
-        ["stage", [[0, 0], [b"a", b"b"]], [[1, 0o644, 3, 1 << 63, *ROW[4:]]], None],
-        ["stage", [[0, 0], [b"a", b"b"]], [[*ROW[:6], b"short"]], None],
-        ["stage", [[0, 0], [b"a", b"b"]], [[4, *ROW[1:]]], None],
-        ["stage", [[0, 0], [b"a", b"b"]], [ROW], -1],
-        ["apply", [[0], [b"a"]], [["create", None, None]]],
-        ["apply", [[0], [b"a"]], [["delete", ROW, ROW]]],
-        ["apply", [[0], [b"a"]], [["move", ROW, ROW]]],
-        ["apply", [[0, 0], [b"a", b"b"]], [["create", ROW, None]]],
-        ["apply", [[0], [b"a"]], [["chown", ROW, None]]],
-        ["apply", [[0], [b"a"]], [["link", [3, *ROW[1:], b"a\0b"], None]]],
+        ["stage", ONE, None, columns(), None],
+        ["stage", ONE, None, columns(STATS, STATS), None],
+        ["stage", ONE, TWO, columns(STATS), None],
+        ["stage", ONE, TWO, columns(STATS, STATS), None],
+        ["stage", ONE, None, columns((0o110755, *STATS[1:])), None],
+        ["stage", ONE, None, columns((0o020644, *STATS[1:])), None],
+        ["stage", ONE, None, columns((-1, *STATS[1:])), None],
+        ["stage", ONE, None, columns((0o100644, -1, *STATS[2:])), None],
+        ["stage", ONE, None, columns((*STATS[:4], -1)), None],
+        ["stage", ONE, None, [STAT.pack(*STATS)[1:], UNKNOWN, []], None],
+        ["stage", ONE, None, [STAT.pack(*STATS), b"short", []], None],
+        ["stage", ONE, None, columns(STATS, targets=[b"of a file"]), None],
+        ["stage", ONE, None, columns((0o120000, *STATS[1:])), None],
+        ["stage", ONE, None, columns(STATS), -1],
+        ["apply", ONE, ["create"], b"\0", columns()],
+        ["apply", ONE, ["delete"], b"\3", columns(STATS, STATS)],
+        ["apply", ONE, ["move"], b"\3", columns(STATS, STATS)],
+        ["apply", TWO, ["create"], b"\1", columns(STATS)],
+        ["apply", ONE, ["create"], b"\1\1", columns(STATS, STATS)],
+        ["apply", ONE, ["create"], b"\1", columns(STATS, STATS)],
+        ["apply", ONE, ["create"], b"\5", columns(STATS, STATS)],
+        ["apply", ONE, ["create"], b"\11", columns(STATS)],
+        ["apply", ONE, ["create"], b"\1", columns(STATS), ["", ""]],
+        ["apply", ONE, ["create"], b"\1", columns(STATS), ["../x"]],
+        ["apply", ONE, ["chown"], b"\1", columns(STATS)],
+        ["apply", ONE, ["link"], b"\1", columns((0o120000, *STATS[1:]), targets=[b"a\0b"])],
         ["restore", [[0], [b"a"]], [["..", "deleted", False, 0]]],
         ["restore", [[0], [b"a"]], [["run", "../../x", False, 0]]],
         ["allocated", [[0], [b"../a"]]],
@@ -194,10 +217,10 @@ NONCE = bytes(32)
         ["search", b"x" * 256, 0],
         ["search", b"x", -1],
         ["search", b"x", (1 << 63) - 1],
-        ["apply", [[0], [b"a"]], [["version", ROW, ROW]]],
-        ["apply", [[0], [b"a"]], [["version", None, ROW]], [], VERSIONS],
-        ["apply", [[0], [b"a"]], [["version", ROW, None]], [], VERSIONS],
-        ["apply", [[0, 0], [b"a", b"b"]], [["create", ROW, None]] * 2, [], VERSIONS],
+        ["apply", ONE, ["version"], b"\3", columns(STATS, STATS)],
+        ["apply", ONE, ["version"], b"\2", columns(STATS), [], [], VERSIONS],
+        ["apply", ONE, ["version"], b"\1", columns(STATS), [], [], VERSIONS],
+        ["apply", TWO, ["create", "create"], b"\1\1", columns(STATS, STATS), [], [], VERSIONS],
         ["remember", [], [[0, "x", 0, 0, [], 0, 0]], []],
         ["remember", [A], [[0, "x\n", 0, 0, [], 0, 0]], []],
         ["remember", [A], [[0, "x\x9b", 0, 0, [], 0, 0]], []],
@@ -275,6 +298,22 @@ def test_who_is_known_is_known_by_an_id() -> None:
     assert decode_call(payload).arguments[0].known == known  # type: ignore[attr-defined]
     with pytest.raises(MessageError):
         decode_call(payload.replace(b"f" * 32, b"../" + b"f" * 29))
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        ["stage", ONE, None, columns(STATS), None],
+        ["stage", TWO, TWO, columns(STATS, (0o120000, *STATS[1:]), targets=[b"to"]), 0],
+        ["apply", ONE, ["create"], b"\1", columns(STATS)],
+        ["apply", TWO, ["move"], b"\7", columns(STATS, STATS, STATS), ["rot"]],
+        ["apply", ONE, ["version"], b"\3", columns(STATS, STATS), [], [], VERSIONS],
+        ["apply", ONE, ["version"], b"\0", columns(), [], [], VERSIONS],
+    ],
+)
+def test_entries_in_columns_as_an_honest_client_has_them(form: Any) -> None:
+    call = decode_call(pack(form))
+    assert decode_call(encode(call)) == call
 
 
 def test_members_as_an_honest_client_has_them() -> None:

@@ -8,18 +8,16 @@ from typing import Annotated, Any, Self
 import msgspec
 from msgspec import Meta
 
-from aefsync.core.action import Act, Action
 from aefsync.core.compare import Span
 from aefsync.core.digest import KEY_SIZE
 from aefsync.core.metadata import PLAIN
-from aefsync.core.path import MAX_NAME, MAX_PATH, RelPath
+from aefsync.core.path import MAX_NAME, MAX_PATH
 from aefsync.core.ports import Open, Scan
 from aefsync.core.renamed import Rename
 from aefsync.core.tree import KeyRange, Question
-from aefsync.core.version import Version
 from aefsync.core.view import View
-from aefsync.wire.messages.aspects import AspectsRow, Extras, pack_extras, with_extras
-from aefsync.wire.messages.brought import Brought
+from aefsync.wire.messages.actions import ApplyCall
+from aefsync.wire.messages.aspects import AspectsRow
 from aefsync.wire.messages.content import MatchCall, ReadCall, RecipesCall, ReuseCall, StageCall, WriteCall
 from aefsync.wire.messages.examined import ExamineCall
 from aefsync.wire.messages.growth import GatherCall, GrowCall, GrowthCall, LearnCall, PlantCall
@@ -29,8 +27,6 @@ from aefsync.wire.messages.past import PurgeCall, RunsCall, TrashCall, UndoCall
 from aefsync.wire.messages.rows import (
     MAX_PARALLEL,
     MOST_ENTRIES,
-    ActionRow,
-    Asked,
     ByteStrings,
     Counts,
     Empty,
@@ -44,7 +40,7 @@ from aefsync.wire.messages.rows import (
 )
 from aefsync.wire.messages.scrubbed import ScrubCall
 from aefsync.wire.messages.space import AllocatedCall, SpaceCall, check_writing
-from aefsync.wire.messages.versions import GravesCall, MintCall, Versions, with_version
+from aefsync.wire.messages.versions import GravesCall, MintCall
 from aefsync.wire.packing import pack_spans, unpack_spans
 
 
@@ -152,53 +148,6 @@ class MovableCall(Form, tag="movable"):
     def values(self) -> tuple[Any, ...]:
         paths = self.paths.paths()
         return (tuple(Rename(*pair) for pair in zip(paths[0::2], paths[1::2], strict=True)),)
-
-
-class ApplyCall(Form, tag="apply"):
-    """A path a row, and behind it the source where the row is a move; extras are those of the entries wanted, versions
-    those of the entries wanted or of tombstones, those that moves bring apart from them."""
-
-    paths: Strings
-    rows: Annotated[tuple[ActionRow, ...], Asked]
-    extras: Extras = ()
-    versions: Versions | None = None
-    brought: Brought | None = None
-
-    @classmethod
-    def of(cls, *values: Sequence[Action]) -> Self:
-        paths: list[RelPath] = []
-        rows: list[ActionRow] = []
-        for action in values[0]:
-            act, path, wanted, found, source, displaced, tombstone, _, _ = action
-            if (source is None) == (act is Act.MOVE):
-                raise ValueError(f"{act} of {path} with source {source}")
-            if wanted is not None and tombstone is not None:
-                raise ValueError(f"{act} of {path} with a tombstone and an entry")
-            places = ((wanted, path), (displaced, path), (found, source or path))
-            if any(entry is not None and entry.path != place for entry, place in places):
-                raise ValueError(f"{act} of {path} with an entry of another path")
-            paths += [path] if source is None else [path, source]
-            rows.append(ActionRow.of(action))
-        extras = pack_extras(action.wanted for action in values[0] if action.wanted)
-        versions = Versions.of(action.version for action in values[0])
-        return cls(Strings.of(paths), tuple(rows), extras, versions, Brought.of(values[0]))
-
-    def values(self) -> tuple[tuple[Action, ...]]:
-        paths = self.paths.paths()
-        if len(paths) != len(self.rows) + sum(row.act is Act.MOVE for row in self.rows):
-            raise ValueError("paths and actions do not fit")
-        following = iter(paths)
-        actions = [r.action(next(following), next(following) if r.act is Act.MOVE else None) for r in self.rows]
-        wanted = iter(with_extras([action.wanted for action in actions if action.wanted], self.extras))
-        whole = [action._replace(wanted=next(wanted)) if action.wanted else action for action in actions]
-        for action in whole:
-            if action.act is Act.JOIN and action.wanted and RelPath(action.wanted.leader) == action.path:
-                raise ValueError("a path that is to be another name of itself")
-        dated = [with_version(*pair) for pair in zip(whole, self._column(), strict=True)]
-        return (tuple(self.brought.put_into(dated) if self.brought is not None else dated),)
-
-    def _column(self) -> list[Version | None]:
-        return self.versions.column() if self.versions else [None] * len(self.rows)
 
 
 class RecordCall(Empty, tag="record"): ...

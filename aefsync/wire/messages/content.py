@@ -11,7 +11,8 @@ from aefsync.core.action import StageFile
 from aefsync.core.compare import Span
 from aefsync.core.recipe import LEVELS, Run
 from aefsync.wire.messages.aspects import ExtraRow, Extras, pack_extras, with_extras
-from aefsync.wire.messages.rows import MANY, Asked, Counts, EntryRow, Form, Many, PiecesForm, RecipesForm, Strings
+from aefsync.wire.messages.columns import EntryColumns
+from aefsync.wire.messages.rows import MANY, Counts, Form, Many, PiecesForm, RecipesForm, Strings
 from aefsync.wire.packing import pack_spans, unpack_spans
 
 LevelNumber = Annotated[int, Meta(ge=0, lt=len(LEVELS))]
@@ -78,21 +79,23 @@ class WriteCall(PiecesForm, tag="write"):
 
 
 class FilesForm(Form):
-    """Two paths a row: that of the source, and the one it is meant for."""
+    """The paths that files are meant for, and those of the sources (nothing: where all are the same)."""
 
     paths: Strings
-    rows: Annotated[tuple[EntryRow, ...], Asked]
+    sources: Strings | None
+    entries: EntryColumns
 
     @staticmethod
-    def columns(files: Sequence[StageFile]) -> tuple[Strings, tuple[EntryRow, ...]]:
-        paths = Strings.of(path for each in files for path in (each.source.path, each.path))
-        return paths, tuple(EntryRow.of(each.source) for each in files)
+    def columns(files: Sequence[StageFile]) -> tuple[Strings, Strings | None, EntryColumns]:
+        is_same = all(each.source.path == each.path for each in files)
+        sources = None if is_same else Strings.of(each.source.path for each in files)
+        return Strings.of(each.path for each in files), sources, EntryColumns.of([each.source for each in files])
 
     def files(self, extras: Sequence[ExtraRow | None]) -> tuple[StageFile, ...]:
         paths = self.paths.paths()
-        sources = [row.entry(source) for source, row in zip(paths[0::2], self.rows, strict=True)]
-        pairs = zip(with_extras(sources, extras), paths[1::2], strict=True)
-        return tuple(StageFile(*pair) for pair in pairs)
+        sources = paths if self.sources is None else self.sources.paths()
+        entries = with_extras(self.entries.entries(sources), extras)
+        return tuple(StageFile(*pair) for pair in zip(entries, paths, strict=True))
 
 
 class ReuseCall(FilesForm, tag="reuse"):

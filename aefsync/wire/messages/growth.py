@@ -10,18 +10,15 @@ from typing import Annotated, Any, Self
 from msgspec import Meta
 
 from aefsync.core.compare import Span
-from aefsync.core.entry import kind_of
 from aefsync.core.growth import ENTRIES, Gathered, Growth, Learned
-from aefsync.core.metadata import PERMISSIONS, SPECIAL
 from aefsync.core.path import MAX_PATH, RelPath, check_names
-from aefsync.core.snapshot import CONTENT, STAT_COLUMNS, Block
+from aefsync.core.snapshot import CONTENT, Block
 from aefsync.core.version_table import NUMBER, VersionTable, table_of
-from aefsync.core.view import STAT
+from aefsync.wire.messages.columns import check_stats
 from aefsync.wire.messages.rows import NO_BULK, Bulk, ByteStrings, Counts, Empty, Form, Nothing, Row, Strings
 from aefsync.wire.messages.versions import Versions
 from aefsync.wire.packing import pack_spans, unpack_spans
 
-_KINDS = 0o170000
 Columns = Annotated[bytes, Meta(max_length=ENTRIES * CONTENT)]
 
 
@@ -51,7 +48,7 @@ class GrowthRow(Row):
         blocks, before, links = [], b"", 0
         for prefix, names, stats, contents in zip(*columns, strict=True):
             listed = checked_names(prefix, names)
-            links += _check_stats(stats, len(listed))
+            links += check_stats(stats, len(listed))
             if len(contents) != len(listed) * CONTENT or prefix + listed[0] <= before:
                 raise ValueError("block that does not fit together, or out of order")
             blocks.append(Block(prefix, names, stats, contents, len(listed)))
@@ -87,22 +84,6 @@ def checked_names(prefix: bytes, names: bytes) -> list[bytes]:
     if not all(map(lt, listed, itertools.islice(listed, 1, None))):
         raise ValueError("names out of order")
     return listed
-
-
-def _check_stats(stats: bytes, count: int) -> int:
-    """Check packed stats; how many are those of symlinks."""
-    if len(stats) != count * STAT.size:
-        raise ValueError("stats that do not fit their names")
-    columns = memoryview(stats).cast("q")
-    modes = columns[0::STAT_COLUMNS].tolist()
-    links = 0
-    for mode in set(modes):
-        if kind_of(mode) is None or not 0 <= mode <= _KINDS | PERMISSIONS | SPECIAL:
-            raise ValueError(f"mode {mode:o}")
-        links += modes.count(mode) if mode & _KINDS == 0o120000 else 0
-    if min(columns[1::STAT_COLUMNS].tolist()) < 0 or min(columns[4::STAT_COLUMNS].tolist()) < 0:
-        raise ValueError("negative size or inode")
-    return links
 
 
 class GrowthCall(Form, tag="growth"):

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Self
 import msgspec
 from msgspec import Meta, Struct
 
-from aefsync.core.action import Act, Action
 from aefsync.core.compare import Span
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.metadata import PERMISSIONS, SPECIAL
@@ -145,35 +144,6 @@ class RecipeRow(Row):
     lengths: Counts
     digests: bytes
     content: Annotated[bytes, Meta(max_length=32)]
-
-
-class ActionRow(Row):
-    """An action without its paths: the entries wanted and displaced stand at its path, that found at path or source."""
-
-    act: Act
-    wanted: EntryRow | None
-    found: EntryRow | None
-    displaced: EntryRow | None = None
-    aside: Aside = ""
-
-    @classmethod
-    def of(cls, action: Action) -> Self:
-        wanted, found, displaced = (
-            entry and EntryRow.of(entry) for entry in (action.wanted, action.found, action.displaced)
-        )
-        return cls(action.act, wanted, found, displaced, action.aside)
-
-    def action(self, path: RelPath, source: RelPath | None) -> Action:
-        if (self.wanted is None) != (self.act is Act.DELETE) and self.act is not Act.RECORD:
-            raise ValueError("action without the entry that it makes")
-        if self.act is Act.RECORD and (self.wanted is None) != (self.found is None):
-            raise ValueError("version of what is not there, or of the deletion of what is")
-        if self.displaced is not None and self.act is not Act.MOVE:
-            raise ValueError("nothing but a move changes places with anything")
-        wanted = self.wanted.entry(path) if self.wanted else None
-        found = self.found.entry(source or path) if self.found else None
-        displaced = self.displaced.entry(path) if self.displaced else None
-        return Action(self.act, path, wanted, found, source, displaced, aside=self.aside)
 
 
 class TrashRow(Row):

@@ -16,7 +16,6 @@ from typing import Annotated, Self
 
 from msgspec import Meta
 
-from aefsync.core.action import Act, Action
 from aefsync.core.entry import Entry
 from aefsync.core.growth import ENTRIES
 from aefsync.core.version import AUTHOR, MANY_DOTS, MOST_DOTS, Dot, Grave, Vector, Version
@@ -119,15 +118,6 @@ def with_versions(entries: Sequence[Entry], versions: Versions | None) -> list[E
         return list(entries)
     pairs = zip(entries, versions.column(), strict=True)
     return [entry if version is None else entry._replace(version=version) for entry, version in pairs]
-
-
-def with_version(action: Action, version: Version | None) -> Action:
-    """The action with the version that it brings; raises `ValueError` where nothing is to be remembered without one."""
-    if version is None and action.act is Act.RECORD:
-        raise ValueError("nothing to remember")
-    if action.wanted is None:
-        return action._replace(tombstone=version)
-    return action._replace(wanted=action.wanted._replace(version=version))
 
 
 class GravesCall(SpansForm, tag="graves"): ...
