@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+_STEP = 1 << 20
+"""What sizes are rounded up to, so that a buffer serves for others of about its size."""
+
 
 class Lender:
     """Lends memory; what nobody has a view of any more is lent again.
@@ -17,7 +20,7 @@ class Lender:
         """So many bytes, whatever is in them."""
         buffer = next((each for each in self._kept if len(each) >= size and _is_free(each)), None)
         if buffer is None:
-            buffer = bytearray(size)
+            buffer = bytearray(-(-size // _STEP) * _STEP)
             self._keep(buffer)
         return memoryview(buffer)[:size]
 

@@ -8,6 +8,7 @@ put back; only its bytes tell which, and it is read.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from aefsync.core.snapshot import CONTENT
@@ -24,6 +25,10 @@ Found = dict[PageKey, dict[int, bytes]]
 
 def adopt(pages: Mapping[PageKey, Page], donors: Iterable[Page]) -> Iterator[tuple[PageKey, Page]]:
     """Those of `pages` that get contents from pages which are no longer anybody's."""
+    first = next(donors := iter(donors), None)
+    if first is None:
+        return
+    donors = itertools.chain((first,), donors)
     unread = {key: positions for key, page in pages.items() if (positions := page.unread())}
     found: Found = {}
     if sum(map(len, unread.values())) <= MANY:
@@ -38,7 +43,7 @@ def _by_row(
     pages: Mapping[PageKey, Page], unread: Mapping[PageKey, Sequence[int]], donors: Iterable[Page], found: Found
 ) -> None:
     places = {_row(pages[key], index): (key, index) for key, own in unread.items() for index in own}
-    for donor in donors if places else ():
+    for donor in donors:
         for index in range(donor.length):
             place = places.get(_row(donor, index))
             if place is not None:

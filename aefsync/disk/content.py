@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from aefsync.core.digest import content_digest
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.growth import Gathered, Growth
 from aefsync.core.lending import Lender
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Piece
@@ -16,10 +17,13 @@ from aefsync.disk.chunk_lists import ChunkLists
 from aefsync.disk.chunking import Chunks, cutting
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.hashing import unchanged
+from aefsync.disk.small_files import gather
 from aefsync.disk.staging import seen_as
 
-_KEPT = 16 << 20
-"""Bytes of memory for large pieces that are kept for the next ones: of two messages as large as they may be."""
+_MOST = 8 << 20
+"""Bytes of content that one message may bring."""
+_KEPT = 2 * _MOST
+"""Bytes of memory that are kept."""
 _LARGE = 256 << 10
 
 T = TypeVar("T")
@@ -27,15 +31,23 @@ Find = Callable[[RelPath], Entry | None]
 """The entry that the snapshot shows at a path."""
 
 
-class Pieces:
-    """Gives pieces of files: large ones in memory that is used again once they are let go."""
+class Giving:
+    """Gives the bytes of files, in memory that is used again once they are let go; none where there is no root."""
 
     def __init__(self) -> None:
         self._lender = Lender(_KEPT)
 
-    def read(self, root: ConfinedRoot, find: Find, pieces: Sequence[Piece]) -> list[Piece]:
-        """Bytes of files; none where a file is no longer what was scanned."""
+    def read(self, root: ConfinedRoot | None, find: Find, pieces: Sequence[Piece]) -> Sequence[Piece]:
+        """Pieces of files; without bytes where a file is no longer what was scanned."""
+        if root is None:
+            return pieces
         return [piece._replace(data=_look(root, find, piece.path, self._reading(piece)) or b"") for piece in pieces]
+
+    def gather(self, root: ConfinedRoot | None, growth: Growth) -> Gathered:
+        """The small files of a growth, those that one message has room for."""
+        if root is None:
+            return Gathered(bytes(len(growth.contents)), b"")
+        return gather(root, growth, self._lender.lend(min(growth.small_size, _MOST) + 1))
 
     def _reading(self, piece: Piece) -> Callable[[int], bytes | memoryview]:
         def read(fd: int) -> bytes | memoryview:

@@ -25,7 +25,7 @@ from aefsync.disk.annexes import attach
 from aefsync.disk.assembly import clear_remains
 from aefsync.disk.building import Limits
 from aefsync.disk.confined import ConfinedRoot
-from aefsync.disk.content import Pieces, cut_runs, with_target
+from aefsync.disk.content import Giving, cut_runs, with_target
 from aefsync.disk.contested import carry_over
 from aefsync.disk.crew import NOBODY, Crew, processors
 from aefsync.disk.filesystem import file_system_of
@@ -41,7 +41,6 @@ from aefsync.disk.reading import unread
 from aefsync.disk.scan import Scanner
 from aefsync.disk.scrubbing import Scrubbing
 from aefsync.disk.sight import LocalSight
-from aefsync.disk.small_files import gather
 from aefsync.disk.taking import Taking
 from aefsync.errors import AefsyncError, RootError
 
@@ -69,7 +68,7 @@ class LocalReplica(Scrubbing):
         self.stirred = threading.Event()
         self._listening = Listening(self.stirred)
         self._listened_at: Place | None = None
-        self._pieces = Pieces()
+        self._giving = Giving()
 
     def _begin(self) -> None:
         super()._begin()
@@ -170,11 +169,11 @@ class LocalReplica(Scrubbing):
 
     def gather(self, growth: Growth) -> Gathered:
         self._check_open()
-        return gather(self._root, growth) if self._root is not None else Gathered(bytes(len(growth.contents)), b"")
+        return self._giving.gather(self._root, growth)
 
     def read(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
         self._check_open()
-        return self._pieces.read(self._root, self._find, pieces) if self._root is not None else pieces
+        return self._giving.read(self._root, self._find, pieces)
 
     def recipes(self, runs: Sequence[Run], level: int) -> Sequence[Recipe]:
         self._check_open()

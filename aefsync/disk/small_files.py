@@ -15,6 +15,7 @@ from typing import NamedTuple
 from aefsync.core.digest import content_digest
 from aefsync.core.entry import UNKNOWN, Kind, kind_of
 from aefsync.core.growth import SMALL, Gathered, Growth, content_at, link_contents
+from aefsync.core.metadata import PERMISSIONS, SPECIAL
 from aefsync.core.view import STAT
 from aefsync.disk.building import directory_path
 from aefsync.disk.confined import ConfinedRoot
@@ -22,6 +23,7 @@ from aefsync.disk.hashing import READ_FLAGS
 from aefsync.disk.listing import INODE
 
 _FILE = Kind.FILE.value
+_MODE = PERMISSIONS | SPECIAL
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 Row = tuple[int, ...]
@@ -47,6 +49,7 @@ Written = tuple[Row, bytes]
 """The stat of a file that was written and its content digest."""
 NOT_WRITTEN: Written = (NO_ROW, UNKNOWN)
 _LOOK = attrgetter("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino")
+_MADE = attrgetter("st_mode", "st_size", "st_mtime_ns", "st_ctime_ns", "st_ino")
 
 
 def copy_files(files: Files, origin: int, directory: int, *, times: bool) -> list[Written]:
@@ -55,13 +58,10 @@ def copy_files(files: Files, origin: int, directory: int, *, times: bool) -> lis
     Raises `Spoiled`.
     """
     written: list[Written] = []
-    buffer = bytearray(SMALL + 1)
-    buffers, view = [buffer], memoryview(buffer)
+    room = memoryview(bytearray(SMALL + 1))
     for name, row, content, mode in zip(*files, strict=True):
         try:
-            written.append(
-                _write(directory, name, _read(origin, name, row, buffers, view), content, mode, row[2], times)
-            )
+            written.append(_write(directory, name, _read(origin, name, row, room), content, mode, row[2], times))
         except OSError:
             written.append(NOT_WRITTEN)
     return written
@@ -78,11 +78,11 @@ def write_files(files: Files, parts: Iterable[memoryview], directory: int, *, ti
     return written
 
 
-def _read(directory: int, name: bytes, row: Row, buffers: list[bytearray], view: memoryview) -> memoryview:
-    """The bytes of a file that still is as it was seen, in the buffer; raises `OSError`."""
+def _read(directory: int, name: bytes, row: Row, room: memoryview) -> memoryview:
+    """The bytes of a file that still is as it was seen, in the room, which is larger; raises `OSError`."""
     fd = os.open(name, READ_FLAGS, dir_fd=directory)
     try:
-        count = os.readv(fd, buffers)
+        count = os.readv(fd, (room,))
         seen = _LOOK(os.fstat(fd))
     finally:
         os.close(fd)
@@ -90,7 +90,7 @@ def _read(directory: int, name: bytes, row: Row, buffers: list[bytearray], view:
         raise OSError("changed since the scan")
     if count != row[1]:
         raise OSError("changed while it was read")
-    return view[:count]
+    return room[:count]
 
 
 def _write(
@@ -106,14 +106,17 @@ def _write(
     content = content_digest(data)
     if wanted not in (content, UNKNOWN):
         raise OSError("other bytes than those that were compared")
-    fd = os.open(name, _CREATE, 0o600, dir_fd=directory)
+    fd = os.open(name, _CREATE, mode & PERMISSIONS, dir_fd=directory)
     try:
         if os.write(fd, data) != len(data):
             raise OSError("written in part")
-        os.fchmod(fd, mode)  # the umask is the whole process's; and writing takes special bits away
         if times:
             os.utime(fd, ns=(mtime_ns, mtime_ns))
-        seen = _LOOK(os.fstat(fd))
+        made, *seen = _MADE(os.fstat(fd))
+        if made & _MODE != mode:
+            # The umask is the whole process's; and writing takes special bits away.
+            os.fchmod(fd, mode)
+            made, *seen = _MADE(os.fstat(fd))
     except OSError:
         discard(directory, name)
         raise
@@ -130,25 +133,29 @@ def discard(directory: int, name: bytes) -> None:
         raise Spoiled from error
 
 
-def gather(root: ConfinedRoot, growth: Growth) -> Gathered:
-    """The small files of a growth, as far as they are what the snapshot shows, and was read if it was."""
+def gather(root: ConfinedRoot, growth: Growth, room: memoryview) -> Gathered:
+    """The small files of a growth, as far as they are what the snapshot shows, and was read if it was.
+
+    Their bytes lie in `room`, which has to have one byte more than they are meant to be.
+    """
     contents: list[bytes] = []
-    data: list[bytes] = []
-    buffer = bytearray(SMALL + 1)
+    used = 0
     for block in growth.blocks:
         found = link_contents(block)
         with contextlib.suppress(OSError), root.directory(directory_path(block.prefix)) as fd:
             for index, (name, row) in enumerate(zip(block.name_list(), STAT.iter_unpack(block.stats), strict=True)):
                 if is_small(row):
-                    with contextlib.suppress(OSError):
-                        part = bytes(_read(fd, name, row, [buffer], memoryview(buffer)))
-                        content = content_digest(part)
-                        # Other bytes under the same stat than those that were read before are damage: they stay here.
-                        if content_at(block, index) in (content, UNKNOWN):
-                            data.append(part)
-                            found[index] = content
+                    try:
+                        part = _read(fd, name, row, room[used : used + row[1] + 1])
+                    except OSError:
+                        continue
+                    content = content_digest(part)
+                    # Other bytes under the same stat than those that were read before are damage: they stay here.
+                    if content_at(block, index) in (content, UNKNOWN):
+                        used += len(part)
+                        found[index] = content
         contents += found
-    return Gathered(b"".join(contents), b"".join(data))
+    return Gathered(b"".join(contents), room[:used])
 
 
 def is_small(row: Row) -> bool:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from aefsync.core.lending import Lender
 
-MOST = 1000
+MOST = 4 << 20
 
 
 def test_what_is_let_go_is_lent_again() -> None:
@@ -30,7 +30,7 @@ def test_what_somebody_still_has_a_view_of_is_not(part: slice) -> None:
     assert other.obj is not held.obj
 
 
-@given(st.lists(st.tuples(st.integers(1, MOST), st.booleans())))
+@given(st.lists(st.tuples(st.integers(1, MOST), st.booleans()), max_size=12))
 def test_views_that_are_held_never_meet_and_little_is_kept(steps: list[tuple[int, bool]]) -> None:
     lender, held = Lender(MOST), list[memoryview]()
     for number, (size, is_kept) in enumerate(steps):

@@ -297,8 +297,17 @@ def test_packed_bytes_are_written_and_checked(garden: Garden) -> None:
 def test_bytes_that_are_not_those_that_were_read_do_not_travel(garden: Garden) -> None:
     growth = garden.growth(b"new", b"new/a", b"new/deep/b")
     rotten = growth.with_contents(bytes(32) + content_digest(b"content of x") + content_digest(b"content of b"))
-    gathered = gather(garden.other.root, rotten)
+    gathered = gather(garden.other.root, rotten, memoryview(bytearray(100)))
     assert gathered == (bytes(64) + content_digest(b"content of b"), b"content of b")
+
+
+@pytest.mark.parametrize("room", [0, 11, 12, 23, 24])
+def test_what_there_is_no_room_for_does_not_travel(garden: Garden, room: int) -> None:
+    growth = garden.growth(b"new", b"new/a", b"new/deep/b")
+    gathered = gather(garden.other.root, growth, memoryview(bytearray(room)))
+    came = [size for size in growth.with_contents(gathered.contents).sizes_read() if size]
+    assert came == [12] * (room // 12)
+    assert gathered.data == b"content of acontent of b"[: room - room % 12]
 
 
 @pytest.fixture
