@@ -10,6 +10,7 @@ from aefsync.core.guards import Refusal
 _UNITS = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "p": 10**15}
 _SHARE = r"([0-9]{1,3})(?:\.([0-9]{1,2}))?\s*%"
 _SIZE = r"(?i)([0-9]{1,15})\s*(?:([kmgtp])(i?))?b?"
+_NO_END = 1 << 62
 _WHOLE = 10_000
 """Percentages are counted in hundredths of one."""
 
@@ -67,6 +68,11 @@ class Space(NamedTuple):
     total_bytes: int
     trash_bytes: int
     free_inodes: int | None = None
+
+
+def inodes_left(total: int, free: int) -> int | None:
+    """What statvfs(3) says: file systems that make inodes as they need them have none at all, or no end of them."""
+    return free if total and free < _NO_END else None
 
 
 class Needed(NamedTuple):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from aefsync.core.entry import kind_of
 from aefsync.core.path import RelPath
-from aefsync.core.space import Space
+from aefsync.core.space import Space, inodes_left
 from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.home import Home
@@ -31,8 +31,7 @@ def space_of(root: ConfinedRoot, home: Home | None) -> list[Space]:
 
 def _space(fd: int, path: bytes, trash: int) -> Space:
     seen = os.fstatvfs(fd)
-    # File systems that make inodes as they need them say that they have none at all.
-    inodes = seen.f_favail if seen.f_files else None
+    inodes = inodes_left(seen.f_files, seen.f_favail)
     return Space(path, seen.f_bavail * seen.f_frsize, seen.f_blocks * seen.f_frsize, trash, inodes)
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aefsync.core.space import Needed, Share, Space, not_enough_space, parse_share, size_text
+from aefsync.core.space import Needed, Share, Space, inodes_left, not_enough_space, parse_share, size_text
 
 GB = 10**9
 
@@ -62,6 +62,12 @@ ONE = Share(100, is_percentage=True)
 )
 def test_room(needed: int, free: int, total: int, refused: bool) -> None:
     assert (not_enough_space("/b", Needed(needed, 1), Space(b"", free, total, 0), ONE) is not None) == refused
+
+
+def test_what_statvfs_says_of_inodes() -> None:
+    endless = (1 << 64) - 1
+    said = [(10, 3), (10, 0), (0, 0), (endless, endless)]
+    assert [inodes_left(total, free) for total, free in said] == [3, 0, None, None]
 
 
 @pytest.mark.parametrize(("files", "inodes", "refused"), [(0, 0, False), (5, 5, False), (6, 5, True), (6, None, False)])

@@ -7,6 +7,7 @@ import struct
 from typing import NamedTuple
 
 from aefsync.core.files import FarStat, Volume
+from aefsync.core.space import inodes_left
 from aefsync.errors import ProtocolError
 
 VERSION = 3
@@ -192,4 +193,4 @@ def volume(body: bytes) -> Volume:
     if len(body) != _VOLUME.size:
         raise ProtocolError("the SFTP server sent a statvfs of the wrong length")
     _, unit, blocks, _, available, inodes, _, free_inodes, number, flags, _ = _VOLUME.unpack(body)
-    return Volume(number, available * unit, blocks * unit, bool(flags & _READ_ONLY), free_inodes if inodes else None)
+    return Volume(number, available * unit, blocks * unit, bool(flags & _READ_ONLY), inodes_left(inodes, free_inodes))
