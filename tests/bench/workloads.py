@@ -5,6 +5,8 @@ A workload yields its cases one at a time; what it does between two of them is n
 
 from __future__ import annotations
 
+import itertools
+import os
 import shutil
 import subprocess
 import sys
@@ -12,10 +14,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.bench.measure import Case, Command
-from tests.bench.place import LARGE, Place, deep, flat, large_files
+from tests.bench.place import LARGE, Place, deep, flat, large_files, small_files
 from tests.support.sshd import Sshd
 
 Workload = Callable[[Place], Iterator[Case]]
+BURST = 10_000
+"""Files that are edited together."""
 SLOW_PEER = 3
 """Runs of peers that take minutes."""
 
@@ -169,6 +173,31 @@ def rename(place: Place) -> Iterator[Case]:
         shutil.rmtree(tree)
 
 
+def burst(place: Place) -> Iterator[Case]:
+    """One `repair` of 10,000 small files that were edited on one side, with versions and as a mirror."""
+    a, b, c = (place.root / f"burst-{name}" for name in "ABC")
+    small_files(a, BURST, place.size, place.seed)
+    for copy in (b, c):
+        subprocess.run(["cp", "-a", a, copy], check=True)
+    turns = itertools.count(1)
+
+    def edit() -> None:
+        turn = next(turns)
+        for number, file in enumerate(a.glob("d*/*.dat")):
+            with file.open("r+b") as content:
+                content.write(turn.to_bytes(8))
+            when = 1_700_000_000_000_000_000 + turn * 10**10 + number * 1_000_001
+            os.utime(file, ns=(when, when))
+
+    place.aefsync("repair", a, b).run()
+    rsync = place.peer("rsync", "-a", "--exclude=.aefsync", f"{a}/", f"{c}/", before=edit)
+    yield Case("10,000 edits", place.aefsync("repair", a, b, before=edit), "rsync -a", rsync, goal=1.5)
+    mirror = place.aefsync("repair", "--mirror", a, b, before=edit)
+    yield Case("10,000 edits, --mirror", mirror, "rsync -a", rsync, goal=1.5)
+    for tree in (a, b, c):
+        shutil.rmtree(tree)
+
+
 def versions() -> list[str]:
     """What was compared, for the head of the table."""
     lines = [f"python {sys.version.split()[0]}"]
@@ -189,4 +218,5 @@ WORKLOADS: dict[str, Workload] = {
     "far-copy": far_copy,
     "curve": curve,
     "rename": rename,
+    "burst": burst,
 }
