@@ -46,6 +46,8 @@ class Metrics:
         self._path = path
         self._job = job
         self._clock = clock
+        self._copies: int | None = None
+        """the conflict copies that runs are known to have seen, once one of them has looked at everything"""
 
     def of(self, events: Iterator[Event]) -> Iterator[Event]:
         """The events of a run; the file is written at each summary, and where the run ends without one."""
@@ -77,7 +79,7 @@ class Metrics:
             "last_run_timestamp_seconds": now_s,
             _SUCCESS: now_s if summary.exit_code == 0 else before.get(_SUCCESS, {}).get("", 0),
             "last_run_exit_code": summary.exit_code,
-            _OPEN: _open(summary, before.get(_OPEN, {}).get("", 0)),
+            _OPEN: self._open(summary, before.get(_OPEN, {}).get("", 0)),
             "rot_files": summary.rot,
             "problems": summary.problems,
             "sent_bytes": summary.sent_bytes,
@@ -103,6 +105,17 @@ class Metrics:
         except OSError as error:
             raise AefsyncError(f"--metrics-file: {self._path}: {(error.strerror or str(error)).lower()}") from None
 
+    def _open(self, summary: Summary, before: float) -> float:
+        """What waits for a person: a run that came to nothing does not know, one that looked at a part does not know of all
+        copies."""
+        gauges = summary.gauges
+        if gauges is None:
+            return summary.conflicts + summary.suspects if summary.run else before
+        if gauges.sees_all or self._copies is not None:
+            self._copies = gauges.copies if gauges.sees_all else max(self._copies or 0, gauges.copies)
+            return self._copies + gauges.left_standing
+        return max(before, gauges.copies + gauges.left_standing)
+
     def _before(self) -> dict[str, dict[str, float]]:
         """What the file says so far: by name without the prefix, and by member (empty: of none)."""
         from prometheus_client.parser import text_string_to_metric_families
@@ -114,13 +127,6 @@ class Metrics:
                     name, member = sample.name.removeprefix("aefsync_"), sample.labels.get("member", "")
                     found.setdefault(name, {})[member] = sample.value
         return found
-
-
-def _open(summary: Summary, before: float) -> float:
-    """What waits for a person: a run that came to nothing does not know, one that looked at a part only of more."""
-    if summary.gauges is not None:
-        return summary.gauges.open if summary.gauges.sees_all else max(before, summary.gauges.open)
-    return summary.conflicts + summary.suspects if summary.run else before
 
 
 def metered(events: Iterator[Event], path: str, locations: Sequence[str]) -> Iterator[Event]:

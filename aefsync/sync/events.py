@@ -188,13 +188,14 @@ class Gauges(NamedTuple):
     """How things stand after a run, for whoever keeps figures: bytes in the trash of all replicas, and when each active
     member (by its name, or the beginning of its id) last had a session that came to its end, in seconds since 1970.
 
-    `open` counts conflict copies, and conflicts and suspects left standing; `sees_all`: there are no others, as the run
-    looked at everything.
+    `copies` are conflict copies, `left_standing` conflicts and suspects that are; `sees_all`: there are no other copies, as
+    the run looked at everything.
     """
 
     trash_bytes: int
     last_seen_s: tuple[tuple[str, int], ...] = ()
-    open: int = 0
+    copies: int = 0
+    left_standing: int = 0
     sees_all: bool = True
 
 

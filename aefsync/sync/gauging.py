@@ -28,7 +28,8 @@ def gauged(attending: Attending, past: Past | None, tally: Tally, *, sees_all: b
     return Gauges(
         sum(space.trash_bytes for each in spaces for space in each),
         tuple((member.name or member.id[:8], member.last_s) for member in active),
-        len(copies) + left + tally.suspects,
+        len(copies),
+        left + tally.suspects,
         sees_all and not attending.lost,
     )
 

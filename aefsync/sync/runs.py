@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from aefsync.core.ports import Access, Missing, Monitor
 from aefsync.sync.child import Nursery
-from aefsync.sync.events import Event, Ran, Started, Summary
+from aefsync.sync.concluding import concluded
+from aefsync.sync.events import Event, Ran, Started
 from aefsync.sync.request import Request
 from aefsync.sync.session import Terms, open_session
 
@@ -20,5 +21,4 @@ def runs(common: Request, monitor: Monitor, nursery: Nursery | None = None) -> I
     with open_session(common._replace(cache_dir=""), terms, monitor, nursery=nursery) as session:
         for record in session.call(0, lambda _, replica: replica.runs()):
             yield Ran(0, record)
-        elapsed_s = time.monotonic() - begun
-        yield Summary(0, (), session.run, False, True, (), (), verified=False, elapsed_s=elapsed_s)  # noqa: FBT003
+        yield concluded(session, begun)

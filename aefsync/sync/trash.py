@@ -12,7 +12,8 @@ from aefsync.core.past import TrashItem, TrashQuery
 from aefsync.core.path import PathError, RelPath
 from aefsync.core.ports import Access, Missing, Monitor
 from aefsync.errors import AefsyncError, UsageError
-from aefsync.sync.events import Conflicted, Event, Notice, Started, Summary, Trashed, Troubled
+from aefsync.sync.concluding import concluded
+from aefsync.sync.events import Conflicted, Event, Notice, Started, Trashed, Troubled
 from aefsync.sync.present import others_done
 from aefsync.sync.request import Request
 from aefsync.sync.session import Session, Terms, open_session
@@ -32,7 +33,7 @@ def _list(common: Request, query: TrashQuery, monitor: Monitor) -> Iterator[Even
     with _open(common, Access.READ, monitor) as session:
         for number in range(len(common.locations)):
             yield from (Trashed(number, item) for item in _items(session, number, query))
-        yield _summary(session, 0, 0, begun)
+        yield concluded(session, begun)
 
 
 def restore_trash(
@@ -60,7 +61,7 @@ def _put_back(common: Request, query: TrashQuery, to: bytes | None, monitor: Mon
                 yield event
         if not restored and not problems:
             raise AefsyncError(f"{path!s}: not in the trash", hint="aefsync trash ROOT list shows what is")
-        yield _summary(session, restored, problems, begun)
+        yield concluded(session, begun, problems=problems, copied_files=restored)
 
 
 def _restore(session: Session, number: int, chosen: Sequence[TrashItem], to: bytes) -> Iterator[Event]:
@@ -96,7 +97,7 @@ def _purge(common: Request, older_than_s: int, monitor: Monitor) -> Iterator[Eve
             if applied and any(applied.done):
                 things = "1 run" if sum(applied.done) == 1 else f"{sum(applied.done)} runs"
                 yield Notice(f"{session.locations[number].text}: trash of {things} purged")
-        yield _summary(session, 0, problems, begun)
+        yield concluded(session, begun, problems=problems)
 
 
 def _open(common: Request, access: Access, monitor: Monitor) -> AbstractContextManager[Session]:
@@ -138,19 +139,3 @@ def _time_of(run: str) -> datetime:
         return datetime.strptime(run.partition("-")[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:
         return datetime.max.replace(tzinfo=UTC)
-
-
-def _summary(session: Session, restored: int, problems: int, begun: float) -> Summary:
-    return Summary(
-        exit_code=4 if problems else 0,
-        causes=("problems",) if problems else (),
-        run=session.run,
-        dry_run=False,
-        equal=True,
-        roots=(),
-        entries=(),
-        problems=problems,
-        copied_files=restored,
-        verified=False,
-        elapsed_s=time.monotonic() - begun,
-    )

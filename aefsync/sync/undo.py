@@ -21,7 +21,8 @@ from aefsync.core.entry import Kind
 from aefsync.core.past import RunRecord, Undo
 from aefsync.core.ports import Access, Missing, Monitor
 from aefsync.errors import AefsyncError
-from aefsync.sync.events import Acted, Event, Notice, Started, Summary, Troubled
+from aefsync.sync.concluding import concluded
+from aefsync.sync.events import Acted, Event, Notice, Started, Troubled
 from aefsync.sync.present import AbsentError, others_done
 from aefsync.sync.request import LAST_WRITE, MIRROR, Request
 from aefsync.sync.session import Session, Terms, open_session
@@ -75,7 +76,8 @@ def _undo(common: Request, given: Sequence[str], run: str, monitor: Monitor, *, 
                     yield event
         if any(counts[act] for act in Act) and not dry_run:
             yield from _consequences(session, given, record)
-        yield _summary(session, counts, time.monotonic() - begun, dry_run=dry_run)
+        standing = "touched since" if counts["left"] else ""
+        yield concluded(session, begun, standing=standing, dry_run=dry_run, **_counts(counts))
 
 
 def _open(common: Request, access: Access, run: str, monitor: Monitor) -> AbstractContextManager[Session]:
@@ -147,25 +149,13 @@ def _quoted(place: bytes) -> str:
     return shlex.quote(os.fsdecode(place))
 
 
-def _summary(session: Session, counts: Counter[str], elapsed_s: float, *, dry_run: bool) -> Summary:
-    left = counts["left"]
-    return Summary(
-        exit_code=1 if left else 0,
-        causes=("touched since",) if left else (),
-        run=session.run,
-        dry_run=dry_run,
-        equal=True,
-        roots=(),
-        entries=(),
-        copied_files=counts[Act.CREATE] + counts[Act.COPY],
-        replaced_files=counts[Act.COPY],
-        deleted=counts[Act.DELETE],
-        moved=counts[Act.MOVE],
-        metadata=counts[Act.METADATA],
-        skipped=left,
-        sent_bytes=session.sent_bytes,
-        received_bytes=session.received_bytes,
-        round_trips=session.round_trips,
-        verified=False,
-        elapsed_s=elapsed_s,
-    )
+def _counts(counts: Counter[str]) -> dict[str, int]:
+    """What was taken back, as summaries count it."""
+    return {
+        "copied_files": counts[Act.CREATE] + counts[Act.COPY],
+        "replaced_files": counts[Act.COPY],
+        "deleted": counts[Act.DELETE],
+        "moved": counts[Act.MOVE],
+        "metadata": counts[Act.METADATA],
+        "skipped": counts["left"],
+    }

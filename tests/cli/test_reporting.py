@@ -69,12 +69,22 @@ def test_conflicts_stay_open_until_a_run_over_everything_says_otherwise(tmp_path
         return figures(file)["conflicts_open"]
 
     # What one run made or left is not all that is there.
-    assert open_after(summary(conflicts=1, gauges=Gauges(0, open=5))) == 5
+    assert open_after(summary(conflicts=1, gauges=Gauges(0, copies=2, left_standing=3))) == 5
     assert open_after(GuardError("no")) == 5
-    assert open_after(summary(gauges=Gauges(0, open=2, sees_all=False))) == 5
-    assert open_after(summary(gauges=Gauges(0, open=6, sees_all=False))) == 6
-    assert open_after(summary(conflicts=1, gauges=Gauges(0, open=2))) == 2
+    assert open_after(summary(gauges=Gauges(0, copies=2, sees_all=False))) == 5
+    assert open_after(summary(gauges=Gauges(0, left_standing=6, sees_all=False))) == 6
+    assert open_after(summary(conflicts=1, gauges=Gauges(0, copies=2))) == 2
     assert open_after(summary(1, run="")) == 2
+
+
+def test_runs_that_follow_each_other_know_what_copies_there_were(tmp_path: Path) -> None:
+    file, all_seen = tmp_path / "aefsync.prom", [True, False, False, True]
+    ends = [
+        summary(gauges=Gauges(0, copies=copies, left_standing=left, sees_all=sees_all))
+        for sees_all, copies, left in zip(all_seen, (2, 0, 3, 1), (4, 1, 0, 0), strict=True)
+    ]
+    metrics = Metrics(str(file), "/a /b").of(each for each in ends)
+    assert [figures(file)["conflicts_open"] for _ in metrics] == [6, 3, 3, 1]
 
 
 @pytest.mark.parametrize("text", ["", "{", "aefsync_trash_bytes soon", "\x00\x01"])

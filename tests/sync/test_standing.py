@@ -188,7 +188,7 @@ def test_what_a_run_left_standing_needs_a_look_until_one_finds_it_settled(
         assert end(events).exit_code == (1 if any(map(sum, found)) else 0)
         assert (end(events).conflicts, end(events).suspects) == max(found)
         assert left.gauges is not None
-        assert left.gauges.open == sum(max(found))
+        assert left.gauges.left_standing == sum(max(found))
         return found
 
     assert said(skip, *roots) == [(1, 1)] * 2
