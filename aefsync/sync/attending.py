@@ -75,15 +75,17 @@ class Attending:
     def transfer(self, wanted: Sequence[Transfer], deadline: Deadline) -> Transferred:
         """Carry out what transfers can be; the others have failed."""
         while True:
-            out = {*self.lost, *self.read_only}
-            able = [each for each in wanted if each.receiver not in out and each.origin not in self.lost]
+            lost = frozenset(self.lost)
+            out = lost | self.read_only
+            able = [each for each in wanted if each.receiver not in out and each.origin not in lost]
             try:
                 done = transfer(self.session, able, deadline)
             except (UnreachableError, ProtocolError) as error:
-                gone = [n for n, replica in enumerate(self.session.replicas) if replica.is_lost and n not in self.lost]
+                gone = [n for n, replica in enumerate(self.session.replicas) if replica.is_lost and n not in lost]
                 if not gone:
                     raise
-                self._lose(gone, error)
+                # Somebody else may have found that out meanwhile.
+                self._lose([n for n in gone if n not in self.lost], error)
                 continue
             return done._replace(failed=self._failed(done, wanted))
 

@@ -2,11 +2,15 @@
 
 Only what a window comes to is kept when it is over: a flag for each action of MOVE and DELETE, which are told of when
 PUT comes to the same paths, so that everything is told in key order.
+
+Once everything has been moved, the files of a window are brought while the one before it is put in place, so that a
+replica has something to do whenever it has done something.
 """
 
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -23,7 +27,7 @@ from aefsync.sync.attending import Attending
 from aefsync.sync.deadline import Deadline
 from aefsync.sync.decide import Decided, Window
 from aefsync.sync.growing import Grown, all_grown
-from aefsync.sync.together import one_ahead
+from aefsync.sync.together import Begun, one_ahead
 from aefsync.sync.transfer import PATHS, Transferred
 
 BATCH = 4096
@@ -80,9 +84,18 @@ def carry_out(attending: Attending, decided: Decided, monitor: Monitor, deadline
         numbers = [number for number, load in enumerate(decided.loads) if step is Pass.PUT or load.has(step)]
         ordered = reversed(numbers) if step.backwards else iter(numbers)
         in_time = itertools.takewhile(lambda _: not deadline.is_up(), ordered)
-        yield from one_ahead(map(decided.window, in_time), partial(passes.carry, step))
+        yield from one_ahead(
+            map(partial(passes.begin, step), map(decided.window, in_time)), partial(passes.carry, step)
+        )
         if deadline.late:
             return
+
+
+class _Ahead(NamedTuple):
+    """A window, and its bytes where they are on their way already."""
+
+    window: Window
+    brought: Begun[Transferred] | None
 
 
 class _Passes:
@@ -101,6 +114,8 @@ class _Passes:
         """Conflict copies that did not arrive, by window."""
         self._undone: set[RelPath] = set()
         """Paths on which some replica did not do its part, and those that have lost a conflict copy so."""
+        self._bringing = threading.Lock()
+        """The files of one window come after those of another."""
         self._unmoved: set[bytes] = set()
         """Both paths of what some replica did not move: nothing at them, or below, is what the others have there."""
         for number, size in enumerate(decided.load.sizes):
@@ -113,14 +128,21 @@ class _Passes:
             number, phase, done, size if phase is Phase.COPY else total
         )
 
-    def carry(self, step: Pass, window: Window) -> Outcome:
+    def begin(self, step: Pass, window: Window) -> _Ahead:
+        """Have begun what need not wait for the windows before: once everything has been moved, the bytes of files."""
+        if step is not Pass.PUT or window.one_sided is not None or not window.plan.transfers:
+            return _Ahead(window, None)
+        return _Ahead(window, Begun(partial(self._bring, step, window)))
+
+    def carry(self, step: Pass, ahead: _Ahead) -> Outcome:
         """One pass over one window: bring what it needs, apply, remember what was done."""
+        window = ahead.window
         none = tuple(b"" for _ in self._totals)
         grown = None
         if step is Pass.PUT and window.one_sided is not None:
             grown = self._grow(window.one_sided)
             window = self._decided.rest(window.number, grown)
-        transferred = self._bring(step, window)
+        transferred = self._bring(step, window) if ahead.brought is None else ahead.brought.result()
         failed = transferred.failed
         if step is Pass.PUT:
             failed = tuple(map(frozenset.union, failed, self._failed.pop(window.number, failed)))
@@ -165,7 +187,8 @@ class _Passes:
             wanted = window.plan.early if step is Pass.MOVE else window.plan.transfers
         if not wanted:
             return Transferred((frozenset(),) * len(self._totals), ())
-        transferred = self._attending.transfer(wanted, self._deadline)
+        with self._bringing:
+            transferred = self._attending.transfer(wanted, self._deadline)
         if step is Pass.MOVE and any(transferred.failed):
             self._failed[window.number] = transferred.failed
         return transferred

@@ -40,16 +40,16 @@ def together(calls: Sequence[Callable[[], T]]) -> list[T]:
 
 def one_ahead(items: Iterable[Item], work: Callable[[Item], T]) -> Iterator[T]:
     """The results of the work on each item, in order; it goes on while the next item is made and the last result used."""
-    running: _Running[T] | None = None
+    running: Begun[T] | None = None
     for item in items:
         results = [] if running is None else [running.result()]
-        running = _Running(partial(work, item))
+        running = Begun(partial(work, item))
         yield from results
     if running is not None:
         yield running.result()
 
 
-class _Running(Generic[T]):
+class Begun(Generic[T]):
     """A call under way in a thread of its own, a daemon as those above."""
 
     def __init__(self, call: Callable[[], T]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -43,6 +44,8 @@ class Asking:
         self._compress = compress
         self._earlier_sent = self._earlier_received = 0
         self._written: collections.deque[tuple[int, Pending]] = collections.deque()
+        self._settling = threading.Lock()
+        """One thread may write ahead while another one calls."""
         self._begin(stream)
 
     @property
@@ -115,7 +118,8 @@ class Asking:
 
     def settle(self, most: int = 0) -> None:
         """Wait until at most so many bytes are written ahead and not yet there; raises what went wrong with them."""
-        while self._written and sum(size for size, _ in self._written) > most:
-            size, pending = self._written.popleft()
-            pending.wait()
-            self._settled_bytes += size
+        with self._settling:
+            while self._written and sum(size for size, _ in self._written) > most:
+                size, pending = self._written.popleft()
+                pending.wait()
+                self._settled_bytes += size

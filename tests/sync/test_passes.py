@@ -3,6 +3,8 @@ windows are cut."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from functools import partial
 
 import pytest
@@ -13,15 +15,17 @@ from aefsync.core.path import RelPath
 from aefsync.core.ports import Phase
 from aefsync.core.problem import Problem
 from aefsync.core.silent import Silent
-from aefsync.core.step import Pass
+from aefsync.core.step import Pass, Transfer
 from aefsync.core.view import View
 from aefsync.sync.attending import Attending
 from aefsync.sync.deadline import Deadline
 from aefsync.sync.decide import decide
 from aefsync.sync.passes import BATCH, Outcome, batches, carry_out, rehearse
 from aefsync.sync.request import RepairRequest, Request
+from aefsync.sync.session import Session
 from aefsync.sync.survey import survey
 from aefsync.sync.telling import told as told_of
+from aefsync.sync.transfer import Transferred, transfer
 from tests.support.memory import MemoryTree
 from tests.sync.joined import Watched, in_memory, joined
 
@@ -163,6 +167,26 @@ def test_what_was_refused_is_not_claimed() -> None:
         Pass.PUT: 0,
         Pass.CLOSE: 0,
     }
+
+
+def test_files_are_brought_while_those_of_the_last_window_are_put_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = MemoryTree(), MemoryTree()
+    for path in (b"x", b"y", b"z"):
+        a.write_file(path, path)
+    replicas = in_memory(a, b)
+    is_begun, waited = threading.Event(), list[bool]()
+
+    def bring(session: Session, transfers: Sequence[Transfer], deadline: Deadline) -> Transferred:
+        if not {b"y", b"z"}.isdisjoint(each.file.path for each in transfers):
+            is_begun.set()
+        return transfer(session, transfers, deadline)
+
+    monkeypatch.setattr("aefsync.sync.attending.transfer", bring)
+    replicas[1].hooks["apply"] = lambda actions: waited.append(is_begun.wait(100))
+    run(replicas)
+    assert waited
+    assert all(waited)
+    assert b.nodes.keys() == a.nodes.keys()
 
 
 def test_progress_goes_on_from_window_to_window() -> None:
