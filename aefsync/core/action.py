@@ -34,6 +34,8 @@ class Act(enum.StrEnum):
     """nothing but remember the version: of what is there already, or of its having been deleted; never pending, as nothing
     on the disk would tell after a crash whether the other replicas had done their part"""
 
+    __hash__ = str.__hash__  # that of an enumeration is no call of C, and tables are looked into for every action
+
 
 ROTTEN, RETURNED = "rot", "returned"
 QUARANTINED = (ROTTEN, RETURNED)

@@ -90,7 +90,5 @@ def short_digests(digests: bytes | memoryview, key: bytes) -> bytes:
 
 def framed_digest(parts: Iterable[bytes], size: int) -> bytes:
     """Digest of some byte strings, each framed by its length."""
-    hasher = blake3()
-    for part in parts:
-        hasher.update(_LENGTH.pack(len(part)) + part)
-    return hasher.digest(size)
+    framed = b"".join([piece for part in parts for piece in (_LENGTH.pack(len(part)), part)])
+    return blake3(framed).digest(size)

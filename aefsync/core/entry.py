@@ -21,6 +21,8 @@ class Kind(enum.IntEnum):
     DIRECTORY = 2
     SYMLINK = 3
 
+    __hash__ = int.__hash__  # that of an enumeration is no call of C, and tables are looked into for every entry
+
     @property
     def label(self) -> str:
         return self.name.lower()

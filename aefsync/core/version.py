@@ -28,6 +28,7 @@ that no replica has, with the counter 0.
 from __future__ import annotations
 
 import enum
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -185,4 +186,4 @@ def base(entry: Entry) -> bytes:
 
 
 def _ordered(components: dict[bytes, int]) -> Vector:
-    return tuple(Dot(author, components[author]) for author in sorted(components))
+    return tuple(itertools.starmap(Dot, sorted(components.items())))

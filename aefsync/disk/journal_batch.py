@@ -32,7 +32,7 @@ _ENTRY = struct.Struct("<BHQqqQHI")
 _STAMP = struct.Struct("<qQ")
 _CONTENT = 32
 MAX_SIZE = 64 << 20
-_BITS = _BEFORE, _AFTER, _DISPLACED = 1, 2, 4
+_BEFORE, _AFTER, _DISPLACED = 1, 2, 4
 
 Stamp = tuple[int, int]
 """ctime_ns and inode; zeros where they prove nothing."""
@@ -67,7 +67,8 @@ def doubtful(number: int) -> Outcome:
 def pack_intent(changes: Sequence[Change]) -> bytes:
     """The intent of a batch; digests are no use to zlib and stay out of it."""
     triples = [(change.before, change.after, change.displaced) for change in changes]
-    flags = [sum(bit for bit, entry in zip(_BITS, each, strict=True) if entry is not None) for each in triples]
+    there = ([entry is not None for entry in each] for each in triples)
+    flags = [before * _BEFORE | after * _AFTER | displaced * _DISPLACED for before, after, displaced in there]
     rows = bytes(itertools.chain.from_iterable(zip((change.did for change in changes), flags, strict=True)))
     names = b"\0".join([path for change in changes for path in (change.path, change.source) if path is not None])
     entries = [entry for each in triples for entry in each if entry is not None]

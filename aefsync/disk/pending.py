@@ -53,17 +53,18 @@ def intentions(action: Action, content: bytes, number: Callable[[Version], int])
     if wanted is None:
         yield Intention(act, path, gone, action.tombstone is not None)
         return
-    if content and not wanted.is_read:
-        wanted = wanted.having(content)
-    record = record_of(wanted, number(wanted.version or FOUND))
-    if source and wanted.kind is Kind.DIRECTORY:
+    record = record_of(wanted, number(wanted.version or FOUND), b"" if wanted.is_read else content)
+    if source is None:
+        yield Intention(act, path, record)
+        return
+    if wanted.kind is Kind.DIRECTORY:
         carried = Carried.of(action.along, number) if action.along is not None else None
         yield Intention(act, path, record, source=source, carried=carried)
     else:
         yield Intention(act, path, record)
-    if source and action.displaced is not None:
+    if action.displaced is not None:
         yield Intention(act, source, record_of(action.displaced, number(action.displaced.version or FOUND)))
-    elif source:
+    else:
         yield Intention(act, source, gone, action.tombstone is not None)
 
 

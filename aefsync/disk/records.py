@@ -36,6 +36,11 @@ class Record(NamedTuple):
     version: int
 
     @property
+    def kind(self) -> Kind:
+        """What it is a record of; raises `ValueError` where it is damaged."""
+        return _kind(STAT.unpack_from(self.stat)[0])
+
+    @property
     def is_read(self) -> bool:
         """Whether the content of a file is known."""
         return self.content != UNKNOWN
@@ -48,16 +53,21 @@ class Record(NamedTuple):
     def entry(self, path: RelPath, mode_bits: int = PERMISSIONS) -> Entry:
         """The entry that it stands for, with these bits of its mode."""
         mode, size, mtime_ns, ctime_ns, inode = STAT.unpack(self.stat)
-        kind = kind_of(mode)
-        if kind is None:
-            raise ValueError("a record of no known kind")
+        kind = _kind(mode)
         permissions = 0 if kind is Kind.SYMLINK else mode & mode_bits
         return Entry(path, kind, permissions, size, mtime_ns, ctime_ns, inode, self.content)
 
 
-def record_of(entry: Entry, version: int) -> Record:
-    """The record of an entry that is not as it was found."""
-    return Record(STAT.pack(_FORMAT[entry.kind] | entry.mode, *entry[3:7]), entry.content, 0, version)
+def _kind(mode: int) -> Kind:
+    kind = kind_of(mode)
+    if kind is None:
+        raise ValueError("a record of no known kind")
+    return kind
+
+
+def record_of(entry: Entry, version: int, content: bytes = b"") -> Record:
+    """The record of an entry that is not as it was found, perhaps with a content that is known only here."""
+    return Record(STAT.pack(_FORMAT[entry.kind] | entry.mode, *entry[3:7]), content or entry.content, 0, version)
 
 
 class Records(NamedTuple):

@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 
 from aefsync.core.action import Act
-from aefsync.core.entry import Entry, Kind
+from aefsync.core.entry import Kind
 from aefsync.core.metadata import Aspects
 from aefsync.core.path import RelPath
+from aefsync.core.view import STAT
 from aefsync.disk.chronicle import Chronicle
 from aefsync.disk.entering import Entering
 from aefsync.disk.key_order import pages_of
@@ -136,17 +137,19 @@ class Settling:
 
     def _is_as_meant(self, intention: Intention, now: Record) -> bool:
         """Whether what is to be seen is what was put there, stored as this file system can."""
-        path = RelPath.again(intention.path)
-        meant, found = intention.record.entry(path), now.entry(path)
-        if meant.kind is not found.kind or meant.kind is Kind.DIRECTORY:
-            return meant.kind is found.kind
-        if meant.is_read and found.is_read and meant.content != found.content:
+        meant = intention.record
+        _, size, mtime_ns, _, _ = STAT.unpack(meant.stat)
+        _, size_found, mtime_found_ns, _, _ = STAT.unpack(now.stat)
+        kind = meant.kind
+        if kind is not now.kind or kind is Kind.DIRECTORY:
+            return kind is now.kind
+        if meant.is_read and now.is_read and meant.content != now.content:
             return False
-        same_time = not self._aspects.times or self._is_stored_as(meant, found)
-        return same_time and (meant.kind is Kind.SYMLINK or meant.size == found.size)
+        same_time = not self._aspects.times or self._is_stored_as(mtime_ns, mtime_found_ns)
+        return same_time and (kind is Kind.SYMLINK or size == size_found)
 
-    def _is_stored_as(self, meant: Entry, found: Entry) -> bool:
-        return self._aspects.stored_time(meant.mtime_ns) == self._aspects.stored_time(found.mtime_ns)
+    def _is_stored_as(self, meant_ns: int, found_ns: int) -> bool:
+        return meant_ns == found_ns or self._aspects.stored_time(meant_ns) == self._aspects.stored_time(found_ns)
 
 
 def _completed(before: Record, now: Record | None) -> Record:

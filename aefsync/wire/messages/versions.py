@@ -10,8 +10,8 @@ same.  Where no versions were asked for, nothing of this travels.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Sequence
+from operator import lt
 from typing import Annotated, Self
 
 from msgspec import Meta
@@ -23,9 +23,6 @@ from aefsync.wire.messages.rows import Count, Counts, Empty, Form, Many, Row, Sp
 
 Author = Annotated[bytes, Meta(min_length=AUTHOR, max_length=AUTHOR)]
 Authors = Annotated[tuple[Author, ...], Many]
-
-_ALONE = 3
-"""Numbers of a version of one component: most are such, and each edit of a file is another one."""
 
 
 class Roll:
@@ -60,11 +57,10 @@ def unpack_vector(authors: Sequence[bytes], packed: Sequence[int], most: int = M
     """A vector again; raises `ValueError` for what no vector looks like."""
     if len(packed) % 2 or len(packed) > 2 * most:
         raise ValueError("half a component, or too many")
-    pairs = zip(packed[0::2], packed[1::2], strict=True)
-    vector = tuple(Dot(author_of(authors, number), counter) for number, counter in pairs)
-    if any(one.author >= other.author for one, other in itertools.pairwise(vector)):
+    named = [author_of(authors, number) for number in packed[0::2]]
+    if not all(map(lt, named, named[1:])):
         raise ValueError("components out of order")
-    return vector
+    return tuple(map(Dot, named, packed[1::2]))
 
 
 def check_dots(vectors: Iterable[Sequence[int]]) -> None:
@@ -107,8 +103,6 @@ class Versions(Row):
         if not packed:
             raise ValueError("version of nothing")
         author = author_of(self.authors, packed[0] - 1) if packed[0] else b""
-        if len(packed) == _ALONE:
-            return Version((Dot(author_of(self.authors, packed[1]), packed[2]),), author)
         return Version(unpack_vector(self.authors, packed[1:]), author)
 
 
