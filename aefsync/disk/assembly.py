@@ -7,7 +7,6 @@ a seed may have been edited meanwhile, so the file counts as staged only when it
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -23,11 +22,9 @@ from aefsync.disk.chunking import Chunks, cut
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.hashing import unchanged
 from aefsync.disk.home import TMP, Home
+from aefsync.disk.sparse import copy_range
 from aefsync.disk.staging import seen_as
 
-_BLOCK = 1 << 20
-_NO_COPY = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF)
-"""How a file system says that it does not copy within itself."""
 _USEFUL = 16 << 10
 """Bytes of a file left in staging that is worth to be looked at again."""
 
@@ -177,7 +174,7 @@ class Assembly:
             with _opened(seed) as source:
                 for offset, held in extents:
                     if held.seed == seed:
-                        _copy(source, fd, held.offset, offset, held.length)
+                        copy_range(source, fd, held.offset, offset, held.length)
                         filled += held.length
         return filled
 
@@ -217,17 +214,3 @@ def _opened(seed: Seed) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
-
-
-def _copy(source: int, target: int, offset: int, place: int, length: int) -> None:
-    """Copy bytes from one file to another, within the file system where it can do that; raises `OSError`."""
-    while length:
-        try:
-            count = os.copy_file_range(source, target, length, offset, place)
-        except OSError as error:
-            if error.errno not in _NO_COPY:
-                raise
-            count = os.pwrite(target, os.pread(source, min(length, _BLOCK), offset), place)
-        if not count:
-            return
-        offset, place, length = offset + count, place + count, length - count

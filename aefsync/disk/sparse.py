@@ -17,6 +17,7 @@ SLICE = 64 << 10
 
 _ZEROS = memoryview(bytes(BLOCK))
 _SECTOR = 512
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DATA, _HOLE = getattr(os, "SEEK_DATA", -1), getattr(os, "SEEK_HOLE", -1)
 
 
@@ -46,6 +47,57 @@ def read_runs(fd: int) -> Iterator[Run]:
         if stop is None or offset < stop:
             return  # the end, too early perhaps: what was not read is no hole
     yield from _zeros(offset, os.fstat(fd).st_size)
+
+
+class Stretch(NamedTuple):
+    """Bytes of a file that lie one behind the other; `is_hole` where they are zeros that nobody wrote."""
+
+    offset: int
+    length: int
+    is_hole: bool = False
+
+
+def stretches(fd: int, size: int, most: int) -> Iterator[Stretch]:
+    """The first so many bytes of a file, in order, each stretch of at most `most`."""
+    end = 0
+    for start, stop in _data(fd):
+        yield from _cut(end, min(start, size), most, is_hole=True)
+        end = size if stop is None else min(stop, size)
+        yield from _cut(min(start, size), end, most, is_hole=False)
+    yield from _cut(end, size, most, is_hole=True)
+
+
+def _cut(start: int, stop: int, most: int, *, is_hole: bool) -> Iterator[Stretch]:
+    for offset in range(start, stop, most):
+        yield Stretch(offset, min(most, stop - offset), is_hole)
+
+
+def copy_range(source: int, target: int, offset: int, place: int, length: int) -> int:
+    """Copy bytes from one file to another, within the kernel where it can; how many there were.
+
+    Raises `OSError` for trouble with the source, and `WriteError`.
+    """
+    done = 0
+    while done < length:
+        count = _copy_part(source, target, offset + done, place + done, length - done)
+        if not count:
+            break
+        done += count
+    return done
+
+
+def _copy_part(source: int, target: int, offset: int, place: int, length: int) -> int:
+    try:
+        return os.copy_file_range(source, target, length, offset, place)
+    except AttributeError:
+        pass  # Linux alone has it
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise WriteError(error.errno, error.strerror) from None
+        # It does not copy, or something is in the way: in the way of which of the two, they tell.
+    data = os.pread(source, min(length, BLOCK), offset)
+    write_all(target, data, place)
+    return len(data)
 
 
 def _data(fd: int) -> Iterator[tuple[int, int | None]]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from aefsync.core.action import Staged, StageFile
 from aefsync.core.digest import content_digest, content_hasher
@@ -25,10 +25,11 @@ from aefsync.disk.cloning import clone
 from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.durability import Durable
+from aefsync.disk.hashed_copy import copy_hashed
 from aefsync.disk.hashing import READ_FLAGS, SMALL, Seen, unchanged
 from aefsync.disk.home import TMP, Home
 from aefsync.disk.setting import finish_new
-from aefsync.disk.sparse import WriteError, read_runs, write_all, write_sparsely
+from aefsync.disk.sparse import BLOCK, WriteError, read_runs, write_all, write_sparsely
 
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FINAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -199,26 +200,21 @@ class Staging:
             write_all(target, data, 0)
             self.count(size)
             return content_digest(data)
-        cloned = size >= _CLONED_FROM and clone(source, target)
-        hasher = content_hasher(threads=cloned)
-        end = 0
-        # A clone is hashed itself: stores through a mapping may reach the source between cloning and reading.
-        for run in read_runs(target if cloned else source):
-            hashing = threading.Thread(target=hasher.update, args=(run.data,))
-            hashing.start()
-            try:
-                if not (cloned or run.is_hole):
-                    write_all(target, run.data, run.offset)
-                    self._durable.begin(target, run.offset, len(run.data))
-            finally:
-                hashing.join()
-            end = run.offset + len(run.data)
-            self.count(len(run.data))
-            if end > size:
-                break
+        if size >= _CLONED_FROM and clone(source, target):
+            # Hashed itself: stores through a mapping may reach the source between cloning and reading.
+            _check_size(os.fstat(target).st_size, size)
+            content = _content_of(target)
+            self.count(size)
+            return content
+        end, content = copy_hashed(source, target, size, partial(self._copied, target, self._bytes))
         _check_size(end, size)
-        os.ftruncate(target, size)
-        return hasher.digest()
+        return content
+
+    def _copied(self, target: int, before: int, end: int) -> None:
+        """A copy is there up to `end`; so many bytes came before it."""
+        if end % BLOCK == 0:
+            self._durable.begin(target, end - BLOCK, BLOCK)
+        self.count(before + end - self._bytes)
 
     def _verify(self, file: StageFile) -> tuple[bytes, int]:
         """Complete and check what was written piece by piece; its digest, and how many bytes were here already."""

@@ -175,6 +175,6 @@ def test_the_disk_begins_early_with_a_large_file(
         other.write(name, b"x" * (size if name == b"large" else 5))
         file = StageFile(other.entry(name), RelPath(name))
         assert site.staging.stage([file], other.root).problems == ()
-    assert begun == ([] if level is Durability.NONE else [(0, BLOCK), (BLOCK, 1)])
+    assert begun == ([] if level is Durability.NONE else [(0, BLOCK)])
     site.close()
     other.close()
