@@ -18,6 +18,9 @@ Stat = tuple[int, ...]
 """Kind, size, mtime_ns, ctime_ns, inode."""
 
 
+_Squeezed = tuple[bytes, bytes]
+
+
 class Placed:
     """What a run put in place, content included, packed: a million entries take about 60 MB.
 
@@ -25,7 +28,7 @@ class Placed:
     """
 
     def __init__(self) -> None:
-        self._packed: dict[bytes, list[bytes]] = {}
+        self._packed: dict[bytes, list[_Squeezed]] = {}
 
     def add(self, entries: Sequence[Entry]) -> None:
         """Remember entries, with the ctime_ns and inode that they had right after they were placed."""
@@ -40,7 +43,7 @@ class Placed:
         """Fill in the contents of what is still as it was put there, in these directories; sealing keeps them."""
         for prefix in prefixes:
             for packed in self._packed.pop(prefix, ()):
-                names, stats, contents = _stretch(packed)
+                names, stats, contents = _stretch(*packed)
                 page = scanner.pages.get((prefix, 0))
                 if page is not None and page.names == names and _all_show(page, stats):
                     scanner.pages[prefix, 0] = page.with_contents(_known(range(page.length), contents))
@@ -88,23 +91,22 @@ def _digests(contents: bytes) -> Iterator[bytes]:
     return (contents[i : i + CONTENT] for i in range(0, len(contents), CONTENT))
 
 
-def _pack(entries: Sequence[Entry]) -> bytes:
+def _pack(entries: Sequence[Entry]) -> _Squeezed:
     names = b"\0".join(entry.path.name for entry in entries)
     stats = (STAT.pack(e.kind, e.size, e.mtime_ns, e.ctime_ns, e.inode) for e in entries)
     return _squeeze(names, b"".join(stats), b"".join(entry.content for entry in entries))
 
 
-def _squeeze(names: bytes, stats: bytes, contents: bytes) -> bytes:
-    return zlib.compress(b"".join([len(names).to_bytes(8), names, stats, contents]), 1)
+def _squeeze(names: bytes, stats: bytes, contents: bytes) -> _Squeezed:
+    """Names and stats in little, and the digests, which nothing makes smaller, as they are."""
+    return zlib.compress(b"".join([len(names).to_bytes(8), names, stats]), 1), contents
 
 
-def _stretch(packed: bytes) -> tuple[bytes, bytes, bytes]:
+def _stretch(packed: bytes, contents: bytes) -> tuple[bytes, bytes, bytes]:
     """Names, stats and contents again."""
     data = zlib.decompress(packed)
     end = 8 + int.from_bytes(data[:8])
-    names = data[8:end]
-    contents = end + (names.count(b"\0") + 1) * STAT.size
-    return names, data[end:contents], data[contents:]
+    return data[8:end], data[end:], contents
 
 
 def _rows(names: bytes, stats: bytes, contents: bytes) -> Iterator[tuple[bytes, Stat, bytes]]:
