@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from aefsync.core.policy import Policies, Policy, PolicyKind
 from aefsync.errors import UnreachableError
 from aefsync.sync.events import Notice
 from aefsync.sync.location import parse
+from aefsync.sync.preferring import waiting
 from aefsync.sync.present import AbsentError, Present, chosen
 from aefsync.sync.request import RepairRequest
 
@@ -54,18 +54,5 @@ def _of(request: RepairRequest, left: Sequence[int]) -> RepairRequest:
     gone = {called for called, own in request.preferred if own not in left}
     policies = request.policies
     return request._replace(
-        common=common, preferred=preferred, policies=None if policies is None else _waiting(policies, gone)
-    )
-
-
-def _waiting(policies: Policies, gone: set[str]) -> Policies:
-    """The policies where the word of some replicas is waited for: conflicts that it would settle are left standing."""
-
-    def waits(policy: Policy | None) -> bool:
-        return policy is not None and policy.kind is PolicyKind.PREFER and policy.argument in gone
-
-    skip = Policy(PolicyKind.SKIP)
-    return policies._replace(
-        default=skip if waits(policies.default) else policies.default,
-        rules=tuple(rule._replace(policy=skip) if waits(rule.policy) else rule for rule in policies.rules),
+        common=common, preferred=preferred, policies=None if policies is None else waiting(policies, gone)
     )

@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 
 from aefsync.core.gossip import Peer, pause_s, peers_of, turns
 from aefsync.core.members import Member, Standing, State
-from aefsync.core.policy import Policies, Policy, PolicyKind
+from aefsync.core.policy import Policies, PolicyKind
 from aefsync.core.ports import Access, Missing, Monitor
 from aefsync.errors import AefsyncError, GuardError, IncompatibleError, LockedError
 from aefsync.sync.attempts import Attempts
@@ -22,6 +22,7 @@ from aefsync.sync.contacts import Contacts
 from aefsync.sync.events import Event, Notice, Started, Summary
 from aefsync.sync.hooks import Hooks, hooked
 from aefsync.sync.members import standing_of
+from aefsync.sync.preferring import waiting
 from aefsync.sync.reconnecting import may_pass
 from aefsync.sync.repair import repair
 from aefsync.sync.request import GossipRequest, RepairRequest
@@ -166,13 +167,9 @@ def _with(request: RepairRequest, standing: Standing, peer: Peer) -> RepairReque
 
 def _here(policies: Policies, called: tuple[tuple[str, ...], ...]) -> tuple[Policies, tuple[tuple[str, int], ...]]:
     """The policies for replicas that are called so; whose word counts that is not among them, is waited for."""
-    default = policies.default
-    if default.kind is not PolicyKind.PREFER:
-        return policies, ()
-    for number, names in enumerate(called):
-        if default.argument in names:
-            return policies, ((default.argument, number),)
-    return policies._replace(default=Policy(PolicyKind.SKIP)), ()
+    words = {policy.argument for policy in policies.all if policy.kind is PolicyKind.PREFER}
+    here = {word: number for number in reversed(range(len(called))) for word in words.intersection(called[number])}
+    return waiting(policies, words - here.keys()), tuple(here.items())
 
 
 def _may_be_away(request: RepairRequest, member: Member, now_s: float) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from aefsync.core.policy import Policies, Policy, PolicyKind
 from aefsync.errors import UsageError
@@ -24,6 +24,19 @@ def preferred(policies: Policies, called: Sequence[Sequence[str]], known: str) -
                 raise UsageError(f"{policy}: there is no such replica; there are {known}")
             found[policy.argument] = words.index(policy.argument)
     return tuple(found.items())
+
+
+def waiting(policies: Policies, gone: Collection[str]) -> Policies:
+    """The policies where the word of some replicas is waited for: conflicts that it would settle are left standing."""
+
+    def waits(policy: Policy | None) -> bool:
+        return policy is not None and policy.kind is PolicyKind.PREFER and policy.argument in gone
+
+    skip = Policy(PolicyKind.SKIP)
+    return policies._replace(
+        default=skip if waits(policies.default) else policies.default,
+        rules=tuple(rule._replace(policy=skip) if waits(rule.policy) else rule for rule in policies.rules),
+    )
 
 
 def _check_command(policy: Policy) -> None:
