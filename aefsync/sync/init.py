@@ -16,6 +16,7 @@ from aefsync.sync.contacts import Contacts
 from aefsync.sync.events import Event, Notice, Started, Troubled
 from aefsync.sync.known import KnownRoots
 from aefsync.sync.members import enrolled
+from aefsync.sync.present import others_done
 from aefsync.sync.request import Request
 from aefsync.sync.session import Session, Terms, open_session
 from aefsync.sync.survey import scan_of
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
 
 def init(common: Request, names: Sequence[str], monitor: Monitor) -> Iterator[Event]:
     """Have each replica remember what it holds now, and be called by the name given for it (empty: as it is)."""
+    called = dict(zip(common.locations, names, strict=True))
+    return others_done(common, lambda present: _init(present, [called[each] for each in present.locations], monitor))
+
+
+def _init(common: Request, names: Sequence[str], monitor: Monitor) -> Iterator[Event]:
     begun = time.monotonic()
     yield Started("init", common.locations, common.names)
     admission = Admission(KnownRoots(common.state_dir), common.allowed)

@@ -28,11 +28,12 @@ from aefsync.sync.events import (
     Trashed,
     Troubled,
 )
+from aefsync.sync.init import init
 from aefsync.sync.present import AbsentError, Present, chosen, of_all
 from aefsync.sync.repair import repair
 from aefsync.sync.request import RepairRequest, Request
 from aefsync.sync.scrub import ScrubRequest, scrub
-from aefsync.sync.standing import Stood
+from aefsync.sync.standing import Enrolled, Stood
 from aefsync.sync.status import status
 from aefsync.sync.trash import list_trash, purge_trash, restore_trash
 from aefsync.sync.undo import LAST, undo
@@ -113,7 +114,7 @@ def request(tmp_path: Path, *locations: Path | str) -> Request:
 
 def numbers(events: Sequence[Event]) -> set[int]:
     """The replicas that anything is said of."""
-    listed = {each.replica for each in events if isinstance(each, Trashed | CopyKept | Stood | Troubled)}
+    listed = {each.replica for each in events if isinstance(each, Trashed | CopyKept | Enrolled | Stood | Troubled)}
     return listed | {number for each in events if isinstance(each, Acted) for number in each.to}
 
 
@@ -123,6 +124,7 @@ COMMANDS: dict[str, tuple[Command, set[int], int]] = {
     "conflicts prune": (lambda common: prune_conflicts(common, Silent()), set(), 7),
     "conflicts resolve": (lambda common: resolve_conflicts(common, [], Take(Way.CURRENT), Silent()), {1, 2}, 7),
     "status": (lambda common: status(common, Silent()), {1, 2}, 2),
+    "init": (lambda common: init(common, ["far", *("ab" if len(common.locations) > 1 else "")], Silent()), {1, 2}, 7),
     "scrub": (lambda common: scrub(ScrubRequest(common), Silent()), set(), 7),
     "trash purge": (lambda common: purge_trash(common, 86_400, Silent()), set(), 7),
 }
