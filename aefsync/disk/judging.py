@@ -197,7 +197,7 @@ class Judge:
         if before is not None and before.version == number and before.is_read and not now.is_read:
             # It could not be read, or need not be: what is shown is no reason to forget what was.
             return before._replace(flags=before.flags & RACY)
-        return now._replace(flags=now.flags & RACY, version=number)
+        return Record(now.stat, now.content, now.flags & RACY, number)
 
 
 def _damage(before: Entry | None, found: Entry | None, record: Record | None) -> str:

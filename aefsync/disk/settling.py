@@ -133,7 +133,7 @@ class Settling:
         if now is None or not self._is_as_meant(intention, now):
             return intention.record
         content = now.content if now.is_read else intention.record.content
-        return now._replace(content=content, flags=now.flags & RACY, version=version)
+        return Record(now.stat, content, now.flags & RACY, version)
 
     def _is_as_meant(self, intention: Intention, now: Record) -> bool:
         """Whether what is to be seen is what was put there, stored as this file system can."""
