@@ -17,7 +17,7 @@ A repair goes through these files, in this order:
                      what each replica has to do, in safe order           core/plan, action
                      whether that may be done at all                      core/guards
     sync/growing     what only one replica has, by columns                core/apart, growth, disk/growing, planting
-    sync/transfer    bytes brought to staging, verified                   disk/staging, beds, arriving
+    sync/transfer    bytes brought to staging, verified                   disk/staging, beds, arriving, hashed_copy
     sync/delta       only the chunks that the receiver lacks              core/recipe, disk/chunking, content, assembly
     sync/passes      actions carried out, looked at before and after      disk/apply, placing, deleting, moving,
                                                                       metadata, trash
