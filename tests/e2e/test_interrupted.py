@@ -62,7 +62,7 @@ def converge(aefsync: Program, pair: Pair, allowed: dict[str, set[bytes]]) -> No
 
 CALLS = [
     "renameat2:when=1", "renameat2:when=40", "renameat2:when=150", "renameat,renameat2,rename:when=120", "mkdirat,mkdir:when=3",
-    "syncfs,fsync,fdatasync:when=1", "syncfs,fsync,fdatasync:when=2", "utimensat:when=20", "fchmod,fchmodat:when=5",
+    "syncfs,fsync,fdatasync:when=1", "syncfs,fsync,fdatasync:when=2", "utimensat:when=20", "fchmod,fchmodat:when=2",
     "copy_file_range,sendfile,write,pwrite64:when=60", "unlinkat,unlink:when=1",
 ]  # fmt: skip
 
