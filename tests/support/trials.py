@@ -146,7 +146,8 @@ class Grounds:
 
     def check_outside(self) -> None:
         """Nothing outside the roots was touched."""
-        assert survey(self.outside, exact=True) == self._canary, "something outside the roots was touched"
+        found = survey(self.outside, exact=True)
+        assert found == self._canary, f"something outside the roots was touched: {found} for {self._canary}"
 
     def check_mended(self, expected: Outcome | None) -> None:
         """One more run does all that was to be done, as one undisturbed run would have; the next finds nothing to do."""

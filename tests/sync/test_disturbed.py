@@ -164,17 +164,21 @@ while True:
         if ".aefsync" in directories:
             directories.remove(".aefsync")
         for name in names:
-            place = os.path.join(directory, name)
+            # Where the program has put a link back that it had taken out, it is not to be written through here either.
+            try:
+                at = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            except OSError:
+                continue
             try:
                 choice = chance.randrange(5)
-                if choice == 0:
-                    open(place, "ab").write(b"more")
-                elif choice == 1:
-                    os.truncate(place, 1)
+                if choice < 2:
+                    place = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644, dir_fd=at)
+                    os.write(place, b"more") if choice else os.truncate(place, 1)
+                    os.close(place)
                 elif choice == 2:
-                    os.rename(place, place + "~")
+                    os.rename(name, name + "~", src_dir_fd=at, dst_dir_fd=at)
                 elif choice == 3:
-                    os.unlink(place)
+                    os.unlink(name, dir_fd=at)
                 elif directory != root:
                     os.rename(directory, directory + "-")
                     os.symlink(outside, directory)
@@ -182,6 +186,7 @@ while True:
                     os.rename(directory + "-", directory)
             except OSError:
                 pass
+            os.close(at)
         open(os.path.join(root, "new%d" % chance.randrange(50)), "wb").write(b"n" * chance.randrange(9999))
 """
 
