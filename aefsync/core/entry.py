@@ -31,6 +31,8 @@ class Kind(enum.IntEnum):
 # A member of an enumeration costs ten times as much as a global to look up, and this one is looked up for every entry.
 _DIRECTORY = Kind.DIRECTORY
 _KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.SYMLINK}
+FORMATS = {kind: bits for bits, kind in _KINDS.items()}
+"""The bits of a mode that tell the kind."""
 
 
 def kind_of(st_mode: int) -> Kind | None:

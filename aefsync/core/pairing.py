@@ -104,8 +104,13 @@ def joined(spans: Iterable[Span]) -> list[Span]:
     """
     whole: list[Span] = []
     for start, stop in spans:
-        whole.append((whole.pop()[0], stop) if whole and whole[-1][1] == start else (start, stop))
+        join(whole, start, stop)
     return whole
+
+
+def join(spans: list[Span], start: int, stop: int) -> None:
+    """Add a span behind others: neighbours are one."""
+    spans.append((spans.pop()[0], stop) if spans and spans[-1][1] == start else (start, stop))
 
 
 def batches(spans: Sequence[Span]) -> Iterator[list[Span]]:

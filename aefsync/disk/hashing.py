@@ -65,7 +65,7 @@ def hash_file(
             if len(data) == seen.size and unchanged(fd, seen):
                 return digest(data)
             return CHANGED
-        found = _hash_blocks(fd)
+        found = hash_blocks(fd)
         return found if unchanged(fd, seen) else CHANGED
     except OSError as error:
         return HashFailure((error.strerror or str(error)).lower())
@@ -73,12 +73,14 @@ def hash_file(
         os.close(fd)
 
 
-def _hash_blocks(fd: int) -> bytes:
+def hash_blocks(fd: int, passed: Callable[[int], None] = lambda size: None) -> bytes:
+    """The content digest of a large file, read from its beginning; `passed` hears of the bytes as they come."""
     hasher = content_hasher(threads=True)
     with suppress(AttributeError, OSError):
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
     for run in read_runs(fd):
         hasher.update(run.data)
+        passed(len(run.data))
     return hasher.digest()
 
 

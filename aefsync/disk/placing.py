@@ -24,7 +24,7 @@ from aefsync.disk.annexes import bring
 from aefsync.disk.confined import split
 from aefsync.disk.intents import Intent, Intents, replacing
 from aefsync.disk.looking import Place, Refused, is_already_there, look, shows, wanted_of
-from aefsync.disk.renaming import NO_FLAGS, rename_new, rename_ours, rename_out
+from aefsync.disk.renaming import NO_FLAGS, rename_new, rename_out
 from aefsync.disk.scene import Scene
 from aefsync.disk.setting import finish_link, keep_mode
 from aefsync.disk.staging import Staging
@@ -111,7 +111,7 @@ def put(scene: Scene, action: Action, staged: Place, target: Place) -> None:
 
 
 def _exchange(scene: Scene, action: Action, staged: Place, slot: Place, target: Place) -> None:
-    rename_ours(*staged, *slot)
+    rename_out(*staged, *slot)
     try:
         syscalls.renameat2(*slot, *target, syscalls.RENAME_EXCHANGE)
     except OSError as error:

@@ -15,7 +15,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from aefsync.core.entry import UNKNOWN, Entry, Kind, kind_of
+from aefsync.core.entry import FORMATS, UNKNOWN, Entry, Kind, kind_of
 from aefsync.core.metadata import PERMISSIONS
 from aefsync.core.path import RelPath
 from aefsync.core.snapshot import CONTENT, STAT_COLUMNS
@@ -24,7 +24,6 @@ from aefsync.disk.vectors import unpacked
 
 ROWS = 1024
 _HEAD = struct.Struct("<2I")
-_FORMAT = {Kind.FILE: stat.S_IFREG, Kind.DIRECTORY: stat.S_IFDIR, Kind.SYMLINK: stat.S_IFLNK}
 
 
 class Record(NamedTuple):
@@ -67,7 +66,7 @@ def _kind(mode: int) -> Kind:
 
 def record_of(entry: Entry, version: int, content: bytes = b"") -> Record:
     """The record of an entry that is not as it was found, perhaps with a content that is known only here."""
-    return Record(STAT.pack(_FORMAT[entry.kind] | entry.mode, *entry[3:7]), content or entry.content, 0, version)
+    return Record(STAT.pack(FORMATS[entry.kind] | entry.mode, *entry[3:7]), content or entry.content, 0, version)
 
 
 class Records(NamedTuple):

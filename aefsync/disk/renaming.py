@@ -32,15 +32,10 @@ def rename_new(old_fd: int, old: bytes, new_fd: int, new: bytes) -> None:
 
 
 def rename_out(old_fd: int, old: bytes, slot_fd: int, slot: bytes) -> None:
-    """Rename something of the tree to a place of our own where nothing is; raises `FileExistsError`."""
+    """Rename something, of the tree or ours, to a place of our own where nothing is; raises `FileExistsError`."""
     if not _rename_noreplace(old_fd, old, slot_fd, slot):
         _check_free(slot_fd, slot)
         os.rename(old, slot, src_dir_fd=old_fd, dst_dir_fd=slot_fd)
-
-
-def rename_ours(old_fd: int, old: bytes, new_fd: int, new: bytes) -> None:
-    """Rename what is ours to another place of our own where nothing is; raises `FileExistsError`."""
-    rename_out(old_fd, old, new_fd, new)
 
 
 def _rename_noreplace(old_fd: int, old: bytes, new_fd: int, new: bytes) -> bool:

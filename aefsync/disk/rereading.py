@@ -9,10 +9,8 @@ import signal
 import stat
 from collections.abc import Callable, Iterator
 
-from aefsync.core.digest import content_hasher
 from aefsync.core.entry import UNKNOWN
-from aefsync.disk.hashing import READ_FLAGS, SMALL, Seen, unchanged
-from aefsync.disk.sparse import read_runs
+from aefsync.disk.hashing import READ_FLAGS, SMALL, Seen, hash_blocks, unchanged
 
 _LEASE = getattr(fcntl, "F_SETLEASE", -1)
 _SIGNAL = getattr(fcntl, "F_SETSIG", 10)
@@ -55,7 +53,7 @@ def reread(opened: Opened, seen: Seen, digest: Callable[[bytes], bytes], passed:
             passed(len(data))
             found = digest(data) if len(data) == seen.size else UNKNOWN
         else:
-            found = _digest_of(fd, passed)
+            found = hash_blocks(fd, passed)
             forget_cached(fd)
         if found == UNKNOWN or not unchanged(fd, seen):
             raise Moved
@@ -68,16 +66,6 @@ def forget_cached(fd: int) -> None:
     """Have the system read a file from the disk the next time (what was not written yet stays cached)."""
     with contextlib.suppress(AttributeError, OSError):
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def _digest_of(fd: int, passed: Callable[[int], None]) -> bytes:
-    hasher = content_hasher(threads=True)
-    with contextlib.suppress(AttributeError, OSError):
-        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
-    for run in read_runs(fd):
-        hasher.update(run.data)
-        passed(len(run.data))
-    return hasher.digest()
 
 
 def is_open_for_writing(directory: int, name: bytes) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from aefsync.core.action import Staged, StageFile
-from aefsync.core.digest import content_digest, content_hasher
+from aefsync.core.digest import content_digest
 from aefsync.core.entry import Entry
 from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.path import RelPath
@@ -26,10 +26,10 @@ from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.durability import Durable
 from aefsync.disk.hashed_copy import copy_hashed
-from aefsync.disk.hashing import READ_FLAGS, SMALL, Seen, unchanged
+from aefsync.disk.hashing import READ_FLAGS, SMALL, Seen, hash_blocks, unchanged
 from aefsync.disk.home import TMP, Home
 from aefsync.disk.setting import finish_new
-from aefsync.disk.sparse import BLOCK, WriteError, read_runs, write_all, write_sparsely
+from aefsync.disk.sparse import BLOCK, WriteError, write_all, write_sparsely
 
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FINAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -203,7 +203,7 @@ class Staging:
         if size >= _CLONED_FROM and clone(source, target):
             # Hashed itself: stores through a mapping may reach the source between cloning and reading.
             _check_size(os.fstat(target).st_size, size)
-            content = _content_of(target)
+            content = hash_blocks(target)
             self.count(size)
             return content
         end, content = copy_hashed(source, target, size, partial(self._copied, target, self._bytes))
@@ -227,7 +227,7 @@ class Staging:
         try:
             reused = self._fill(file.path, fd)
             content = b"" if reused else self._arriving.content(file.path, file.source.size)
-            content = content or _content_of(fd)
+            content = content or hash_blocks(fd)
             _check_size(os.fstat(fd).st_size, file.source.size)
             _check_content(content, file.source)
             self._finish(fd, file.source)
@@ -266,13 +266,6 @@ def _open(name: bytes, flags: int, directory: int) -> int:
         return os.open(name, flags, 0o600, dir_fd=directory)
     except OSError as error:
         raise WriteError(error.errno, error.strerror) from None
-
-
-def _content_of(fd: int) -> bytes:
-    hasher = content_hasher(threads=True)
-    for run in read_runs(fd):
-        hasher.update(run.data)
-    return hasher.digest()
 
 
 def _full() -> WriteError:

@@ -28,6 +28,11 @@ def concluded(
         round_trips=session.round_trips,
         verified=False,
         elapsed_s=time.monotonic() - begun,
-        append_only=tuple(number for number, opened in enumerate(session.opened) if opened.append_only),
+        append_only=append_only(session),
         **counts,
     )
+
+
+def append_only(session: Session) -> tuple[int, ...]:
+    """The replicas that keep all that gives way."""
+    return tuple(number for number, opened in enumerate(session.opened) if opened.append_only)

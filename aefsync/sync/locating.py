@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aefsync.core.compare import BATCH, Span
 from aefsync.core.entry import Entry
+from aefsync.core.pairing import join
 from aefsync.core.path import RelPath
 from aefsync.core.tree import KeyRange, Question
 from aefsync.core.view import View
@@ -60,12 +61,7 @@ class Finder:
         ranges = tuple(KeyRange(low, high) for low, high in itertools.pairwise(bounds))
         for number, count in enumerate(self._replica.fingerprints(Question(self._view, ranges, 0)).counts):
             if number % 2 and count:
-                self._join(self._position, self._position + count)
+                join(self._spans, self._position, self._position + count)
             self._position += count
         self._asked_to = bounds[-1]
         self._keys = []
-
-    def _join(self, start: int, stop: int) -> None:
-        if self._spans and self._spans[-1][1] == start:
-            start = self._spans.pop()[0]
-        self._spans.append((start, stop))

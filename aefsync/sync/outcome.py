@@ -12,6 +12,7 @@ from aefsync.core.step import Pass
 from aefsync.core.unsettled import MOST, Sighting, StandingPath
 from aefsync.core.verdict import Decision, Stand, Why
 from aefsync.sync.attending import Attending
+from aefsync.sync.concluding import append_only
 from aefsync.sync.decide import Decided
 from aefsync.sync.events import Event, Summary, Troubled
 from aefsync.sync.passes import Outcome
@@ -162,7 +163,7 @@ def summary(
     alike, standing = tally.reasons[Why.SUSPECT], tally.standing
     pending = request.dry_run and not decided.is_empty
     causes = _causes(attending, tally, settled=equal or pending, late=late)
-    append_only = tuple(number for number, opened in enumerate(session.opened) if opened.append_only)
+    keeping = append_only(session)
     return Summary(
         exit_code=7 if attending.lost else 4 if _PARTLY.intersection(causes) else 1 if causes else 0,
         causes=causes,
@@ -188,10 +189,10 @@ def summary(
         literal_bytes=tally.literal_bytes,
         reused_bytes=tally.reused_bytes,
         verified=not tally.problems,
-        keeps_trash=request.writing.keeps_trash or (bool(tally.changed) and tally.changed <= {*append_only}),
+        keeps_trash=request.writing.keeps_trash or (bool(tally.changed) and tally.changed <= {*keeping}),
         elapsed_s=elapsed_s,
         caveats=() if request.dry_run else tuple(_caveats(session, tally)),
-        append_only=append_only,
+        append_only=keeping,
     )
 
 

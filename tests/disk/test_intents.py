@@ -11,7 +11,7 @@ import pytest
 from aefsync.core.action import Act, Action, Applied
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Open, Scan
-from aefsync.disk import intents, moving, placing
+from aefsync.disk import intents, moving, placing, renaming
 from aefsync.disk.intents import settle, unsettled
 from aefsync.disk.replica import LocalReplica
 from tests.disk.file_systems import like_everything, like_nfs, like_vfat, refusing
@@ -79,7 +79,16 @@ def test_killed_between_the_two_renames(site: Site, monkeypatch: pytest.MonkeyPa
 def test_killed_before_the_first_rename(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.write(b"f", b"old")
     action = copy(site, b"f")
-    monkeypatch.setattr(placing, "rename_out", kill)
+    calls: list[object] = []
+
+    def kill_at_the_old_file(*places: object) -> None:
+        """The first call is about the new one, which an exchange would have taken from its slot."""
+        calls.append(places)
+        if len(calls) == 2:
+            raise Killed
+        renaming.rename_out(*places)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(placing, "rename_out", kill_at_the_old_file)
     with pytest.raises(Killed):
         site.applier.apply([action])
     assert unsettled(site.root, site.home) == []

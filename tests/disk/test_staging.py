@@ -301,7 +301,7 @@ def test_what_came_in_order_is_not_read_again(site: Site, monkeypatch: pytest.Mo
     entry, half = wanted(b"a", NOISE), LARGE // 2
     for start, stop in ((0, half), (half, LARGE)):
         site.staging.write([Piece(entry.path, start, stop - start, NOISE[start:stop])])
-    monkeypatch.setattr(staging_module, "read_runs", None)
+    monkeypatch.setattr(staging_module, "hash_blocks", None)
     assert site.staging.stage([StageFile(entry, entry.path)], None).contents == (content_digest(NOISE),)
 
 

@@ -27,6 +27,7 @@ from aefsync.wire.compression import LEAST
 from aefsync.wire.dialogue import Call, Failed, Message, Method, Progress, Reply
 from aefsync.wire.messages import encode
 from aefsync.wire.messages.rows import MAX_READ
+from tests.support.filling import fill
 
 GREETING = b"aefsync-agent/1 0.1.0\n"
 HELLO = Call(Method.HELLO, (Open(b"/r", "run", bytes(32), Access.READ, Missing.REFUSE, b""),))
@@ -363,12 +364,7 @@ BULKY: list[tuple[Call, Reply]] = [
 
 def received(connection: Connection, data: bytes | memoryview) -> Message:
     """The message that `data` is, received in the room that is offered."""
-    while data:
-        room = connection.room()
-        count = min(len(room), len(data))
-        room[:count] = data[:count]
-        connection.filled(count)
-        data = data[count:]
+    for _ in fill(connection, data):
         event = connection.next_event()
     assert event is not NEED_DATA
     return event

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aefsync.wire.incoming import Incoming
+from tests.support.filling import fill
 
 LENGTH = 4
 
@@ -29,15 +30,7 @@ def receive(incoming: Incoming, data: bytes, *, in_place: bool) -> list[memoryvi
     if not in_place:
         incoming.append(data)
         return frames(incoming)
-    found = []
-    while data:
-        room = incoming.room()
-        count = min(len(room), len(data))
-        room[:count] = data[:count]
-        incoming.filled(count)
-        data = data[count:]
-        found += frames(incoming)
-    return found
+    return [frame for _ in fill(incoming, data) for frame in frames(incoming)]
 
 
 @given(

@@ -10,7 +10,7 @@ from typing import Annotated, Self
 
 from msgspec import Meta
 
-from aefsync.core.entry import Entry, Kind, kind_of
+from aefsync.core.entry import FORMATS, Entry, Kind, kind_of
 from aefsync.core.metadata import PERMISSIONS, SPECIAL
 from aefsync.core.path import MAX_PATH, RelPath
 from aefsync.core.snapshot import CONTENT, STAT_COLUMNS
@@ -19,7 +19,6 @@ from aefsync.core.view import STAT
 from aefsync.wire.messages.rows import MAX_ENTRIES, ByteStrings, Row
 
 _KINDS = 0o170000
-_FORMAT = {Kind.FILE: stat.S_IFREG, Kind.DIRECTORY: stat.S_IFDIR, Kind.SYMLINK: stat.S_IFLNK}
 _SYMLINK = Kind.SYMLINK
 MOST = 3 * MAX_ENTRIES
 """An action has three entries at most."""
@@ -34,7 +33,7 @@ class EntryColumns(Row):
 
     @classmethod
     def of(cls, entries: Sequence[Entry]) -> Self:
-        numbers = [number for each in entries for number in (_FORMAT[each.kind] | each.mode, *each[3:7])]
+        numbers = [number for each in entries for number in (FORMATS[each.kind] | each.mode, *each[3:7])]
         targets = tuple(each.target for each in entries if each.kind is _SYMLINK)
         stats = struct.pack(f"={len(numbers)}q", *numbers)
         return cls(stats, b"".join([each.content for each in entries]), targets)
