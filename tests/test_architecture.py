@@ -50,7 +50,7 @@ DOORS = {
 PURE = {
     "__future__", "abc", "array", "base64", "bisect", "collections", "contextlib", "dataclasses", "datetime", "enum",
     "errno", "fnmatch", "functools", "heapq", "itertools", "math", "operator", "os.path", "re", "stat", "string", "struct",
-    "typing", "unicodedata", "zlib",
+    "types", "typing", "unicodedata", "zlib",
 }  # fmt: skip
 """What of the standard library core may import: nothing that reads a file, socket, clock or random number."""
 

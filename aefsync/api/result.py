@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from typing import NamedTuple, Protocol, cast
+from typing import Protocol, cast
 
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.errors import UnreachableError
 from aefsync.sync.events import Acted, Conflicted, Differs, Event, Grew, LeftUndone, Notice, Summary, Troubled
 

@@ -9,7 +9,7 @@ import importlib
 import os
 import sys
 from collections.abc import Iterator
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import typer
 from typer.main import get_command
@@ -21,6 +21,7 @@ from aefsync.cli.command import Command, Group, plain
 from aefsync.cli.escape import escape_text
 from aefsync.cli.playing import binary, encoding
 from aefsync.cli.writer import ClosedOutputError
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.errors import AefsyncError, UsageError
 from aefsync.sync.child import Nursery
 

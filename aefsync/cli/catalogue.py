@@ -6,13 +6,14 @@ import importlib
 import inspect
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from typer.main import get_command
 
 from aefsync.cli import exits
 from aefsync.cli.app import COMMANDS, tree
 from aefsync.cli.bundles import bundles_of
+from aefsync.core.named_tuple import NamedTuple
 
 
 class Option(NamedTuple):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import typer
 
 from aefsync.cli.command import configured
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.errors import UsageError
 
 

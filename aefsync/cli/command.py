@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -12,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 from aefsync.cli import rsync_habits
 from aefsync.cli.config import Config, ReplicaSet, is_for_the_line_only, load, values
 from aefsync.cli.environment import variable
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.errors import UsageError
 
 _ORDER = "aefsync.order"

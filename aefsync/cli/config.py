@@ -23,9 +23,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from aefsync.cli.filters import FILTERS
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.policy import Rule, parse_rule
 from aefsync.errors import UsageError
 from aefsync.sync import places

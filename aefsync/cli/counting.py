@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from aefsync.cli.options import option
 from aefsync.core.metadata import SPECIAL, Namespaces
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.sync.request import Request
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
@@ -24,6 +24,7 @@ from aefsync.cli.safety import Safety
 from aefsync.cli.status_line import StatusLine
 from aefsync.cli.supervisor import Supervisor
 from aefsync.cli.units import duration_s
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.ports import Monitor
 from aefsync.errors import UsageError
 from aefsync.sync.events import Event

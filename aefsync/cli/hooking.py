@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from aefsync.cli.options import option
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.sync.hooks import Hooks, hook
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from aefsync.cli.diff_lines import DiffLines, NullLines
 from aefsync.cli.escape import escape, escape_text
 from aefsync.cli.listing_lines import listed
@@ -14,6 +12,7 @@ from aefsync.cli.sentences import Tally, caveats, compared, figures, repaired
 from aefsync.cli.undo_lines import undone
 from aefsync.cli.writer import Writer
 from aefsync.core.labels import label
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.sync.events import (
     Acted,
     Begun,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
@@ -13,6 +13,7 @@ from aefsync.cli.command import configured
 from aefsync.cli.config import filter_values
 from aefsync.cli.options import Allowing, option
 from aefsync.core.identity import Allowed
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.sync import places
 from aefsync.sync.request import Request
 from aefsync.wire.login import Link

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
@@ -13,6 +13,7 @@ from aefsync.cli.options import Output, option
 from aefsync.cli.playing import play
 from aefsync.cli.reaching import Reaching, link
 from aefsync.core.membership import check_name
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.ports import Monitor
 from aefsync.errors import UsageError
 from aefsync.sync.events import Event

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import typer
 
@@ -14,6 +14,7 @@ from aefsync.cli.config import filter_values
 from aefsync.cli.units import duration_ns
 from aefsync.core.identity import Allowed
 from aefsync.core.metadata import PERMISSIONS, PLAIN, Aspects
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import PathError, RelPath
 from aefsync.errors import UsageError
 from aefsync.sync import places

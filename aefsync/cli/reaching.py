@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from aefsync.cli.options import option
 from aefsync.cli.units import duration_s, rate
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.errors import UsageError
 from aefsync.wire.login import Link, Transport
 

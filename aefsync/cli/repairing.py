@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
@@ -19,6 +19,7 @@ from aefsync.cli.resolving import Resolving, resolution_of
 from aefsync.cli.safety import Safety, min_free_of, writing_of
 from aefsync.cli.units import duration_s
 from aefsync.core.labels import label
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.errors import UsageError
 from aefsync.sync.events import Notice
 from aefsync.sync.request import RepairRequest

@@ -6,10 +6,11 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Annotated, BinaryIO, NamedTuple
+from typing import Annotated, BinaryIO
 
 from aefsync.cli.options import option
 from aefsync.cli.writer import Writer
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.errors import UsageError
 from aefsync.sync.request import RepairRequest
 

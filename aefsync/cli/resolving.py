@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
@@ -10,6 +10,7 @@ from aefsync.cli.chosen import Chosen
 from aefsync.cli.command import configured, is_on_the_line
 from aefsync.cli.options import option
 from aefsync.core.labels import label
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.policy import Policies, PolicyKind, parse_policy
 from aefsync.errors import UsageError
 from aefsync.sync.preferring import preferred

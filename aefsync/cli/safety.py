@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
 from aefsync.cli.command import is_on_the_line
 from aefsync.cli.options import option
 from aefsync.cli.units import duration_s
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.space import Share, parse_share
 from aefsync.core.writing import Durability, Writing
 from aefsync.errors import UsageError

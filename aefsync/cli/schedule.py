@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
@@ -24,6 +24,7 @@ from aefsync.cli.safety import Safety
 from aefsync.cli.timetable import SPREAD_MIN, Job, crontab_line, job_of, service_unit, timer_unit
 from aefsync.cli.user_units import UserUnits
 from aefsync.core.digest import framed_digest
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.errors import UsageError
 from aefsync.sync.location import parse
 

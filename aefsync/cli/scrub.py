@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
@@ -16,6 +16,7 @@ from aefsync.cli.playing import play
 from aefsync.cli.reaching import Reaching, link
 from aefsync.cli.reporting import Reporting, open_log, own_files
 from aefsync.cli.units import duration_s
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.policy import Globs, edits_of, parse_globs
 from aefsync.core.ports import Monitor
 from aefsync.errors import UsageError

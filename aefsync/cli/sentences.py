@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from typing import NamedTuple
 
 from aefsync.cli.escape import escape_text
 from aefsync.cli.replica_names import spoken
 from aefsync.cli.units import count_text
 from aefsync.core.labels import label
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.space import size_text
 from aefsync.sync.events import Acted, Grew, Started, Summary
 

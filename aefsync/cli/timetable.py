@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from aefsync.cli.units import duration_s
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.errors import UsageError
 
 SPREAD_MIN = 15

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
@@ -16,6 +16,7 @@ from aefsync.cli.options import Output, option, relative
 from aefsync.cli.playing import play
 from aefsync.cli.reaching import Reaching, link
 from aefsync.cli.units import duration_s, is_run, moment_s
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.past import TrashQuery
 from aefsync.core.ports import Monitor
 from aefsync.errors import UsageError

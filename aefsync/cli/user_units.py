@@ -7,9 +7,9 @@ import os
 import pwd
 import subprocess
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from aefsync.cli.timetable import Job, service_unit, timer_unit
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.errors import AefsyncError
 
 _PREFIX = "aefsync-"

@@ -6,7 +6,7 @@ import os
 import queue
 import sys
 from collections.abc import Iterator
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
@@ -26,6 +26,7 @@ from aefsync.cli.status_line import StatusLine
 from aefsync.cli.supervisor import Supervisor
 from aefsync.cli.units import duration_ns, duration_s
 from aefsync.core.hint import EVERYTHING
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.ports import Monitor
 from aefsync.errors import UsageError
 from aefsync.sync.events import Event

@@ -39,7 +39,7 @@ from a peer by the same chunks and the same placing.
 
 The values that all floors speak of are `path`, `entry`, `metadata`, `digest`, `view` and `problem`; `patterns` are gitignore
 lines, for filters and rules, of which none takes for ever (`wildcards`); `labels` are what replicas are called;
-`lending` is memory for what is large.
+`lending` is memory for what is large, and `named_tuple` the base of most classes of values.
 
 The manual (`man/`) and the completions of shells (`completions/`) are made by `cli/manual` and `cli/completions`, from the
 command tree (`cli/catalogue`) and from docstrings such as these.

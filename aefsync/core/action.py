@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple
 
 from aefsync.core.along import Along
 from aefsync.core.entry import Entry
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem
 from aefsync.core.version import Version

@@ -12,10 +12,10 @@ carried out, and recorded, nothing but this tells what its user has left, and wh
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from aefsync.core.entry import Entry
 from aefsync.core.metadata import Aspects
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.version import PASSING, STRAY, Version
 

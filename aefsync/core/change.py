@@ -13,10 +13,10 @@ inverse of a change is a change.
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple
 
 from aefsync.core.action import ROTTEN, Act, Action
 from aefsync.core.entry import Entry
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 
 

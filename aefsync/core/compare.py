@@ -21,11 +21,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from math import isqrt
-from typing import NamedTuple
 
 from aefsync.core.consistent import check_parts
 from aefsync.core.digest import NODE_DIGEST
 from aefsync.core.entry import Entry
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import END, RelPath
 from aefsync.core.tree import LEAF, LEAVES, Answer, KeyRange, Question
 from aefsync.core.version import Grave, Version

@@ -8,13 +8,13 @@ was deleted here is live again as long as something lives in it there.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from aefsync.core.compare import Difference, Graves
 from aefsync.core.conflict import conflict_name
 from aefsync.core.differences import Differences
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.growth import path_of
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import PathError, RelPath
 from aefsync.core.settling import Conflict, known_of, oldest, settle
 from aefsync.core.snapshot import Block

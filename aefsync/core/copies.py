@@ -14,11 +14,11 @@ from __future__ import annotations
 import enum
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from aefsync.core.action import Act, Action
 from aefsync.core.conflict import original_name, plain_name
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 import stat
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from aefsync.core.metadata import PLAIN, Aspects, Extra
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 
 if TYPE_CHECKING:

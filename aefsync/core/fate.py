@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from aefsync.core.entry import Entry
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 
 

@@ -20,7 +20,9 @@ Paths are bytes, from the far side's own root.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
+
+from aefsync.core.named_tuple import NamedTuple
 
 T = TypeVar("T")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple
+
+from aefsync.core.named_tuple import NamedTuple
 
 
 class State(enum.StrEnum):

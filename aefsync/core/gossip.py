@@ -9,9 +9,9 @@ tried for longest (as SWIM does with its probes).  One that cannot be reached wa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import NamedTuple
 
 from aefsync.core.members import Member, Members, State
+from aefsync.core.named_tuple import NamedTuple
 
 Chance = Callable[[], float]
 """A number 0 ≤ x < 1, at random."""

@@ -17,11 +17,12 @@ import itertools
 import stat
 from array import array
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from aefsync.core.compare import Span
 from aefsync.core.entry import UNKNOWN, Entry, Kind
 from aefsync.core.metadata import PERMISSIONS, SPECIAL
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.snapshot import CONTENT, STAT_COLUMNS, Block
 from aefsync.core.view import STAT

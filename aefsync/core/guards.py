@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+
+from aefsync.core.named_tuple import NamedTuple
 
 FEWEST_DELETES = 10
 """A percentage never stops fewer deletes than this."""

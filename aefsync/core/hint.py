@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from aefsync.core.named_tuple import NamedTuple
 
 MOST_HINTS = 1024
 """Sub-trees that are told apart; of more, a look at everything is as good."""

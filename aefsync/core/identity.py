@@ -8,9 +8,9 @@ never written to has no id, but that it was there, and held something, is rememb
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
 
 from aefsync.core.guards import Refusal
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.ports import Opened
 
 

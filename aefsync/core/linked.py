@@ -20,10 +20,10 @@ Only paths on which replicas differ are looked at: a leader on which they agree 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.metadata import Aspects
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.verdict import Decision, Take, at
 

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from aefsync.core.digest import framed_digest
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.unsettled import LeftStanding, Sighting
 from aefsync.core.version import MANY_DOTS, Dot, Vector, least, merge
 from aefsync.errors import ProtocolError

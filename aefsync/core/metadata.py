@@ -24,7 +24,8 @@ replicas link the same names together where every name has the same leader on bo
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple
+
+from aefsync.core.named_tuple import NamedTuple
 
 PERMISSIONS = 0o777
 SPECIAL = 0o7000

@@ -17,9 +17,8 @@ have, and nothing at all where it was to be placed is no deletion.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.stores import SECOND_NS
 from aefsync.core.version import FOUND, Dot, Version, explicit, minted
 

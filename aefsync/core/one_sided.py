@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import stat
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from aefsync.core.compare import Difference, Selection, Span
 from aefsync.core.entry import Entry
 from aefsync.core.growth import Growth
 from aefsync.core.metadata import USABLE, Aspects
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.snapshot import STAT_COLUMNS
 
 FROM = 64

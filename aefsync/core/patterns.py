@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.wildcards import bounded
 
 if TYPE_CHECKING:

@@ -38,12 +38,12 @@ to the trash).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from aefsync.core.action import QUARANTINED, Act, Action, StageFile
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.linked import NO_LINKS, Linked, Links
 from aefsync.core.metadata import PLAIN, USABLE, Aspects, Extra
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.one_sided import OneSided
 from aefsync.core.path import RelPath
 from aefsync.core.step import Pass, Place, Step, Transfer

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span
@@ -18,6 +18,7 @@ from aefsync.core.growth import Grows, Learned
 from aefsync.core.hint import Hints, Wait
 from aefsync.core.members import Encounter, Known, Remembers, Standing
 from aefsync.core.metadata import PLAIN, Aspects
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.past import RunRecord, TakenBack, Title, TrashItem, TrashQuery, Undo
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from aefsync.core.named_tuple import NamedTuple
 
 ROT = "content changed under an unchanged stat"
 """Why nothing is done about a file: its bytes are others than were recorded, though nothing says that anybody wrote."""

@@ -25,9 +25,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from aefsync.core.compare import Span
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 
 CHUNK_DIGEST = 16

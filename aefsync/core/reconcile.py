@@ -39,7 +39,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from aefsync.core.compare import Graves
 from aefsync.core.conflict import original_name
@@ -48,6 +47,7 @@ from aefsync.core.differences import BLOCK, KEPT, Differences
 from aefsync.core.entry import Kind
 from aefsync.core.lookalikes import Lookalikes
 from aefsync.core.metadata import Aspects
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.one_sided import OneSided
 from aefsync.core.path import RelPath
 from aefsync.core.settling import Conflict, hinging, settle

@@ -11,7 +11,6 @@ import heapq
 import itertools
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from aefsync.core.action import Act
 from aefsync.core.compare import Difference
@@ -20,6 +19,7 @@ from aefsync.core.entry import Entry, Kind
 from aefsync.core.fate import Fate
 from aefsync.core.metadata import Aspects
 from aefsync.core.moves import Moves
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.one_sided import OneSided
 from aefsync.core.path import END, RelPath
 from aefsync.core.plan import Plan

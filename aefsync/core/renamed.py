@@ -19,10 +19,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from aefsync.core.candidates import Candidates
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 
 _ALIKE = 8

@@ -23,12 +23,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from aefsync.core.action import RETURNED
 from aefsync.core.compare import Graves
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.metadata import Aspects
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.policy import Policy, PolicyKind
 from aefsync.core.verdict import Remove, Rules, Stand, Take, Versions, Why, at, by_content, is_clash

@@ -13,11 +13,12 @@ import struct
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from operator import add
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from aefsync.core.digest import ENTRY_DIGEST, entry_digests
 from aefsync.core.entry import Entry, Kind, kind_of
 from aefsync.core.metadata import PERMISSIONS, PLAIN, Aspects, Extra
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.version import Version
 from aefsync.core.view import STAT, View, reduce_stats

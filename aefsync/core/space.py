@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from aefsync.core.guards import Refusal
+from aefsync.core.named_tuple import NamedTuple
 
 _UNITS = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "p": 10**15}
 _SHARE = r"([0-9]{1,3})(?:\.([0-9]{1,2}))?\s*%"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple
 
 from aefsync.core.action import StageFile
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 
 

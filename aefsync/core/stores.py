@@ -9,9 +9,9 @@ from __future__ import annotations
 import enum
 import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from aefsync.core.metadata import NEWEST_NS, OLDEST_NS, PERMISSIONS, SPECIAL, Aspects, Namespaces
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 
 SECOND_NS = 1_000_000_000

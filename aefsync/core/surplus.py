@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from aefsync.core.compare import Graves
 from aefsync.core.conflict import original_name
 from aefsync.core.differences import Differences
 from aefsync.core.entry import Entry
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.settling import edited, known_of, settle
 from aefsync.core.verdict import Decision, Remove, Rules, Take, Versions

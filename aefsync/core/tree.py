@@ -18,9 +18,9 @@ from __future__ import annotations
 import itertools
 import os.path
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from aefsync.core.digest import ENTRY_DIGEST, KEY_SIZE, NODE_DIGEST, node_digest, short_digests
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.snapshot import STAT_COLUMNS, Snapshot, block_digests
 from aefsync.core.view import View
 

@@ -12,8 +12,8 @@ or that one of its replicas could not tell what it has.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable
-from typing import NamedTuple
 
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 
 MOST = 4096

@@ -20,13 +20,13 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from aefsync.core.action import Act, Action
 from aefsync.core.along import dated
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.fate import Fate
 from aefsync.core.metadata import PLAIN, Aspects
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 
 

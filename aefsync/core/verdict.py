@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Collection, Iterable
-from typing import NamedTuple
 
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.metadata import PLAIN, Aspects
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.policy import Policies
 from aefsync.core.version import Dot, Vector, Version

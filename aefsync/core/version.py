@@ -30,10 +30,10 @@ from __future__ import annotations
 import enum
 import itertools
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from aefsync.core.digest import framed_digest
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 
 AUTHOR = 16

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from aefsync.core.growth import Growth
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.snapshot import VersionList
 from aefsync.core.version import Version
 

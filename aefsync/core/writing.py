@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple
 
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.space import Share
 
 DAY_S = 86_400

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from aefsync.core.digest import content_digest
 from aefsync.core.entry import Entry
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem, reason_of
 from aefsync.core.version import Dot, Version, explicit, minted

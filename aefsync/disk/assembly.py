@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
 
 from aefsync.core.action import StageFile
 from aefsync.core.compare import Span, spans_of
 from aefsync.core.digest import content_hasher
 from aefsync.core.entry import Entry
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.recipe import LEVELS, Recipe, first_level
 from aefsync.disk.chunk_lists import ChunkLists

@@ -11,12 +11,12 @@ import contextlib
 import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
 
 from aefsync.core.action import StageFile
 from aefsync.core.entry import Kind
 from aefsync.core.growth import SMALL
 from aefsync.core.metadata import Aspects
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.copying import Copying
 from aefsync.disk.ready import Job

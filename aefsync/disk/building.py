@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from aefsync.core.digest import ENTRY_DIGEST
 from aefsync.core.entry import UNKNOWN
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import PathError, check_name, is_reserved
 from aefsync.core.snapshot import CONTENT, STAT_COLUMNS
 from aefsync.core.view import STAT

@@ -5,9 +5,9 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from aefsync.core.along import Along
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.version import STRAY, Version
 
 _HEAD = struct.Struct("<3I")

@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from aefsync.core.digest import ENTRY_DIGEST, content_digest
 from aefsync.core.members import TAG, Encounter, Mark
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.snapshot import Block, VersionList, added
 from aefsync.core.version import AUTHOR as AUTHOR_BYTES

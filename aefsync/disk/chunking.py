@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from aefsync.core.digest import content_digest, content_hasher
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.recipe import LEVELS, Recipe, Run
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ import select
 import socket
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.disk.columns import receive_columns, send_columns
 from aefsync.disk.spawning import spawn_entry
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from aefsync.core.finding import Finding, State
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RESERVED
 from aefsync.core.space import size_text
 from aefsync.disk.confined import ConfinedRoot

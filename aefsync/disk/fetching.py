@@ -10,8 +10,8 @@ import itertools
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.disk.rereading import Opened, open_anew
 from aefsync.disk.verifying import Row
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.disk import syscalls
 
 _LASTING = {

@@ -9,9 +9,9 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from operator import attrgetter
-from typing import NamedTuple
 
 from aefsync.core.digest import content_digest, content_digester, content_hasher
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.disk.sparse import read_runs
 
 SMALL = 1 << 17

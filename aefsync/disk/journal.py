@@ -25,12 +25,13 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from aefsync.core.change import Change, Did
 from aefsync.core.growth import Growth
 from aefsync.core.growth_bytes import pack, unpack
 from aefsync.core.metadata import PLAIN, Aspects
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.past import ChangeCounts, Title
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.durability import Durable

@@ -17,12 +17,12 @@ import struct
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from aefsync.core.change import Change, Did
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.growth import Growth
 from aefsync.core.metadata import Extra, Owner
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 
 _COUNT = struct.Struct("<I")

@@ -10,11 +10,11 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
 
 from aefsync.core import minting
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.metadata import PERMISSIONS
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.problem import ROT, SUSPECT, Problem
 from aefsync.core.stores import SECOND_NS

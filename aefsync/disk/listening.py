@@ -7,9 +7,10 @@ import os
 import stat
 import sys
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from aefsync.core.hint import ROOT, Hints, Wait
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.disk.filter import Filter
 
 if TYPE_CHECKING:

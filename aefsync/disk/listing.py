@@ -13,10 +13,10 @@ import struct
 from collections.abc import Sequence
 from itertools import chain, islice
 from operator import attrgetter
-from typing import NamedTuple
 
 from aefsync.core.digest import content_digester, framed_digest
 from aefsync.core.entry import UNKNOWN
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RESERVED
 from aefsync.core.view import STAT
 from aefsync.disk.hashing import READ_FLAGS

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from aefsync.core.action import Action
 from aefsync.core.entry import Entry, Kind, kind_of
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.disk.hashing import Seen, hash_file
 from aefsync.disk.listing import INODE
 from aefsync.disk.readable import Looked

@@ -11,8 +11,8 @@ import itertools
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import NamedTuple
 
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.snapshot import CONTENT
 from aefsync.core.view import STAT
 from aefsync.disk.chronicle import Chronicle, Numbered, seal_of

@@ -15,9 +15,9 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
 
 from aefsync.core.metadata import PERMISSIONS, USABLE
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.durability import Durable
 from aefsync.disk.home import Home

@@ -6,9 +6,9 @@ import contextlib
 import os
 import socket
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from aefsync.core.digest import framed_digest
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RESERVED
 from aefsync.core.patterns import MAX_RULES
 from aefsync.core.ports import Access, Missing, Open, Opened

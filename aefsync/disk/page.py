@@ -13,10 +13,10 @@ from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from operator import ge
-from typing import NamedTuple
 
 from aefsync.core.digest import ENTRY_DIGEST, framed_digest
 from aefsync.core.entry import UNKNOWN
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.snapshot import CONTENT, STAT_COLUMNS, Block, block_digests
 from aefsync.core.view import STAT, View
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from aefsync.core.action import Act, Action
 from aefsync.core.entry import Kind
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.version import FOUND, Version
 from aefsync.disk.carrying import Carried
 from aefsync.disk.records import Record, joined, pack, record_of, unpack

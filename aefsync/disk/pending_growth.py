@@ -12,10 +12,10 @@ import zlib
 from array import array
 from collections.abc import Callable, Collection, Iterator
 from operator import and_
-from typing import NamedTuple
 
 from aefsync.core.growth import Growth
 from aefsync.core.growth_bytes import pack, unpack
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.plan import NEW
 from aefsync.core.version import FOUND, Version
 from aefsync.core.version_table import table_of

@@ -6,8 +6,8 @@ import contextlib
 import os
 import unicodedata
 from collections.abc import Callable
-from typing import NamedTuple
 
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.disk import syscalls
 
 _MTIME_NS = 1_234_567_891_123_456_789

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.snapshot import Block
 from aefsync.disk.small_files import Files, Row
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.disk.building import directory_path
 from aefsync.disk.chronicle import Chronicle, Numbered, seal_of
 from aefsync.disk.page import Brief, Page, PageKey

@@ -13,10 +13,10 @@ import sys
 import zlib
 from array import array
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from aefsync.core.entry import FORMATS, UNKNOWN, Entry, Kind, kind_of
 from aefsync.core.metadata import PERMISSIONS
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.snapshot import CONTENT, STAT_COLUMNS
 from aefsync.core.view import STAT

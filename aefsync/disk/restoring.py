@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from aefsync.core.action import Act, Action, Applied, KeptCopy
 from aefsync.core.change import Change, Did
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.metadata import USABLE
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.past import TrashItem
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem, reason_of

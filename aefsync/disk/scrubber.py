@@ -10,8 +10,8 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import NamedTuple
 
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.pace import Pace
 from aefsync.core.problem import Problem, reason_of
 from aefsync.core.rot import Scrub, Scrubbed, Verdict

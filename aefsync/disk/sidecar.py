@@ -17,8 +17,9 @@ import contextlib
 import sqlite3
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.problem import reason_of
 from aefsync.disk.carrying import Carried
 from aefsync.disk.checksums import checksum_of, flat, is_of

@@ -10,12 +10,12 @@ import contextlib
 import os
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
-from typing import NamedTuple
 
 from aefsync.core.digest import content_digest
 from aefsync.core.entry import UNKNOWN, Kind, kind_of
 from aefsync.core.growth import SMALL, Gathered, Growth, content_at, link_contents
 from aefsync.core.metadata import PERMISSIONS, SPECIAL
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.view import STAT
 from aefsync.disk.building import directory_path
 from aefsync.disk.confined import ConfinedRoot

@@ -9,7 +9,8 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from typing import NamedTuple
+
+from aefsync.core.named_tuple import NamedTuple
 
 BLOCK = 8 << 20
 SLICE = 64 << 10

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
 
 from aefsync.core.entry import UNKNOWN
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.view import STAT
 from aefsync.disk.building import directory_path
 from aefsync.disk.crew import TASK_BYTES, Crew, Task

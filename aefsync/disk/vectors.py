@@ -11,8 +11,8 @@ import struct
 import zlib
 from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import NamedTuple
 
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.version import AUTHOR, FOUND, Dot, Vector, Version
 
 ROWS = 1024

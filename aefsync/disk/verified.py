@@ -11,8 +11,8 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping
-from typing import NamedTuple
 
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.rot import Verdict
 from aefsync.core.view import STAT
 from aefsync.disk.listing import INODE

@@ -9,11 +9,11 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from aefsync.core.digest import content_digester
 from aefsync.core.entry import UNKNOWN, Entry, Kind, kind_of
 from aefsync.core.metadata import PERMISSIONS
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem, reason_of
 from aefsync.core.rot import Circumstances, Damage, Verdict, is_settled, judge

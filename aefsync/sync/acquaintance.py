@@ -7,9 +7,10 @@ ever travels: whoever asks says what stands for the one that is known.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Self
+from typing import Self
 
 from aefsync.core.members import Known, Members, Standing, understood
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.ports import Opened
 
 

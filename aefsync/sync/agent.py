@@ -7,10 +7,11 @@ import os
 import select
 import socket
 from collections.abc import Sequence
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from aefsync.core.action import Applied
 from aefsync.core.members import Memory
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.past import TakenBack, TrashItem, Undo
 from aefsync.core.ports import Access, Missing, Open, Opened
 from aefsync.core.unsettled import LeftStanding

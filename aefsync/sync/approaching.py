@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from aefsync import __version__
 from aefsync.core.finding import Finding, State
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.errors import AefsyncError, UsageError
 from aefsync.sync.connecting import dial, is_by_paramiko
 from aefsync.wire import failures, openssh, probing

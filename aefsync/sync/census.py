@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from aefsync.core.compare import Difference
 from aefsync.core.differences import Differences
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.one_sided import OneSided
 from aefsync.core.verdict import unread
 from aefsync.sync.growing import can_be_grown

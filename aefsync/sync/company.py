@@ -7,8 +7,8 @@ they are there again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.errors import UnreachableError
 from aefsync.sync.events import Notice
 from aefsync.sync.location import parse

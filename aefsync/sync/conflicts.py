@@ -10,13 +10,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple
 
 from aefsync.core.action import Act, Action
 from aefsync.core.copies import Copies, Take, Way, are_meant, prune, resolve
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.members import Members, merge_members
 from aefsync.core.membership import named
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Monitor, Scan
 from aefsync.core.problem import Problem

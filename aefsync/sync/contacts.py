@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.errors import AefsyncError
 from aefsync.sync.state_file import StateFile
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import NamedTuple
 
 from aefsync.core.compare import Span
 from aefsync.core.differences import KEPT, Differences
 from aefsync.core.guards import mirror_of_empty, parse_max_delete, too_many_deletes, unrelated_roots
 from aefsync.core.linked import NO_LINKS, Links, links
 from aefsync.core.load import Load, load_of, load_of_growth, total
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.one_sided import OneSided
 from aefsync.core.path import RelPath
 from aefsync.core.plan import Plan, plan, plan_after

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from aefsync.core.action import StageFile
 from aefsync.core.compare import Span
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Replica
 from aefsync.core.recipe import LEVELS, WORTH_AN_EXCHANGE, Recipe, Run, first_level, portions, runs_of

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from aefsync.core.compare import BATCH
 from aefsync.core.digest import PUBLIC_KEY, ROOT_DIGEST
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import PathError, RelPath, subtree_range
 from aefsync.core.ports import Access, Missing, Monitor
 from aefsync.core.tree import KeyRange, Question

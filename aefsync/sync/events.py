@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from aefsync.core.compare import Difference
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.finding import Finding
 from aefsync.core.growth import Growth
 from aefsync.core.metadata import PLAIN, Aspects
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.past import RunRecord, TrashItem
 from aefsync.core.path import RelPath
 from aefsync.core.plan import NEW

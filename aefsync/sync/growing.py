@@ -9,11 +9,11 @@ from __future__ import annotations
 import itertools
 import stat
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from aefsync.core.action import Act
 from aefsync.core.entry import UNKNOWN, Entry
 from aefsync.core.growth import Growth, Learned, file_sizes
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.one_sided import OneSided
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Scanned

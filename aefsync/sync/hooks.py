@@ -15,8 +15,9 @@ import sys
 from array import array
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from typing import IO, NamedTuple, Protocol, cast
+from typing import IO, Protocol, cast
 
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.errors import AefsyncError, UsageError
 from aefsync.sync.events import Acted, Conflicted, Event, Grew, Notice, Summary, Troubled
 

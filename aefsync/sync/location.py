@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import os
 import re
-from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.errors import UsageError
 from aefsync.wire.login import Login
 

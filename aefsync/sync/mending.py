@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from aefsync.core.action import ROTTEN, Act, Action, StageFile
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Monitor, Opened, Scan
 from aefsync.core.recipe import Run

@@ -16,12 +16,12 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from aefsync.core.action import Act, Action, StageFile
 from aefsync.core.differences import Differences
 from aefsync.core.digest import content_hasher
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.policy import PolicyKind
 from aefsync.core.ports import Access, Piece

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from aefsync.core.differences import Differences
 from aefsync.core.moves import Moves, find_moves
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.plan import Plan
 from aefsync.core.ports import Replica
 from aefsync.core.reconcile import Decisions, reconcile

@@ -11,8 +11,9 @@ import os
 import signal
 import socket
 import sys
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.sync.agent import serve_child
 
 

@@ -13,11 +13,11 @@ import itertools
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
 
 from aefsync.core.action import Act, Action, Applied, KeptCopy
 from aefsync.core.conflict import original_name
 from aefsync.core.conflicts import parents
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.one_sided import OneSided
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Monitor, Phase

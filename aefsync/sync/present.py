@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.errors import AefsyncError, UnreachableError
 from aefsync.sync.events import (
     Acted,

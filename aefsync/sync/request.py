@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from aefsync.core.identity import Allowed
 from aefsync.core.members import Standing
 from aefsync.core.metadata import PLAIN, Aspects
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.policy import Policies
 from aefsync.core.space import Share

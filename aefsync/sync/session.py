@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from aefsync.core.compare import Span
 from aefsync.core.digest import KEY_SIZE
 from aefsync.core.entry import Entry
 from aefsync.core.growth import Growth
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.past import Title
 from aefsync.core.ports import Access, Missing, Monitor, Open, Opened
 from aefsync.core.scope import Scope

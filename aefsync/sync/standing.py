@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from aefsync.core.members import Member
+from aefsync.core.named_tuple import NamedTuple
 
 
 class Stood(NamedTuple):

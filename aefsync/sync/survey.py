@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from aefsync.core.apart import Apart, fetching
 from aefsync.core.compare import Difference, Selection, Span, select
 from aefsync.core.entry import Kind
 from aefsync.core.guards import nothing_left
 from aefsync.core.metadata import PLAIN, Aspects
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.one_sided import OneSided, can_grow
 from aefsync.core.path import RelPath, outermost, subtree_range
 from aefsync.core.ports import Scan, Scanned

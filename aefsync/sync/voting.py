@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from aefsync.core.entry import UNKNOWN, Entry
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem
 from aefsync.core.rot import VOTES, Damage, Verdict, elected

@@ -6,8 +6,9 @@ How it is written as bytes is the business of `messages`.
 from __future__ import annotations
 
 import enum
-from typing import Any, NamedTuple
+from typing import Any
 
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.ports import Phase
 from aefsync.errors import (
     AefsyncError,

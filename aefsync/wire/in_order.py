@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.ports import Piece
 from aefsync.errors import AefsyncError
 from aefsync.wire.calling import Caller, Pending

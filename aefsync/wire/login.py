@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import enum
 import os
-from typing import NamedTuple
+
+from aefsync.core.named_tuple import NamedTuple
 
 
 class Transport(enum.StrEnum):

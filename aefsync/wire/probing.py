@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from typing import NamedTuple
 
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.wire.codec import GREETING, MAX_BANNER
 from aefsync.wire.deploying import PYTHON_NAMES
 from aefsync.wire.launching import AGENTS, SEARCH

@@ -14,8 +14,9 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
-from typing import IO, NamedTuple
+from typing import IO
 
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.errors import AefsyncError
 from aefsync.wire.stderr import StandardError
 from aefsync.wire.stream import rest, widen

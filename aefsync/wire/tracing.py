@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
+
+from aefsync.core.named_tuple import NamedTuple
 
 DEBUG = re.compile(
     r"debug[1-3]: |Authenticated to |Transferred: sent |Bytes per second: sent |OpenSSH_\d|Pseudo-terminal "

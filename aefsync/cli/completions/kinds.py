@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from aefsync.cli.catalogue import Listed, Option
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.policy import WITH_ARGUMENT, PolicyKind
 
 

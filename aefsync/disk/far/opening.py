@@ -7,11 +7,11 @@ import os
 import stat
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 from aefsync.core.digest import framed_digest
 from aefsync.core.files import Abilities, Files, Lstat, Mkdir, Read, Resolve, Statfs, Volume, ask, told
 from aefsync.core.metadata import Namespaces
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RESERVED
 from aefsync.core.patterns import MAX_RULES
 from aefsync.core.ports import Missing, Open, Opened

@@ -7,10 +7,11 @@ import stat
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from aefsync.core.digest import content_digest, content_hasher
 from aefsync.core.files import FarStat, List, Lstat, Op, Readlink, Statfs, Task, Volume, ask, raised
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RESERVED
 from aefsync.core.view import STAT
 from aefsync.disk.building import Limits, directory_path

@@ -7,10 +7,11 @@ import logging
 import os
 import socket
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import paramiko
 
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.errors import AefsyncError, UsageError
 from aefsync.wire import failures
 from aefsync.wire.login import Link, Login

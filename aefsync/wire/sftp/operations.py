@@ -6,7 +6,7 @@ import errno
 import stat
 import struct
 from collections.abc import Callable, Generator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from aefsync.core.files import (
     Abilities,
@@ -33,6 +33,7 @@ from aefsync.core.files import (
     Write,
     raised,
 )
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.wire.sftp import packets
 from aefsync.wire.sftp.packets import Answer, Ended, Named, attributes, extended, text
 

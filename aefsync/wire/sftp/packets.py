@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import struct
-from typing import NamedTuple
 
 from aefsync.core.files import FarStat, Volume
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.space import inodes_left
 from aefsync.errors import ProtocolError
 
