@@ -276,9 +276,7 @@ def _make_tables(database: sqlite3.Connection, journal: str, synchronous: str) -
 
 
 def _check_schema(database: sqlite3.Connection) -> None:
-    (application,), (schema,) = (
-        database.execute(f"PRAGMA {word}").fetchone() for word in ("application_id", "user_version")
-    )
+    application, schema = database.execute("SELECT * FROM pragma_application_id, pragma_user_version").fetchone()
     if application != _APPLICATION:
         raise ValueError("is no sidecar")
     if schema > _SCHEMA:

@@ -169,14 +169,7 @@ def open_session(
     """Connect to each replica (or take its process from the nursery) and open them together, as `begin` does."""
     with connected(places(common), common.link, monitor, nursery or Nursery()) as replicas:
         yield begin(
-            replicas,
-            common,
-            terms,
-            monitor,
-            nonce=nonce,
-            admission=admission,
-            command=command,
-            lock_wait_s=lock_wait_s,
+            replicas, common, terms, monitor, nonce=nonce, admission=admission, command=command, lock_wait_s=lock_wait_s
         )
 
 
