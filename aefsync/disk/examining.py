@@ -13,6 +13,7 @@ from aefsync.core.space import size_text
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.filesystem import file_system_of
 from aefsync.disk.home import TMP, Home, open_home
+from aefsync.disk.mounts import kind_of_mount
 from aefsync.disk.probing import Abilities, probe
 from aefsync.disk.removing import remove_tree
 from aefsync.disk.room import space_of
@@ -42,14 +43,8 @@ class Machine(NamedTuple):
         return None
 
     def file_system(self, fd: int) -> str:
-        """The kind of file system that an open directory is on; empty where the system does not tell (proc(5))."""
-        with contextlib.suppress(OSError, IndexError):
-            path = os.readlink(f"/proc/self/fd/{fd}").rstrip("/") + "/"
-            with open(os.path.join(self.proc, "self/mountinfo"), encoding="utf-8", errors="surrogateescape") as table:
-                rows = [line.split(" - ") for line in table]
-            places = [(head.split(" ")[4].rstrip("/") + "/", tail.split(" ")[0]) for head, tail in rows]
-            return max((len(place), kind) for place, kind in places if path.startswith(place))[1]
-        return ""
+        """The kind of file system that an open directory is on; empty where the system does not tell."""
+        return kind_of_mount(fd, os.path.join(self.proc, "self/mountinfo"))
 
 
 def examine(

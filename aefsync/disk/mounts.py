@@ -14,14 +14,40 @@ _MOUNT_POINT = 4
 
 def mounts_below(root: ConfinedRoot, table: str = _TABLE) -> list[bytes]:
     """The paths of the mount points below a root, outermost first; none where the system does not tell (proc(5))."""
+    base = _place_of(root.fd)
+    return sorted({place[len(base) :] for place, _ in _mounted(table) if base and place.startswith(base)})
+
+
+def kind_of_mount(fd: int, table: str = _TABLE) -> str:
+    """The kind of file system that an open directory is on, by the system's name for it; empty where it does not tell.
+
+    In a chroot it tells of what is mounted below, and perhaps of nothing that the directory is on.
+    """
+    path, deepest, kind = _place_of(fd), 0, b""
+    for place, each in _mounted(table):
+        # Of two in one place the later one hides the other.
+        if path and len(place) >= deepest and path.startswith(place.rstrip(b"/") + b"/"):
+            deepest, kind = len(place), each
+    return kind.decode("ascii", "replace")
+
+
+def _place_of(fd: int) -> bytes:
+    """Where an open directory is, with a slash at its end; empty where the system does not tell."""
     try:
-        base = os.readlink(f"/proc/self/fd/{root.fd}".encode()).rstrip(b"/") + b"/"
+        return os.readlink(f"/proc/self/fd/{fd}".encode()).rstrip(b"/") + b"/"
+    except OSError:
+        return b""
+
+
+def _mounted(table: str) -> list[tuple[bytes, bytes]]:
+    """Mount points and their kinds, in the order in which they were mounted; none where the system does not tell."""
+    try:
         with open(table, "rb") as file:
-            points = [line.split(b" ")[_MOUNT_POINT] for line in file]
+            lines = [line.partition(b" - ") for line in file]
+        found = [(head.split(b" ")[_MOUNT_POINT], tail.split(b" ")[0]) for head, _, tail in lines]
     except (OSError, IndexError):
         return []
-    places = (re.sub(_ESCAPED, lambda found: bytes([int(found[1], 8)]), point) for point in points)
-    return sorted({place[len(base) :] for place in places if place.startswith(base)})
+    return [(re.sub(_ESCAPED, lambda code: bytes([int(code[1], 8)]), place), kind) for place, kind in found]
 
 
 def covering(mounts: list[bytes], path: bytes) -> bytes:

@@ -83,3 +83,30 @@ def test_what_the_machine_lacks(ground: Ground, tmp_path: Path) -> None:
     assert "directories: 6;" in findings["watching"].text
     assert "entries: 10;" in findings["memory"].text
     assert {"watching", "memory"}.isdisjoint(found(ground, Machine(str(tmp_path / "none"))))
+
+
+ROOT = b"22 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw\n"
+PARENT = b"40 22 0:30 / %s rw - xfs /dev/sdb1 rw\n"
+OVER_IT = b"41 40 0:31 / %s rw shared:2 master:1 - fuse.tool what rw\n"
+
+
+@pytest.mark.parametrize(
+    ("table", "kind"),
+    [
+        (b"", ""),
+        (PARENT % b"/elsewhere", ""),  # a chroot: what it is on is not to be seen from inside
+        (ROOT, "ext4: "),
+        (ROOT + PARENT % b"HERE", "xfs: "),
+        (PARENT % b"HERE" + ROOT, "xfs: "),
+        (PARENT % b"HERE" + OVER_IT % b"HERE" + ROOT, "fuse.tool: "),
+        (ROOT + PARENT % b"HER", "ext4: "),
+        (b"short\n", ""),
+    ],
+)
+def test_the_file_system_is_named_as_the_system_does(tmp_path: Path, table: bytes, kind: str) -> None:
+    root = tmp_path / "a disk"
+    root.mkdir()
+    (tmp_path / "proc/self").mkdir(parents=True)
+    here = os.fsencode(root).replace(b" ", b"\\040")
+    (tmp_path / "proc/self/mountinfo").write_bytes(table.replace(b"HERE", here).replace(b"HER", here[:-1]))
+    assert found(root, Machine(str(tmp_path / "proc")))["file system"].text.startswith(f"{kind}unchanged files")
