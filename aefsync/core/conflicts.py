@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from aefsync.core.compare import Difference, Graves
 from aefsync.core.conflict import conflict_name
-from aefsync.core.differences import Differences
+from aefsync.core.differences import KEPT, Differences
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.growth import path_of
 from aefsync.core.named_tuple import NamedTuple
@@ -37,10 +37,17 @@ from aefsync.core.verdict import (
 from aefsync.core.version import FOUND, Version, merge
 
 Known = Callable[[RelPath], tuple[Versions, Graves] | None]
+Settled = Take | Remove | Stand | Conflict
+_DIRECTORY = Kind.DIRECTORY
 
 
-def settle_conflicts(differences: Differences, rules: Rules, hidden: Collection[bytes]) -> dict[RelPath, Decision]:
-    """The decisions on all paths that are in conflict, and on their conflict copies."""
+def settle_conflicts(
+    differences: Differences, rules: Rules, hidden: Collection[bytes], verdicts: dict[int, list[Settled]]
+) -> dict[RelPath, Decision]:
+    """The decisions on all paths that are in conflict, and on their conflict copies.
+
+    The `verdicts` on the paths of the first few blocks, each by itself, are added on the way: they are wanted again.
+    """
     settled: dict[RelPath, Decision] = {}
     standing: set[bytes] = set()
 
@@ -49,7 +56,7 @@ def settle_conflicts(differences: Differences, rules: Rules, hidden: Collection[
         return (each.entries, each.graves) if each is not None else None
 
     doomed: list[RelPath] = []
-    for difference, found in _found(differences, rules, doomed):
+    for difference, found in _found(differences, rules, doomed, verdicts):
         path, entries, graves = difference
         stand = barred(path, hidden, standing)
         decisions = _keep_both(difference, found, known, rules, hidden) if stand is None and found is not None else None
@@ -66,7 +73,7 @@ def settle_conflicts(differences: Differences, rules: Rules, hidden: Collection[
 
 
 def _found(
-    differences: Differences, rules: Rules, doomed: list[RelPath]
+    differences: Differences, rules: Rules, doomed: list[RelPath], verdicts: dict[int, list[Settled]]
 ) -> Iterator[tuple[Difference, Conflict | None]]:
     """All conflicts; `None` for one that cannot be settled before contents are known.
 
@@ -76,29 +83,38 @@ def _found(
         for difference in differences.clashes:
             yield difference, None if undecided(difference.entries, rules) else _clash(difference.entries)
         return
-    for each in _in_turn(differences, rules):
-        if isinstance(each, Block):
+    for number in range(len(differences.firsts)):
+        if _is_taken(differences, number, rules):
             continue
-        verdict = settle(*each, rules)
-        if isinstance(verdict, Conflict):
-            yield each, verdict
-        elif not isinstance(verdict, Stand) and not _stays(each.entries, verdict):
-            doomed.append(each.path)
+        block = differences.block(number)
+        settled = [settle(*each, rules) for each in block]
+        if number < KEPT:
+            verdicts[number] = settled
+        for each, verdict in zip(block, settled, strict=True):
+            if isinstance(verdict, Conflict):
+                yield each, verdict
+            elif not isinstance(verdict, Stand) and not _stays(each.entries, verdict):
+                doomed.append(each.path)
+
+
+def _is_taken(differences: Differences, number: int, rules: Rules) -> bool:
+    """Whether a block is a growth all of which is to be taken, whatever it is."""
+    holder = differences.holder(number)
+    return holder is not None and holder not in rules.returned
 
 
 def _in_turn(differences: Differences, rules: Rules) -> Iterator[Difference | Block]:
     """All differences; of a growth only its blocks, where all of it is to be taken whatever it is."""
     for number in range(len(differences.firsts)):
-        holder = differences.holder(number)
-        found = None if holder is None or holder in rules.returned else differences.one_sided(number)
+        found = differences.one_sided(number) if _is_taken(differences, number, rules) else None
         yield from differences.block(number) if found is None else found.growth.blocks
 
 
 def _stays(entries: Versions, verdict: Take | Remove) -> bool:
     """Whether no replica loses a directory."""
-    if isinstance(verdict, Take) and at(entries, verdict.winner).kind is Kind.DIRECTORY:
+    if not any(entry is not None and entry.kind is _DIRECTORY for entry in entries):
         return True
-    return not any(entry is not None and entry.kind is Kind.DIRECTORY for entry in entries)
+    return isinstance(verdict, Take) and at(entries, verdict.winner).kind is _DIRECTORY
 
 
 def _clash(entries: Versions) -> Conflict:

@@ -7,17 +7,18 @@ takes the place of another file: to bring its bytes costs no more than to find o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cached_property
 
 from aefsync.core.compare import Difference
 from aefsync.core.entry import Entry, Kind
-from aefsync.core.verdict import Versions, at, unread
+from aefsync.core.verdict import Versions, at
 
 LITTLE = 1 << 14
 """Up to this size a file is brought rather than looked for, where it takes the place of another one."""
 
 _BITS = 24
+_FILE = Kind.FILE
 
 
 class Sizes:
@@ -57,15 +58,19 @@ class Lookalikes:
                     sizes.add(entry.size)
         return found
 
-    def maybe_moved(self, entries: Versions) -> Iterator[int]:
-        """The replicas whose version was not read and may be what another one has under another path."""
-        for replica in unread(entries):
-            size = at(entries, replica).size
-            others = (i for i, other in enumerate(entries) if i != replica and _may_have_it(other, size))
-            if any(size in self._sizes[i] for i in others):
-                yield replica
+    def maybe_moved(self, entries: Versions, candidates: Iterable[int]) -> list[int]:
+        """Those of the `candidates`, replicas whose version was not read, that may have what another one has under another
+        path."""
+        return [replica for replica in candidates if self._may_be_elsewhere(entries, replica)]
+
+    def _may_be_elsewhere(self, entries: Versions, replica: int) -> bool:
+        size = at(entries, replica).size
+        for i, other in enumerate(entries):
+            if i != replica and _may_have_it(other, size) and size in self._sizes[i]:
+                return True
+        return False
 
 
 def _may_have_it(entry: Entry | None, size: int) -> bool:
     """Whether a replica that has this in its place lacks a file of that size, and would rather find it elsewhere."""
-    return entry is None or entry.kind is not Kind.FILE or (entry.size != size and size > LITTLE)
+    return entry is None or entry.kind is not _FILE or (entry.size != size and size > LITTLE)

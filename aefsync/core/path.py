@@ -112,7 +112,7 @@ class RelPath(bytes):
     @classmethod
     def again(cls, path: bytes) -> RelPath:
         """A path that was a `RelPath` before and only had to be kept as bytes: it is not checked once more."""
-        return super().__new__(cls, path)
+        return bytes.__new__(cls, path)
 
     @property
     def key(self) -> bytes:

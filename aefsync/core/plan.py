@@ -41,7 +41,7 @@ from collections.abc import Iterable
 
 from aefsync.core.action import QUARANTINED, Act, Action, StageFile
 from aefsync.core.entry import Entry, Kind
-from aefsync.core.linked import NO_LINKS, Linked, Links
+from aefsync.core.linked import NO_LINKS, Links
 from aefsync.core.metadata import PLAIN, USABLE, Aspects, Extra
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.one_sided import OneSided
@@ -55,6 +55,7 @@ NEW = {Kind.FILE: Act.CREATE, Kind.DIRECTORY: Act.MKDIR, Kind.SYMLINK: Act.LINK}
 _REPLACE = {Kind.FILE: Act.COPY, Kind.SYMLINK: Act.LINK}
 _PUT, _DELETE, _FILE, _DIRECTORY = Pass.PUT, Act.DELETE, Kind.FILE, Kind.DIRECTORY
 """Looked up for every path, which costs ten times as much in an enumeration."""
+_NOWHERE: frozenset[int] = frozenset()
 
 
 class Plan(NamedTuple):
@@ -106,15 +107,15 @@ def _plan_take(draft: _Draft, decision: Decision, verdict: Take) -> None:
         if entry is not None and entry.path != path:
             moved = entry.path
             wanted = wanted._replace(path=path)
-    linked = draft.links.get(path, Linked(path, frozenset()))
+    leader, stays = draft.links.get(path) or (path, _NOWHERE)
     for replica, entry in enumerate(entries):
         if entry is wanted and entry.extra is None:
             continue
-        is_several = entry is not None and bool(entry.leader) and replica not in linked.stays
+        is_several = entry is not None and bool(entry.leader) and replica not in stays
         why = "conflict" if moved else "missing" if entry is None and reason != "mirror" else reason
         spot = _Spot(replica, winner, source, wanted, why, moved)
-        if linked.leader != path and replica not in linked.stays:
-            _plan_join(draft, spot._replace(leader=linked.leader), entry)
+        if leader is not path and replica not in stays and leader != path:
+            _plan_join(draft, spot._replace(leader=leader), entry)
         elif entry is None:
             draft.put(spot)
         elif entry.path != path:
@@ -286,7 +287,7 @@ class _Draft:
         )
 
     def _turned(self, replica: int, place: Place) -> Place:
-        if not place.step.backwards:
+        if place.step is _PUT or not place.step.backwards:
             return place
         return place._replace(number=len(self._passes[replica][place.step]) - 1 - place.number)
 

@@ -37,12 +37,13 @@ standing is left standing too.
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from aefsync.core.compare import Graves
 from aefsync.core.conflict import original_name
-from aefsync.core.conflicts import barred, parents, settle_conflicts
+from aefsync.core.conflicts import Settled, barred, parents, settle_conflicts
 from aefsync.core.differences import BLOCK, KEPT, Differences
 from aefsync.core.entry import Kind
 from aefsync.core.lookalikes import Lookalikes
@@ -94,7 +95,8 @@ class Decisions:
         self._differences = differences
         self._rules = rules
         self._hidden = frozenset(path for own in unknown for path in own)
-        settled = {} if rules.mirror else settle_conflicts(differences, rules, self._hidden)
+        self._verdicts: dict[int, list[Settled]] = {}
+        settled = {} if rules.mirror else settle_conflicts(differences, rules, self._hidden, self._verdicts)
         stands = frozenset(path for path, each in settled.items() if isinstance(each.verdict, Stand))
         self._standing = stands | frozenset(rules.folded) | frozenset(rules.appeared)
         goes = {each.path: each for each in surplus if barred(each.path, self._hidden, self._standing) is None}
@@ -136,9 +138,11 @@ class Decisions:
     def _decided(self, number: int) -> list[Decision]:
         decisions = self._settled_in(number)
         begins_settled = bool(decisions)
-        for path, entries, graves in self._differences.block(number):
+        block = self._differences.block(number)
+        settled = self._verdicts.pop(number, itertools.repeat(None))
+        for (path, entries, graves), known in zip(block, settled, strict=False):
             if path not in self._settled:
-                decisions.append(Decision(path, entries, self._verdict(path, entries, graves), graves))
+                decisions.append(Decision(path, entries, self._verdict(path, entries, graves, known), graves))
         if begins_settled:
             decisions.sort(key=_key)
         return decisions
@@ -168,7 +172,8 @@ class Decisions:
         high = len(self._ordered) if last else bisect_left(self._ordered, firsts[number + 1], key=_key)
         return self._ordered[low:high]
 
-    def _verdict(self, path: RelPath, entries: Versions, graves: Graves) -> Verdict:
+    def _verdict(self, path: RelPath, entries: Versions, graves: Graves, known: Settled | None) -> Verdict:
+        """The verdict on a path, of which by itself it may be `known` already."""
         if path in self._rules.folded:
             return Stand(Why.FOLDED)
         if path in self._rules.appeared:
@@ -181,7 +186,7 @@ class Decisions:
         elif self._rules.policies is None:
             return last_write(entries, self._rules)
         else:
-            verdict = _alone(settle(path, entries, graves, self._rules))
+            verdict = _alone(known or settle(path, entries, graves, self._rules))
             if isinstance(verdict, Remove) and path in self._rules.above:
                 return Stand(Why.KEPT)
         return Stand(Why.UNKNOWN) if path in self._above and not _stays_directory(entries, verdict) else verdict
@@ -213,12 +218,12 @@ def needs_content(differences: Differences, rules: Rules) -> Iterator[Unread]:
             continue
         beside_clash = bool(folders) and path.parent in folders and original_name(path.name) != path.name
         decisive = undecided(entries, rules) if rules.policies is None else hinging(entries, graves)
-        replicas = {*(candidates if beside_clash else decisive), *lookalikes.maybe_moved(entries)}
+        replicas = {*(candidates if beside_clash else decisive), *lookalikes.maybe_moved(entries, candidates)}
         for replica in sorted(replicas):
             yield Unread(replica, path)
 
 
-def _alone(verdict: Take | Remove | Stand | Conflict) -> Take | Remove | Stand:
+def _alone(verdict: Settled) -> Take | Remove | Stand:
     """The verdict on a path that is in no conflict: those are settled already."""
     assert not isinstance(verdict, Conflict)
     return verdict

@@ -31,7 +31,7 @@ from aefsync.core.metadata import Aspects
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.policy import Policy, PolicyKind
-from aefsync.core.verdict import Remove, Rules, Stand, Take, Versions, Why, at, by_content, is_clash
+from aefsync.core.verdict import Remove, Rules, Stand, Take, Versions, Why, at, by_content, is_clash, unread
 from aefsync.core.version import (
     FOUND,
     PASSING,
@@ -120,15 +120,15 @@ def known_of(entries: Versions, graves: Graves) -> dict[int, Vector]:
 
 def hinging(entries: Versions, graves: Graves) -> list[int]:
     """The replicas whose version was not read though the verdict hangs on its content."""
-    unread = [i for i, entry in enumerate(entries) if entry is not None and not entry.is_read]
-    if not unread or (len(entries) == _PAIR and not graves and _in_turn(entries, graves) is not None):
+    candidates = unread(entries)
+    if not candidates or (len(entries) == _PAIR and not graves and _in_turn(entries, graves) is not None):
         return []
     known = {i: (e.version or FOUND).vector or _origin(e) for i, e in enumerate(entries) if e is not None}
     # A tombstone has no content to tell it from: only where an entry comes from may have to be known.
     is_buried = any(graves)
     return [
         i
-        for i in unread
+        for i in candidates
         if (is_buried and not known[i]) or any(_is_open(known[i], other) for j, other in known.items() if i != j)
     ]
 

@@ -80,22 +80,25 @@ class Block(NamedTuple):
         self, low: int, high: int, mode_bits: int = PERMISSIONS, names: Sequence[bytes] | None = None
     ) -> Iterator[Entry]:
         """Decode the entries at `low` … `high - 1`, with these bits of their modes; `names` are those of the block."""
+        if low >= high:
+            return iter(())
         above, again = self.prefix.replace(b"\0", b"/"), RelPath.again
-        contents = (self.contents[i : i + CONTENT] for i in range(low * CONTENT, high * CONTENT, CONTENT))
-        rows = STAT.iter_unpack(self.stats[low * STAT.size : high * STAT.size])
+        # Names were checked when they were scanned.
+        paths = [again(above + name) for name in (names or self.name_list())[low:high]]
+        modes, *numbers = zip(*STAT.iter_unpack(self.stats[low * STAT.size : high * STAT.size]), strict=True)
+        known = {mode: _kind_and_bits(mode, mode_bits) for mode in set(modes)}
+        looks = zip(*map(known.__getitem__, modes), strict=True)
+        contents = [self.contents[i : i + CONTENT] for i in range(low * CONTENT, high * CONTENT, CONTENT)]
         extras = itertools.repeat(None) if self.extras is None else self.extras[low:high]
         versions = itertools.repeat(None) if self.versions is None else map(self.versions.__getitem__, range(low, high))
-        columns = zip((names or self.name_list())[low:high], rows, contents, extras, versions, strict=False)
-        known: dict[int, tuple[Kind, int]] = {}
-        for name, row, content, extra, version in columns:
-            mode, size, mtime_ns, ctime_ns, inode = row
-            if mode not in known:
-                kind = kind_of(mode)
-                assert kind is not None
-                known[mode] = kind, 0 if kind is Kind.SYMLINK else mode & mode_bits
-            # Names were checked when they were scanned.
-            path = again(above + name)
-            yield Entry(path, *known[mode], size, mtime_ns, ctime_ns, inode, content, b"", extra, version)
+        return map(Entry, paths, *looks, *numbers, contents, itertools.repeat(b""), extras, versions)
+
+
+def _kind_and_bits(mode: int, mode_bits: int) -> tuple[Kind, int]:
+    """What an entry says of a packed mode."""
+    kind = kind_of(mode)
+    assert kind is not None
+    return kind, 0 if kind is Kind.SYMLINK else mode & mode_bits
 
 
 class Snapshot:

@@ -30,6 +30,7 @@ from __future__ import annotations
 import enum
 import itertools
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from aefsync.core.digest import framed_digest
 from aefsync.core.entry import Entry, Kind
@@ -44,6 +45,7 @@ message."""
 MANY_DOTS = 1 << 20
 """Components that the vectors of one message have together."""
 _BASE = b"aefsync base 1"
+_DIRECTORY = Kind.DIRECTORY
 
 
 class Dot(NamedTuple):
@@ -181,8 +183,13 @@ def is_passing(vector: Vector) -> bool:
 
 def base(entry: Entry) -> bytes:
     """What stands for an entry of unknown origin: its kind, and its content but for directories."""
-    content = b"" if entry.kind is Kind.DIRECTORY else entry.content
-    return framed_digest((_BASE, bytes([entry.kind]), content), AUTHOR)
+    return _base(entry.kind, b"" if entry.kind is _DIRECTORY else entry.content)
+
+
+@lru_cache(maxsize=1 << 14)
+def _base(kind: Kind, content: bytes) -> bytes:
+    """The same, remembered for the paths that are being decided on: each of them is asked about three times."""
+    return framed_digest((_BASE, bytes([kind]), content), AUTHOR)
 
 
 def _ordered(components: dict[bytes, int]) -> Vector:

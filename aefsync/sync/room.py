@@ -80,10 +80,12 @@ class Room:
     def _count(
         self, needed: dict[int, dict[Space, Needed]], transfers: Sequence[Transfer], sizes: Sequence[int]
     ) -> None:
-        for each, size in zip(transfers, sizes, strict=True):
-            own = needed.setdefault(each.receiver, {})
-            for space in _holding(self._spaces[each.receiver], each.file.path):
-                own[space] = own.get(space, Needed()).and_also(size, self._each)
+        for receiver in {each.receiver for each in transfers}:
+            pairs = zip(transfers, sizes, strict=True)
+            coming = [(each.file.path, size) for each, size in pairs if each.receiver == receiver]
+            own = needed.setdefault(receiver, {})
+            for space, here in _by_space(self._spaces[receiver], coming):
+                own[space] = own.get(space, Needed()).and_also(sum(here), len(here) * self._each)
 
     def _refusal(self, receiver: int, needed: Mapping[int, Mapping[Space, Needed]], min_free: Share) -> str | None:
         root = self._session.locations[receiver].text
@@ -99,6 +101,17 @@ def _holding(spaces: Sequence[Space], path: RelPath) -> list[Space]:
     """The file system that a path is on: the innermost mount above it; none where nothing is known."""
     above = [space for space in spaces if path.is_below(space.path)]
     return [max(above, key=lambda space: len(space.path))] if above else []
+
+
+def _by_space(spaces: Sequence[Space], coming: Sequence[tuple[RelPath, int]]) -> Iterable[tuple[Space, list[int]]]:
+    """The sizes of what comes, by the file systems that it comes to."""
+    if len(spaces) == 1 and not spaces[0].path:
+        return [(spaces[0], [size for _, size in coming])]
+    found: dict[Space, list[int]] = {}
+    for path, size in coming:
+        for space in _holding(spaces, path):
+            found.setdefault(space, []).append(size)
+    return found.items()
 
 
 def _taken(session: Session, transfers: Sequence[Transfer], sizes: Sequence[int]) -> list[int]:

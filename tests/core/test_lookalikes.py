@@ -6,6 +6,7 @@ from aefsync.core.entry import Entry
 from aefsync.core.lookalikes import LITTLE, Lookalikes
 from aefsync.core.reconcile import needs_content
 from aefsync.core.verdict import Rules
+from aefsync.core.verdict import unread as unread_of
 from tests.support.snapshots import directory, file, link, planted, unread
 
 
@@ -51,6 +52,12 @@ def test_sizes_beyond_the_sketch() -> None:
     huge = file(b"a")._replace(size=(1 << 40) + 7, content=bytes(32))
     other = huge._replace(path=file(b"b").path)
     columns = [Difference(huge.path, (huge, None)), Difference(other.path, (None, other))]
-    assert [list(Lookalikes(columns).maybe_moved(each.entries)) for each in columns] == [[0], [1]]
+    assert [list(Lookalikes(columns).maybe_moved(each.entries, unread_of(each.entries))) for each in columns] == [
+        [0],
+        [1],
+    ]
     columns[1] = Difference(other.path, (None, other._replace(size=other.size + 1)))
-    assert [list(Lookalikes(columns).maybe_moved(each.entries)) for each in columns] == [[], []]
+    assert [list(Lookalikes(columns).maybe_moved(each.entries, unread_of(each.entries))) for each in columns] == [
+        [],
+        [],
+    ]
