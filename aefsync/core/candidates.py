@@ -17,10 +17,12 @@ from collections.abc import Iterator
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.fate import Fates
 from aefsync.core.path import END, RelPath
+from aefsync.core.sketch import Sketch
 
 _SHIFT = 24
 """Bits for the number of a leaf (beyond that many, there are no candidates); those above are the head of its digest."""
-_SKETCH = 22
+SKETCH = 22
+"""Bits of a head that a sketch looks at."""
 
 
 class Leaves:
@@ -106,11 +108,10 @@ class Candidates:
                     self.taken.add(fate.path)
         self.going.seal()
         self.coming.seal()
-        self._sketch = bytearray(1 << _SKETCH - 3)
+        self._sketch = Sketch(SKETCH)
         self.are_none = True
         for number, _, _ in self.groups():
-            bit = number & (1 << _SKETCH) - 1
-            self._sketch[bit >> 3] |= 1 << (bit & 7)
+            self._sketch.add(number)
             self.are_none = False
 
     def groups(self) -> Iterator[tuple[int, list[int], list[int]]]:
@@ -122,5 +123,4 @@ class Candidates:
 
     def may_be_moved(self, entry: Entry) -> bool:
         """Whether something of this content may go and something of it come; rarely true where that is not so."""
-        bit = head(entry.content) & (1 << _SKETCH) - 1
-        return entry.is_read and bool(self._sketch[bit >> 3] >> (bit & 7) & 1)
+        return entry.is_read and head(entry.content) in self._sketch

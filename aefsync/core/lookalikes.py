@@ -12,33 +12,20 @@ from functools import cached_property
 
 from aefsync.core.compare import Difference
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.sketch import Sketch
 from aefsync.core.verdict import Versions, at
 
 LITTLE = 1 << 14
 """Up to this size a file is brought rather than looked for, where it takes the place of another one."""
 
 _BITS = 24
+"""Of a size, as far as a sketch looks at it: 2 MB."""
 _FILE = Kind.FILE
 
 
-class Sizes:
-    """The sizes of a replica's files on which something differs, as a sketch of 2 MB: of a size that it does not have
-    it may say so all the same."""
-
-    def __init__(self) -> None:
-        self._sketch = bytearray(1 << _BITS - 3)
-
-    def add(self, size: int) -> None:
-        bit = _bit(size)
-        self._sketch[bit >> 3] |= 1 << (bit & 7)
-
-    def __contains__(self, size: int) -> bool:
-        bit = _bit(size)
-        return bool(self._sketch[bit >> 3] >> (bit & 7) & 1)
-
-
-def _bit(size: int) -> int:
-    return (size ^ size >> _BITS) & (1 << _BITS) - 1
+def _number(size: int) -> int:
+    """What a sketch is told of a size."""
+    return size ^ size >> _BITS
 
 
 class Lookalikes:
@@ -48,14 +35,14 @@ class Lookalikes:
         self._differences = differences
 
     @cached_property
-    def _sizes(self) -> list[Sizes]:
-        """The sizes that each replica has."""
-        found: list[Sizes] = []
+    def _sizes(self) -> list[Sketch]:
+        """The sizes that each replica has, of files on which something differs."""
+        found: list[Sketch] = []
         for difference in self._differences:
-            found = found or [Sizes() for _ in difference.entries]
+            found = found or [Sketch(_BITS) for _ in difference.entries]
             for sizes, entry in zip(found, difference.entries, strict=True):
                 if entry is not None and entry.kind is Kind.FILE:
-                    sizes.add(entry.size)
+                    sizes.add(_number(entry.size))
         return found
 
     def maybe_moved(self, entries: Versions, candidates: Iterable[int]) -> list[int]:
@@ -66,7 +53,7 @@ class Lookalikes:
     def _may_be_elsewhere(self, entries: Versions, replica: int) -> bool:
         size = at(entries, replica).size
         for i, other in enumerate(entries):
-            if i != replica and _may_have_it(other, size) and size in self._sizes[i]:
+            if i != replica and _may_have_it(other, size) and _number(size) in self._sizes[i]:
                 return True
         return False
 

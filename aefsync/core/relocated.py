@@ -10,9 +10,12 @@ from __future__ import annotations
 import heapq
 import itertools
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 from aefsync.core.action import Act
+from aefsync.core.candidates import SKETCH, head
 from aefsync.core.compare import Difference
 from aefsync.core.differences import Differences
 from aefsync.core.entry import Entry, Kind
@@ -24,6 +27,7 @@ from aefsync.core.one_sided import OneSided
 from aefsync.core.path import END, RelPath
 from aefsync.core.plan import Plan
 from aefsync.core.reconcile import Decisions
+from aefsync.core.sketch import Sketch
 from aefsync.core.step import Pass, Place, Step
 from aefsync.core.verdict import Decision, Remove, Stand, Take, Versions, at
 from aefsync.core.view import View
@@ -74,9 +78,9 @@ def _fate(decision: Decision, replica: int, aspects: Aspects) -> Fate | None:
 
 
 class Outlook(NamedTuple):
-    """What must be known before moves are looked for: the replicas which may `move` something, as something goes there
-    and something comes of which the content is known, and the directories that are `barred` because something below
-    them is left standing or is not known."""
+    """What must be known before moves are looked for: the replicas which may `move` something, as something goes there and
+    something comes whose contents are known and may be the same, and the directories that are `barred` because something
+    below them is left standing or is not known."""
 
     move: frozenset[int]
     barred: frozenset[bytes]
@@ -85,23 +89,22 @@ class Outlook(NamedTuple):
 def outlook(decisions: Decisions, unknown: Iterable[Collection[bytes]]) -> Outlook:
     """Look through all decisions once; of what only one replica has, all of which is taken, nothing goes nor stands."""
     barred = {above for own in unknown for path in own for above in _at_and_above(path)}
-    going: set[int] = set()
-    coming: set[int] = set()
+    going: defaultdict[int, Sketch] = defaultdict(partial(Sketch, SKETCH))
+    coming: defaultdict[int, Sketch] = defaultdict(partial(Sketch, SKETCH))
     singly = (number for number in range(decisions.windows) if not decisions.is_one_sided(number))
     for decision in itertools.chain.from_iterable(map(decisions.window, singly)):
         if isinstance(decision.verdict, Stand):
             barred.update(_at_and_above(decision.path))
         for replica in range(len(decision.entries)):
-            if replica in going and replica in coming:
-                continue
             fate = _fate(decision, replica, decisions.aspects)
             if fate is None or fate.stays:
                 continue
             if fate.found is not None and fate.found.is_read:
-                going.add(replica)
+                going[replica].add(head(fate.found.content))
             if fate.wanted is not None and fate.wanted.is_read:
-                coming.add(replica)
-    return Outlook(frozenset(going & coming), frozenset(barred))
+                coming[replica].add(head(fate.wanted.content))
+    move = (replica for replica in going.keys() & coming.keys() if going[replica].meets(coming[replica]))
+    return Outlook(frozenset(move), frozenset(barred))
 
 
 def _at_and_above(path: bytes) -> Iterator[bytes]:

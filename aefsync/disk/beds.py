@@ -23,6 +23,8 @@ from aefsync.disk.ready import Job
 from aefsync.disk.setting import new_mode
 from aefsync.disk.small_files import NO_ROW, Files, Spoiled
 
+_PATIENCE = 4
+"""Few runs replace so many files, as most first copies bring, that starting workers for the rest of them pays."""
 _FILE = Kind.FILE
 
 
@@ -41,7 +43,7 @@ class Beds:
         self._staging_fd = staging_fd
         self._new_name = new_name
         self._aspects = aspects
-        self._copying = Copying(staging_fd, parallel, times=aspects.times)
+        self._copying = Copying(staging_fd, parallel, times=aspects.times, patience=_PATIENCE)
 
     def copy(self, files: Sequence[StageFile], origin: ConfinedRoot) -> dict[int, Laid]:
         """Copy what is small from another root, verified; what is complete now, by position among the files."""

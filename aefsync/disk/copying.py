@@ -16,7 +16,7 @@ from aefsync.disk.small_files import NOT_WRITTEN, Spoiled, Written, copy_files
 from aefsync.disk.worker import copied, copy_columns
 
 MANY = 8192
-"""A session that has copied so many files will copy more: workers, who take long to start, are worth it."""
+"""A session that has copied so many new files will copy more: workers, who take long to start, are worth it."""
 _ROW = STAT.size + CONTENT + 8
 """Bytes that describe a file beside its name."""
 _RUN_BYTES = 4 << 20
@@ -24,9 +24,10 @@ _RUN_BYTES = 4 << 20
 
 
 class Copying:
-    """Copies to the staging open at `staging_fd`, with up to `parallel` processes."""
+    """Copies to the staging open at `staging_fd`, with up to `parallel` processes once there were `patience` times `MANY` files."""
 
-    def __init__(self, staging_fd: int, parallel: int, *, times: bool) -> None:
+    def __init__(self, staging_fd: int, parallel: int, *, times: bool, patience: int = 1) -> None:
+        self._patience = patience
         self._staging = ConfinedRoot(staging_fd)
         self._parallel = parallel
         self._times = times
@@ -37,7 +38,7 @@ class Copying:
         """Do all jobs, in any order, and perhaps in parts; what could not be is not there.  Raises `Spoiled`."""
         self._count += sum(len(job.positions) for job in jobs)
         runs = (run for job in jobs for run in _runs(job))
-        if self._parallel < 2 or self._count < MANY:
+        if self._parallel < 2 or self._count < MANY * self._patience:
             yield from ((run, self._copy(origin, run)) for run in runs)
             return
         crew = self._crews.setdefault(origin.fd, Crew(origin.fd, self._parallel, self._staging.fd))

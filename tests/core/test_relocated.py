@@ -69,8 +69,16 @@ def test_what_is_left_is_decided_anew() -> None:
     ]
 
 
+def test_nothing_may_be_moved_where_nothing_that_comes_is_like_what_goes() -> None:
+    ahead = [
+        outlook(decided([tree(file(b"g", b"1"), file(b"h", own)), tree(file(b"g", b"22"))]), [(), ()])
+        for own in (b"22", b"3")
+    ]
+    assert [each.move for each in ahead] == [frozenset({1}), frozenset()]
+
+
 def test_what_stands_bars_the_directories_above_it() -> None:
-    a = tree(directory(b"d"), directory(b"d/e"), unread(file(b"d/e/f", b"xx")), file(b"g", b"1"))
+    a = tree(directory(b"d"), directory(b"d/e"), unread(file(b"d/e/f", b"xx")), file(b"g", b"1"), file(b"h", b"22"))
     b = tree(directory(b"d"), directory(b"d/e"), file(b"d/e/f", b"yy"), file(b"g", b"22"))
     ahead = outlook(decided([a, b]), [(), (b"s/t",)])
     assert ahead == (frozenset({1}), frozenset({b"d", b"d/e", b"d/e/f", b"s", b"s/t"}))

@@ -57,8 +57,11 @@ def unpack_vector(authors: Sequence[bytes], packed: Sequence[int], most: int = M
     """A vector again; raises `ValueError` for what no vector looks like."""
     if len(packed) % 2 or len(packed) > 2 * most:
         raise ValueError("half a component, or too many")
-    named = [author_of(authors, number) for number in packed[0::2]]
-    if not all(map(lt, named, named[1:])):
+    numbers = packed[0::2]
+    if numbers and max(numbers) >= len(authors):
+        raise ValueError(f"author {max(numbers)} of {len(authors)}")
+    named = [authors[number] for number in numbers]
+    if len(named) > 1 and not all(map(lt, named, named[1:])):
         raise ValueError("components out of order")
     return tuple(map(Dot, named, packed[1::2]))
 
