@@ -8,6 +8,7 @@ and then looks for the other one's sign; two that begin at the same moment both 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -15,9 +16,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from aefsync.core.digest import framed_digest
 from aefsync.core.files import Create, Lstat, Read, Remove, Rename, Write, ask, raised, told
 from aefsync.core.problem import reason_of
 from aefsync.disk.home import LEASE, LEASE_S, LOCK, TMP
+from aefsync.disk.opening import host
 from aefsync.errors import LockedError, RootError
 
 if TYPE_CHECKING:
@@ -46,7 +49,9 @@ class Lease:
 
     def take(self, run: str) -> None:
         """Take it; raises `LockedError`, naming the holder."""
-        text = f"{socket.gethostname()} pid {os.getpid()}, run {run} {os.urandom(4).hex()}\n".encode()[:_LONGEST]
+        text = f"{socket.gethostname()} pid {os.getpid()}, run {run} {_here()}{os.urandom(4).hex()}\n".encode()[
+            :_LONGEST
+        ]
         place = self._home.at(LEASE)
         (made,) = ask(self._home.files, Create(place, text))
         if isinstance(made, OSError):
@@ -107,7 +112,7 @@ class Lease:
         now = told(self._home.files, Lstat(aside))
         ask(self._home.files, Remove(aside))
         is_young = now.st_mtime_ns - raised(seen).st_mtime_ns <= LEASE_S * 1_000_000_000
-        if is_young and not _has_died(self._holder()):
+        if is_young and not _has_died(self._holder(whole=True)):
             raise LockedError(f"another run is at work on this root ({self._holder() or 'unknown'})")
         moved, found = ask(self._home.files, Rename(place, aside), Lstat(aside))
         if isinstance(moved, OSError) or found.st_mtime_ns != seen.st_mtime_ns:
@@ -135,16 +140,24 @@ class Lease:
         return text if lease.st_mtime_ns - got.seen.st_mtime_ns < _FORGOTTEN_S * 1_000_000_000 else ""
 
 
-def _has_died(holder: str) -> bool:
-    """Whether who held a lease was a process of this machine that is gone: it had lost its connection."""
-    host, _, rest = holder.rpartition(" pid ")
-    number = rest.partition(",")[0]
-    if host != socket.gethostname() or not number.isdigit():
+def _has_died(text: str) -> bool:
+    """Whether who wrote a lease was a process of this machine that is gone: it had lost its connection."""
+    words = text.split()
+    number = words[words.index("pid") + 1].rstrip(",") if "pid" in words[:-1] else ""
+    if not number.isdigit() or not words[-1].startswith(_here()):
         return False
     try:
         os.kill(int(number), 0)
     except ProcessLookupError:
         return True
-    except OSError:
+    except (OSError, OverflowError):
         pass
     return False
+
+
+def _here() -> str:
+    """Where the number of a process means the same one: names of hosts are not unique, nor is one kernel one container."""
+    processes = ""
+    with contextlib.suppress(OSError):
+        processes = os.readlink("/proc/self/ns/pid")
+    return framed_digest((host(), processes.encode()), 4).hex()
