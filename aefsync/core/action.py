@@ -57,8 +57,9 @@ class Action(NamedTuple):
     source: RelPath | None = None
     displaced: Entry | None = None
     tombstone: Version | None = None
-    """in sessions with versions, that of a DELETE, or of a RECORD without `wanted`; other actions have theirs in `wanted`,
-    and so has what takes the place of something that is deleted without one"""
+    """in sessions with versions, that of a DELETE, of a RECORD without `wanted`, or of the `source` of a MOVE where nothing
+    is to be from then on; other actions have theirs in `wanted`, and so has what takes the place of something that is
+    deleted without one"""
     aside: str = ""
     """why what is `found` goes to quarantine (`QUARANTINED`; empty: it goes to the trash); what takes the place of rot
     has the version that is remembered of the path"""

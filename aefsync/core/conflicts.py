@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from aefsync.core.compare import Difference, Graves
 from aefsync.core.conflict import conflict_name
-from aefsync.core.differences import KEPT, Differences
+from aefsync.core.differences import Differences
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.growth import path_of
 from aefsync.core.named_tuple import NamedTuple
@@ -88,7 +88,7 @@ def _found(
             continue
         block = differences.block(number)
         settled = [settle(*each, rules) for each in block]
-        if number < KEPT:
+        if differences.is_kept(number):
             verdicts[number] = settled
         for each, verdict in zip(block, settled, strict=True):
             if isinstance(verdict, Conflict):

@@ -11,8 +11,8 @@ columns by number.
     replica 1        0 1 1    kind 1 1  ...
 
 A file that one replica has and nobody has read takes about 30 bytes; a content digest adds 32, and each further
-replica as much again.  A growth, which comes packed by columns already, is a block of its own.  The first few blocks
-stay as they are: most runs have no more, and each is looked through half a dozen times.
+replica as much again.  A growth, which comes packed by columns already, is a block of its own.  A few blocks
+stay as they are, and of many the first: most runs have no more, and each is looked through half a dozen times.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ from aefsync.core.version_table import VersionTable, table_of
 BLOCK = 4096
 """Differences that are unpacked, and planned for, at a time."""
 KEPT = 3
-"""Blocks that are not packed."""
+"""Blocks that are not packed, of many."""
+FEW = 12
+"""So many blocks are few: none of them is packed."""
 
 _FASTEST = 1
 _CONTENT = 32
@@ -50,10 +52,11 @@ class Differences:
     `clashes` are those among them where a directory stands against something else.
     """
 
-    def __init__(self, found: Iterable[Difference] = (), block: int = BLOCK, kept: int = KEPT) -> None:
+    def __init__(self, found: Iterable[Difference] = (), block: int = BLOCK, few: int = FEW) -> None:
         self.clashes: list[Difference] = []
         self._size = block
-        self._most_kept = kept
+        self._few = few
+        self._first_packed = min(KEPT, few)
         self._firsts: list[bytes] = []
         self._blocks: list[bytes | list[Difference]] = []
         self._one_sided: dict[int, tuple[int, int, VersionTable]] = {}
@@ -91,9 +94,21 @@ class Differences:
 
     def _close(self) -> None:
         if self._open:
-            is_kept = len(self._blocks) < self._most_kept
-            self._blocks.append(self._open if is_kept else _pack(self._open, self._notes))
+            self._blocks.append(self._open)
             self._open = []
+            if len(self._blocks) > self._few:
+                self._pack()
+
+    def _pack(self) -> None:
+        """Pack the blocks that are not to stay as they are, now that there are many."""
+        for number in range(self._first_packed, len(self._blocks)):
+            block = self._blocks[number]
+            self._blocks[number] = block if isinstance(block, bytes) else _pack(block, self._notes)
+        self._first_packed = max(self._first_packed, len(self._blocks))
+
+    def is_kept(self, number: int) -> bool:
+        """Whether a block is one of the few that may stay as they are, and so may what is made of it."""
+        return number < min(KEPT, self._few) or len(self._firsts) <= self._few
 
     def one_sided(self, number: int) -> OneSided | None:
         """The growth that a block is, if it is one."""

@@ -8,14 +8,19 @@ from typing import Protocol
 from aefsync.core.entry import Entry
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
+from aefsync.core.version import Version
 
 
 class Fate(NamedTuple):
-    """One path of one replica; `None` where nothing is, or shall be.  Entries stand at `path`."""
+    """One path of one replica; `None` where nothing is, or shall be.  Entries stand at `path`.
+
+    `grave` is the tombstone that it gets, where versions count and nothing shall be there.
+    """
 
     path: RelPath
     found: Entry | None
     wanted: Entry | None
+    grave: Version | None = None
 
     @property
     def stays(self) -> bool:

@@ -8,19 +8,37 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 
 from aefsync.core.digest import META, PUBLIC_KEY, ROOT_DIGEST, entry_digests, node_digest
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.snapshot import CONTENT, Block, Snapshot, VersionList
-from aefsync.core.version import Grave
+from aefsync.core.version import Grave, Version
 from aefsync.core.view import STAT, View
+
+
+class Tombstone(NamedTuple):
+    """One of a directory (by its key with a closing NUL), and the digest of its version."""
+
+    directory: bytes
+    name: bytes
+    version: Version
+    digest: bytes
 
 
 def buried(graves: Iterable[Grave]) -> Snapshot:
     """A snapshot of tombstones, which has digests in the view BURIED and can be asked about that; in any order."""
-    ordered = sorted(graves, key=lambda grave: grave.path.key)
+    return snapshot_of(
+        Tombstone(path.key[: -len(path.name)], path.name, version, version.digest) for path, version in graves
+    )
+
+
+def snapshot_of(tombstones: Iterable[Tombstone]) -> Snapshot:
+    """The same, of what is at hand by directories, with its digests."""
+    ordered = sorted(tombstones, key=lambda each: each.directory + each.name)
     blocks, digests = [], []
-    for prefix, group in itertools.groupby(ordered, key=lambda grave: grave.path.key[: -len(grave.path.name)]):
+    for prefix, group in itertools.groupby(ordered, key=itemgetter(0)):
         block, own = _block(prefix, list(group))
         blocks.append(block)
         digests.append(own)
@@ -46,10 +64,10 @@ def history(root: bytes, tombstones: Snapshot) -> bytes:
     return node_digest([root, of_graves], PUBLIC_KEY, ROOT_DIGEST)
 
 
-def _block(prefix: bytes, graves: Sequence[Grave]) -> tuple[Block, bytes]:
-    names, count = [grave.path.name for grave in graves], len(graves)
-    versions = VersionList(grave.version for grave in graves)
-    contents = [grave.version.digest.ljust(CONTENT, b"\0") for grave in graves]
+def _block(prefix: bytes, graves: Sequence[Tombstone]) -> tuple[Block, bytes]:
+    _, names, versions, digests_of_versions = zip(*graves, strict=True)
+    count, known = len(graves), VersionList(versions)
+    contents = [each.ljust(CONTENT, b"\0") for each in digests_of_versions]
     digests = entry_digests(prefix, names, itertools.repeat(bytes(META), count), contents)
-    block = Block(prefix, b"\0".join(names), bytes(STAT.size * count), bytes(CONTENT * count), count, versions=versions)
+    block = Block(prefix, b"\0".join(names), bytes(STAT.size * count), bytes(CONTENT * count), count, versions=known)
     return block, digests

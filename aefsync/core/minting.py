@@ -36,13 +36,18 @@ def judge(found: Entry | None, record: Record | None, dot: Dot, *, first: bool) 
     `first`: nothing was remembered before this scan.  An entry that may be the same has to be read before.
     """
     if record is None:
-        return found and Record(FOUND if first else Version(minted((), dot), dot.author), found)
+        return found and Record(FOUND if first else fresh(dot), found)
     version, before = record
     if before is None:
         return record if found is None else Record(_after(version, dot), found)
     if found is not None and is_same(before, found):
         return Record(version, found)
     return Record(_after(Version(explicit(version, before)), dot), found)
+
+
+def fresh(dot: Dot) -> Version:
+    """The version of what is found where nothing is remembered."""
+    return Version(minted((), dot), dot.author)
 
 
 def settle(found: Entry | None, record: Record | None, *pending: Record) -> Record | None:

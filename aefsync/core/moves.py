@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from aefsync.core.action import Act, Action
 from aefsync.core.along import along, dated
@@ -41,15 +41,20 @@ MOST = 100_000
 
 class Moves:
     """The moves of one replica: `actions` in order, to be carried out before anything else, what is `told` of them, and
-    what is `left`."""
+    what is `left`.
+
+    `arrived` are the single leaves as they are by then at their new paths, `buried` the tombstones of old ones.
+    """
 
     def __init__(self, shifted: Shifted, single: Untangled) -> None:
         self.actions = (*shifted.actions, *single.actions)
         before = len(shifted.actions)
-        self.told = (*shifted.told, *(each._replace(action=each.action + before) for each in single.told))
+        behind = (Told(number + before, wanted, old) for number, wanted, old in single.told)
+        self.told = (*shifted.told, *behind) if before else single.told
         self._shifted = shifted
         self._moved = single.moved
-        self._arrived = {pair.target.path: pair.meant(shifted.aspects) for pair in single.moved.values()}
+        self.arrived = _arrived(single.actions)
+        self.buried = {path: pair.grave for path, pair in single.moved.items() if pair.grave is not None}
         self._made = shifted.made | single.made
 
     @property
@@ -68,12 +73,23 @@ class Moves:
 
     def _after(self, fate: Fate) -> Fate:
         """A fate once the single leaves were moved and directories made for them."""
-        path, _, wanted = fate
+        path, wanted = fate.path, fate.wanted
         if path in self._made and wanted is not None:
             return fate._replace(found=wanted._replace(mode=wanted.mode | USABLE, inode=0))
-        if path in self._arrived:
-            return fate._replace(found=self._arrived[path])
+        if path in self.arrived:
+            return fate._replace(found=self.arrived[path])
         return fate._replace(found=None) if path in self._moved else fate
+
+
+def _arrived(actions: Iterable[Action]) -> dict[RelPath, Entry]:
+    """What stands at the paths of single moves after the last of them."""
+    found: dict[RelPath, Entry] = {}
+    for path, wanted, source, displaced in ((each.path, each.wanted, each.source, each.displaced) for each in actions):
+        if source is not None and wanted is not None:
+            found[path] = wanted
+            if displaced is not None:
+                found[source] = displaced._replace(path=source)
+    return found
 
 
 def find_moves(fates: Fates, barred: Collection[bytes], movable: Movable, aspects: Aspects = PLAIN) -> Moves:
@@ -135,7 +151,7 @@ class Shifted:
     def _brought(self, new: RelPath) -> Iterator[tuple[RelPath, Version]]:
         """The versions of what has come with this directory, and with no other one, to where it stays for now."""
         passed_by: RelPath | None = None
-        for path, found, _ in self._merged(self.news[new], new):
+        for path, found, *_ in self._merged(self.news[new], new):
             if passed_by is not None and path.is_below(passed_by):
                 continue
             is_elsewhere = path != new and path in self.news

@@ -44,7 +44,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from aefsync.core.compare import Graves
 from aefsync.core.conflict import original_name
 from aefsync.core.conflicts import Settled, barred, parents, settle_conflicts
-from aefsync.core.differences import BLOCK, KEPT, Differences
+from aefsync.core.differences import BLOCK, Differences
 from aefsync.core.entry import Kind
 from aefsync.core.lookalikes import Lookalikes
 from aefsync.core.metadata import Aspects
@@ -81,8 +81,8 @@ class Decisions:
     """The decisions on all differing paths, worked out **window** by window as they are asked for.
 
     A window holds what is decided about the paths of one block of differences, and about the conflict copies that come
-    between them in key order.  It can be had any number of times, in any order; the first few, but for
-    growths, are remembered.
+    between them in key order.  It can be had any number of times, in any order; where there are few, they
+    are remembered, and so are the first of many.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class Decisions:
         decisions = self._remembered.get(number)
         if decisions is None:
             decisions = self._decided(number)
-            if number < KEPT and len(decisions) <= BLOCK:
+            if self._differences.is_kept(number) and len(decisions) <= BLOCK:
                 self._remembered[number] = decisions
         return decisions
 

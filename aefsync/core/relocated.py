@@ -13,13 +13,15 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import TypeVar
 
 from aefsync.core.action import Act
 from aefsync.core.candidates import SKETCH, head
 from aefsync.core.compare import Difference
-from aefsync.core.differences import Differences
+from aefsync.core.differences import FEW, Differences
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.fate import Fate
+from aefsync.core.finished import decided, finished
 from aefsync.core.metadata import Aspects
 from aefsync.core.moves import Moves
 from aefsync.core.named_tuple import NamedTuple
@@ -32,7 +34,8 @@ from aefsync.core.step import Pass, Place, Step
 from aefsync.core.verdict import Decision, Remove, Stand, Take, Versions, at
 from aefsync.core.view import View
 
-_CACHED = 4
+_CACHED = FEW
+T = TypeVar("T")
 
 
 class OwnFates:
@@ -74,7 +77,9 @@ def _fate(decision: Decision, replica: int, aspects: Aspects) -> Fate | None:
         wanted = at(decision.entries, verdict.winner)
         is_same = found is not None and found.same_content(wanted) and found.same_metadata(wanted, aspects)
         return None if is_same else Fate(decision.path, found, wanted)
-    return Fate(decision.path, found, None) if isinstance(verdict, Remove) and found is not None else None
+    if isinstance(verdict, Remove) and found is not None:
+        return Fate(decision.path, found, None, verdict.version)
+    return None
 
 
 class Outlook(NamedTuple):
@@ -145,13 +150,19 @@ def _difference(members: Sequence[tuple[int, Decision | Fate]], replicas: int) -
 
 
 class AfterMoves:
-    """The same decisions on replicas that have made their moves."""
+    """The same decisions on replicas that have made their moves, but for those that are carried out with that."""
 
     def __init__(self, decisions: Decisions, moves: Mapping[int, Moves], replicas: int) -> None:
         self._decisions = decisions
         self._replicas = replicas
+        self._finished = finished(decisions, moves)
+        self._buried = {number: own.buried for number, own in moves.items()}
         self._left = {
-            number: Differences(Difference(fate.path, (fate.found, fate.wanted)) for fate in own.left())
+            number: Differences(
+                Difference(fate.path, (fate.found, fate.wanted))
+                for fate in own.left()
+                if fate.path not in self._finished
+            )
             for number, own in moves.items()
         }
         paths = (path for own in moves.values() for action in own.actions for path in (action.path, action.source))
@@ -185,14 +196,16 @@ class AfterMoves:
     def window(self, number: int) -> list[Decision]:
         """The decisions of one window, in key order, those on what a directory brought along among them."""
         low, high = self._bounds(number)
-        decisions = {each.path: each for each in self._decisions.window(number)}
+        decisions = {each.path: each for each in self._decisions.window(number) if each.path not in self._finished}
         for replica, left in self._left.items():
             found = {each.path: each.entries for each in left.between(low, high)}
             for path, decision in decisions.items():
                 # A directory may bring along what is buried here: nothing stood there that had a fate.
                 if path in found or _fate(decision, replica, self._decisions.aspects) is not None:
                     here = found[path][0] if path in found else None
-                    decisions[path] = decision._replace(entries=_put(decision.entries, replica, here))
+                    entries, grave = _put(decision.entries, replica, here), self._buried[replica].get(path)
+                    graves = decision.graves if grave is None else _put(decision.graves, replica, grave)
+                    decisions[path] = decision._replace(entries=entries, graves=graves)
             for path, (here, wanted) in found.items():
                 if path not in decisions and here is not None and wanted is None:
                     none: Versions = (None,) * self._replicas
@@ -200,8 +213,8 @@ class AfterMoves:
         return sorted(decisions.values(), key=lambda decision: decision.path.key)
 
 
-def _put(entries: Versions, replica: int, entry: Entry | None) -> Versions:
-    return tuple(entry if number == replica else each for number, each in enumerate(entries))
+def _put(column: Sequence[T | None], replica: int, own: T | None) -> tuple[T | None, ...]:
+    return tuple(own if number == replica else each for number, each in enumerate(column))
 
 
 def _without_moved_leaders(difference: Difference, moved: Mapping[int, frozenset[bytes]]) -> Difference:
@@ -233,14 +246,8 @@ def plan_of(moves: Mapping[int, Moves], replicas: int, decisions: Decisions, rea
 
 def _winners(decisions: Decisions, paths: Iterable[RelPath]) -> dict[RelPath, int]:
     """Whose version of these paths wins."""
-    found: dict[RelPath, int] = {}
-    ordered = sorted(paths, key=lambda path: path.key)
-    windows = itertools.groupby(ordered, key=lambda path: max(0, bisect_right(decisions.firsts, path.key) - 1))
-    for number, group in windows:
-        wanted = set(group)
-        takes = (each for each in decisions.window(number) if each.path in wanted)
-        found |= {each.path: each.verdict.winner for each in takes if isinstance(each.verdict, Take)}
-    return found
+    takes = ((each.path, each.verdict) for each in decided(decisions, paths))
+    return {path: verdict.winner for path, verdict in takes if isinstance(verdict, Take)}
 
 
 def _step(wanted: Entry, old: RelPath | None, origin: int | None, reason: str) -> Step:

@@ -28,13 +28,17 @@ from aefsync.core.fate import Fate
 from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
+from aefsync.core.version import Version
+
+_MOVE = Act.MOVE  # looked up for every move, which costs ten times as much in an enumeration
 
 
 class Pair(NamedTuple):
-    """A version that goes, `source`, and the fate of the path that it comes to."""
+    """A version that goes, `source`, and the fate of the path that it comes to; `grave` is the tombstone that it leaves."""
 
     source: Entry
     target: Fate
+    grave: Version | None = None
 
     @property
     def wanted(self) -> Entry:
@@ -64,42 +68,66 @@ _TRAITS: tuple[Trait, ...] = (
 
 def pair_up(sources: Sequence[Fate], targets: Sequence[Fate]) -> list[Pair]:
     """Pair versions that go with paths that want their content; both in key order, the result too."""
-    deleted: list[Entry] = []
-    replaced: list[Entry] = []
+    deleted: list[Fate] = []
+    replaced: list[Fate] = []
     for fate in sources:
         if fate.going is not None:
-            (deleted if fate.wanted is None else replaced).append(fate.going)
-    pairs = _pair(deleted, list(targets))
+            (deleted if fate.wanted is None else replaced).append(fate)
+    pairs = _pair(deleted, targets)
+    if not replaced:
+        return sorted(pairs, key=lambda pair: pair.target.path.key)
     served = {pair.target.path for pair in pairs}
     pairs += _pair(replaced, [fate for fate in targets if fate.path not in served])
     served |= {pair.target.path for pair in pairs}
-    kept = {entry.path for entry in replaced if entry.path not in served}
+    kept = {fate.path for fate in replaced if fate.path not in served}
     pairs = [pair for pair in pairs if pair.source.path not in kept or pair.target.found is not None]
     return sorted(pairs, key=lambda pair: pair.target.path.key)
 
 
-def _pair(sources: list[Entry], targets: list[Fate]) -> list[Pair]:
+def _pair(sources: Iterable[Fate], targets: Iterable[Fate]) -> list[Pair]:
+    groups: dict[tuple[Kind, bytes], tuple[list[Fate], list[Fate]]] = {}
+    for fate in sources:
+        if fate.found is not None:
+            groups.setdefault((fate.found.kind, fate.found.content), ([], []))[0].append(fate)
+    for fate in targets:
+        if fate.wanted is not None and (known := groups.get((fate.wanted.kind, fate.wanted.content))) is not None:
+            known[1].append(fate)
+    pairs: list[Pair] = []
+    for alike, wanting in groups.values():
+        if len(alike) == len(wanting) == 1:
+            pairs.append(_paired(alike[0], wanting[0]))  # nearly always so, whatever their names are
+        elif wanting:
+            pairs += _pair_by_traits(alike, wanting)
+    return pairs
+
+
+def _pair_by_traits(sources: list[Fate], targets: list[Fate]) -> list[Pair]:
+    """Pair what is all of one content."""
     pairs: list[Pair] = []
     for trait in _TRAITS:
         found = _pair_by(trait, sources, targets)
         used, served = {pair.source.path for pair in found}, {pair.target.path for pair in found}
-        sources = [entry for entry in sources if entry.path not in used]
+        sources = [fate for fate in sources if fate.path not in used]
         targets = [fate for fate in targets if fate.path not in served]
         pairs += found
     return pairs
 
 
-def _pair_by(trait: Trait, sources: Sequence[Entry], targets: Sequence[Fate]) -> list[Pair]:
-    known: dict[object, deque[Entry]] = {}
-    for entry in sources:
-        known.setdefault((entry.kind, entry.content, trait(entry)), deque()).append(entry)
+def _pair_by(trait: Trait, sources: Sequence[Fate], targets: Sequence[Fate]) -> list[Pair]:
+    known: dict[object, deque[Fate]] = {}
+    for fate in sources:
+        known.setdefault(fate.found and trait(fate.found), deque()).append(fate)
     pairs = []
     for fate in targets:
-        wanted = fate.wanted
-        alike = known.get((wanted.kind, wanted.content, trait(wanted))) if wanted is not None else None
+        alike = known.get(fate.wanted and trait(fate.wanted))
         if alike:
-            pairs.append(Pair(alike.popleft(), fate))
+            pairs.append(_paired(alike.popleft(), fate))
     return pairs
+
+
+def _paired(source: Fate, target: Fate) -> Pair:
+    assert source.found is not None
+    return Pair(source.found, target, source.grave)
 
 
 class Told(NamedTuple):
@@ -154,7 +182,7 @@ class _Order:
 
     def _try(self, pair: Pair) -> None:
         """Do a move, let it wait, or give it up."""
-        path, found, _ = pair.target
+        path, found = pair.target.path, pair.target.found
         missing = self._missing(path)
         in_the_way = [fate.path for fate in missing if self._stands(fate)]
         if not in_the_way and self._stands(pair.target) and (path in self._pending or _is_directory(found)):
@@ -163,7 +191,8 @@ class _Order:
             self._make(missing)
             if self._stands(pair.target):
                 self.actions.append(Action(Act.DELETE, path, None, found))
-            self._add(Action(Act.MOVE, path, pair.meant(self._aspects), pair.source, pair.source.path), pair)
+            source, meant = pair.source, pair.meant(self._aspects)
+            self._add(Action(_MOVE, path, meant, source, source.path, tombstone=pair.grave), pair)
             self._leave(pair, is_done=True)
         elif in_the_way[0] in self._pending:
             self._awaited[pair.source.path] = in_the_way[0]
@@ -173,6 +202,8 @@ class _Order:
 
     def _missing(self, path: RelPath) -> list[Fate]:
         """The directories above a path that are not there yet, outermost first."""
+        if not self._coming:
+            return []
         return [self._coming[each] for each in path.ancestors if each in self._coming and each not in self.made]
 
     def _stands(self, fate: Fate) -> bool:
@@ -180,7 +211,7 @@ class _Order:
         return fate.found is not None and fate.path not in self.moved
 
     def _make(self, missing: Iterable[Fate]) -> None:
-        for path, _, wanted in missing:
+        for path, wanted in ((each.path, each.wanted) for each in missing):
             if wanted is not None:
                 self.told.append(Told(len(self.actions), wanted))
             self.actions.append(Action(Act.MKDIR, path, wanted, None))

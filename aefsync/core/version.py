@@ -80,11 +80,13 @@ class Version(NamedTuple):
     @property
     def digest(self) -> bytes:
         """16 bytes that stand for the vector; zeros for the empty one."""
-        if not self.vector:
-            return bytes(AUTHOR)
-        return framed_digest(
-            (part for author, counter in self.vector for part in (author, counter.to_bytes(8))), AUTHOR
-        )
+        return _digest(self.vector) if self.vector else bytes(AUTHOR)
+
+
+@lru_cache(maxsize=1024)
+def _digest(vector: Vector) -> bytes:
+    """The digest of a vector: many entries in turn have one and the same."""
+    return framed_digest((part for author, counter in vector for part in (author, counter.to_bytes(8))), AUTHOR)
 
 
 FOUND = Version()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import stat
+from collections.abc import Collection, Sequence
 
 from aefsync.disk.building import directory_path
 from aefsync.disk.readable import Readable
@@ -46,15 +47,17 @@ class Absence:
         except OSError as error:
             return error.errno in _GONE
 
-    def is_gone(self, directory: bytes, name: bytes) -> bool:
-        """Whether an entry of a directory that is open is no longer there; it is looked for once more."""
-        if not self.is_in_sight(directory, name):
-            return False
+    def gone(self, directory: bytes, names: Collection[bytes]) -> frozenset[bytes]:
+        """Which entries of a directory that is open are no longer there; they are looked for once more."""
+        sought = [name for name in names if self.is_in_sight(directory, name)]
+        return self._gone_of(directory, sought) if sought else frozenset()
+
+    def _gone_of(self, directory: bytes, sought: Sequence[bytes]) -> frozenset[bytes]:
         try:
-            self._root.lstat(directory_path(directory + name + b"\0"))
+            found = self._root.stats(directory_path(directory), sought)
         except OSError as error:
-            return error.errno in _GONE
-        return False
+            return frozenset(sought) if error.errno in _GONE else frozenset()
+        return frozenset(name for name, seen in zip(sought, found, strict=True) if seen is None)
 
     def is_in_sight(self, directory: bytes, name: bytes) -> bool:
         """Whether an entry of a directory that is open would have been seen, were it there."""

@@ -18,7 +18,6 @@ from aefsync.core.problem import Problem
 from aefsync.disk.annexes import Annexes
 from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.deleting import Spared, delete
-from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.durability import Durable
 from aefsync.disk.intents import Intents, replacing
 from aefsync.disk.joining import join
@@ -33,7 +32,7 @@ from aefsync.disk.staging import Staging
 from aefsync.disk.trash import Trash
 from aefsync.disk.troubles import Troubles
 
-_STEPS: dict[Act, Callable[[Scene, Action], None]] = {
+_STEPS: dict[Act, Callable[[Scene, Action], os.stat_result | None]] = {
     Act.CREATE: place_file,
     Act.COPY: place_file,
     Act.LINK: place_link,
@@ -44,6 +43,7 @@ _STEPS: dict[Act, Callable[[Scene, Action], None]] = {
     Act.DELETE: delete,
 }
 _REPLACES = (Act.COPY, Act.LINK, Act.JOIN)
+_STAGED = (Act.CREATE, Act.COPY)
 _PUTS = (Act.CREATE, Act.COPY, Act.LINK, Act.JOIN, Act.MOVE)
 
 
@@ -61,8 +61,7 @@ class Applier:
         intents: Intents,
         is_unmanaged: Callable[[bytes], bool],
     ) -> None:
-        parents = OpenDirectories(root, intents.modes)
-        self._scene = Scene(root, staging, trash, durable, aspects, annexes, intents, is_unmanaged, parents)
+        self._scene = Scene(root, staging, trash, durable, aspects, annexes, intents, is_unmanaged)
         self._troubles = Troubles(root)
         self.touched = self._scene.touched
         self.placed = self._scene.placed
@@ -80,7 +79,7 @@ class Applier:
         self._scene.placed.clear()
         self._scene.there.clear()
         self._announce(actions)
-        with self._scene.parents, contextlib.closing(self._scene.trash):
+        with self._scene.parents, self._scene.olds, contextlib.closing(self._scene.trash):
             for action in actions:
                 try:
                     self._perform(action)
@@ -112,20 +111,20 @@ class Applier:
         scene.touch(action.path)
         if action.source is not None:
             scene.touch(action.source)
-        content = scene.staging.content(action.path) if action.act in (Act.CREATE, Act.COPY) else b""
-        displaced = scene.as_left(action.displaced)
-        if scene.moved or scene.renewed:
-            action = action._replace(found=scene.as_left(action.found), displaced=displaced)
-        _STEPS[action.act](scene, action)
+        content = scene.staging.content(action.path) if action.act in _STAGED else b""
+        found, displaced = scene.as_left(action.found), scene.as_left(action.displaced)
+        if found is not action.found or displaced is not action.displaced:
+            action = action._replace(found=found, displaced=displaced)
+        seen = _STEPS[action.act](scene, action)
         if action.act is Act.JOIN and action.wanted is not None:
             content = scene.anchors[RelPath.again(action.wanted.leader)].content
         if action.act in _PUTS and action.wanted is not None:
-            self._stamp(action.wanted, content, moved=action.act is Act.MOVE)
+            self._stamp(action.wanted, content, seen, moved=action.source is not None)
         if action.source is not None and displaced is not None:
             self._stamp(displaced._replace(path=action.source), moved=True)
 
-    def _stamp(self, wanted: Entry, content: bytes = b"", *, moved: bool) -> None:
+    def _stamp(self, wanted: Entry, content: bytes = b"", seen: os.stat_result | None = None, *, moved: bool) -> None:
         directory, name = split(wanted.path)
         with contextlib.suppress(FileNotFoundError):
-            seen = os.stat(name, dir_fd=self._scene.parents.get(directory), follow_symlinks=False)
+            seen = seen or os.stat(name, dir_fd=self._scene.parents.get(directory), follow_symlinks=False)
             self._scene.stamp(wanted, seen, content, moved=moved)

@@ -12,12 +12,12 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from aefsync.core.digest import ENTRY_DIGEST, content_digest
+from aefsync.core.graves import Tombstone
 from aefsync.core.members import TAG, Encounter, Mark
 from aefsync.core.named_tuple import NamedTuple
-from aefsync.core.path import RelPath
 from aefsync.core.snapshot import Block, VersionList, added
 from aefsync.core.version import AUTHOR as AUTHOR_BYTES
-from aefsync.core.version import Dot, Grave, Vector, Version, is_covered, minted, without
+from aefsync.core.version import Dot, Vector, Version, is_covered, minted, without
 from aefsync.disk.blocks import Blocks
 from aefsync.disk.key_order import runs
 from aefsync.disk.page import Brief, Page, PageKey
@@ -199,13 +199,13 @@ class Chronicle:
         if graves is not None and graves.pop(name, None) is not None:
             self._dug.add(directory)
 
-    def tombstones(self, is_in_sight: Callable[[bytes, bytes], bool]) -> Iterator[Grave]:
+    def tombstones(self, is_in_sight: Callable[[bytes, bytes], bool]) -> Iterator[Tombstone]:
         """All tombstones of what would be seen, by directory and name, were it there."""
+        version, digest = self.vectors.version, self.vectors.digest
         for directory, graves in self.graves.items():
             for name, number in graves.items():
                 if is_in_sight(directory, name):
-                    path = RelPath.again((directory + name).replace(b"\0", b"/"))
-                    yield Grave(path, self.vectors.version(number))
+                    yield Tombstone(directory, name, version(number), digest(number))
 
     def forget(self, watermark: Vector) -> None:
         """Let go of the tombstones that nobody needs any more."""

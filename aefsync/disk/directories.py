@@ -44,6 +44,15 @@ class OpenDirectories:
             os.fchmod(self._fd, mode | _OWNER_WRITES)
             self._mode = mode
 
+    def is_at(self, path: bytes) -> bool:
+        """Whether this directory is the one that is open."""
+        return self._path == path
+
+    def let_go(self) -> None:
+        """Close the directory if it is writable only for as long as it is open."""
+        if self._mode is not None:
+            self.close()
+
     def close(self) -> None:
         """Put the directory's mode back and let go of it."""
         if self._path is None:

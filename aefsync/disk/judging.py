@@ -8,7 +8,7 @@ have written them are damage, or may be: such a file keeps its version, and noth
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 
 from aefsync.core import minting
@@ -32,6 +32,7 @@ from aefsync.disk.records import Record
 from aefsync.disk.scan import Scanner
 from aefsync.disk.sidecar import Head
 from aefsync.disk.sight import Wanted
+from aefsync.disk.vectors import FIRST
 
 REAPPEARED = "changed while it was looked for"
 """Why nothing is done about what was missing, and is there when it is looked for once more."""
@@ -42,12 +43,13 @@ _NO_GRAVES: Mapping[bytes, int] = {}
 
 class _Place(NamedTuple):
     """A directory that is judged: what was intended in it, how it is found out whether a name is gone, and whether nothing
-    was remembered of it before there was a scan of everything."""
+    was remembered of it before there was a scan of everything.  `missed` hears of the names that are not shown."""
 
     directory: bytes
     intended: Mapping[bytes, Sequence[Intention]]
     is_gone: Callable[[bytes], bool]
     is_first: bool = False
+    missed: Callable[[Collection[bytes]], None] | None = None
 
     def path(self, name: bytes) -> RelPath:
         return RelPath.again((self.directory + name).replace(b"\0", b"/"))
@@ -66,6 +68,10 @@ class Judge:
         self._dot = chronicle.next_dot
         self._is_minted = False
         self._absence = absence
+        self._buried: dict[int, int] = {}
+        """the versions of the tombstones of what had these versions"""
+        self._fresh: int | None = None
+        """the version of what nothing is remembered of"""
 
     def judge(self, read: Callable[[Wanted], None]) -> None:
         """Judge everything, in a transaction of the chronicle; `read` has files of the scan read."""
@@ -117,9 +123,12 @@ class Judge:
         return {(name, *_about(record.stat)) for name, record in records if record.is_read}
 
     def _judge(self, directory: bytes, heads: Sequence[Head]) -> None:
-        is_gone = partial(self._is_gone, directory) if self._absence.is_open(directory) else _never
         is_first = self._chronicle.is_first and not heads
-        place = _Place(directory, self._intended.get(directory, {}), is_gone, is_first)
+        place = _Place(directory, self._intended.get(directory, {}), _never, is_first)
+        if self._absence.is_open(directory):
+            gone: set[bytes] = set()
+            is_gone, missed = partial(self._is_gone, directory, gone), partial(self._look_for, directory, gone)
+            place = place._replace(is_gone=is_gone, missed=missed)
         self._merge(place, [page for _, page in pages_of(self._scanner.pages, directory)], heads)
 
     def _judge_absent(self, directory: bytes) -> None:
@@ -134,12 +143,14 @@ class Judge:
         place = _Place(directory, self._intended.get(directory, {}), partial(absence.is_in_sight, directory))
         self._merge(place, (), sidecar.heads_of(directory))
 
-    def _is_gone(self, directory: bytes, name: bytes) -> bool:
-        if not self._absence.is_in_sight(directory, name):
-            return False
-        if self._absence.is_gone(directory, name):
+    def _look_for(self, directory: bytes, gone: set[bytes], names: Collection[bytes]) -> None:
+        gone |= self._absence.gone(directory, names)
+
+    def _is_gone(self, directory: bytes, gone: Collection[bytes], name: bytes) -> bool:
+        if name in gone:
             return True
-        self._doubt(directory + name + b"\0")
+        if self._absence.is_in_sight(directory, name):
+            self._doubt(directory + name + b"\0")
         return False
 
     def _doubt(self, key: bytes) -> None:
@@ -150,11 +161,18 @@ class Judge:
 
     def _merge(self, place: _Place, pages: Sequence[Page], heads: Sequence[Head]) -> None:
         merging = Merging(self._chronicle, place.directory, pages, heads, place.intended)
-        write(self._chronicle, place.directory, merging.merge(partial(self._decide, place)), pages, heads)
+        rows = merging.merge(partial(self._decide, place), place.missed)
+        write(self._chronicle, place.directory, rows, pages, heads)
 
     def _decide(self, place: _Place, name: bytes, before: Record | None, now: Record | None) -> Record | None:
         if now is None and not place.is_gone(name):
             return before
+        if name not in place.intended:
+            if now is None and before is not None:
+                self._bury(place, name, before)
+                return None
+            if now is not None and before is None and name not in self._chronicle.graves.get(place.directory, ()):
+                return self._appeared(now, first=place.is_first)
         path = place.path(name)
         remembered = self._remember(place.directory, path, name, before)
         found = now.entry(path, self._mode_bits) if now is not None else None
@@ -168,6 +186,29 @@ class Judge:
         version = FOUND if remembered is None else remembered.version
         self._is_minted |= judged is not None and judged.version != version
         return self._keep(place.directory, name, judged, before, now)
+
+    def _bury(self, place: _Place, name: bytes, before: Record) -> None:
+        """What is remembered is gone: nearly always there are many of one version."""
+        vectors, number = self._chronicle.vectors, self._buried.get(before.version)
+        if number is None:
+            version = vectors.version(before.version)
+            remembered = minting.Record(version, before.entry(place.path(name), self._mode_bits))
+            judged = minting.judge(None, remembered, self._dot, first=False)
+            assert judged is not None
+            number = vectors.number(judged.version)
+            if version.vector:  # an empty one stands for the content
+                self._buried[before.version] = number
+        self._is_minted = True
+        self._chronicle.bury(place.directory, name, number)
+
+    def _appeared(self, now: Record, *, first: bool) -> Record:
+        """Nothing is known of what is found."""
+        if first:
+            return Record(now.stat, now.content, now.flags & RACY, FIRST)
+        if self._fresh is None:
+            self._fresh = self._chronicle.vectors.number(minting.fresh(self._dot))
+        self._is_minted = True
+        return Record(now.stat, now.content, now.flags & RACY, self._fresh)
 
     def _remember(self, directory: bytes, path: RelPath, name: bytes, before: Record | None) -> minting.Record | None:
         vectors = self._chronicle.vectors

@@ -59,13 +59,14 @@ class Merging:
         self._numbers = array("I")
         self._is_whole = True
 
-    def merge(self, decide: Decide) -> Rows:
-        """Decide about every name, and note the versions of what is shown."""
+    def merge(self, decide: Decide, miss: Callable[[Collection[bytes]], None] | None = None) -> Rows:
+        """Decide about every name, and note the versions of what is shown.  Before, `miss` is told of names that are
+        remembered, or named, and not shown, many at a time."""
         heads: list[Head] = []
         changed: dict[bytes, Records] = {}
         dropped: list[bytes] = []
         for head, before, shown, named in self._slices():
-            after = self._merge(before, shown, named, decide)
+            after = self._merge(before, shown, named, decide, miss)
             if after is before:
                 heads.append(head)
                 continue
@@ -92,7 +93,14 @@ class Merging:
         sidecar = self._chronicle.sidecar
         return sidecar.records(self._directory, head.first) if self._heads and sidecar is not None else NOTHING
 
-    def _merge(self, before: Records, shown: Records, named: Sequence[bytes], decide: Decide) -> Records:
+    def _merge(
+        self,
+        before: Records,
+        shown: Records,
+        named: Sequence[bytes],
+        decide: Decide,
+        miss: Callable[[Collection[bytes]], None] | None,
+    ) -> Records:
         flags = shown.flags.translate(_KEPT)
         if not named and before[:4] == (shown.names, shown.stats, shown.contents, flags):
             self._numbers += before.versions
@@ -101,6 +109,8 @@ class Merging:
         remembered, found = dict(before.each()), dict(shown.each())
         merged: list[tuple[bytes, Record]] = []
         asked = frozenset(named)
+        if miss is not None and (missing := (remembered.keys() | asked) - found.keys()):
+            miss(missing)
         for name in sorted({*remembered, *found, *asked}):
             record, now = remembered.get(name), found.get(name)
             # Most of what a directory shows that changed has not: nothing is made of it, nor said.

@@ -19,7 +19,6 @@ from aefsync.core.path import RelPath
 from aefsync.disk import syscalls
 from aefsync.disk.confined import split
 from aefsync.disk.deleting import delete
-from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.intents import exchanging
 from aefsync.disk.looking import Place, Refused, is_already_there, look, shows, wanted_of
 from aefsync.disk.metadata import make_directory
@@ -31,6 +30,7 @@ from aefsync.disk.scene import Scene
 from aefsync.disk.setting import new_mode
 from aefsync.disk.trash import DELETED
 
+_DIRECTORY = Kind.DIRECTORY
 _WRITABLE = 0o200
 _O_PATH = getattr(os, "O_PATH", 0)
 """Opens also what its owner may not read."""
@@ -40,31 +40,46 @@ class _Apart(Exception):
     """A directory that cannot be renamed as a whole: from mount to mount, or out of a lower layer of an overlay."""
 
 
-def move(scene: Scene, action: Action) -> None:
-    """Rename `source` to `path`; where the same file is there already, the source goes to the trash."""
+def move(scene: Scene, action: Action) -> os.stat_result | None:
+    """Rename `source` to `path`; where the same file is there already, the source goes to the trash.  What was renamed, as
+    it was seen right afterwards."""
+    seen = None
     try:
-        _move_whole(scene, action)
+        seen = _move_whole(scene, action)
     except _Apart:
         _move_in_pieces(scene, action)
-    if Kind.DIRECTORY in (_kind(action.found), _kind(action.displaced)):
+    finally:
+        scene.olds.let_go()
+    if _DIRECTORY in (_kind(action.found), _kind(action.displaced)):
         # Directories that are open are known by paths that may lead elsewhere now.
         scene.parents.close()
+        scene.olds.close()
+    return seen
 
 
-def _move_whole(scene: Scene, action: Action) -> None:
+def _move_whole(scene: Scene, action: Action) -> os.stat_result | None:
     assert action.source is not None
-    old_directory, old_name = split(action.source)
     new_directory, new_name = split(action.path)
-    new = (scene.parents.get(new_directory), new_name)
-    # Opened after the other one: should they be the same, that one makes it writable and puts it back at the end.
-    with OpenDirectories(scene.root, scene.intents.modes) as olds:
-        old = (olds.get(old_directory), old_name)
-        look(*old, action.found)
-        if action.displaced is not None:
-            look(*new, action.displaced)
-            _change_places(scene, action, old, new)
-        else:
-            _rename(scene, action, old, new)
+    old_directory, old_name = split(action.source)
+    old_fd, new_fd = _both(scene, old_directory, new_directory)
+    old, new = (old_fd, old_name), (new_fd, new_name)
+    look(*old, action.found)
+    if action.displaced is not None:
+        look(*new, action.displaced)
+        _change_places(scene, action, old, new)
+        return None
+    return _rename(scene, action, old, new)
+
+
+def _both(scene: Scene, old: bytes, new: bytes) -> tuple[int, int]:
+    """The descriptors of the directories that something is moved out of, and into.
+
+    None is open twice: one of the two would put its mode back while there is work left in it.
+    """
+    if scene.olds.is_at(new):
+        scene.olds.close()
+    fd = scene.parents.get(new)
+    return (fd if old == new else scene.olds.get(old)), fd
 
 
 def _move_in_pieces(scene: Scene, action: Action) -> None:
@@ -90,7 +105,7 @@ def _kind(entry: Entry | None) -> Kind | None:
     return entry.kind if entry is not None else None
 
 
-def _rename(scene: Scene, action: Action, old: Place, new: Place) -> None:
+def _rename(scene: Scene, action: Action, old: Place, new: Place) -> os.stat_result | None:
     try:
         with _movable(scene, action, *old, action.found):
             rename_new(*old, *new)
@@ -104,11 +119,14 @@ def _rename(scene: Scene, action: Action, old: Place, new: Place) -> None:
             raise
         _carry_over(scene, action, old)
     else:
-        if not _shows(new, action.found):
+        seen = os.stat(new[1], dir_fd=new[0], follow_symlinks=False)
+        if action.found is not None and not shows(seen, action.found, after_rename=True):
             rename_new(*new, *old)
             raise Refused("changed since the scan")
-        scene.renew(action.found, os.stat(new[1], dir_fd=new[0], follow_symlinks=False))
+        scene.renew(action.found, seen)
         scene.durable.step(new[0], old[0])
+        return seen
+    return None
 
 
 def _discard(scene: Scene, action: Action) -> None:
@@ -135,6 +153,7 @@ def _carry_over(scene: Scene, action: Action, old: Place) -> None:
 
 
 def _change_places(scene: Scene, action: Action, old: Place, new: Place) -> None:
+    """Have the two take each other's place."""
     with _movable(scene, action, *old, action.found), _movable(scene, action, *new, action.displaced):
         try:
             syscalls.renameat2(*old, *new, syscalls.RENAME_EXCHANGE)
@@ -174,7 +193,7 @@ def _shows(place: Place, found: Entry | None) -> bool:
 @contextlib.contextmanager
 def _movable(scene: Scene, action: Action, parent: int, name: bytes, found: Entry | None) -> Iterator[None]:
     """Make a directory writable while it is moved: its entry for the one above it changes."""
-    if _kind(found) is not Kind.DIRECTORY or os.access(name, os.W_OK, dir_fd=parent, effective_ids=True):
+    if _kind(found) is not _DIRECTORY or os.access(name, os.W_OK, dir_fd=parent, effective_ids=True):
         yield
         return
     fd = os.open(name, _O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)

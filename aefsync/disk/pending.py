@@ -23,7 +23,17 @@ _ACTS = tuple(Act)
 _HEAD = struct.Struct("<3I")
 """The lengths of the records, of their versions and of the sources."""
 _LENGTH = struct.Struct("<I")
-_NOTHING = Record(bytes(40), bytes(32), 0, 0)
+_CODES = {act: code << 1 for code, act in enumerate(_ACTS)}
+_DIRECTORY = Kind.DIRECTORY
+
+
+def _nothing(version: int) -> Record:
+    """The record of what is not there."""
+    return Record(_NO_STAT, _NO_CONTENT, 0, version)
+
+
+_NO_STAT, _NO_CONTENT = bytes(40), bytes(32)
+_NOTHING = _nothing(0)
 
 
 class Intention(NamedTuple):
@@ -49,7 +59,7 @@ def intentions(action: Action, content: bytes, number: Callable[[Version], int])
     """What an action is to leave, wherever it does; `content` is that of the file staged for it, `number` gives that of
     a version."""
     act, path, wanted, source = action.act, action.path, action.wanted, action.source
-    gone = _NOTHING if action.tombstone is None else _NOTHING._replace(version=number(action.tombstone))
+    gone = _NOTHING if action.tombstone is None else _nothing(number(action.tombstone))
     if wanted is None:
         yield Intention(act, path, gone, action.tombstone is not None)
         return
@@ -57,7 +67,7 @@ def intentions(action: Action, content: bytes, number: Callable[[Version], int])
     if source is None:
         yield Intention(act, path, record)
         return
-    if wanted.kind is Kind.DIRECTORY:
+    if wanted.kind is _DIRECTORY:
         carried = Carried.of(action.along, number) if action.along is not None else None
         yield Intention(act, path, record, source=source, carried=carried)
     else:
@@ -71,7 +81,7 @@ def intentions(action: Action, content: bytes, number: Callable[[Version], int])
 def pack_batch(batch: Sequence[Intention]) -> bytes:
     """The form in the sidecar."""
     records = joined([(each.path, each.record) for each in batch])
-    acts = bytes([_ACTS.index(each.act) << 1 | each.is_grave for each in batch])
+    acts = bytes([_CODES[each.act] | each.is_grave for each in batch])
     body = pack(records._replace(flags=acts))
     versions = packed(records.versions)
     sources = b"\0".join(each.source for each in batch) if any(each.source for each in batch) else b""
@@ -95,10 +105,10 @@ def unpack_batch(data: bytes) -> Iterator[Intention]:
         raise ValueError("what is pending is cut short")
     sources = joined_sources.split(b"\0") if joined_sources else [b""] * len(records.names)
     carried = _unpack_carried(data[at + length :])
-    for (path, record), source in zip(records.each(), sources, strict=True):
-        act, is_grave = record.flags >> 1, bool(record.flags & 1)
+    rows = zip(records.flags, records._replace(flags=bytes(len(records.flags))).each(), sources, strict=True)
+    for flags, (path, record), source in rows:
         brought = next(carried, None) if source else None
-        yield Intention(_ACTS[act], path, record._replace(flags=0), is_grave, source, brought)
+        yield Intention(_ACTS[flags >> 1], path, record, bool(flags & 1), source, brought)
 
 
 def _unpack_carried(packed: bytes) -> Iterator[Carried | None]:
@@ -117,7 +127,13 @@ def by_directory(batch: Iterable[Intention]) -> dict[bytes, dict[bytes, list[Int
     """What is intended in each directory (by its key with a closing NUL), by name, in order."""
     found: dict[bytes, dict[bytes, list[Intention]]] = {}
     for each in batch:
-        directory, slash, name = each.path.rpartition(b"/")
-        own = found.setdefault(directory.replace(b"/", b"\0") + b"\0" if slash else b"", {})
-        own.setdefault(name, []).append(each)
-    return found
+        directory, _, name = each.path.rpartition(b"/")
+        own = found.get(directory)
+        if own is None:
+            own = found[directory] = {}
+        known = own.get(name)
+        if known is None:
+            own[name] = [each]
+        else:
+            known.append(each)
+    return {path.replace(b"/", b"\0") + b"\0" if path else b"": own for path, own in found.items()}

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from aefsync.core.action import Act, Action, Applied
 from aefsync.core.compare import Span
-from aefsync.core.graves import buried, graves_at, history
+from aefsync.core.graves import buried, graves_at, history, snapshot_of
 from aefsync.core.growth import Learned
 from aefsync.core.members import Memory
 from aefsync.core.path import RelPath
@@ -78,7 +78,7 @@ class Remembering(Chronicling[Root, Keep]):
                 chronicle.sidecar.clear_pending()
         self._underway.forget()
         self._is_in_sight = absence.is_in_sight
-        self._graves = buried(chronicle.tombstones(self._is_in_sight))
+        self._graves = snapshot_of(chronicle.tombstones(self._is_in_sight))
         return restored
 
     def _pending(self, chronicle: Chronicle, root: Root, scanner: Scanner) -> list[Intention]:
@@ -179,7 +179,7 @@ class Remembering(Chronicling[Root, Keep]):
             self._underway.settle(chronicle, Settling(chronicle, scanner, self._taking.aspects), failed)
             if not failed:
                 chronicle.tidy()
-            self._graves = buried(chronicle.tombstones(self._is_in_sight))
+            self._graves = snapshot_of(chronicle.tombstones(self._is_in_sight))
         self._taken = None
 
     def _scanned(self, *, complete: bool = False) -> Scanned:

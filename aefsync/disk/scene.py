@@ -26,7 +26,8 @@ class Scene:
     """One root while it is changed.
 
     `aspects` is the metadata that counts.  `is_unmanaged` tells of a path whether filters leave it out.  `parents` are
-    the directories that steps work in, open and writable for as long as a batch lasts.  `touched` collects the
+    the directories that steps work in, open and writable for as long as a batch lasts, `olds` those that things are
+    moved out of.  `touched` collects the
     directories that have to be looked at again, by key with a closing NUL (the root's is empty).  `placed` are the
     files and symlinks that the batch put in place, with the mtime_ns (perhaps not the one that was wanted), ctime_ns
     and inode they had right afterwards: with those they are still what was put there.
@@ -47,7 +48,6 @@ class Scene:
         annexes: Annexes,
         intents: Intents,
         is_unmanaged: Callable[[bytes], bool],
-        parents: OpenDirectories,
     ) -> None:
         self.root = root
         self.staging = staging
@@ -57,7 +57,8 @@ class Scene:
         self.annexes = annexes
         self.intents = intents
         self.is_unmanaged = is_unmanaged
-        self.parents = parents
+        self.parents = OpenDirectories(root, intents.modes)
+        self.olds = OpenDirectories(root, intents.modes)
         self.touched: set[bytes] = set()
         self.placed: list[Entry] = []
         self.moved: dict[RelPath, tuple[int, int]] = {}
@@ -90,7 +91,8 @@ class Scene:
 
     def touch(self, path: RelPath) -> None:
         """Have the directory that holds `path` looked at again."""
-        self.touched.add(path.key[: -len(path.name)])
+        above = path.rpartition(b"/")[0]
+        self.touched.add(above.replace(b"/", b"\0") + b"\0" if above else b"")
 
     def stamp(self, wanted: Entry, seen: os.stat_result, content: bytes = b"", *, moved: bool = False) -> None:
         """Note that an entry is in place, with the stat it has now, and with a content that was found only here."""

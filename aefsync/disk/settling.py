@@ -24,6 +24,8 @@ from aefsync.disk.sidecar import trouble
 from aefsync.disk.vectors import FIRST
 
 Done = Mapping[bytes, Intention]
+_TOGETHER = 1 << 15
+"""So many intentions, or one batch more, are settled at once."""
 
 
 class Settling:
@@ -63,11 +65,22 @@ class Settling:
             if is_growth(body):
                 with trouble():
                     entering.add(unpack_growth(body), own)
+        # A directory that several batches are about is written once, as far as it does not matter what came first.
+        together: list[Intention] = []
         for body, own in zip(sidecar.pending(), done, strict=False):
             with trouble():
                 batch = list(carried_out(body, own, entering.entered))
-            self.move(batch)
-            self.settle(each for each in batch if each.path.rpartition(b"/")[0] not in failed)
+            renamed = [each for each in batch if each.source]
+            if renamed or len(together) >= _TOGETHER:
+                self._settle_lasting(together, failed)
+                together = []
+            self.move(renamed)
+            together += batch
+        self._settle_lasting(together, failed)
+
+    def _settle_lasting(self, batch: Sequence[Intention], failed: Collection[bytes]) -> None:
+        kept = [each for each in batch if each.path.rpartition(b"/")[0] not in failed] if failed else batch
+        self.settle(kept)
 
     def move(self, batch: Iterable[Intention]) -> None:
         """Have the records of renamed directories move along."""

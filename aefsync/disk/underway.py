@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from aefsync.core.action import Action
 from aefsync.core.growth import Growth
 from aefsync.core.path import RelPath
+from aefsync.core.version import Version
 from aefsync.disk.chronicle import Chronicle
 from aefsync.disk.pending import intentions, pack_batch
 from aefsync.disk.pending_growth import pack_growth
@@ -25,7 +26,14 @@ class Underway:
 
     def intend(self, chronicle: Chronicle, actions: Sequence[Action], content: Callable[[RelPath], bytes]) -> None:
         """Write actions down; `content` gives that of the file staged for a path."""
-        number = chronicle.adopt
+        numbers: dict[Version, int] = {}
+
+        def number(version: Version) -> int:
+            known = numbers.get(version)  # most actions have one and the same
+            if known is None:
+                known = numbers[version] = chronicle.adopt(version)
+            return known
+
         intended = [list(intentions(action, content(action.path), number)) for action in actions]
         self._widths = list(map(len, intended))
         self._add(chronicle, pack_batch(list(itertools.chain.from_iterable(intended))), sum(self._widths))

@@ -62,6 +62,10 @@ class Vectors:
             raise ValueError("no such version")
         return page[number % ROWS]
 
+    def digest(self, number: int) -> bytes:
+        """The digest of the version of a number."""
+        return self._digests[number]
+
     def digests(self, numbers: bytes, count: int) -> bytes:
         """The digests of `count` versions by their packed numbers (one number: all the same)."""
         if len(numbers) == NUMBER:

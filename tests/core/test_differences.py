@@ -64,5 +64,5 @@ def generated(number: int, *, both: bool) -> Difference:
 
 @pytest.mark.parametrize(("both", "most"), [(False, 30), (True, 100)])
 def test_a_difference_takes_few_bytes(both: bool, most: int) -> None:
-    packed = Differences((generated(number, both=both) for number in range(10_000)), kept=0)
+    packed = Differences((generated(number, both=both) for number in range(10_000)), few=0)
     assert sum(len(block) for block in packed._blocks if isinstance(block, bytes)) < most * 8192

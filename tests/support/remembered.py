@@ -179,6 +179,8 @@ def _meant(actions: Iterable[Action]) -> Iterator[tuple[RelPath, Record]]:
             yield action.path, Record(action.tombstone, None)
         if action.source is not None and action.displaced is not None and action.displaced.version is not None:
             yield action.source, Record(action.displaced.version, action.displaced._replace(path=action.source))
+        elif action.source is not None and action.tombstone is not None:
+            yield action.source, Record(action.tombstone, None)
 
 
 def _is_directory(entry: Entry | None) -> bool:

@@ -136,7 +136,8 @@ def actions(draw: st.DrawFn) -> Action:
     if act is Act.JOIN and wanted is not None:
         wanted = wanted._replace(extra=Extra(leader=bytes(draw(paths.filter(lambda other: other != path)))))
     aside = draw(st.sampled_from(["", *QUARANTINED]))
-    return Action(act, path, wanted, found, source, displaced, version if is_gone else None, aside, along)
+    leaves = draw(some_versions) if act is Act.MOVE and displaced is None else None
+    return Action(act, path, wanted, found, source, displaced, version if is_gone else leaves, aside, along)
 
 
 @st.composite

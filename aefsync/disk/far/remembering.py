@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from aefsync.core.members import Memory
 from aefsync.core.unsettled import LeftStanding
@@ -99,13 +99,11 @@ class FarAbsence(Absence):
         self._gone.add(directory)
         return True
 
-    def is_gone(self, directory: bytes, name: bytes) -> bool:
-        if not self.is_in_sight(directory, name):
-            return False
+    def _gone_of(self, directory: bytes, sought: Sequence[bytes]) -> frozenset[bytes]:
         if self._listed is None or self._listed[0] != directory:
             try:
                 self._listed = directory, frozenset(self._far_root.names(directory_path(directory)))
             except OSError:
                 # The directory itself may be gone.
-                return super().is_gone(directory, name)
-        return name not in self._listed[1]
+                return super()._gone_of(directory, sought)
+        return frozenset(sought) - self._listed[1]

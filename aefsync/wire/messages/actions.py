@@ -120,7 +120,7 @@ def _check_said(action: Action) -> None:
     act, path, wanted, found, source, displaced, tombstone, _, _ = action
     if (source is None) == (act is _MOVE):
         raise ValueError(f"{act} of {path} with source {source}")
-    if wanted is not None and tombstone is not None:
+    if tombstone is not None and (wanted is not None if act is not _MOVE else displaced is not None):
         raise ValueError(f"{act} of {path} with a tombstone and an entry")
     for entry, place in ((wanted, path), (displaced, path), (found, source or path)):
         if entry is not None and entry.path != place:
