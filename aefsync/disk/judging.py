@@ -7,7 +7,6 @@ have written them are damage, or may be: such a file keeps its version, and noth
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 
@@ -17,12 +16,11 @@ from aefsync.core.metadata import PERMISSIONS
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.problem import ROT, SUSPECT, Problem
-from aefsync.core.stores import SECOND_NS
 from aefsync.core.version import FOUND
-from aefsync.core.view import STAT
 from aefsync.disk.absence import Absence
 from aefsync.disk.building import directory_path
 from aefsync.disk.chronicle import Chronicle
+from aefsync.disk.doubtful import Intended, to_be_read
 from aefsync.disk.key_order import pages_of
 from aefsync.disk.merging import Merging, write
 from aefsync.disk.page import RACY, Page
@@ -36,8 +34,6 @@ from aefsync.disk.vectors import FIRST
 
 REAPPEARED = "changed while it was looked for"
 """Why nothing is done about what was missing, and is there when it is looked for once more."""
-Intended = Mapping[bytes, Mapping[bytes, Sequence[Intention]]]
-"""What an interrupted run was about to do, by directory and name, in order."""
 _NO_GRAVES: Mapping[bytes, int] = {}
 
 
@@ -83,8 +79,7 @@ class Judge:
             else:
                 changed[directory] = []
         scanner.materialise(changed.keys())
-        wanted = self._wanted(changed)
-        if wanted:
+        if wanted := to_be_read(chronicle, scanner, self._intended, changed, absent):
             read(wanted)
         for directory, heads in changed.items():
             if directory in self._intended or not is_known(chronicle, scanner.pages, heads):
@@ -95,32 +90,6 @@ class Judge:
             chronicle.mint()
         if scanner.narrowing.is_everything and not chronicle.deferred:
             chronicle.looked_at_everything()
-
-    def _wanted(self, changed: Mapping[bytes, Sequence[Head]]) -> Wanted:
-        """The files that have to be read: those of unknown content of which another is remembered."""
-        wanted: Wanted = {}
-        for directory, heads in changed.items():
-            pages = list(pages_of(self._scanner.pages, directory))
-            unread = {key: positions for key, page in pages if (positions := page.unread())}
-            if not unread or not (heads or directory in self._intended):
-                continue
-            remembered = self._remembered(directory, heads)
-            for key, positions in unread.items():
-                page = self._scanner.pages[key]
-                names = page.name_list()
-                doubtful = [i for i in positions if (names[i], *_about(page.stats, i)) in remembered]
-                if doubtful:
-                    wanted[key] = array("H", doubtful)
-        return wanted
-
-    def _remembered(self, directory: bytes, heads: Sequence[Head]) -> set[tuple[bytes, int, int]]:
-        """The names of files whose content is remembered, or was to be placed, each with its size and about its mtime."""
-        sidecar = self._chronicle.sidecar
-        assert sidecar is not None
-        records = [each for head in heads for each in sidecar.records(directory, head.first).each()]
-        intended = self._intended.get(directory, {}).items()
-        records += [(name, each.record) for name, several in intended for each in several]
-        return {(name, *_about(record.stat)) for name, record in records if record.is_read}
 
     def _judge(self, directory: bytes, heads: Sequence[Head]) -> None:
         is_first = self._chronicle.is_first and not heads
@@ -257,9 +226,3 @@ def _damage(before: Entry | None, found: Entry | None, record: Record | None) ->
 def _never(_: bytes) -> bool:
     """Nothing is gone where nothing is known."""
     return False
-
-
-def _about(stats: bytes, index: int = 0) -> tuple[int, int]:
-    """Size and mtime in packed stats, the latter as far as anybody can tell it (`minting.is_same_time`)."""
-    _, size, mtime_ns, _, _ = STAT.unpack_from(stats, index * STAT.size)
-    return size, mtime_ns // SECOND_NS
