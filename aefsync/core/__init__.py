@@ -9,11 +9,12 @@ A repair goes through these files, in this order:
     sync/session     a process for each replica (`sync/child`, `parent`, `agent`), its root opened
     sync/company     who of them is there (`sync/present`): the others are done
     sync/survey      a snapshot of each                                   disk/scan, listing, building, page, index, blocks
-                     contents read where they have to be                                  disk/reading, hashing
+                     contents read where they have to be                        disk/reading, hashing, doubtful
                      compared level by level                              core/snapshot, tree, compare, pairing
                      what does not fit together refused                   core/consistent, scope
     sync/decide      all that differs, packed                             core/differences
                      what wins for each differing path                    core/reconcile, verdict, conflict, surplus
+                     what a replica has already is renamed                core/moves, untangle, relocated, finished
                      what each replica has to do, in safe order           core/plan, action
                      whether that may be done at all                      core/guards
     sync/growing     what only one replica has, by columns                core/apart, growth, disk/growing, planting

@@ -101,6 +101,20 @@ def test_scans_are_judged_as_a_simple_model_judges_them(
         root.close()
 
 
+def test_what_may_have_been_moved_is_read_as_it_is_judged(root: Rememberer) -> None:
+    for name in (b"d/a", b"d/b", b"gone/c"):
+        root.write(name, b"the content of " + name)
+    root.see()
+    os.rename(root.place(b"d/a"), root.place(b"d/z"))
+    os.rename(root.place(b"gone"), root.place(b"come"))
+    root.write(b"d/new", b"of another size")
+    root.write(b"d/b", b"edited, and so large")
+    scanned = root.see(reads=False)
+    unread = {path for path, entry in root.entries.items() if not entry.is_read}
+    assert (unread, scanned.unread_files) == ({b"d/new", b"d/b"}, 2)
+    assert root.graves.keys() == {b"d/a", b"gone", b"gone/c"}
+
+
 def test_a_second_scan_writes_nothing(root: Rememberer) -> None:
     for number in range(20):
         root.write(b"d%d/x" % (number % 3), b"%d" % number, mtime_ns=OLD)
