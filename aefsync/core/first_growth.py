@@ -7,8 +7,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 
 from aefsync.core.entry import Entry
-from aefsync.core.growth import ENTRIES, FILES, PATHS, Growth, counting, cut, small_sizes, symlinks_of
-from aefsync.core.snapshot import Block
+from aefsync.core.growth import ENTRIES, FILES, PATHS, Growth, counting, small_sizes, symlinks_of
+from aefsync.core.snapshot import Block, cut
 
 DOTS = 1 << 18
 """Components of the vectors in one growth, unless one block alone has more."""

@@ -24,8 +24,7 @@ from aefsync.core.entry import UNKNOWN, Entry, Kind
 from aefsync.core.metadata import PERMISSIONS, SPECIAL
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
-from aefsync.core.snapshot import CONTENT, STAT_COLUMNS, Block
-from aefsync.core.view import STAT
+from aefsync.core.snapshot import CONTENT, STAT_COLUMNS, Block, cut
 
 ENTRIES = 1 << 14
 """Entries that are brought and put in place together, at most."""
@@ -246,21 +245,6 @@ def counting(block: Block, mode_bits: int) -> Block:
     columns = array("q", block.stats)
     columns[0::STAT_COLUMNS] = array("q", [mode & mask for mode in columns[0::STAT_COLUMNS]])
     return block._replace(stats=columns.tobytes())
-
-
-def cut(block: Block, low: int, high: int) -> Block:
-    """A part of a block."""
-    versions = None if block.versions is None else block.versions.part(low, high)
-    if low == 0 and high == block.length:
-        return block._replace(digests=None, versions=versions)
-    return Block(
-        block.prefix,
-        b"\0".join(block.name_list()[low:high]),
-        block.stats[low * STAT.size : high * STAT.size],
-        block.contents[low * CONTENT : high * CONTENT],
-        high - low,
-        versions=versions,
-    )
 
 
 def _cuts(block: Block, entries: int, size: int, room: int, room_bytes: int) -> Iterator[tuple[int, int]]:

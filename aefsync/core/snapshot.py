@@ -214,6 +214,21 @@ class Snapshot:
         return self.digests_in(View.FULL)
 
 
+def cut(block: Block, low: int, high: int) -> Block:
+    """A part of a block."""
+    versions = None if block.versions is None else block.versions.part(low, high)
+    if low == 0 and high == block.length:
+        return block._replace(digests=None, versions=versions)
+    return Block(
+        block.prefix,
+        b"\0".join(block.name_list()[low:high]),
+        block.stats[low * STAT.size : high * STAT.size],
+        block.contents[low * CONTENT : high * CONTENT],
+        high - low,
+        versions=versions,
+    )
+
+
 def added(digests: bytes | memoryview, others: bytes) -> bytes:
     """Two byte strings of one length, added bit by bit: that of an empty vector changes nothing."""
     return (int.from_bytes(digests) ^ int.from_bytes(others)).to_bytes(len(others))

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 
 from aefsync.core.digest import ENTRY_DIGEST, KEY_SIZE, NODE_DIGEST, node_digest, short_digests
 from aefsync.core.named_tuple import NamedTuple
-from aefsync.core.snapshot import STAT_COLUMNS, Snapshot, block_digests
+from aefsync.core.snapshot import STAT_COLUMNS, Snapshot, block_digests, cut
 from aefsync.core.view import View
 
 
@@ -109,10 +109,8 @@ def _answer_leaves(snapshot: Snapshot, question: Question, key: bytes) -> Answer
 def _leaf(snapshot: Snapshot, view: View, low: int, high: int) -> bytes:
     if view is not View.SHAPE:
         return snapshot.digests_in(view)[low * ENTRY_DIGEST : high * ENTRY_DIGEST]
-    return b"".join(
-        block_digests(block, view)[start * ENTRY_DIGEST : stop * ENTRY_DIGEST]
-        for block, start, stop in snapshot.runs(low, high)
-    )
+    runs = snapshot.runs(low, high)
+    return b"".join(block_digests(cut(block._replace(versions=None), *part), view) for block, *part in runs)
 
 
 def _split(snapshot: Snapshot, question: Question, key: bytes) -> Answer:

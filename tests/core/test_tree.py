@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aefsync.core import snapshot as snapshots
+from aefsync.core import tree
 from aefsync.core.digest import NODE_DIGEST, PUBLIC_KEY
 from aefsync.core.entry import Entry
 from aefsync.core.path import END
-from aefsync.core.snapshot import Snapshot
+from aefsync.core.snapshot import Block, Snapshot, block_digests
 from aefsync.core.tree import LEAF, LEAVES, KeyRange, Question, answer, even_cuts, range_digest, separator
 from aefsync.core.view import View
 from tests.core.test_snapshot import TREES
@@ -103,6 +105,24 @@ def test_leaves_are_a_short_digest_for_each_entry(entries: list[Entry], view: Vi
         snapshot(entries, 2), Question(view, (KeyRange(b"", b"b"), KeyRange(b"b", END)), LEAVES), PUBLIC_KEY
     )
     assert (sum(halves.counts), halves.digests) == (len(entries), whole.digests)
+
+
+@pytest.mark.parametrize("view", list(View))
+def test_leaves_of_one_block_take_no_more_digests_than_it_has_entries(
+    view: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed, taken = snapshot([file(b"%02d" % number, b"x") for number in range(100)], 100), list[int]()
+
+    def counted(block: Block, *others: object) -> bytes:
+        taken.append(block.length)
+        return block_digests(block, *others)  # type: ignore[arg-type]
+
+    for module in (tree, snapshots):
+        monkeypatch.setattr(module, "block_digests", counted)
+    cuts = [packed.key(position) for position in range(0, packed.count, 10)]
+    ranges = tuple(map(KeyRange, cuts, [*cuts[1:], END]))
+    assert answer(packed, Question(view, ranges, LEAVES), PUBLIC_KEY).counts == (10,) * 10
+    assert sum(taken) <= packed.count
 
 
 def test_a_range_that_ends_before_it_begins_is_empty() -> None:
