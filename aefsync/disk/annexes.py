@@ -16,7 +16,9 @@ from aefsync.core.action import StageFile
 from aefsync.core.entry import Entry
 from aefsync.core.path import RESERVED, PathError, RelPath
 from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.durability import Durable
 from aefsync.disk.home import Home, keep_from_git, open_home
+from aefsync.disk.lasting import LastingFile, words
 from aefsync.disk.listing import INODE
 from aefsync.disk.looking import Refused
 from aefsync.disk.mounts import covering, top_of
@@ -24,7 +26,6 @@ from aefsync.disk.staging import Staging
 from aefsync.errors import AefsyncError
 
 _LIST = b"annexes"
-_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Annexes:
@@ -60,8 +61,8 @@ class Annexes:
         if top not in self._stagings:
             annex = self._home.annexes[top]
             try:
-                if not annex.is_locked:
-                    annex.lock(self._run)
+                if not annex.lock.is_held:
+                    annex.lock.take(self._run)
             except AefsyncError as error:
                 raise Refused(error.message) from None
             self._stagings[top] = self._new_staging(annex)
@@ -101,12 +102,9 @@ def _make(root: ConfinedRoot, top: bytes) -> Home:
 def _enlist(home: Home, top: bytes) -> None:
     if top in _listed(home):
         return
-    fd = home.open(_LIST, _APPEND, 0o600)
-    try:
-        os.write(fd, top + b"\0")
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    with contextlib.closing(LastingFile(home, _LIST, Durable())) as listed:
+        listed.append(words(top))
+        listed.sync()
 
 
 def _listed(home: Home) -> list[bytes]:

@@ -13,6 +13,7 @@ from aefsync.core.space import size_text
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.filesystem import file_system_of
 from aefsync.disk.home import TMP, Home, open_home
+from aefsync.disk.lock import LOCK
 from aefsync.disk.mounts import kind_of_mount
 from aefsync.disk.probing import Abilities, probe
 from aefsync.disk.removing import remove_tree
@@ -193,15 +194,11 @@ def _home(home: Home | None, locked: str) -> Iterator[Finding]:
 def _holder(home: Home, machine: Machine) -> str:
     """Who holds the lock, asked without taking it; empty where nobody does, or the system does not tell."""
     with contextlib.suppress(OSError):
-        inode = home.lstat(b"lock").st_ino
+        inode = home.lstat(LOCK).st_ino
         with open(os.path.join(machine.proc, "locks"), encoding="ascii", errors="replace") as table:
             if not any(f":{inode} " in line for line in table):
                 return ""
-        fd = home.open_file(b"lock")
-        try:
-            return os.read(fd, 200).decode("ascii", "replace").strip() or "unknown"
-        finally:
-            os.close(fd)
+        return home.lock.holder
     return ""
 
 

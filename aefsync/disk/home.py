@@ -1,4 +1,4 @@
-"""The `.aefsync` directory of a root: what aefsync keeps beside the tree, and the lock of whoever writes.
+"""The `.aefsync` directory of a root: what aefsync keeps beside the tree.
 
 id  lock  lease  index.db  tmp/RUN/  trash/RUN/replaced|deleted/PATH  quarantine/RUN/rot|returned/PATH
 """
@@ -6,27 +6,21 @@ id  lock  lease  index.db  tmp/RUN/  trash/RUN/replaced|deleted/PATH  quarantine
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
-import time
 from collections.abc import Collection
 
 from aefsync.core.path import RESERVED
 from aefsync.core.problem import reason_of
 from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.lock import Lock
 from aefsync.disk.mounts import covering
 from aefsync.disk.removing import remove_tree
-from aefsync.errors import LockedError, RootError
+from aefsync.errors import RootError
 
 TMP = b"tmp"
 TRASH, QUARANTINE = b"trash", b"quarantine"
 ID = b"id"
-LOCK = b"lock"
-LEASE = b"lease"
-"""Who holds the root from elsewhere, without an agent (`far/lease`)."""
-LEASE_S = 120.0
-"""A lease that was not written for so long has run out."""
 _PUT = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 _SECTOR = 512
 
@@ -38,10 +32,9 @@ class Home(ConfinedRoot):
     in this home's trash (or quarantine) below the mount's path, and is made there; it stands in the annex.
     """
 
-    _lock_fd = -1
-
     def __init__(self, fd: int) -> None:
         super().__init__(fd)
+        self.lock = Lock(self)
         self.annexes: dict[bytes, Home] = {}
 
     def open(self, path: bytes, flags: int, mode: int = 0) -> int:
@@ -133,11 +126,6 @@ class Home(ConfinedRoot):
         os.rename(fresh, ID, src_dir_fd=self.fd, dst_dir_fd=self.fd)
 
     @property
-    def is_locked(self) -> bool:
-        """Whether this session holds the root's lock."""
-        return self._lock_fd >= 0
-
-    @property
     def index_path(self) -> str | None:
         """A path to the index that leads to this very directory, whatever its name is now; `None` without /proc."""
         return self.path_to("index.db")
@@ -146,62 +134,6 @@ class Home(ConfinedRoot):
         """The same for any file of ours."""
         directory = _path_of(self.fd)
         return None if directory is None else os.path.join(directory, name)
-
-    def lock(self, run: str) -> None:
-        """Take the root's lock; raises `LockedError`, naming the holder."""
-        fd = self.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        try:
-            _seize(fd)
-        except OSError as error:
-            holder = os.read(fd, 200).decode("ascii", "replace").strip()
-            os.close(fd)
-            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-                raise LockedError(f"another run is at work on this root ({holder or 'unknown'})") from None
-            raise
-        os.ftruncate(fd, 0)
-        os.write(fd, f"pid {os.getpid()}, run {run}\n".encode())
-        tenant = self._tenant()
-        if tenant:
-            os.ftruncate(fd, 0)
-            os.close(fd)
-            raise LockedError(f"another run is at work on this root ({tenant}, over SFTP)")
-        self._lock_fd = fd
-
-    def _tenant(self) -> str:
-        """Who holds the root by a lease that has not run out; empty where nobody does."""
-        with contextlib.suppress(OSError):
-            if time.time() - self.lstat(LEASE).st_mtime < LEASE_S:
-                fd = self.open_file(LEASE)
-                try:
-                    return os.read(fd, 200).decode("ascii", "replace").strip() or "unknown"
-                finally:
-                    os.close(fd)
-        return ""
-
-    def try_lock(self, run: str) -> bool:
-        """Take the lock if nobody has it."""
-        try:
-            self.lock(run)
-        except (LockedError, OSError):
-            return False
-        return True
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether another session holds the root's lock; asked without taking it for longer than a moment."""
-        if self.is_locked:
-            return False
-        try:
-            fd = self.open(b"lock", os.O_RDONLY | os.O_NOFOLLOW)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError as error:
-            return error.errno in (errno.EWOULDBLOCK, errno.EACCES)
-        finally:
-            os.close(fd)
-        return False
 
     def clear_tmp(self, keep: Collection[bytes] = ()) -> None:
         """Remove what this and any interrupted run left in staging, but for `keep` (run/name); only with the lock held."""
@@ -226,25 +158,8 @@ class Home(ConfinedRoot):
         for annex in self.annexes.values():
             annex.close()
         self.annexes.clear()
-        if self._lock_fd >= 0:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._lock_fd, 0)
-            os.close(self._lock_fd)
-            self._lock_fd = -1
+        self.lock.release()
         os.close(self.fd)
-
-
-def _seize(fd: int, attempts: int = 5) -> None:
-    """Take a lock; raises `OSError`.  Whoever only asks whether it is held has it for a moment, without a word."""
-    for attempt in range(1, attempts + 1):
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            if attempt == attempts or os.pread(fd, 1, 0):
-                raise
-            time.sleep(0.002)
-        else:
-            return
 
 
 def identity_in(data: bytes) -> str:

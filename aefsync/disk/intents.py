@@ -29,7 +29,6 @@ from aefsync.disk.renaming import rename_new
 from aefsync.disk.trash import DELETED, REPLACED, slot_names
 
 FOLDER = b"intents"
-_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 _SETTLED = (FileExistsError, FileNotFoundError, NotADirectoryError)
 
 
@@ -48,8 +47,7 @@ class Intents:
     def __init__(self, home: Home, run: str, durable: Durable) -> None:
         self._home = home
         self._run = run
-        self._durable = durable
-        self._file: LastingFile | None = None
+        self._file = LastingFile(home, FOLDER + b"/" + run.encode(), durable)
         self._declared: set[Intent] = set()
         self.modes = PassingModes(home, run, durable)
         self.are_needed = False
@@ -60,12 +58,6 @@ class Intents:
         fresh = [each for each in dict.fromkeys(intents) if each not in self._declared]
         if not fresh:
             return
-        if self._file is None:
-            self._home.make_directories(FOLDER)
-            fd = self._home.open(FOLDER + b"/" + self._run.encode(), _APPEND, 0o600)
-            self._file = LastingFile(fd, self._durable)
-            with self._home.directory(FOLDER) as folder:
-                self._file.sync(folder, self._home.fd)
         self._file.append(declared(fresh))
         self._file.sync()
         self._declared.update(fresh)
@@ -74,22 +66,20 @@ class Intents:
         """Something stands at their paths again; should it be deleted by its user, that is meant so."""
         self._declared.difference_update(intents)
         with contextlib.suppress(OSError):
-            if self._file is not None:
+            if self._file.is_open:
                 self._file.append(completed(intents))
 
     def clear(self, root: ConfinedRoot) -> None:
         """Forget all of them: everything is in place, durably."""
         self.modes.clear(root)
-        if self._file is not None:
-            self.close()
+        if self._file.is_open:
+            self._file.close()
             self._declared.clear()
             _forget(self._home, self._run)
 
     def close(self) -> None:
         self.modes.close()
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._file.close()
 
 
 def replacing(action: Action) -> Intent:
@@ -115,15 +105,20 @@ def completed(intents: Iterable[Intent]) -> bytes:
 
 
 def pending_in(data: bytes) -> list[Intent]:
-    """The intents that were declared and not completed."""
+    """The intents that were declared and not completed, as far as they make sense: what a machine leaves that lost its
+    power may be cut short, or full of zeros."""
     cut = data.split(b"\0")[:-1]
-    pending: dict[tuple[bytes, bytes], bytes] = {}
-    for why, *paths in zip(cut[0::3], cut[1::3], cut[2::3], strict=False):
+    pending: dict[tuple[bytes, bytes], Intent] = {}
+    for why, path, kept_as in zip(cut[0::3], cut[1::3], cut[2::3], strict=False):
+        try:
+            intent = Intent(why.decode(), RelPath(path), RelPath(kept_as))
+        except ValueError:
+            break
         if why:
-            pending[paths[0], paths[1]] = why
+            pending[path, kept_as] = intent
         else:
-            pending.pop((paths[0], paths[1]), None)
-    return [Intent(why.decode(), RelPath(path), RelPath(kept_as)) for (path, kept_as), why in pending.items()]
+            pending.pop((path, kept_as), None)
+    return list(pending.values())
 
 
 def unknown(path: bytes) -> Problem:

@@ -33,8 +33,6 @@ from aefsync.core.growth_bytes import pack, unpack
 from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.past import ChangeCounts, Title
-from aefsync.disk.confined import ConfinedRoot
-from aefsync.disk.durability import Durable
 from aefsync.disk.journal_batch import (
     Fate,
     Outcome,
@@ -48,7 +46,6 @@ from aefsync.disk.journal_batch import (
     unpack_intent,
     unpack_outcome,
 )
-from aefsync.disk.lasting import LastingFile
 from aefsync.disk.readable import Readable
 
 RUNS = b"runs"
@@ -56,11 +53,10 @@ FORMAT = 1
 MAX_FRAME = 64 << 20
 _FRAME = struct.Struct("<II")
 _HEADER, _INTENT, _GROWTH, _OUTCOME, _END = b"HIGOE"
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
 
 
 class Log(Protocol):
-    """The file of a journal, made when the first frame is added.  Every method may raise `OSError`."""
+    """The file of a journal, made when the first frame is added (`lasting`, `far/log`).  Every method may raise `OSError`."""
 
     def append(self, frame: bytes) -> None:
         """Add a frame, whole or not at all."""
@@ -72,42 +68,6 @@ class Log(Protocol):
         """Have no file, if there is one."""
 
     def close(self) -> None: ...
-
-
-class LocalLog:
-    """The file of a journal in a home of this machine."""
-
-    def __init__(self, home: ConfinedRoot, run: str, durable: Durable) -> None:
-        self._home = home
-        self._durable = durable
-        self._path = path_of(run)
-        self._file: LastingFile | None = None
-        self._is_named = False
-
-    def append(self, frame: bytes) -> None:
-        if self._file is None:
-            self._home.make_directories(RUNS)
-            self._file = LastingFile(self._home.open(self._path, _FLAGS, 0o600), self._durable)
-        self._file.append(frame)
-
-    def sync(self) -> None:
-        if self._file is None:
-            return
-        if self._is_named:
-            self._file.sync()
-            return
-        with self._home.directory(RUNS) as runs:
-            self._file.sync(runs, self._home.fd)
-        self._is_named = True
-
-    def remove(self) -> None:
-        if self._file is not None:
-            self._home.unlink(self._path)
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
 
 
 class Journal:
@@ -194,7 +154,10 @@ class Recorded:
     def __init__(self, home: Readable, run: str) -> None:
         """Open it; raises `OSError` where there is none."""
         self._fd = home.open_file(path_of(run))
-        self._frames = list(_frames(self._fd))
+        with contextlib.ExitStack() as unless_read:
+            unless_read.callback(os.close, self._fd)
+            self._frames = list(_frames(self._fd))
+            unless_read.pop_all()
         self._intents = [number for number, frame in enumerate(self._frames) if frame.kind in (_INTENT, _GROWTH)]
 
     @property

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
 
@@ -27,7 +28,8 @@ MADE = 0o700
 """What a directory is made with."""
 _FOLDER = b"modes"
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
-_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+_WRITTEN = re.compile(rb"[0-7]{1,5}(?: [0-7]{1,5})*")
+"""The first of two words, as it was written."""
 
 
 class PassingMode(NamedTuple):
@@ -54,8 +56,7 @@ class PassingModes:
     def __init__(self, home: Home, run: str, durable: Durable) -> None:
         self._home = home
         self._run = run
-        self._durable = durable
-        self._file: LastingFile | None = None
+        self._file = LastingFile(home, _FOLDER + b"/" + run.encode(), durable)
 
     def declare(self, modes: Iterable[PassingMode], *, briefly: bool = False) -> None:
         """Write down what is about to be, durably unless it passes `briefly`: no machine crashes at that very moment.
@@ -65,24 +66,18 @@ class PassingModes:
         todo = list(modes)
         if not todo:
             return
-        if self._file is None:
-            self._home.make_directories(_FOLDER)
-            fd = self._home.open(_FOLDER + b"/" + self._run.encode(), _APPEND, 0o600)
-            self._file = LastingFile(fd, self._durable)
         self._file.append(b"".join([words(_octal(each.mode, *each.passing), each.path) for each in todo]))
         if not briefly and any(each.lasts for each in todo):
             self._file.sync()
 
     def clear(self, root: ConfinedRoot) -> None:
         """Forget them: everything is made, and filled as far as it will be."""
-        if self._file is not None:
-            self.close()
+        if self._file.is_open:
+            self._file.close()
             _finish(root, self._home, self._run, lambda each: each.lasts)
 
     def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._file.close()
 
 
 def finish(root: ConfinedRoot, home: Home) -> None:
@@ -119,8 +114,11 @@ def _octal(*modes: int) -> bytes:
 
 
 def _declared(home: Home, name: bytes) -> Iterator[PassingMode]:
+    """What was written down, as far as it makes sense (a machine may have lost its power meanwhile)."""
     with os.fdopen(home.open_file(name), "rb") as file:
         cut = file.read().split(b"\0")[:-1]
     for modes, path in zip(cut[0::2], cut[1::2], strict=False):
+        if not _WRITTEN.fullmatch(modes):
+            return
         mode, *passing = (int(each, 8) for each in modes.split(b" "))
         yield PassingMode(path, mode, tuple(passing))

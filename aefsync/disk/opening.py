@@ -73,7 +73,7 @@ def describe(opened: OpenRoot, clock_ns: int, home: Home | None) -> Opened:
         chunker=CHUNKER,
         unfinished=home is not None and bool(unfinished(home)),
         identity=home.identity if home is not None else "",
-        stores=stores_of(opened.fd, home if home is not None and home.is_locked else None),
+        stores=stores_of(opened.fd, home if home is not None and home.lock.is_held else None),
     )
 
 
@@ -132,7 +132,7 @@ def open_home_of(opened: OpenRoot, request: Open) -> Home | None:
     home = open_home(ConfinedRoot(opened.fd))
     if home is not None and request.access is Access.WRITE:
         with _letting_go(home):
-            home.lock(request.run)
+            home.lock.take(request.run)
             if not home.identity:
                 furnish(home)  # whoever made it came no further
             if request.new_identity:
@@ -156,7 +156,7 @@ def make_home(opened: OpenRoot, run: str) -> Home:
     if home is None:
         raise RootError(".aefsync is gone again")
     with _letting_go(home):
-        home.lock(run)
+        home.lock.take(run)
         furnish(home)
         home.identify(os.urandom(16).hex())
     return home

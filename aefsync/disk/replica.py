@@ -88,7 +88,7 @@ class LocalReplica(Scrubbing):
                 self._on_root(opened.fd)
                 self._crew = Crew(opened.fd, request.parallel or processors())
         self._request, self._has_begun = request, True
-        if self._home is None or not self._home.is_locked:
+        if self._home is None or not self._home.lock.is_held:
             home, self._home, self._history = self._home, None, None
             if home is not None:
                 home.close()
@@ -117,7 +117,7 @@ class LocalReplica(Scrubbing):
         sight = LocalSight(self._root, self._file_system, limits, crew=self._crew, clock_ns=self._clock_ns)
         self._scanner = Scanner(sight, self._index, limits, lambda entries: self.on_progress(Phase.SCAN, entries, 0))
         troubles += self._settle(self._root)
-        if self._home is not None and self._home.is_locked and is_fresh:
+        if self._home is not None and self._home.lock.is_held and is_fresh:
             clear_remains(self._home)
         self._scanner.scan()
         if self._chronicle is not None:

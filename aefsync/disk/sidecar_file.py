@@ -75,10 +75,10 @@ def open_for_reading(home: Home) -> Sidecar | None:
         _check_file(home)
         if place is None or not _size(home, NAME):
             return None
-        if not home.is_busy and any(_size(home, NAME + suffix) for suffix in JOURNALS):
+        if not home.lock.is_taken and any(_size(home, NAME + suffix) for suffix in JOURNALS):
             return _whole_copy(place)
         # Whoever writes shares its lock; where nobody does, nothing changes either.
-        mode = "mode=ro" if home.is_busy else "mode=ro&immutable=1"
+        mode = "mode=ro" if home.lock.is_taken else "mode=ro&immutable=1"
         quoted = place.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
         return connect(f"file:{quoted}?{mode}", journal=None)
     except OSError as error:

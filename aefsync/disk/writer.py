@@ -24,8 +24,9 @@ from aefsync.disk.filesystem import FileSystem
 from aefsync.disk.growing import Growing
 from aefsync.disk.home import Home
 from aefsync.disk.intents import Intents
-from aefsync.disk.journal import Journal, LocalLog
+from aefsync.disk.journal import Journal, path_of
 from aefsync.disk.journaling import Recorder
+from aefsync.disk.lasting import LastingFile
 from aefsync.disk.planting import Intend, Planting, unheard
 from aefsync.disk.putting_back import Putting
 from aefsync.disk.recording import Placed, unread_among
@@ -72,7 +73,8 @@ class Writer(TakingBack[ConfinedRoot, Home]):
     @property
     def _journal(self) -> Journal:
         if self._opened_journal is None:
-            self._opened_journal = Journal(LocalLog(self._home, self._run, self._durable), self._title, self._aspects)
+            log = LastingFile(self._home, path_of(self._run), self._durable)
+            self._opened_journal = Journal(log, self._title, self._aspects)
         return self._opened_journal
 
     @property
@@ -182,7 +184,7 @@ class Writer(TakingBack[ConfinedRoot, Home]):
         unfinished = self._opened_staging.unfinished if self._opened_staging is not None else ()
         self._home.clear_tmp([self._run.encode() + b"/" + name for name in unfinished])
         for annex in self._home.annexes.values():
-            if annex.is_locked or annex.try_lock(self._run):
+            if annex.lock.is_held or annex.lock.try_take(self._run):
                 annex.clear_tmp()
 
     def close(self) -> None:

@@ -172,7 +172,7 @@ def test_an_annex_that_somebody_else_writes_in(site: Site) -> None:
     fd = os.open(site.place(b"mnt"), os.O_RDONLY)
     home = open_home(ConfinedRoot(fd))
     assert home is not None
-    home.lock("another")
+    home.lock.take("another")
     assert [reason[:14] for reason in do(site, action)] == ["another run is"]
     home.close()
     os.close(fd)

@@ -49,13 +49,13 @@ def test_what_is_no_root(tmp_path: Path, name: str, word: str) -> None:
 
 
 def test_a_run_at_work_is_named_and_not_disturbed(site: Site) -> None:
-    site.home.lock("r1")
+    site.home.lock.take("r1")
     if not os.path.exists("/proc/locks"):
         pytest.skip("the system does not list locks")
     findings = found(site)
     assert findings["lock"].state is State.NOTE
     assert "run r1" in findings["lock"].text
-    assert site.home.is_locked
+    assert site.home.lock.is_held
 
 
 def test_what_the_file_system_lacks(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,8 @@ from aefsync.disk import copying, small_files, syscalls
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.crew import Task
 from aefsync.disk.growing import Growing
-from aefsync.disk.journal import Journal, LocalLog, Recorded
+from aefsync.disk.journal import Journal, Recorded, path_of
+from aefsync.disk.lasting import LastingFile
 from aefsync.disk.planting import Planting
 from aefsync.disk.ready import Job
 from aefsync.disk.recording import Placed
@@ -37,7 +38,7 @@ class Garden:
         self.growing = Growing(site.root, site.staging, aspects)
         self.placed = Placed()
         self.touched: set[bytes] = set()
-        self.journal = Journal(LocalLog(site.home, "run", site.durable), Title("repair"))
+        self.journal = Journal(LastingFile(site.home, path_of("run"), site.durable), Title("repair"))
 
     def growth(self, *paths: bytes) -> Growth:
         return growth_of(*(self.other.entry(path, read=False) for path in paths))

@@ -244,3 +244,19 @@ def test_a_scan_knows_of_what_is_half_replaced(site: Site, monkeypatch: pytest.M
         assert (scanned.entries, scanned.problems, site.read(b"d/f")) == (2, (), b"old")
     else:
         assert [(problem.path, problem.subtree) for problem in scanned.problems] == [(b"d/f", True)]
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("tail", [bytes(9), b"repl" + bytes(9), b"deleted\0.aefsync\0x\0", b"\xff\0f\0f\0"])
+def test_what_makes_no_sense_ends_what_is_pending(site: Site, monkeypatch: pytest.MonkeyPatch, tail: bytes) -> None:
+    """As a machine may leave it that lost its power: what stands before that is put back, and no run is stopped by it."""
+    site.write(b"f", b"old")
+    action = copy(site, b"f")
+    monkeypatch.setattr(placing, "rename_new", kill)
+    with pytest.raises(Killed):
+        site.applier.apply([action])
+    with open(site.place(b".aefsync/intents/run"), "ab") as file:
+        file.write(tail)
+    assert [problem.path for problem in unsettled(site.root, site.home)] == [b"f"]
+    assert settle(site.root, site.home) == []
+    assert (site.read(b"f"), site.contents(b".aefsync/intents")) == (b"old", {})

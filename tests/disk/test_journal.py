@@ -14,7 +14,7 @@ from aefsync.core.change import Change, Did
 from aefsync.core.past import ChangeCounts, Title
 from aefsync.core.path import RelPath
 from aefsync.disk.durability import Durable
-from aefsync.disk.journal import Journal, LocalLog, Recorded, recorded_runs
+from aefsync.disk.journal import Journal, Recorded, path_of, recorded_runs
 from aefsync.disk.journal_batch import (
     Fate,
     Outcome,
@@ -25,6 +25,7 @@ from aefsync.disk.journal_batch import (
     unpack_intent,
     unpack_outcome,
 )
+from aefsync.disk.lasting import LastingFile
 from aefsync.disk.retention import forget
 from tests.disk.file_systems import refusing
 from tests.disk.ground import Site, wanted, wanted_directory, wanted_link
@@ -92,7 +93,7 @@ def test_what_was_made(change: Change, fate: Fate, kept: RelPath | None, found: 
 
 def write(site: Site, run: str, *batches: list[Change]) -> None:
     """A journal of these batches, all done."""
-    journal = Journal(LocalLog(site.home, run, Durable()), TITLE)
+    journal = Journal(LastingFile(site.home, path_of(run), Durable()), TITLE)
     for batch in batches:
         journal.intend(batch)
         journal.confirm(Outcome((Fate.DONE,) * len(batch), ((7, 8),) * len(batch), {}))
@@ -130,9 +131,9 @@ def test_a_journal_that_is_read_a_byte_at_a_time_tells_the_same(site: Site, monk
 
 
 def test_a_run_that_does_nothing_leaves_no_journal(site: Site) -> None:
-    Journal(LocalLog(site.home, "r1", Durable()), TITLE).close()
+    Journal(LastingFile(site.home, path_of("r1"), Durable()), TITLE).close()
     assert not site.exists(b".aefsync/runs")
-    journal = Journal(LocalLog(site.home, "r2", Durable()), TITLE)
+    journal = Journal(LastingFile(site.home, path_of("r2"), Durable()), TITLE)
     journal.intend([DELETED])
     journal.confirm(Outcome((Fate.LEFT,), ((0, 0),), {}))
     journal.intend([])
@@ -171,7 +172,7 @@ def test_a_damaged_journal_invents_nothing(site: Site) -> None:
 
 
 def test_a_batch_that_cannot_be_written_leaves_no_half(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    journal = Journal(LocalLog(site.home, "r", Durable()), TITLE)
+    journal = Journal(LastingFile(site.home, path_of("r"), Durable()), TITLE)
     journal.intend(ONE)
     journal.confirm(Outcome((Fate.DONE,) * 2, ((7, 8),) * 2, {}))
     write_all, full = os.write, refusing(errno.ENOSPC)
@@ -192,7 +193,7 @@ def test_a_batch_that_cannot_be_written_leaves_no_half(site: Site, monkeypatch: 
 
 def test_a_killed_run_leaves_its_last_batch_in_doubt(site: Site) -> None:
     write(site, "r", ONE)
-    journal = Journal(LocalLog(site.home, "s", Durable()), TITLE)
+    journal = Journal(LastingFile(site.home, path_of("s"), Durable()), TITLE)
     journal.intend(TWO)
     journal._log.close()
     assert read(site, "s")[1] == [[*made(TWO, doubtful(2))]]
@@ -206,7 +207,7 @@ def test_a_journal_is_compact(site: Site) -> None:
 
 
 def test_once_it_could_not_be_made_durable_it_takes_nothing_more(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    journal = Journal(LocalLog(site.home, "r", Durable()), TITLE)
+    journal = Journal(LastingFile(site.home, path_of("r"), Durable()), TITLE)
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", refusing(errno.EIO))
         with pytest.raises(OSError, match="Input/output"):

@@ -105,5 +105,18 @@ def test_only_what_lasts_is_made_durable(site: Site, monkeypatch: pytest.MonkeyP
     modes.declare([PassingMode(b"e", 0o500, (0o700,))], briefly=True)
     assert synced == []
     modes.declare([of_new(b"f", 0o500)])
-    assert len(synced) == 1
+    assert len(synced) == 3, "what is written, and its name"
+    modes.declare([of_new(b"g", 0o500)])
+    assert len(synced) == 4
     modes.close()
+
+
+@pytest.mark.parametrize("tail", [bytes(9), b"55", b"9 7\0e\0", b"7777777777777777777\0e\0", b"-1 0\0e\0"])
+def test_what_makes_no_sense_ends_what_is_to_be_put_right(site: Site, tail: bytes) -> None:
+    """As a machine may leave it that lost its power: what stands before that is put right, and no run is stopped by it."""
+    made(site, b"d", 0o550)
+    os.mkdir(site.place(b"e"), 0o700)
+    with open(site.place(NOTES + b"/run"), "ab") as file:
+        file.write(tail)
+    assert settle(site.root, site.home) == []
+    assert (site.mode(b"d"), site.mode(b"e"), site.contents(NOTES)) == (0o550, 0o700, {})

@@ -33,7 +33,7 @@ def root(tmp_path: Path) -> Iterator[Rememberer]:
 @pytest.fixture
 def locked(root: Rememberer) -> Iterator[Home]:
     home = home_of(root.root)
-    home.lock("test")
+    home.lock.take("test")
     yield home
     home.close()
 
@@ -198,7 +198,7 @@ def test_what_a_run_at_work_has_committed_is_read(root: Rememberer, locked: Home
     sidecar.set_words({"a": b"1"})
     other = open_home(root.root)
     assert other is not None
-    assert other.is_busy
+    assert other.lock.is_taken
     reading = open_for_reading(other)
     assert reading is not None
     assert reading.words() == {"a": b"1"}

@@ -2,7 +2,7 @@
 
 Who holds it writes it anew every `RENEWAL_S`; one that was not written for `LEASE_S`, by the clock of the far side, is
 whoever's comes first.  To overtake it is to rename it, which only one can do.  An agent over there holds the root by a
-lock on an open file (`disk/home`), which nobody can see over SFTP but by what is written in it.  So each writes first
+lock on an open file (`disk/lock`), which nobody can see over SFTP but by what is written in it.  So each writes first
 and then looks for the other one's sign; two that begin at the same moment both give way.
 """
 
@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 from aefsync.core.digest import framed_digest
 from aefsync.core.files import Create, Lstat, Read, Remove, Rename, Write, ask, raised, told
 from aefsync.core.problem import reason_of
-from aefsync.disk.home import LEASE, LEASE_S, LOCK, TMP
+from aefsync.disk.home import TMP
+from aefsync.disk.lock import LEASE, LEASE_S, LOCK
 from aefsync.disk.opening import host
 from aefsync.errors import LockedError, RootError
 
@@ -115,7 +116,7 @@ class Lease:
         if is_young and not _has_died(self._holder(whole=True)):
             raise LockedError(f"another run is at work on this root ({self._holder() or 'unknown'})")
         moved, found = ask(self._home.files, Rename(place, aside), Lstat(aside))
-        if isinstance(moved, OSError) or found.st_mtime_ns != seen.st_mtime_ns:
+        if isinstance(moved, OSError) or raised(found).st_mtime_ns != seen.st_mtime_ns:
             raise LockedError("another run at work on this root has just come back, or was overtaken by another")
         ask(self._home.files, Remove(aside))
 

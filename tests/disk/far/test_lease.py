@@ -13,7 +13,7 @@ import pytest
 from aefsync.core.ports import Access, Missing, Open
 from aefsync.disk.far.home import FarHome, find_home
 from aefsync.disk.far.root import FarRoot
-from aefsync.disk.home import LEASE_S
+from aefsync.disk.lock import LEASE_S
 from aefsync.disk.replica import LocalReplica
 from aefsync.errors import LockedError
 from aefsync.wire.sftp.client import SftpFiles
