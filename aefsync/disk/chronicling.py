@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Generic, Protocol, TypeVar
 
@@ -48,24 +49,24 @@ class Chronicling(Retelling, Generic[Root, Keep]):
         super().__init__()
         self._random: Callable[[int], bytes] = os.urandom
 
+    @abstractmethod
     def _whereabouts(self, root: Root) -> bytes:
         """Where a root is, as far as nothing but copying it changes that; empty where that cannot be told."""
-        raise NotImplementedError
 
-    def _has_sidecar(self, home: Keep) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def _has_sidecar(self, home: Keep) -> bool: ...
 
+    @abstractmethod
     def _open_for_writing(self, home: Keep) -> Sidecar:
         """The sidecar, made where there is none; raises as `sidecar.connect`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _open_for_reading(self, home: Keep) -> Sidecar | None:
         """The sidecar as it is now, nothing being created or changed; `None` where there is none."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _set_aside(self, home: Keep) -> str:
         """Rename a damaged sidecar, with what belongs to it; its new name."""
-        raise NotImplementedError
 
     def _begin(self) -> None:
         super()._begin()
@@ -120,10 +121,9 @@ class Chronicling(Retelling, Generic[Root, Keep]):
         self._writing()
         return self._open_for_writing(home)
 
-    def _identify(self, home: Keep) -> None:
-        """Have a root that was just given a home be known by what the coordinator has been told already."""
-        if self._is_unborn:
-            home.identify(self._id)
+    def _new_identity(self) -> str:
+        """What the coordinator has been told already, if it has been told anything."""
+        return self._id if self._is_unborn else self._random(16).hex()
 
     def _begin_anew(self, damaged: Damaged) -> Problem:
         """Go on without what was remembered, as a replica that joins; it is set aside."""
@@ -146,7 +146,8 @@ class Chronicling(Retelling, Generic[Root, Keep]):
             raise AefsyncError("this session remembers nothing")
         if self._is_unborn and self._home is not None:
             self._is_unborn = False
-            self._home.identify(self._id)
+            if self._home.identity != self._id:
+                self._home.identify(self._id)
             self._chronicle.enter(self._open_sidecar(self._home))
         try:
             with self._chronicle.transaction():

@@ -74,7 +74,7 @@ class Keeping(Retelling):
         if self._request.access is not Access.WRITE or self._opened is None or self._root is None:
             raise AefsyncError("this replica was opened for reading")
         if self._home is None:
-            self._home, self._history = make_home(self._opened, self._request.run), None
+            self._home, self._history = make_home(self._opened, self._request.run, self._new_identity()), None
             self._on_home(self._opened, self._home)
         if self._writer is None:
             assembly = self._assembling(self._root)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 from aefsync.disk.confined import ConfinedRoot
@@ -23,7 +24,7 @@ def listed_mounts(root: ConfinedRoot) -> frozenset[bytes] | None:
     return frozenset(mounts_below(root)) if os.path.exists("/proc/self/mountinfo") else None
 
 
-class MountPoints:
+class MountPoints(ABC):
     """The mount points of one scan, beside those `remembered` (`None`: nothing is).
 
     `found` are those there are.  `changed` gives the reason for each path that is not what it was and is `judged`.
@@ -40,13 +41,13 @@ class MountPoints:
             self._note(self.found - self._remembered, _BECAME)
             self._note(self._remembered - self.found, _CEASED)
 
+    @abstractmethod
     def _table(self) -> frozenset[bytes] | None:
         """The mount points there are now; `None` where the system does not list them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _device(self, path: bytes) -> int:
         """What tells the file system that something is on from others; 0 where it is gone."""
-        raise NotImplementedError
 
     def cross(self, path: bytes) -> None:
         """A directory on another file system than the root's."""

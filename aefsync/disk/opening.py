@@ -12,6 +12,7 @@ from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RESERVED
 from aefsync.core.patterns import MAX_RULES
 from aefsync.core.ports import Access, Missing, Open, Opened
+from aefsync.core.problem import reason_of
 from aefsync.core.recipe import CHUNKER
 from aefsync.disk.assembly import unfinished
 from aefsync.disk.confined import ConfinedRoot
@@ -46,14 +47,14 @@ def open_root(request: Open) -> OpenRoot:
     except NotADirectoryError:
         raise RootError("is not a directory") from None
     except OSError as error:
-        raise RootError((error.strerror or str(error)).lower()) from None
+        raise RootError(reason_of(error)) from None
     if request.missing is Missing.EMPTY:
         return OpenRoot(-1, path, created=False)
     try:
         os.mkdir(path)
         return OpenRoot(os.open(path, flags), path, created=True)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = reason_of(error)
         raise RootError(f"cannot be created: {reason}", hint="only the last component of a root is created") from None
 
 
@@ -111,7 +112,7 @@ def _ignore_rules(root: ConfinedRoot) -> tuple[str, ...]:
     except FileNotFoundError:
         return ()
     except OSError as error:
-        raise RootError(f"{IGNORE_FILE.decode()}: {(error.strerror or str(error)).lower()}") from None
+        raise RootError(f"{IGNORE_FILE.decode()}: {reason_of(error)}") from None
     with os.fdopen(fd, "rb") as file:
         text = file.read(MAX_RULES + 1)
     return rules_in(text)
@@ -140,8 +141,9 @@ def open_home_of(opened: OpenRoot, request: Open) -> Home | None:
     return home
 
 
-def make_home(opened: OpenRoot, run: str) -> Home:
-    """Make the root's `.aefsync`, and lock it: the run is about to write there for the first time.
+def make_home(opened: OpenRoot, run: str, identity: str) -> Home:
+    """Make the root's `.aefsync`, lock it, and have the root known by this from now on: the run is about to write there for
+    the first time.
 
     Where one appeared since the root was looked at, whoever made it has given the root an id and perhaps a history of
     which this run knows nothing: raises `LockedError`.
@@ -158,7 +160,7 @@ def make_home(opened: OpenRoot, run: str) -> Home:
     with _letting_go(home):
         home.lock.take(run)
         furnish(home)
-        home.identify(os.urandom(16).hex())
+        home.identify(identity)
     return home
 
 
@@ -181,7 +183,7 @@ def _letting_go(home: Home) -> Iterator[None]:
 
 def _unwritable(error: OSError) -> RootError:
     hint = "as a source it can be used all the same: with --mirror, or with --resolve lww"
-    return RootError(f"cannot be written: {(error.strerror or str(error)).lower()}", hint=hint)
+    return RootError(f"cannot be written: {reason_of(error)}", hint=hint)
 
 
 def identity_at(path: bytes) -> str:

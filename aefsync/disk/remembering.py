@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -45,9 +46,9 @@ class Writes(Protocol):
 class Remembering(Chronicling[Root, Keep]):
     """An open root with its chronicle, from the first scan on that asks for versions."""
 
+    @abstractmethod
     def _absence(self, root: Root, scanner: Scanner) -> Absence:
         """What tells whether something is gone that a scan does not show."""
-        raise NotImplementedError
 
     def _begin(self) -> None:
         super()._begin()

@@ -10,7 +10,6 @@ from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.filesystem import place_of
 from aefsync.disk.home import Home
 from aefsync.disk.keeping import Keeping
-from aefsync.disk.opening import OpenRoot
 from aefsync.disk.remembering import Remembering
 from aefsync.disk.scan import Scanner
 from aefsync.disk.settling import Settling
@@ -42,10 +41,6 @@ class RememberingHere(Remembering[ConfinedRoot, Home], Keeping):
 
     def _absence(self, root: ConfinedRoot, scanner: Scanner) -> Absence:
         return Absence(root, scanner)
-
-    def _on_home(self, opened: OpenRoot, home: Home) -> None:
-        super()._on_home(opened, home)
-        self._identify(home)
 
     def _plant(self, writer: Writer, scanner: Scanner) -> bytes:
         """Put in place what has grown, which is pending before the first of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,15 +13,19 @@ from aefsync.disk.surveyed import Surveyed
 from aefsync.disk.taking_back import TakingBack
 
 
-class Retelling(Surveyed):
+class Retelling(Surveyed, ABC):
     """The past of a root, wherever that is."""
 
-    def _past(self) -> History:
-        raise NotImplementedError
+    @abstractmethod
+    def _past(self) -> History: ...
 
+    @abstractmethod
     def _writing(self) -> TakingBack[Any, Any]:
         """The writer; raises `AefsyncError` where nothing may be written."""
-        raise NotImplementedError
+
+    @abstractmethod
+    def _new_identity(self) -> str:
+        """What a root is known by that gets a home now."""
 
     def trash(self, query: TrashQuery) -> Sequence[TrashItem]:
         return self._past().trash(query)

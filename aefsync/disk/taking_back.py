@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -20,7 +21,7 @@ Root = TypeVar("Root", bound=Readable)
 Keep = TypeVar("Keep", bound=Shelf)
 
 
-class TakingBack(Generic[Root, Keep]):
+class TakingBack(ABC, Generic[Root, Keep]):
     """Over a root and its home, wherever these are; methods as those of `core.ports.Replica`."""
 
     def __init__(self, root: Root, home: Keep, run: str, aspects: Aspects) -> None:
@@ -30,12 +31,12 @@ class TakingBack(Generic[Root, Keep]):
         self._aspects = aspects
         self._undoing: Undoing | None = None
 
-    def _restorer(self) -> Restorer:
-        raise NotImplementedError
+    @abstractmethod
+    def _restorer(self) -> Restorer: ...
 
+    @abstractmethod
     def _completing(self, aspects: Aspects) -> Callable[[Entry], Entry]:
         """How entries get what counts and not every look shows."""
-        raise NotImplementedError
 
     def restore(self, items: Sequence[TrashItem], to: bytes) -> Applied:
         """Put things from the trash back in place, or copy them to the directory `to` of this machine."""

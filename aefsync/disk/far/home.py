@@ -152,8 +152,8 @@ def find_home(root: FarRoot) -> FarHome | None:
     return FarHome(root.files, root.at(RESERVED))
 
 
-def make_home(root: FarRoot, run: str) -> FarHome:
-    """Make the root's `.aefsync`, and take the lease on it before it gets an id; raises `RootError`, and
+def make_home(root: FarRoot, run: str, identity: str) -> FarHome:
+    """Make the root's `.aefsync`, and take the lease on it before it gets its id; raises `RootError`, and
     `LockedError` where one appeared since the root was looked at."""
     home = FarHome(root.files, root.at(RESERVED))
     try:
@@ -164,7 +164,7 @@ def make_home(root: FarRoot, run: str) -> FarHome:
         list(home.files.carry_out([home.make_directories(TMP), home.make_directories(TRASH)]))
         home.lease.take(run)
         ask(home.files, Create(home.at(b".gitignore"), b"*\n"))
-        home.identify(os.urandom(16).hex())
+        home.identify(identity)
     except OSError as error:
         raise RootError(f"cannot be written: {why(home, error)}") from None
     return home

@@ -32,9 +32,6 @@ class FarKeeping(Retelling):
         self._history: History | None = None
         self._writer: FarWriter | None = None
 
-    def _on_home(self, home: FarHome) -> None:
-        """Hear that the root has a home from now on."""
-
     def space(self) -> Sequence[Space]:
         self._check_open()
         if self._root is None or not self._root.files.abilities.volumes:
@@ -68,8 +65,7 @@ class FarKeeping(Retelling):
         if self._request.access is not Access.WRITE or self._root is None:
             raise AefsyncError("this replica was opened for reading")
         if self._home is None:
-            self._home, self._history = make_home(self._root, self._request.run), None
-            self._on_home(self._home)
+            self._home, self._history = make_home(self._root, self._request.run, self._new_identity()), None
         self._home.lease.check()
         if self._writer is None:
             parts = (self._root, self._home, self._request, self._taking.aspects)

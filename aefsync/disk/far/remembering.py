@@ -62,10 +62,6 @@ class FarRemembering(Remembering[FarRoot, FarHome], FarKeeping):
     def _absence(self, root: FarRoot, scanner: Scanner) -> Absence:
         return FarAbsence(root, scanner)
 
-    def _on_home(self, home: FarHome) -> None:
-        super()._on_home(home)
-        self._identify(home)
-
     def remember(self, memory: Memory) -> LeftStanding:
         left = super().remember(memory)
         self._merge()
