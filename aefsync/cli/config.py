@@ -28,6 +28,7 @@ from typing import Any
 from aefsync.cli.filters import FILTERS
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.policy import Rule, parse_rule
+from aefsync.core.problem import reason_of
 from aefsync.errors import UsageError
 from aefsync.sync import places
 
@@ -72,7 +73,7 @@ def load(given: str | None, environ: Mapping[str, str]) -> Config:
             raise UsageError(f"--config: {file}: no such file") from None
         return Config()
     except OSError as error:
-        raise UsageError(f"{file}: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"{file}: {reason_of(error)}") from None
     return _parse(file, data, environ.get("HOME", "")) if file else Config()
 
 

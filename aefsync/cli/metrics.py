@@ -13,6 +13,7 @@ import typer
 
 from aefsync.cli import exits, signals
 from aefsync.cli.chosen import replicas
+from aefsync.core.problem import reason_of
 from aefsync.errors import AefsyncError, UsageError
 from aefsync.sync.events import Event, Summary
 
@@ -103,7 +104,7 @@ class Metrics:
         try:
             write_to_textfile(self._path, registry)
         except OSError as error:
-            raise AefsyncError(f"--metrics-file: {self._path}: {(error.strerror or str(error)).lower()}") from None
+            raise AefsyncError(f"--metrics-file: {self._path}: {reason_of(error)}") from None
 
     def _open(self, summary: Summary, before: float) -> float:
         """What waits for a person: a run that came to nothing does not know, one that looked at a part does not know of all

@@ -11,6 +11,7 @@ from typing import Annotated, BinaryIO
 from aefsync.cli.options import option
 from aefsync.cli.writer import Writer
 from aefsync.core.named_tuple import NamedTuple
+from aefsync.core.problem import reason_of
 from aefsync.errors import UsageError
 from aefsync.sync.request import RepairRequest
 
@@ -61,4 +62,4 @@ def open_log(path: str) -> Log | None:
     try:
         return Log(open(path, "ab"))
     except OSError as error:
-        raise UsageError(f"--log-file: {path}: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"--log-file: {path}: {reason_of(error)}") from None

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from aefsync.cli.timetable import Job, service_unit, timer_unit
 from aefsync.core.named_tuple import NamedTuple
+from aefsync.core.problem import reason_of
 from aefsync.errors import AefsyncError
 
 _PREFIX = "aefsync-"
@@ -52,7 +53,7 @@ class UserUnits:
                     file.write(text)
                 os.replace(f"{place}.new", place)
         except OSError as error:
-            raise AefsyncError(f"{self.directory}: {(error.strerror or str(error)).lower()}") from None
+            raise AefsyncError(f"{self.directory}: {reason_of(error)}") from None
         _systemctl("daemon-reload")
         _systemctl("enable", f"{_PREFIX}{name}.timer")
         # Started anew, so that a timer that is running already follows its new times.
@@ -93,7 +94,7 @@ def _systemctl(*words: str) -> None:
     try:
         done = subprocess.run(["systemctl", "--user", *words], capture_output=True, check=False)
     except OSError as error:
-        raise AefsyncError(f"systemctl: {(error.strerror or str(error)).lower()}") from None
+        raise AefsyncError(f"systemctl: {reason_of(error)}") from None
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
         reason = said[0] if said else f"exit code {done.returncode}"

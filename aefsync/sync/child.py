@@ -16,6 +16,7 @@ import socket
 import subprocess
 from collections.abc import Sequence
 
+from aefsync.core.problem import reason_of
 from aefsync.disk.spawning import spawn_entry
 from aefsync.errors import AefsyncError
 from aefsync.wire.login import Link, Login
@@ -98,7 +99,7 @@ def spawn(number: int) -> Children:
     try:
         return _spawned(number)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = reason_of(error)
         raise AefsyncError(f"no processes can be started for the replicas of this machine: {reason}") from error
 
 

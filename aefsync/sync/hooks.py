@@ -18,6 +18,7 @@ from contextlib import ExitStack, closing
 from typing import IO, Protocol, cast
 
 from aefsync.core.named_tuple import NamedTuple
+from aefsync.core.problem import reason_of
 from aefsync.errors import AefsyncError, UsageError
 from aefsync.sync.events import Acted, Conflicted, Event, Grew, Notice, Summary, Troubled
 
@@ -170,7 +171,7 @@ def _run(words: Sequence[str], spool: IO[bytes], run: str) -> str:
     try:
         done = subprocess.run(words, stdin=spool, stdout=2, env={**os.environ, RUN: run}, check=False)
     except OSError as error:
-        return (error.strerror or str(error)).lower()
+        return reason_of(error)
     if done.returncode < 0:
         return f"ended by signal {-done.returncode}"
     return f"exit code {done.returncode}" if done.returncode else ""

@@ -25,6 +25,7 @@ from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.policy import PolicyKind
 from aefsync.core.ports import Access, Piece
+from aefsync.core.problem import reason_of
 from aefsync.core.settling import Conflict, settle
 from aefsync.core.verdict import Rules, at
 from aefsync.core.version import Version, minted
@@ -102,7 +103,7 @@ def _run(session: Session, merge: Merge, folder: Path) -> Path | str:
     try:
         done = subprocess.run(words_of(merge.command, names), stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False)
     except OSError as error:
-        return (error.strerror or str(error)).lower()
+        return reason_of(error)
     if done.returncode:
         return f"the command ended with {done.returncode}"
     return names["out"] if names["out"].is_file() else "the command made no output"
