@@ -15,7 +15,7 @@ from aefsync.core.differences import Differences
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.growth import path_of
 from aefsync.core.named_tuple import NamedTuple
-from aefsync.core.path import PathError, RelPath
+from aefsync.core.path import PathError, RelPath, parents
 from aefsync.core.settling import Conflict, known_of, oldest, settle
 from aefsync.core.snapshot import Block
 from aefsync.core.verdict import (
@@ -232,10 +232,3 @@ def barred(path: RelPath, hidden: Collection[bytes], standing: Collection[bytes]
     if any(each in hidden for each in chain):
         return Stand(Why.UNKNOWN)
     return Stand(Why.BELOW) if any(each in standing for each in chain) else None
-
-
-def parents(path: bytes) -> Iterator[bytes]:
-    """The paths above, the root (empty) last.  Plain bytes: what is unknown may have a name that `RelPath` refuses."""
-    while path:
-        path = path.rpartition(b"/")[0]
-        yield path

@@ -32,8 +32,10 @@ class Kind(enum.IntEnum):
 # A member of an enumeration costs ten times as much as a global to look up, and this one is looked up for every entry.
 _DIRECTORY = Kind.DIRECTORY
 _KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.SYMLINK}
+KIND_BITS = 0o170000
+"""The bits of a mode that tell the kind: what `stat.S_IFMT` leaves, which is a call for each."""
 FORMATS = {kind: bits for bits, kind in _KINDS.items()}
-"""The bits of a mode that tell the kind."""
+"""The bits of a mode for each kind."""
 
 
 def kind_of(st_mode: int) -> Kind | None:

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from aefsync.core.compare import Span
-from aefsync.core.entry import UNKNOWN, Entry, Kind
+from aefsync.core.entry import KIND_BITS, UNKNOWN, Entry, Kind
 from aefsync.core.metadata import PERMISSIONS, SPECIAL
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
@@ -35,7 +35,6 @@ FILES = 64 << 20
 SMALL = 1 << 17
 """Only files up to this size are brought so: each is read in one call."""
 
-_KIND = 0o170000
 _FILE, _LINK, _DIRECTORY = stat.S_IFREG, stat.S_IFLNK, stat.S_IFDIR
 
 
@@ -200,7 +199,7 @@ def modes_of(block: Block) -> list[int]:
 
 def kinds_of(block: Block) -> list[int]:
     """The kind of each entry, as the bits of a mode."""
-    return [mode & _KIND for mode in modes_of(block)]
+    return [mode & KIND_BITS for mode in modes_of(block)]
 
 
 def link_contents(block: Block) -> list[bytes]:
@@ -223,7 +222,7 @@ def file_sizes(block: Block) -> list[int]:
     """The size of each file, 0 for all else."""
     columns = memoryview(block.stats).cast("q")
     sizes, modes = columns[1::STAT_COLUMNS].tolist(), columns[0::STAT_COLUMNS].tolist()
-    return [size if mode & _KIND == _FILE else 0 for size, mode in zip(sizes, modes, strict=True)]
+    return [size if mode & KIND_BITS == _FILE else 0 for size, mode in zip(sizes, modes, strict=True)]
 
 
 def _file_contents(block: Block) -> list[bytes]:
@@ -239,7 +238,7 @@ def small_sizes(block: Block) -> list[int]:
 
 def counting(block: Block, mode_bits: int) -> Block:
     """A block with these bits of its modes."""
-    mask = _KIND | mode_bits
+    mask = KIND_BITS | mode_bits
     if not any(mode & ~mask for mode in set(modes_of(block))):
         return block
     columns = array("q", block.stats)

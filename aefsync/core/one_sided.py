@@ -8,10 +8,9 @@ from collections.abc import Iterator, Sequence
 
 from aefsync.core.compare import Difference, Selection, Span
 from aefsync.core.entry import Entry
-from aefsync.core.growth import Growth
+from aefsync.core.growth import Growth, modes_of
 from aefsync.core.metadata import USABLE, Aspects
 from aefsync.core.named_tuple import NamedTuple
-from aefsync.core.snapshot import STAT_COLUMNS
 
 FROM = 64
 """Entries of one replica that come together before it pays to bring them so."""
@@ -34,8 +33,7 @@ class OneSided(NamedTuple):
         """The directories that nothing could be put into with the mode that they are to have in the end."""
         found = []
         for block in self.growth.blocks:
-            modes = memoryview(block.stats).cast("q")[0::STAT_COLUMNS].tolist()
-            for index, mode in enumerate(modes):
+            for index, mode in enumerate(modes_of(block)):
                 if stat.S_IFMT(mode) == stat.S_IFDIR and mode & USABLE != USABLE:
                     found.append(block.entry(index))
         return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 RESERVED = b".aefsync"
@@ -145,6 +145,13 @@ class RelPath(bytes):
 
     def __str__(self) -> str:
         return self.decode("utf-8", "surrogateescape")
+
+
+def parents(path: bytes) -> Iterator[bytes]:
+    """The paths above, the root (empty) last.  Plain bytes: what is unknown may have a name that `RelPath` refuses."""
+    while path:
+        path = path.rpartition(b"/")[0]
+        yield path
 
 
 def outermost(paths: Iterable[RelPath]) -> tuple[RelPath, ...]:

@@ -43,14 +43,14 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from aefsync.core.compare import Graves
 from aefsync.core.conflict import original_name
-from aefsync.core.conflicts import Settled, barred, parents, settle_conflicts
+from aefsync.core.conflicts import Settled, barred, settle_conflicts
 from aefsync.core.differences import BLOCK, Differences
 from aefsync.core.entry import Kind
 from aefsync.core.lookalikes import Lookalikes
 from aefsync.core.metadata import Aspects
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.one_sided import OneSided
-from aefsync.core.path import RelPath
+from aefsync.core.path import RelPath, parents
 from aefsync.core.settling import Conflict, hinging, settle
 from aefsync.core.verdict import (
     Decision,

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from aefsync.core.digest import META
-from aefsync.core.entry import Entry, Kind
+from aefsync.core.entry import KIND_BITS, Entry, Kind
 from aefsync.core.metadata import PLAIN, Aspects
 
 STAT = struct.Struct("=5q")
@@ -23,7 +23,6 @@ _META = struct.Struct("<3q")
 _PLAIN = struct.Struct(f"={META}s{STAT.size - META}x")
 _AS_PACKED = sys.byteorder == "little"
 """A packed stat of a plain file then begins with its reduced form."""
-_KIND = 0o170000
 
 
 class View(enum.IntEnum):
@@ -79,7 +78,7 @@ def reduce_stats(stats: bytes, view: View, aspects: Aspects = PLAIN) -> Iterator
     """
     if view.metadata and not aspects.has_exact_times:
         return _reduce_times(stats, aspects)
-    mask = _KIND | aspects.mode_bits if view.metadata else _KIND
+    mask = KIND_BITS | aspects.mode_bits if view.metadata else KIND_BITS
     modes = set(memoryview(stats).cast("q")[:: STAT.size // 8].tolist()) if stats else set()
     if _AS_PACKED and view.metadata and all(mode & mask == mode and stat.S_ISREG(mode) for mode in modes):
         return itertools.chain.from_iterable(_PLAIN.iter_unpack(stats))
@@ -91,7 +90,7 @@ def _reduce_each(stats: bytes, mask: int, *, timed: bool) -> Iterator[bytes]:
     regular, directory = stat.S_IFREG, stat.S_IFDIR
     pack, width = _META.pack, STAT.size
     for start, (mode, size, mtime_ns, _, _) in zip(range(0, len(stats), width), STAT.iter_unpack(stats), strict=True):
-        kind = mode & _KIND
+        kind = mode & KIND_BITS
         if kind == regular:
             if _AS_PACKED and timed and mode & mask == mode:
                 yield stats[start : start + META]
@@ -105,8 +104,8 @@ def _reduce_each(stats: bytes, mask: int, *, timed: bool) -> Iterator[bytes]:
 
 def _reduce_times(stats: bytes, aspects: Aspects) -> Iterator[bytes]:
     """The same where mtimes are not taken as they are."""
-    mask = _KIND | aspects.mode_bits
+    mask = KIND_BITS | aspects.mode_bits
     for mode, size, mtime_ns, _, _ in STAT.iter_unpack(stats):
-        kind = mode & _KIND
+        kind = mode & KIND_BITS
         mtime_slot = 0 if kind == stat.S_IFDIR else aspects.slot(mtime_ns)
         yield _META.pack(kind if kind == stat.S_IFLNK else mode & mask, size if kind == stat.S_IFREG else 0, mtime_slot)

@@ -24,9 +24,7 @@ class Absence:
     def __init__(self, root: Readable, scanner: Scanner) -> None:
         self._root = root
         self._scanner = scanner
-        failed = (each.path for found in scanner.problems.values() for each in found if each.subtree)
-        hidden = {*failed, *scanner.mounts.changed}
-        self._unknown = frozenset(path.replace(b"/", b"\0") + b"\0" for path in {*hidden, *scanner.unexamined} if path)
+        self._unknown = frozenset(scanner.unseen())
         limits = scanner.limits
         self._leaves_out_nothing = not limits.filter.digest and not limits.own and limits.narrowing.is_everything
         self._is_lost = any(each.subtree and not each.path for found in scanner.problems.values() for each in found)

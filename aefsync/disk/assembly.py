@@ -15,6 +15,7 @@ from aefsync.core.compare import Span, spans_of
 from aefsync.core.digest import content_hasher
 from aefsync.core.entry import Entry
 from aefsync.core.named_tuple import NamedTuple
+from aefsync.core.pairing import join
 from aefsync.core.path import RelPath
 from aefsync.core.recipe import LEVELS, Recipe, first_level
 from aefsync.disk.chunk_lists import ChunkLists
@@ -116,9 +117,7 @@ class Assembly:
         left: dict[Seed, list[Span]] = {}
         for digest, (seed, offset, length) in self._held.items():
             if digest not in self._used:
-                spans = left.setdefault(seed, [])
-                start = spans.pop()[0] if spans and spans[-1][1] == offset else offset
-                spans.append((start, offset + length))
+                join(left.setdefault(seed, []), offset, offset + length)
         for seed in self._uncut:
             size = _size(seed)
             begins = first_level(size)

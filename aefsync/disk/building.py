@@ -10,7 +10,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from aefsync.core.digest import ENTRY_DIGEST
-from aefsync.core.entry import UNKNOWN
+from aefsync.core.entry import KIND_BITS, UNKNOWN
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import PathError, check_name, is_reserved
 from aefsync.core.snapshot import CONTENT, STAT_COLUMNS
@@ -24,7 +24,6 @@ from aefsync.disk.page import RACY, UNREAD, Page, nothing
 KINDS = frozenset({stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK})
 """The kinds that are replicated; others are left out with a notice."""
 
-_KIND = 0o170000
 _MTIME, _CTIME = 2, 3
 
 
@@ -211,8 +210,8 @@ def _with_read(page: Page, contents: Mapping[bytes, bytes]) -> Page:
 
 def _kinds(stats: bytes) -> list[int]:
     modes = memoryview(stats).cast("q")[0::STAT_COLUMNS].tolist() if stats else []
-    kinds = {mode & _KIND for mode in set(modes)}
-    return [mode & _KIND for mode in modes] if len(kinds) > 1 else [*kinds] * len(modes)
+    kinds = {mode & KIND_BITS for mode in set(modes)}
+    return [mode & KIND_BITS for mode in modes] if len(kinds) > 1 else [*kinds] * len(modes)
 
 
 def _where(kinds: list[int], kind: int) -> list[int]:

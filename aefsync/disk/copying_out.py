@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from aefsync.core.action import Applied
 from aefsync.core.past import TrashItem
-from aefsync.core.problem import Problem
+from aefsync.core.problem import Problem, reason_of
 from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.readable import Looked, Readable
 from aefsync.disk.restoring import slot_of
@@ -26,7 +26,7 @@ def copy_out(home: Readable, items: Sequence[TrashItem], to: bytes) -> Applied:
             os.mkdir(to)
         fd = os.open(to, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        raise RootError(f"{os.fsdecode(to)}: {(error.strerror or str(error)).lower()}") from None
+        raise RootError(f"{os.fsdecode(to)}: {reason_of(error)}") from None
     try:
         target = ConfinedRoot(fd)
         return _each(items, lambda item: _copy_one(home, target, item))
@@ -41,7 +41,7 @@ def _each(items: Sequence[TrashItem], put: Callable[[TrashItem], None]) -> Appli
             put(item)
         except OSError as error:
             done.append(False)
-            problems.append(Problem(bytes(item.path), (error.strerror or str(error)).lower()))
+            problems.append(Problem(bytes(item.path), reason_of(error)))
         else:
             done.append(True)
     return Applied(tuple(done), tuple(problems), ())

@@ -6,10 +6,9 @@ import contextlib
 import os
 from types import TracebackType
 
+from aefsync.core.metadata import USABLE
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.modes import PassingMode, PassingModes
-
-_OWNER_WRITES = 0o300
 
 
 class OpenDirectories:
@@ -40,8 +39,8 @@ class OpenDirectories:
             return
         mode = os.fstat(self._fd).st_mode & 0o7777
         with contextlib.suppress(OSError):
-            modes.declare([PassingMode(path, mode, (mode | _OWNER_WRITES,))], briefly=True)
-            os.fchmod(self._fd, mode | _OWNER_WRITES)
+            modes.declare([PassingMode(path, mode, (mode | USABLE,))], briefly=True)
+            os.fchmod(self._fd, mode | USABLE)
             self._mode = mode
 
     def is_at(self, path: bytes) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from aefsync.core.finding import Finding, State
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RESERVED
+from aefsync.core.problem import reason_of
 from aefsync.core.space import size_text
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.filesystem import file_system_of
@@ -90,9 +91,7 @@ def _closed(place: bytes, error: OSError) -> Finding:
         return Finding("root", TROUBLE, f"{name}: no such directory", remedy)
     if isinstance(error, NotADirectoryError):
         return Finding("root", TROUBLE, f"{name}: is not a directory", "a replica is a directory")
-    return Finding(
-        "root", TROUBLE, f"{name}: {(error.strerror or str(error)).lower()}", "run as somebody who may read it"
-    )
+    return Finding("root", TROUBLE, f"{name}: {reason_of(error)}", "run as somebody who may read it")
 
 
 def _look_for_home(root: ConfinedRoot) -> tuple[Home | None, list[Finding]]:
@@ -124,7 +123,7 @@ def _writing(root: ConfinedRoot, home: Home | None) -> Iterator[Finding]:
     try:
         abilities = _try_out(root, home)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = reason_of(error)
         yield Finding("writing", TROUBLE, f"nothing can be made here: {reason}", "run as somebody who may write")
         return
     yield Finding("writing", FINE, "files can be made here")

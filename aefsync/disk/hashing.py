@@ -12,6 +12,7 @@ from operator import attrgetter
 
 from aefsync.core.digest import content_digest, content_digester, content_hasher
 from aefsync.core.named_tuple import NamedTuple
+from aefsync.core.problem import reason_of
 from aefsync.disk.sparse import read_runs
 
 SMALL = 1 << 17
@@ -58,7 +59,7 @@ def hash_file(
     except FileNotFoundError:
         return HashFailure("vanished", vanished=True)
     except OSError as error:
-        return HashFailure((error.strerror or str(error)).lower())
+        return HashFailure(reason_of(error))
     try:
         if seen.size <= SMALL:
             data = os.read(fd, seen.size + 1)
@@ -68,7 +69,7 @@ def hash_file(
         found = hash_blocks(fd)
         return found if unchanged(fd, seen) else CHANGED
     except OSError as error:
-        return HashFailure((error.strerror or str(error)).lower())
+        return HashFailure(reason_of(error))
     finally:
         os.close(fd)
 

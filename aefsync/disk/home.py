@@ -175,7 +175,7 @@ def open_home(root: ConfinedRoot) -> Home | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise RootError(f".aefsync cannot be opened: {(error.strerror or str(error)).lower()}") from None
+        raise RootError(f".aefsync cannot be opened: {reason_of(error)}") from None
     return Home(fd)
 
 

@@ -14,6 +14,7 @@ import os
 from aefsync.core.action import Action
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.path import RelPath
+from aefsync.core.problem import reason_of
 from aefsync.disk.confined import split
 from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.hashing import HashFailure, hash_file
@@ -73,7 +74,7 @@ def _name_anew(directory: int, name: bytes, staging: Staging) -> bytes:
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        raise Refused(f"no further hard link can be made: {(error.strerror or str(error)).lower()}") from None
+        raise Refused(f"no further hard link can be made: {reason_of(error)}") from None
     return staged
 
 

@@ -24,13 +24,13 @@ from aefsync.core.growth import Growth
 from aefsync.core.metadata import Extra, Owner
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
+from aefsync.core.snapshot import CONTENT
 
 _COUNT = struct.Struct("<I")
 _ROW = struct.Struct("<BB")
 _ENTRY = struct.Struct("<BHQqqQHI")
 """kind, mode, size, mtime_ns, ctime_ns, inode, lengths of the target and of the extra (JSON, where there is one)."""
 _STAMP = struct.Struct("<qQ")
-_CONTENT = 32
 MAX_SIZE = 64 << 20
 _BEFORE, _AFTER, _DISPLACED = 1, 2, 4
 
@@ -108,7 +108,7 @@ def _unpack_entries(data: bytes, contents: bytes, number: int) -> Iterator[Entry
     tail = number * _ENTRY.size
     for position, row in enumerate(_ENTRY.iter_unpack(data[:tail])):
         kind, mode, size, mtime_ns, ctime_ns, inode, target_length, extra_length = row
-        content = contents[position * _CONTENT : (position + 1) * _CONTENT]
+        content = contents[position * CONTENT : (position + 1) * CONTENT]
         target = data[tail : tail + target_length]
         tail += target_length + extra_length
         extra = unpack_extra(data[tail - extra_length : tail])

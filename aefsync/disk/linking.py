@@ -14,7 +14,7 @@ import stat
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from aefsync.core.entry import UNKNOWN
+from aefsync.core.entry import KIND_BITS, UNKNOWN
 from aefsync.core.metadata import Extra
 from aefsync.core.problem import Problem, reason_of
 from aefsync.core.snapshot import CONTENT, STAT_COLUMNS, Block
@@ -22,7 +22,7 @@ from aefsync.core.view import STAT
 from aefsync.disk.building import directory_path
 from aefsync.disk.confined import ConfinedRoot
 
-_KIND, _INODE = 0o170000, 4
+_INODE = 4
 Member = tuple[int, int]
 """The number of a block, and the index in it."""
 Report = Callable[[bytes, Problem], None]
@@ -109,7 +109,7 @@ def _files(block: Block) -> Iterator[tuple[int, int]]:
     columns = memoryview(block.stats).cast("q") if block.length else memoryview(b"").cast("q")
     modes, inodes = columns[0::STAT_COLUMNS].tolist(), columns[_INODE::STAT_COLUMNS].tolist()
     for index, mode in enumerate(modes):
-        if mode & _KIND == stat.S_IFREG:
+        if mode & KIND_BITS == stat.S_IFREG:
             yield index, inodes[index]
 
 

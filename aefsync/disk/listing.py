@@ -18,6 +18,7 @@ from aefsync.core.digest import content_digester, framed_digest
 from aefsync.core.entry import UNKNOWN
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RESERVED
+from aefsync.core.problem import reason_of
 from aefsync.core.view import STAT
 from aefsync.disk.hashing import READ_FLAGS
 from aefsync.disk.page import ROWS
@@ -131,7 +132,7 @@ def _list_with_failures(fd: int, wanted: Sequence[bytes], *, stable: bool) -> Li
         except FileNotFoundError:
             continue
         except OSError as error:
-            failed.append((name, (error.strerror or str(error)).lower()))
+            failed.append((name, reason_of(error)))
             continue
         names.append(name)
         stats.append(seen)

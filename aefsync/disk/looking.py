@@ -16,7 +16,7 @@ Place = tuple[int, bytes]
 
 
 class Refused(Exception):
-    """An action that is not carried out, with the reason."""
+    """An action that is not carried out, or a file that is not staged, with the reason."""
 
 
 class Stamp(NamedTuple):
@@ -35,6 +35,12 @@ def wanted_of(action: Action) -> Entry:
     """What an action that puts something in place is to leave there."""
     assert action.wanted is not None
     return action.wanted
+
+
+def check_content(content: bytes, wanted: Entry) -> None:
+    """Raise `Refused` where what was staged for an entry has another content digest than was compared."""
+    if wanted.is_read and content != wanted.content:
+        raise Refused("its bytes are not those that were compared")
 
 
 def look(parent: int, name: bytes, found: Entry | None) -> None:

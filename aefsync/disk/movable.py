@@ -7,7 +7,7 @@ import os
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
-from aefsync.core.path import RESERVED, RelPath, subtree_range
+from aefsync.core.path import RESERVED, RelPath, parents, subtree_range
 from aefsync.core.renamed import Rename
 from aefsync.disk.building import directory_path
 from aefsync.disk.confined import ConfinedRoot
@@ -64,16 +64,10 @@ def _has_home(fd: int) -> bool:
 
 def _mount_above(root: ConfinedRoot, path: RelPath) -> bytes:
     """The mount of the nearest directory above a path that is there."""
-    for above in _above(path):
+    for above in parents(path):
         with contextlib.suppress(FileNotFoundError), root.directory(above) as fd:
             return _mount_of(fd)
     raise FileNotFoundError
-
-
-def _above(path: bytes) -> Iterator[bytes]:
-    while path:
-        path = path.rpartition(b"/")[0]
-        yield path
 
 
 def _mount_of(fd: int) -> bytes:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from itertools import chain
 
 from aefsync.core.path import PathError, check_name
-from aefsync.core.problem import Problem
+from aefsync.core.problem import Problem, reason_of
 from aefsync.disk.adopting import adopt
 from aefsync.disk.building import KINDS, Earlier, Limits, PageBuilder, above, directory_path
 from aefsync.disk.index import Index
@@ -75,14 +75,14 @@ class Scanner:
 
     def _clear_index(self) -> None:
         """Forget the directories that are no longer there, when their contents have been looked for elsewhere."""
-        unseen = tuple(self._unseen())
+        unseen = tuple(self.unseen())
         known = self.index.vanished({prefix for prefix, _ in self.pages.keys() | self.briefs.keys()})
         vanished = [prefix for prefix in known if not prefix.startswith(unseen)]
         if not self.limits.ignore_index:
             self._adopt(self.pages, chain.from_iterable(map(self.index.pages, vanished)))
         self.index.forget(vanished)
 
-    def _unseen(self) -> Iterator[bytes]:
+    def unseen(self) -> Iterator[bytes]:
         """The keys, with closing NUL, of directories that could not be, or should not be, looked into."""
         failed = (each.path for found in self.problems.values() for each in found if each.subtree)
         return (path.replace(b"/", b"\0") + b"\0" for path in {*failed, *self.mounts.changed, *self.unexamined} if path)
@@ -192,7 +192,7 @@ class Scanner:
         except FileNotFoundError:
             return []
         except OSError as error:
-            self.report(prefix, Problem(path, (error.strerror or str(error)).lower(), subtree=True))
+            self.report(prefix, Problem(path, reason_of(error), subtree=True))
             return []
         return [] if look is None or path in self.mounts.changed else self._take(look, prefix, before)
 

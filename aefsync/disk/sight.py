@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from aefsync.core.digest import content_digest
+from aefsync.core.problem import reason_of
 from aefsync.core.view import STAT
 from aefsync.disk.building import Limits, directory_path
 from aefsync.disk.confined import ConfinedRoot
@@ -132,5 +133,5 @@ class LocalSight(Sight):
             except FileNotFoundError:
                 results = [HashFailure("vanished", vanished=True)] * len(rows)
             except OSError as error:
-                results = [HashFailure((error.strerror or str(error)).lower())] * len(rows)
+                results = [HashFailure(reason_of(error))] * len(rows)
             yield key, {**known, **dict(zip(rows, results, strict=True))}

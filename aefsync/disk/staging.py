@@ -28,16 +28,13 @@ from aefsync.disk.durability import Durable
 from aefsync.disk.hashed_copy import copy_hashed
 from aefsync.disk.hashing import READ_FLAGS, SMALL, Seen, hash_blocks, unchanged
 from aefsync.disk.home import TMP, Home
+from aefsync.disk.looking import Refused, check_content
 from aefsync.disk.setting import finish_new
 from aefsync.disk.sparse import BLOCK, WriteError, write_all, write_sparsely
 
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FINAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _CLONED_FROM = _PART = 1 << 20
-
-
-class _Refused(Exception):
-    """A file that cannot be staged, with the reason."""
 
 
 class Staging:
@@ -141,7 +138,7 @@ class Staging:
                     self._is_full = self._is_full or error.errno in _FINAL
                     contents.append(b"")
                     self._discard(file.path)
-                except (_Refused, OSError) as error:
+                except (Refused, OSError) as error:
                     problems.append(Problem(bytes(file.source.path), reason_of(error)))
                     contents.append(b"")
                     self._discard(file.path)
@@ -173,13 +170,13 @@ class Staging:
         try:
             seen = seen_as(origin)
             if not unchanged(source, seen):
-                raise _Refused("changed since the scan")
+                raise Refused("changed since the scan")
             target = self._create(file.path)
             try:
                 content = self._copy_content(source, target, seen.size)
                 if not unchanged(source, seen):
-                    raise _Refused("changed while it was copied")
-                _check_content(content, file.source)
+                    raise Refused("changed while it was copied")
+                check_content(content, file.source)
                 self._finish(target, file.source)
             finally:
                 os.close(target)
@@ -229,7 +226,7 @@ class Staging:
             content = b"" if reused else self._arriving.content(file.path, file.source.size)
             content = content or hash_blocks(fd)
             _check_size(os.fstat(fd).st_size, file.source.size)
-            _check_content(content, file.source)
+            check_content(content, file.source)
             self._finish(fd, file.source)
             return content, reused
         finally:
@@ -279,9 +276,4 @@ def seen_as(entry: Entry) -> Seen:
 
 def _check_size(size: int, wanted: int) -> None:
     if size != wanted:
-        raise _Refused("changed while it was copied")
-
-
-def _check_content(content: bytes, wanted: Entry) -> None:
-    if wanted.is_read and content != wanted.content:
-        raise _Refused("its bytes are not those that were compared")
+        raise Refused("changed while it was copied")

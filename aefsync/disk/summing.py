@@ -7,6 +7,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from aefsync.core.digest import ENTRY_DIGEST, PUBLIC_KEY, ROOT_DIGEST, node_digest, node_digests
+from aefsync.core.entry import KIND_BITS
 from aefsync.core.path import PathError, check_name
 from aefsync.core.ports import Scanned
 from aefsync.core.problem import Problem
@@ -14,9 +15,6 @@ from aefsync.disk.building import KINDS, directory_path
 from aefsync.disk.key_order import runs
 from aefsync.disk.page import Brief, Page, PageKey, left_out
 from aefsync.disk.scan import Scanner
-
-_KIND = 0o170000
-
 
 NOTHING = node_digest((), PUBLIC_KEY, ROOT_DIGEST)
 """The root digest of nothing."""
@@ -94,7 +92,7 @@ def _filtered(pages: Mapping[tuple[bytes, int], Page]) -> Iterator[bytes]:
         for name, mode in left_out(page):
             with contextlib.suppress(PathError):
                 check_name(name)
-                if mode & _KIND in KINDS:
+                if mode & KIND_BITS in KINDS:
                     yield directory_path(prefix + name + b"\0") + (b"/" if stat.S_ISDIR(mode) else b"")
 
 
@@ -103,7 +101,7 @@ def _count_left_out(pages: Iterable[Page]) -> tuple[int, int]:
     excluded = special = 0
     for page in pages:
         for _, mode in left_out(page):
-            if mode & _KIND in KINDS:
+            if mode & KIND_BITS in KINDS:
                 excluded += 1
             else:
                 special += 1

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from aefsync.core.action import Applied
 from aefsync.core.path import RelPath
-from aefsync.core.problem import Problem
+from aefsync.core.problem import Problem, reason_of
 from aefsync.disk.confined import exists, split
 from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.durability import Directory
@@ -159,6 +159,6 @@ def purge_runs(home: Shelf, runs: Sequence[str]) -> Applied:
             forget(home, run)
             done.append(True)
         except OSError as error:
-            problems.append(Problem(path, (error.strerror or str(error)).lower()))
+            problems.append(Problem(path, reason_of(error)))
             done.append(False)
     return Applied(tuple(done), tuple(problems), ())

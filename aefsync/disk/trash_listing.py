@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from aefsync.core.past import TRASH_PAGE, TrashItem, TrashQuery
 from aefsync.core.path import PathError, RelPath
+from aefsync.core.problem import reason_of
 from aefsync.disk.home import QUARANTINE, TRASH
 from aefsync.disk.readable import Looked, Readable
 from aefsync.disk.shelves import shelf_of
@@ -54,7 +55,7 @@ def _names(home: Readable, path: bytes) -> list[str]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise RootError(f"the trash cannot be read: {(error.strerror or str(error)).lower()}") from None
+        raise RootError(f"the trash cannot be read: {reason_of(error)}") from None
     return sorted(name for name in names if name.isprintable())
 
 

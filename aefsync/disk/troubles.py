@@ -11,7 +11,7 @@ import errno
 import os
 
 from aefsync.core.action import Act, Action
-from aefsync.core.path import RelPath
+from aefsync.core.path import RelPath, parents
 from aefsync.core.problem import Problem, reason_of
 from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.mounts import top_of
@@ -43,7 +43,7 @@ class Troubles:
             place = self._place(split(path)[0], number)
         if place is None:
             return [Problem(bytes(path), reason_of(error))]
-        if place in self._told or any(above in self._told for above in _above(place)):
+        if place in self._told or any(above in self._told for above in parents(place)):
             return []
         self._told.add(place)
         return [Problem(place, reason)]
@@ -58,12 +58,3 @@ class Troubles:
                     if not os.access(b".", os.W_OK | os.X_OK, dir_fd=fd, effective_ids=True):
                         return directory
         return None
-
-
-def _above(path: bytes) -> list[bytes]:
-    """The directories above a path, the root (empty) among them."""
-    above = []
-    while path:
-        path = split(path)[0]
-        above.append(path)
-    return above

@@ -16,10 +16,9 @@ from functools import partial
 
 from aefsync.core.action import Act, Action, Applied, KeptCopy
 from aefsync.core.conflict import original_name
-from aefsync.core.conflicts import parents
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.one_sided import OneSided
-from aefsync.core.path import RelPath
+from aefsync.core.path import RelPath, parents
 from aefsync.core.ports import Monitor, Phase
 from aefsync.core.problem import Problem
 from aefsync.core.step import Pass, Place, Transfer

@@ -15,6 +15,7 @@ from typing import Any
 
 from aefsync.core.digest import content_hasher
 from aefsync.core.files import FarStat, Files, List, Lstat, Read, Readlink, Task, ask, raised, told
+from aefsync.core.problem import reason_of
 from aefsync.disk.hashing import CHANGED, HashFailure, Seen
 
 BLOCK = 256 << 10
@@ -102,7 +103,7 @@ def failure_of(got: Any, seen: Seen, offset: int) -> HashFailure | None:
     if isinstance(got, FileNotFoundError):
         return HashFailure("vanished", vanished=True)
     if isinstance(got, OSError):
-        return HashFailure(got.strerror or str(got))
+        return HashFailure(reason_of(got))
     same = (got.seen.st_size, got.seen.st_mtime_ns) == (seen.size, seen.mtime_ns)
     return None if same and len(got.data) == min(BLOCK, seen.size - offset) else CHANGED
 

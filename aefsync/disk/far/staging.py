@@ -21,7 +21,7 @@ from aefsync.core.stores import SECOND_NS
 from aefsync.disk.arriving import Coming
 from aefsync.disk.far.home import FarHome, why
 from aefsync.disk.home import TMP
-from aefsync.disk.looking import Refused
+from aefsync.disk.looking import Refused, check_content
 from aefsync.disk.setting import new_mode
 
 
@@ -148,8 +148,7 @@ def _content_of(coming: Coming, wanted: Entry) -> bytes:
     content = coming.content(wanted.size)
     if not content:
         raise Refused("changed while it was copied")
-    if wanted.is_read and content != wanted.content:
-        raise Refused("its bytes are not those that were compared")
+    check_content(content, wanted)
     return content
 
 
