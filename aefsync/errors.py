@@ -15,6 +15,12 @@ class AefsyncError(Exception):
         self.beside: tuple[str, ...] = ()
         """words for what went wrong beside it"""
 
+    def put_before(self, place: str) -> None:
+        """Begin the message with the place that it is about, unless it does already."""
+        if not self.message.startswith(f"{place}: "):
+            self.message = f"{place}: {self.message}"
+            self.args = (self.message,)
+
     @property
     def cause(self) -> str:
         """One word for what went wrong: usage, root, guard, locked, unreachable, incompatible, protocol, fatal."""

@@ -61,13 +61,12 @@ class Session(NamedTuple):
 
     def call(self, number: int, call: Callable[[int, RemoteReplica], T]) -> T:
         """Call something on one replica; an error names its location."""
-        text = self.locations[number].text
         try:
             return call(number, self.replicas[number])
         except AefsyncError as error:
-            if any(error.message.startswith(f"{location.text}: ") for location in self.locations):
-                raise
-            raise type(error)(f"{text}: {error.message}", hint=error.hint) from error
+            if not any(error.message.startswith(f"{location.text}: ") for location in self.locations):
+                error.put_before(self.locations[number].text)
+            raise
 
     def ask(self, questions: Sequence[Question | None]) -> Sequence[Answer | None]:
         """One question to each replica at once (`compare.Ask`)."""

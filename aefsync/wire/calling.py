@@ -171,9 +171,8 @@ class Caller:
             lost = list(self._pending)
             self._pending.clear()
             self._changed.notify()
-        if isinstance(error, AefsyncError) and not error.message.startswith(f"{self._label}: "):
-            error.message = f"{self._label}: {error.message}"
-            error.args = (error.message,)
+        if isinstance(error, AefsyncError):
+            error.put_before(self._label)
         if is_first:
             self._loss = error if isinstance(error, UnreachableError) else None
             self.stream.close()

@@ -16,6 +16,7 @@ import pytest
 from aefsync.core.ports import Access, Missing, Open, Opened, Scan
 from aefsync.core.silent import Silent
 from aefsync.disk.home import Home
+from aefsync.disk.lock import Lock
 from aefsync.disk.replica import LocalReplica
 from aefsync.errors import AefsyncError, LockedError, RootError, UnreachableError, UsageError
 from aefsync.sync.apart import check_apart
@@ -254,6 +255,21 @@ def test_an_error_keeps_its_kind_and_its_hint() -> None:
         assert (caught.value.message, caught.value.hint) == ("B: held by somebody", "wait")
 
 
+def test_what_is_lost_for_a_moment_is_tried_again_whoever_lost_it() -> None:
+    """What serves an agentless replica loses its host, and says so; the process itself is there."""
+
+    def fail(request: object) -> None:
+        raise UnreachableError("connection lost", transient=True)
+
+    replicas = [Watched(MemoryReplica(MemoryTree())) for _ in range(2)]
+    replicas[1].hooks["scan"] = fail
+    with joined(*replicas) as session:
+        with pytest.raises(UnreachableError) as caught:
+            session.each(lambda _, replica: replica.scan(Scan()))
+        assert (caught.value.message, str(caught.value)) == ("B: connection lost",) * 2
+        assert caught.value.transient
+
+
 def test_a_lost_replica_is_named_once() -> None:
     with joined(MemoryReplica(MemoryTree()), MemoryReplica(MemoryTree())) as session:
         session.replicas[1].close()
@@ -285,15 +301,15 @@ def test_a_root_on_which_another_run_began_since_it_was_looked_at(tmp_path: Path
 
 
 @pytest.mark.usefixtures("engine")
-@pytest.mark.parametrize("moment", ["lock", "identify"])
+@pytest.mark.parametrize(("owner", "moment"), [(Lock, "take"), (Home, "identify")])
 def test_of_two_runs_that_begin_at_the_same_moment_one_says_what_the_root_is_known_by(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: type, moment: str
 ) -> None:
     root = tree(tmp_path / "a", {"f": "x"})
-    original, known = getattr(Home, moment), []
+    original, known = getattr(owner, moment), []
 
-    def after_another(home: Home, text: str) -> None:
-        monkeypatch.setattr(Home, moment, original)
+    def after_another(home: Home | Lock, text: str) -> None:
+        monkeypatch.setattr(owner, moment, original)
         second = LocalReplica()
         try:
             with contextlib.suppress(LockedError):
@@ -304,7 +320,7 @@ def test_of_two_runs_that_begin_at_the_same_moment_one_says_what_the_root_is_kno
             second.close()
 
     with open_session(Request((str(root),)), [WRITE], Silent()) as session, contextlib.suppress(LockedError):
-        monkeypatch.setattr(Home, moment, after_another)
+        monkeypatch.setattr(owner, moment, after_another)
         session.call(0, lambda _, replica: replica.stage([], None))
         known.append(session.call(0, session.opened_now).identity)
     assert known == [(root / ".aefsync" / "id").read_text().strip()]
