@@ -135,7 +135,7 @@ complete -c aefsync -n '__fish_seen_subcommand_from status' -l live -d 'Compare 
 complete -c aefsync -n '__fish_seen_subcommand_from status' -l max-age -x -d 'Exit 1 where the last success is older, such as 26h'
 complete -c aefsync -n '__fish_seen_subcommand_from init' -l name -x -d 'What the other members call this replica'
 complete -c aefsync -n '__fish_seen_subcommand_from members' -l no-location -d 'add: NAME is not reached from here'
-complete -c aefsync -n '__fish_seen_subcommand_from conflicts' -l take -x -a 'current copy both newest' -d 'resolve: the version to keep, what is at the path (current), its copy, the newest one, a member\'s, or both'
+complete -c aefsync -n '__fish_seen_subcommand_from conflicts' -l take -x -a 'current copy both newest' -d 'resolve: the version to keep, what is at the path (current), its copy, the newest one, a replica\'s, or both'
 complete -c aefsync -n '__fish_seen_subcommand_from conflicts' -l all -d 'resolve: all conflict copies'
 complete -c aefsync -n '__fish_seen_subcommand_from demo' -l json -d 'JSON Lines from the commands; what is run is said on stderr'
 complete -c aefsync -n '__fish_seen_subcommand_from agent' -l root -x -a '(__fish_complete_directories (commandline -ct))' -d 'Serve this directory and what is beneath, only'

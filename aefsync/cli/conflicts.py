@@ -34,9 +34,9 @@ class Taking(NamedTuple):
         str | None,
         option(
             "--take",
-            says="resolve: the version to keep, what is at the path (current), its copy, the newest one, a member's, "
-            "or both.",
-            metavar="current|copy|both|newest|NAME",
+            says="resolve: the version to keep, what is at the path (current), its copy, the newest one, a "
+            "replica's, or both.",
+            metavar="current|copy|both|newest|REPLICA",
             environment_too=False,
         ),
     ] = None
@@ -89,7 +89,7 @@ def _check(ctx: typer.Context, wanted: Wanted, taking: Taking) -> None:
     if bool(wanted.paths) == taking.all:
         raise UsageError("conflicts resolve needs paths, or --all")
     if not taking.take:
-        raise UsageError("conflicts resolve needs --take", hint=f"one of {', '.join(Way)}, or the name of a member")
+        raise UsageError("conflicts resolve needs --take", hint=f"one of {', '.join(Way)}, or a replica")
 
 
 def _run(wanted: Wanted, taking: Taking, common: Request, monitor: Monitor) -> Iterator[Event]:

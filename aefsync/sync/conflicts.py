@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from aefsync.core.action import Act, Action
 from aefsync.core.copies import Copies, Take, Way, are_meant, prune, resolve
 from aefsync.core.entry import Entry, Kind
+from aefsync.core.labels import label
 from aefsync.core.members import Members, merge_members
 from aefsync.core.membership import named
 from aefsync.core.named_tuple import NamedTuple
@@ -45,15 +46,17 @@ class Found(NamedTuple):
         author = entry.version.author if entry.version else b""
         return next((each.name or each.id[:8] for each in self.members if author and each.author == author), "")
 
-    def author(self, name: str) -> bytes:
-        """The author that the member of this name is; raises `UsageError`."""
+    def author(self, name: str, given: Mapping[str, bytes]) -> bytes:
+        """The author that the member of this name is, or the replica that was `given` under it; raises `UsageError`."""
         try:
-            member = named(self.members, name)
+            author = named(self.members, name).author
         except ValueError as error:
-            raise UsageError(f"--take: {error}") from None
-        if not member.author:
+            if name not in given:
+                raise UsageError(f"--take: {error}") from None
+            author = given[name]
+        if not author:
             raise UsageError(f"--take: which versions are by {name} is not known before the first session with it")
-        return member.author
+        return author
 
 
 class Plan(NamedTuple):
@@ -88,9 +91,9 @@ def _list(common: Request, paths: Sequence[RelPath], monitor: Monitor) -> Iterat
 def resolve_conflicts(
     common: Request, paths: Sequence[RelPath], take: Take | str, monitor: Monitor, *, dry_run: bool = False
 ) -> Iterator[Event]:
-    """Resolve the conflicts that paths mean (none: all) by taking a version, or that of the member of this name.
+    """Resolve the conflicts that paths mean (none: all) by taking a version, or that of the replica that is called so.
 
-    Raises `AefsyncError` where no copy is meant, `UsageError` where no member has that name.
+    Raises `AefsyncError` where no copy is meant, `UsageError` where none is called so.
     """
 
     def decide(session: Session, found: Found) -> Plan:
@@ -98,10 +101,21 @@ def resolve_conflicts(
         if not any(chosen):
             what = ", ".join(map(str, paths)) or "these replicas"
             raise AefsyncError(f"{what}: no conflict copies", hint="aefsync conflicts ROOT list shows what there is")
-        wanted = take if isinstance(take, Take) else Take(None, found.author(take))
+        wanted = take if isinstance(take, Take) else Take(None, found.author(take, _given(session, common.locations)))
         return _resolved(session, chosen, wanted)
 
     return others_done(common, lambda present: _change(present, decide, monitor, dry_run=dry_run))
+
+
+def _given(session: Session, locations: Sequence[str]) -> dict[str, bytes]:
+    """Whose versions those of the replicas that are there are, by what these are called on the command line."""
+    numbers = [locations.index(each.text) for each in session.locations]
+    authors = [each.standing.author if each.standing else b"" for each in session.opened]
+    pairs = list(zip(numbers, authors, strict=True))
+    return {
+        **{label(number): author for number, author in pairs},
+        **{locations[number]: author for number, author in pairs},
+    }
 
 
 def prune_conflicts(common: Request, monitor: Monitor, *, dry_run: bool = False) -> Iterator[Event]:

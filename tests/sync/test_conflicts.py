@@ -156,6 +156,14 @@ def test_a_version_is_taken_by_whose_it_is_and_the_next_run_spreads_it(engine: T
     with pytest.raises(UsageError, match="no member is called 'usb'; there are (laptop, nas|nas, laptop)"):
         list(resolve_conflicts(request(roots[1]), [], "usb", Silent()))
     assert len(acted(list(resolve_conflicts(request(*roots), [], "nas", Silent(), dry_run=True)))) == 2
+    # B of these two is the nas; alone on the command line it is A, and no B is there.
+    moved = [
+        acted(list(resolve_conflicts(request(*roots), [], called, Silent(), dry_run=True)))
+        for called in ("nas", "B", str(roots[1]))
+    ]
+    assert moved == [moved[0]] * 3
+    with pytest.raises(UsageError, match="no member is called 'B'"):
+        list(resolve_conflicts(request(roots[1]), [], "B", Silent()))
     list(resolve_conflicts(request(roots[1]), [], "laptop", Silent()))
     assert files(roots[1]) == {"f": "of 0"}
     assert end(list(repair(asked, Silent()))).exit_code == 0
