@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from aefsync.cli.chosen import replicas
-from aefsync.cli.command import is_on_the_line
 from aefsync.cli.keeping import Keeping, plain_request
 from aefsync.cli.options import Output, option, relative
 from aefsync.cli.playing import play
 from aefsync.cli.reaching import Reaching, link
+from aefsync.cli.verbs import LIST, listed, refuse, split
 from aefsync.core.copies import Take, Way
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
@@ -24,7 +24,7 @@ from aefsync.sync.request import Request
 Words = Annotated[
     list[str], typer.Argument(metavar="ROOT... [list [PATH...] | resolve PATH... | prune]", hidden=True)
 ]  # fmt: skip
-_VERBS = ("list", "resolve", "prune")
+_VERBS = (LIST, "resolve", "prune")
 
 
 class Taking(NamedTuple):
@@ -71,18 +71,16 @@ def conflicts(
 
 def sorted_out(words: list[str]) -> Wanted:
     """Tell roots, verb and paths apart; raises `UsageError`."""
-    place = next((i for i, word in enumerate(words) if i > 0 and word in _VERBS), len(words))
-    verb = (words[place:] or ["list"])[0]
-    paths = [relative(word) for word in words[place + 1 :]]
+    roots, verb, operands = split(words, _VERBS)
+    paths = [relative(word) for word in operands]
     # The root itself is all that is below it.
-    return Wanted(tuple(words[:place]), verb, () if b"" in paths else tuple(map(RelPath, paths)))
+    return Wanted(roots, verb, () if b"" in paths else tuple(map(RelPath, paths)))
 
 
 def _check(ctx: typer.Context, wanted: Wanted, taking: Taking) -> None:
     if wanted.verb != "resolve":
-        for name in ("take", "all", *(("dry_run", "itemize") if wanted.verb == "list" else ())):
-            if is_on_the_line(ctx, name):
-                raise UsageError(f"conflicts {wanted.verb}: --{name.replace('_', '-')} has no meaning here")
+        changing = ("dry_run", "itemize") if wanted.verb == LIST else ()
+        refuse(ctx, f"conflicts {wanted.verb}", ("take", "all", *changing))
         if wanted.verb == "prune" and wanted.paths:
             raise UsageError("conflicts prune takes no paths")
         return
@@ -101,4 +99,4 @@ def _run(wanted: Wanted, taking: Taking, common: Request, monitor: Monitor) -> I
         word = taking.take or ""
         take = Take(Way(word)) if word in tuple(Way) else word
         return resolve_conflicts(common, wanted.paths, take, monitor, dry_run=taking.dry_run)
-    return list_conflicts(common, wanted.paths, monitor)
+    return listed(list_conflicts(common, wanted.paths, monitor), "conflicts", wanted.roots)

@@ -11,11 +11,11 @@ from typing import Annotated
 import typer
 
 from aefsync.cli.chosen import replicas
-from aefsync.cli.command import is_on_the_line
 from aefsync.cli.options import Output, option, relative
 from aefsync.cli.playing import play
 from aefsync.cli.reaching import Reaching, link
 from aefsync.cli.units import duration_s, is_run, moment_s
+from aefsync.cli.verbs import LIST, listed, refuse, split
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.past import TrashQuery
 from aefsync.core.ports import Monitor
@@ -45,7 +45,7 @@ class Choosing(NamedTuple):
     ] = None
 
 
-_ALLOWED = {"list": {"since", "run"}, "restore": {"run", "at", "to"}, "purge": {"older_than"}}
+_ALLOWED = {LIST: {"since", "run"}, "restore": {"run", "at", "to"}, "purge": {"older_than"}}
 
 
 class Wanted(NamedTuple):
@@ -70,8 +70,7 @@ def trash(ctx: typer.Context, words: Words, choosing: Choosing, reaching: Reachi
 
 def sorted_out(words: list[str]) -> Wanted:
     """Tell roots, verb and path apart; raises `UsageError`."""
-    place = next((i for i, word in enumerate(words) if i > 0 and word in _ALLOWED), len(words))
-    roots, verb, operands = words[:place], (words[place:] or ["list"])[0], words[place + 1 :]
+    roots, verb, operands = split(words, _ALLOWED)
     if len(operands) > 1 or (verb == "purge" and operands):
         raise UsageError(f"trash {verb}: too many words: {' '.join(operands)}")
     if verb == "restore" and not operands:
@@ -79,13 +78,11 @@ def sorted_out(words: list[str]) -> Wanted:
     path = relative(operands[0]) if operands else b""
     if verb == "restore" and not path:
         raise UsageError("trash restore needs a path below the root")
-    return Wanted(tuple(roots), verb, path)
+    return Wanted(roots, verb, path)
 
 
 def _check(ctx: typer.Context, wanted: Wanted, choosing: Choosing) -> None:
-    for name in choosing._fields:
-        if is_on_the_line(ctx, name) and name not in _ALLOWED[wanted.verb]:
-            raise UsageError(f"trash {wanted.verb}: --{name.replace('_', '-')} has no meaning here")
+    refuse(ctx, f"trash {wanted.verb}", (name for name in choosing._fields if name not in _ALLOWED[wanted.verb]))
     if wanted.verb == "purge" and choosing.older_than is None:
         raise UsageError("trash purge needs --older-than", hint="such as --older-than 30d; 0s means everything")
     if choosing.run is not None and choosing.at is not None:
@@ -103,7 +100,8 @@ def _run(wanted: Wanted, choosing: Choosing, common: Request, monitor: Monitor) 
         to = None if choosing.to is None else os.fsencode(choosing.to)
         return restore_trash(common, query, to, monitor, at=choosing.at is not None)
     since = "" if choosing.since is None else run_since(time.time() - duration_s(choosing.since, "--since"))
-    return list_trash(common, TrashQuery(wanted.path, choosing.run or "", since), monitor)
+    query = TrashQuery(wanted.path, choosing.run or "", since)
+    return listed(list_trash(common, query, monitor), "trash", wanted.roots)
 
 
 def run_at(text: str) -> str:

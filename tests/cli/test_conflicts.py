@@ -11,6 +11,7 @@ from aefsync.cli import app
 from aefsync.cli.conflicts import Wanted, sorted_out
 from aefsync.core.copies import Take, Way
 from aefsync.core.path import RelPath
+from aefsync.errors import RootError
 from aefsync.sync.events import CopyKept, Started
 from tests.cli.scripted import Engine, acted, file, human, install, json_bytes, lines, summary, troubled
 
@@ -122,3 +123,14 @@ def test_it_ends_with_one_line() -> None:
         "would be: 1 put in place, 1 moved to the trash; nothing was changed",
     ]
     assert lines([CONFLICTS, summary()]) == []
+
+
+def test_a_path_taken_for_a_root_is_told_how_it_is_named(
+    engines: dict[str, Engine], capsys: pytest.CaptureFixture[str]
+) -> None:
+    engines["list"].error = RootError("d/my x: no such directory")
+    assert app.run(["conflicts", "a", "d/my x"]) == 3
+    assert capsys.readouterr().err.splitlines() == [
+        "aefsync: d/my x: no such directory",
+        "  a path comes after the verb: aefsync conflicts a list 'd/my x'",
+    ]
