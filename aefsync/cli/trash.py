@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -14,11 +13,12 @@ from aefsync.cli.chosen import replicas
 from aefsync.cli.options import Output, option, relative
 from aefsync.cli.playing import play
 from aefsync.cli.reaching import Reaching, link
-from aefsync.cli.units import duration_s, is_run, moment_s
+from aefsync.cli.units import duration_s, moment_s
 from aefsync.cli.verbs import LIST, listed, refuse, split
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.past import TrashQuery
 from aefsync.core.ports import Monitor
+from aefsync.core.run_id import is_run, since_id
 from aefsync.errors import UsageError
 from aefsync.sync.events import Event
 from aefsync.sync.request import Request
@@ -99,16 +99,11 @@ def _run(wanted: Wanted, choosing: Choosing, common: Request, monitor: Monitor) 
         query = TrashQuery(wanted.path, choosing.run or "", since)
         to = None if choosing.to is None else os.fsencode(choosing.to)
         return restore_trash(common, query, to, monitor, at=choosing.at is not None)
-    since = "" if choosing.since is None else run_since(time.time() - duration_s(choosing.since, "--since"))
+    since = "" if choosing.since is None else since_id(time.time() - duration_s(choosing.since, "--since"))
     query = TrashQuery(wanted.path, choosing.run or "", since)
     return listed(list_trash(common, query, monitor), "trash", wanted.roots)
 
 
 def run_at(text: str) -> str:
     """Below the ids of all runs since a time (which what stood there then outlived), or that of a run."""
-    return text if is_run(text) else run_since(moment_s(text, "--at"))
-
-
-def run_since(moment: float) -> str:
-    """What the ids of runs since this moment (seconds since 1970) are not below."""
-    return f"{datetime.fromtimestamp(max(0, moment), UTC):%Y%m%dT%H%M%SZ}"
+    return text if is_run(text) else since_id(moment_s(text, "--at"))

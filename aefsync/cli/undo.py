@@ -10,7 +10,7 @@ from aefsync.cli.chosen import replicas
 from aefsync.cli.options import Output, option
 from aefsync.cli.playing import play
 from aefsync.cli.reaching import Reaching, link
-from aefsync.cli.units import is_run
+from aefsync.core.run_id import is_run
 from aefsync.errors import UsageError
 from aefsync.sync.request import Request
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+from aefsync.core.run_id import time_s
 from aefsync.errors import UsageError
 
 _PART = r"(\d+(?:\.\d+)?)(ms|[smhdw])"
@@ -40,7 +41,7 @@ def _times(number: str, unit_ns: int) -> int:
 def moment_s(text: str, option: str) -> float:
     """Seconds since 1970 of an ISO date or date and time (local unless it has a zone) or of a run's id."""
     try:
-        return datetime.fromisoformat(text[:16] if is_run(text) else text).timestamp()
+        return time_s(text) or datetime.fromisoformat(text).timestamp()
     except ValueError:
         raise UsageError(f"{option}: {text!r} is no time", hint="write it like 2026-11-22T10:11:12") from None
 
@@ -54,19 +55,6 @@ def moment_text(moment: int) -> str:
         return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%SZ}"
     except (ValueError, OverflowError, OSError):
         return f"@{moment}"
-
-
-def is_run(text: str) -> bool:
-    """Whether `text` has the shape of a run's id, which begins with its time."""
-    return re.fullmatch(r"\d{8}T\d{6}Z-\w+", text) is not None
-
-
-def run_time_s(run: str) -> float:
-    """When a run was, by its id (0 where the id does not tell)."""
-    try:
-        return datetime.strptime(run[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
-    except ValueError:
-        return 0.0
 
 
 def rate(text: str, option: str) -> int:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime
 
+from aefsync.core.run_id import time_s
 from aefsync.core.writing import Writing
 from aefsync.disk.home import TRASH
 from aefsync.disk.journal import path_of, recorded_runs
@@ -30,8 +30,8 @@ def expire(home: Shelf, run: str, writing: Writing, clock_ns: Callable[[], int])
     most = writing.trash_max.of(home.volume_bytes)
     oldest_s = clock_ns() / 1e9 - writing.trash_keep_s
     kept = {}
-    for each in filter(_time_s, sorted({*_runs(home), *recorded_runs(home)})):
-        if each != run and _time_s(each) < oldest_s:
+    for each in filter(time_s, sorted({*_runs(home), *recorded_runs(home)})):
+        if each != run and time_s(each) < oldest_s:
             _remove(home, each)
         else:
             kept[each] = run_bytes(home, each, keep=True)
@@ -86,11 +86,3 @@ def forget(home: Shelf, run: str) -> None:
     """Remove the journal of a run, if there is one; raises `OSError`."""
     with contextlib.suppress(FileNotFoundError):
         home.unlink(path_of(run))
-
-
-def _time_s(run: str) -> float:
-    """When a run was, by its id; 0 for what is none."""
-    try:
-        return datetime.strptime(run[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
-    except ValueError:
-        return 0.0

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import partial
 
 from aefsync import __version__
 from aefsync.core.digest import KEY_SIZE
 from aefsync.core.finding import Finding, State
 from aefsync.core.ports import Access, Missing, Monitor, Open
+from aefsync.core.run_id import id_of
 from aefsync.errors import AefsyncError, RootError
 from aefsync.sync.admission import key_of, key_of_path
 from aefsync.sync.approaching import INSTALLED, PYTHON, SHELL, approach, at_the_shell, on_the_way
@@ -20,7 +22,6 @@ from aefsync.sync.decide import SKEW_NS
 from aefsync.sync.events import Event, Examined, Started, Summary
 from aefsync.sync.known import KnownRoots
 from aefsync.sync.location import Location, parse
-from aefsync.sync.session import new_run
 from aefsync.wire.failures import Step
 from aefsync.wire.login import Link, Login
 from aefsync.wire.remote import RemoteReplica
@@ -56,7 +57,7 @@ def doctor(text: str, state_dir: str, link: Link, monitor: Monitor) -> Iterator[
     yield Summary(
         exit_code=next((code for code in (3, 8, 7, _PARTLY) if code in codes), 0),
         causes=tuple(finding.step for finding in troubles),
-        run=new_run(),
+        run=id_of(datetime.now(UTC)),
         dry_run=False,
         equal=True,
         roots=(),

@@ -17,6 +17,7 @@ from aefsync.core.growth import Growth
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.past import Title
 from aefsync.core.ports import Access, Missing, Monitor, Open, Opened
+from aefsync.core.run_id import id_of
 from aefsync.core.scope import Scope
 from aefsync.core.tree import Answer, Question
 from aefsync.core.version import Grave
@@ -147,12 +148,6 @@ class Terms(NamedTuple):
     writing: Writing = Writing()
 
 
-def new_run(now: datetime | None = None) -> str:
-    """A name for a run, which sorts by time: its last four digits are what there is of the second, in 1/65536."""
-    moment = now or datetime.now(UTC)
-    return f"{moment:%Y%m%dT%H%M%SZ}-{(moment.microsecond << 16) // 1_000_000:04x}"
-
-
 @contextlib.contextmanager
 def open_session(
     common: Request,
@@ -194,7 +189,7 @@ def begin(
     so long.  `command` is what the journals of the replicas call the run.
     """
     locations = places(common)
-    session = Session(locations, tuple(replicas), (), new_run(), scope=Scope(common.paths))
+    session = Session(locations, tuple(replicas), (), id_of(datetime.now(UTC)), scope=Scope(common.paths))
     ours = tuple(os.fsencode(place) for place in (common.state_dir, *common.own) if place)
     renewed = admission.renewed if admission is not None else {}
     key, cache = nonce or os.urandom(KEY_SIZE), os.fsencode(common.cache_dir)

@@ -6,11 +6,11 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime, timedelta
 
 from aefsync.core.past import TrashItem, TrashQuery
 from aefsync.core.path import PathError, RelPath
 from aefsync.core.ports import Access, Missing, Monitor
+from aefsync.core.run_id import time_s
 from aefsync.errors import AefsyncError, UsageError
 from aefsync.sync.concluding import concluded
 from aefsync.sync.events import Conflicted, Event, Notice, Started, Trashed, Troubled
@@ -85,11 +85,11 @@ def purge_trash(common: Request, older_than_s: int, monitor: Monitor) -> Iterato
 def _purge(common: Request, older_than_s: int, monitor: Monitor) -> Iterator[Event]:
     begun = time.monotonic()
     yield Started("trash", common.locations, common.names)
-    limit = datetime.now(UTC) - timedelta(seconds=older_than_s)
+    limit_s = time.time() - older_than_s
     problems = 0
     with _open(common, Access.WRITE, monitor) as session:
         for number, replica in enumerate(session.replicas):
-            runs = [record.run for record in replica.runs() if _time_of(record.run) < limit]
+            runs = [record.run for record in replica.runs() if 0 < time_s(record.run) < limit_s]
             applied = replica.purge(runs) if runs else None
             for problem in applied.problems if applied else ():
                 problems += 1
@@ -132,10 +132,3 @@ def _chosen(items: Iterator[TrashItem], *, at: bool) -> list[TrashItem]:
         if at or item.path not in chosen:
             chosen[item.path] = item
     return sorted(chosen.values(), key=lambda item: item.path.key)
-
-
-def _time_of(run: str) -> datetime:
-    try:
-        return datetime.strptime(run.partition("-")[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    except ValueError:
-        return datetime.max.replace(tzinfo=UTC)

@@ -7,7 +7,6 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +21,7 @@ from aefsync.errors import AefsyncError, LockedError, RootError, UnreachableErro
 from aefsync.sync.apart import check_apart
 from aefsync.sync.location import parse
 from aefsync.sync.request import Request
-from aefsync.sync.session import Session, Terms, new_run, open_session
+from aefsync.sync.session import Session, Terms, open_session
 from aefsync.wire.login import Login
 from tests.support.memory import MemoryReplica, MemoryTree
 from tests.support.trees import tree
@@ -376,14 +375,6 @@ def test_questions_may_leave_out_replicas() -> None:
     with joined(*replicas) as session:
         assert session.ask([None, None]) == [None, None]
     assert [replica.calls["fingerprints"] for replica in replicas] == [0, 0]
-
-
-def test_runs_are_named_by_their_time() -> None:
-    early, late = (new_run(datetime(2026, 11, day, 10, 11, 12, tzinfo=UTC)) for day in (9, 22))
-    assert early.startswith("20261109T101112Z-")
-    assert early < late
-    moment = datetime(2026, 11, 9, 10, 11, 12, 700_000, tzinfo=UTC)
-    assert early < new_run(moment) < new_run(moment + timedelta(microseconds=50)) < late
 
 
 def test_what_is_asked_of_a_replica_is_checked_by_its_terms(tmp_path: Path) -> None:
