@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
-from typing import Protocol, cast
 
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.errors import UnreachableError
-from aefsync.sync.events import Acted, Conflicted, Differs, Event, Grew, LeftUndone, Notice, Summary, Troubled
+from aefsync.sync.events import Acted, Conflicted, Differs, Event, Grew, LeftUndone, Notice, Summary, Troubled, closing
 
 
 class Result(NamedTuple):
@@ -67,8 +65,8 @@ def results(begin: Callable[[], Iterator[Event]]) -> Generator[Result]:
     """One result for each summary that comes; all processes of the run have ended when it has, or is closed."""
     said: list[Event] = []
     try:
-        with closing(cast("_Closable", begin())) as events:
-            for event in cast("Iterator[Event]", events):
+        with closing(begin()) as events:
+            for event in events:
                 said.append(event)
                 if isinstance(event, Summary):
                     yield Result(tuple(said))
@@ -81,7 +79,3 @@ def the_result(begin: Callable[[], Iterator[Event]]) -> Result:
     """The only result of a run."""
     (result,) = results(begin)
     return result
-
-
-class _Closable(Protocol):
-    def close(self) -> None: ...

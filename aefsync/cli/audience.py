@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
-from typing import Protocol, cast
 
 from aefsync.cli.status_line import StatusLine
 from aefsync.cli.supervisor import Supervisor
 from aefsync.core.ports import Monitor, Phase
-from aefsync.sync.events import Event, Summary
-
-
-class _Closable(Protocol):
-    def close(self) -> None: ...
+from aefsync.sync.events import Event, Summary, closing
 
 
 class Audience:
@@ -35,7 +29,7 @@ class Audience:
 
     def seen(self, events: Iterator[Event]) -> Iterator[Event]:
         """The events, all of which are heard of."""
-        with closing(cast("_Closable", events)):
+        with closing(events):
             for event in events:
                 if isinstance(event, Summary):
                     self._supervisor.ready()

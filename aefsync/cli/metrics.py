@@ -6,8 +6,6 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
-from typing import Protocol, cast
 
 import typer
 
@@ -15,7 +13,7 @@ from aefsync.cli import exits, signals
 from aefsync.cli.chosen import replicas
 from aefsync.core.problem import reason_of
 from aefsync.errors import AefsyncError, UsageError
-from aefsync.sync.events import Event, Summary
+from aefsync.sync.events import Event, Summary, closing
 
 _SUCCESS = "last_success_timestamp_seconds"
 _TRASH, _SEEN = "trash_bytes", "member_last_seen_timestamp_seconds"
@@ -36,10 +34,6 @@ _GAUGES = {
 }
 
 
-class _Closable(Protocol):
-    def close(self) -> None: ...
-
-
 class Metrics:
     """The file at a path, which is always whole: it is written beside it, and renamed."""
 
@@ -52,7 +46,7 @@ class Metrics:
 
     def of(self, events: Iterator[Event]) -> Iterator[Event]:
         """The events of a run; the file is written at each summary, and where the run ends without one."""
-        with closing(cast("_Closable", events)):
+        with closing(events):
             try:
                 for event in events:
                     if isinstance(event, Summary) and not event.dry_run:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from typing import BinaryIO, Protocol, TextIO, cast
+from typing import BinaryIO, Protocol, TextIO
 
 from aefsync.cli import environment, signals
 from aefsync.cli.escape import escape_text
@@ -19,7 +18,7 @@ from aefsync.core.labels import label
 from aefsync.core.ports import Monitor, Phase
 from aefsync.core.silent import Silent
 from aefsync.errors import AefsyncError, UnreachableError
-from aefsync.sync.events import Event, Notice, Summary
+from aefsync.sync.events import Event, Notice, Summary, closing
 
 Begin = Callable[[Monitor], Iterator[Event]]
 """Starts a run that reports its progress to a monitor."""
@@ -41,10 +40,6 @@ class Drawing(Protocol):
     def progress(self, replica: int, phase: Phase, done: int, total: int) -> None: ...
 
     def pause(self) -> None: ...
-
-
-class _Closable(Protocol):
-    def close(self) -> None: ...
 
 
 class _Watching:
@@ -124,7 +119,7 @@ def _json_lines(out: Writer) -> Renderer:
 
 def _show(events: Iterator[Event], renderer: Renderer) -> int:
     exit_code = 0
-    with closing(cast("_Closable", events)):
+    with closing(events):
         for event in events:
             renderer.show(event)
             if isinstance(event, Summary):
@@ -135,7 +130,7 @@ def _show(events: Iterator[Event], renderer: Renderer) -> int:
 
 def announced(events: Iterator[Event], *notices: Notice) -> Iterator[Event]:
     """The events of a run with notices of the command line after the first."""
-    with closing(cast("_Closable", events)):
+    with closing(events):
         for number, event in enumerate(events):
             yield event
             if number == 0:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from typing import cast
 
 from aefsync.core.compare import Difference
 from aefsync.core.entry import Entry, Kind
@@ -269,3 +271,8 @@ Single = (
 )
 """An event of which programs are told by itself."""
 Event = Single | Grew
+
+
+def closing(events: Iterator[Event]) -> contextlib.AbstractContextManager[Iterator[Event]]:
+    """The events of a run, which is over when they are left, however that happens."""
+    return contextlib.closing(cast("Generator[Event]", events))

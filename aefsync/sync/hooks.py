@@ -14,13 +14,13 @@ import subprocess
 import sys
 from array import array
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
-from typing import IO, Protocol, cast
+from contextlib import ExitStack
+from typing import IO, cast
 
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.problem import reason_of
 from aefsync.errors import AefsyncError, UsageError
-from aefsync.sync.events import Acted, Conflicted, Event, Grew, Notice, Summary, Troubled
+from aefsync.sync.events import Acted, Conflicted, Event, Grew, Notice, Summary, Troubled, closing
 
 _IN_MEMORY = 1 << 20
 RUN = "AEFSYNC_RUN"
@@ -33,10 +33,6 @@ class Hooks(NamedTuple):
     on_change: tuple[str, ...] = ()
     on_conflict: tuple[str, ...] = ()
     on_error: tuple[str, ...] = ()
-
-
-class _Closable(Protocol):
-    def close(self) -> None: ...
 
 
 def hook(option: str, text: str | None) -> tuple[str, ...]:
@@ -58,7 +54,7 @@ def hooked(events: Iterator[Event], hooks: Hooks) -> Iterator[Event]:
         yield from events
         return
     with ExitStack() as stack:
-        stack.enter_context(closing(cast("_Closable", events)))
+        stack.enter_context(closing(events))
         told = {name: stack.enter_context(_Paths()) for name, words in hooks._asdict().items() if words}
         try:
             for event in events:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import closing
-from typing import Protocol, cast
 
-from aefsync.sync.events import RECOVERED, Acted, Conflicted, Event, Filtered, LeftUndone, Notice, Summary, Troubled
+from aefsync.sync.events import (
+    RECOVERED,
+    Acted,
+    Conflicted,
+    Event,
+    Filtered,
+    LeftUndone,
+    Notice,
+    Summary,
+    Troubled,
+    closing,
+)
 
 _MOST = 4096
 """Events remembered; what was said longest ago is forgotten first."""
-
-
-class _Closable(Protocol):
-    def close(self) -> None: ...
 
 
 class Unrepeated:
@@ -29,7 +34,7 @@ class Unrepeated:
 
     def of(self, events: Iterator[Event]) -> Iterator[Event]:
         """The events that are news."""
-        with closing(cast("_Closable", events)):
+        with closing(events):
             yield from filter(self._is_news, events)
 
     def _is_news(self, event: Event) -> bool:
