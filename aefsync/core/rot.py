@@ -29,6 +29,7 @@ from aefsync.core.entry import UNKNOWN, Entry
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem
+from aefsync.core.verdict import VOTES, is_majority
 
 SETTLED_NS = 60 * 10**9
 """Written so long before its digest was taken, a file is what that digest says while its stat is the same."""
@@ -66,10 +67,6 @@ def judge(recorded: Entry, found: Entry, circumstances: Circumstances) -> Verdic
     return Verdict.ROT if is_proof else Verdict.SUSPECT
 
 
-VOTES = 3
-"""Holders, at least, of whom most decide."""
-
-
 def elected(own: Entry, others: Sequence[Entry | None]) -> bytes | None:
     """The content that most have of those who hold a file of this size and mtime, of which there is no record.
 
@@ -79,7 +76,7 @@ def elected(own: Entry, others: Sequence[Entry | None]) -> bytes | None:
     if len(alike) + 1 < VOTES:
         return None
     ((content, votes),) = Counter(each.content for each in (own, *alike)).most_common(1)
-    return content if votes * 2 > len(alike) + 1 else UNKNOWN
+    return content if is_majority(votes, len(alike) + 1) else UNKNOWN
 
 
 def _is_alike(one: Entry, other: Entry) -> bool:

@@ -31,7 +31,19 @@ from aefsync.core.metadata import Aspects
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.policy import Policy, PolicyKind
-from aefsync.core.verdict import Remove, Rules, Stand, Take, Versions, Why, at, by_content, is_clash, unread
+from aefsync.core.verdict import (
+    Remove,
+    Rules,
+    Stand,
+    Take,
+    Versions,
+    Why,
+    at,
+    by_content,
+    is_clash,
+    is_majority,
+    unread,
+)
 from aefsync.core.version import (
     FOUND,
     PASSING,
@@ -50,7 +62,6 @@ from aefsync.core.version import (
 _PAIR = 2
 _BEFORE, _AFTER = Order.BEFORE, Order.AFTER
 _NEITHER: Graves = (None, None)
-_MAJORITY_OF = 3
 PREFERRED = "preferred"
 """The reason of a verdict that is an edit."""
 
@@ -215,14 +226,15 @@ def _conflict(
     preferred = dict(rules.preferred).get(policy.argument) if policy.kind is PolicyKind.PREFER else None
     if preferred is not None and any(preferred in own for own in groups) and not is_clash(entries):
         return Take(preferred, PREFERRED, edited(merged, rules))
+    vector = merged or PASSING.vector
     if _may_be_damaged(entries, groups):
-        return _majority(entries, known, groups, merged)
+        return _majority(entries, known, groups, vector)
     if policy.kind is PolicyKind.SKIP:
         return Stand(Why.CONFLICT)
     directories = [own for own in groups if at(entries, own[0]).kind is Kind.DIRECTORY]
     stays = directories[0] if directories else max(groups, key=lambda own: max(_rank(at(entries, i)) for i in own))
     winner = oldest(entries, stays, rules.aspects)
-    version = Version(merged or PASSING.vector, _author(entries, stays))
+    version = Version(vector, _author(entries, stays))
     if policy.kind is PolicyKind.NEWEST and not directories:
         return Take(winner, "newest", version)
     return Conflict(winner, tuple(tuple(own) for own in groups if own is not stays), version)
@@ -244,9 +256,9 @@ def _may_be_damaged(entries: Versions, groups: Sequence[Sequence[int]]) -> bool:
 
 
 def _majority(
-    entries: Versions, known: Mapping[int, Vector], groups: Sequence[Sequence[int]], merged: Vector
+    entries: Versions, known: Mapping[int, Vector], groups: Sequence[Sequence[int]], vector: Vector
 ) -> Take | Stand:
     best = max(groups, key=len)
-    if len(known) < _MAJORITY_OF or len(best) * 2 <= len(known):
+    if not is_majority(len(best), len(known)):
         return Stand(Why.SUSPECT)
-    return Take(best[0], "majority", Version(merged or PASSING.vector, _author(entries, best)))
+    return Take(best[0], "majority", Version(vector, _author(entries, best)))

@@ -14,7 +14,8 @@ from aefsync.core.version import Dot, Vector, Version
 
 Versions = tuple[Entry | None, ...]
 
-_MAJORITY_OF = 3
+VOTES = 3
+"""Replicas, at least, of which most decide what a damaged file held."""
 _PAIR = 2
 _FILE, _DIRECTORY = Kind.FILE, Kind.DIRECTORY
 
@@ -224,6 +225,11 @@ def by_content(entries: Versions, replicas: Iterable[int]) -> dict[tuple[bytes, 
     return groups
 
 
+def is_majority(votes: int, of: int) -> bool:
+    """Whether so many of those who have a file decide what it holds."""
+    return of >= VOTES and votes * 2 > of
+
+
 def _newest_content(entries: Versions, holders: list[int], rules: Rules) -> Take | Stand:
     """Rules 5 to 8."""
     newest = _newest(entries, rules.aspects)
@@ -232,7 +238,7 @@ def _newest_content(entries: Versions, holders: list[int], rules: Rules) -> Take
     reason = "larger digest" if sum(_latest(entries, own) == latest for own in groups.values()) > 1 else "newer"
     if _is_suspect(entries, list(groups.values())):
         best, reason = max(groups.values(), key=len), "majority"
-        if len(holders) < _MAJORITY_OF or len(best) * 2 <= len(holders):
+        if not is_majority(len(best), len(holders)):
             return Stand(Why.SUSPECT)
     elif len(groups) == 1:
         reason = "newer" if len(newest) < len(holders) else "mode"

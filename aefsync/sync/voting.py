@@ -8,8 +8,8 @@ from aefsync.core.entry import UNKNOWN, Entry
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem
-from aefsync.core.rot import VOTES, Damage, Verdict, elected
-from aefsync.core.verdict import Why
+from aefsync.core.rot import Damage, Verdict, elected
+from aefsync.core.verdict import VOTES, Why
 from aefsync.errors import AefsyncError
 from aefsync.sync.mending import Peers, held_by, is_same
 from aefsync.sync.session import Session

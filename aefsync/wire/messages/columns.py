@@ -10,7 +10,7 @@ from typing import Annotated, Self
 
 from msgspec import Meta
 
-from aefsync.core.entry import FORMATS, Entry, Kind, kind_of
+from aefsync.core.entry import FORMATS, KIND_BITS, Entry, Kind, kind_of
 from aefsync.core.metadata import PERMISSIONS, SPECIAL
 from aefsync.core.path import MAX_PATH, RelPath
 from aefsync.core.snapshot import CONTENT, STAT_COLUMNS
@@ -18,7 +18,6 @@ from aefsync.core.version import Version
 from aefsync.core.view import STAT
 from aefsync.wire.messages.rows import MAX_ENTRIES, ByteStrings, Row
 
-_KINDS = 0o170000
 _SYMLINK = Kind.SYMLINK
 MOST = 3 * MAX_ENTRIES
 """An action has three entries at most."""
@@ -55,7 +54,7 @@ class EntryColumns(Row):
             if mode not in known:
                 kind = kind_of(mode)
                 assert kind is not None
-                known[mode] = kind, mode & ~_KINDS
+                known[mode] = kind, mode & ~KIND_BITS
             kind, bits = known[mode]
             target = next(targets) if kind is _SYMLINK else b""
             found.append(Entry(path, kind, bits, size, mtime_ns, ctime_ns, inode, content, target, None, version))
@@ -70,9 +69,9 @@ def check_stats(stats: bytes, count: int) -> int:
     modes = columns[0::STAT_COLUMNS].tolist()
     links = 0
     for mode in set(modes):
-        if kind_of(mode) is None or not 0 <= mode <= _KINDS | PERMISSIONS | SPECIAL:
+        if kind_of(mode) is None or not 0 <= mode <= KIND_BITS | PERMISSIONS | SPECIAL:
             raise ValueError(f"mode {mode:o}")
-        links += modes.count(mode) if mode & _KINDS == stat.S_IFLNK else 0
+        links += modes.count(mode) if mode & KIND_BITS == stat.S_IFLNK else 0
     if modes and (min(columns[1::STAT_COLUMNS].tolist()) < 0 or min(columns[4::STAT_COLUMNS].tolist()) < 0):
         raise ValueError("negative size or inode")
     return links
