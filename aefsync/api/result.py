@@ -12,10 +12,10 @@ from aefsync.sync.events import Acted, Conflicted, Differs, Event, Grew, LeftUnd
 class Result(NamedTuple):
     """All that a run said, in order; the last event is its summary.
 
-    `differences` are what a diff found; `actions` what a repair or a scrub did (or, as a rehearsal, would do), and `left_undone`
-    what a replica that is read-only did not let be done; `conflicts` those settled and those left standing; `problems`
-    trouble with single paths, and `notices` whatever else a person should know.  Replicas are numbers here, in the order
-    of the locations, 0 first.
+    `differences` are what a diff found; `actions` what a repair or a scrub did (or, as a rehearsal, would do), and
+    `left_undone` what a replica that is read-only did not let be done; `conflicts` those settled and those left
+    standing; `problems` trouble with single paths, and `notices` whatever else a person should know.  Replicas are
+    numbers here, in the order of the locations, 0 first.
     """
 
     events: tuple[Event, ...]

@@ -78,8 +78,8 @@ _DID = {
 def change_of(action: Action, content: bytes = b"") -> Change | None:
     """The change that an action makes where it is carried out; `content` that of the file staged for it (empty: none is).
 
-    `None` for what changes nothing that anybody wrote, or completes an earlier action of the same run: the permission bits of a directory
-    just made.
+    `None` for what changes nothing that anybody wrote, or completes an earlier action of the same run: the permission
+    bits of a directory just made.
     """
     act, path, wanted, found, source, displaced, _, aside, _ = action
     if act is Act.RECORD or aside == ROTTEN or (act is Act.METADATA and found is None):

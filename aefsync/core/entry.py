@@ -46,11 +46,11 @@ def kind_of(st_mode: int) -> Kind | None:
 class Entry(NamedTuple):
     """One path of a snapshot.
 
-    `mode` holds the permission bits (0o777, with special bits where they count; 0 for symlinks), `content` the BLAKE3 digest of a file's bytes or of a
-    symlink's target (`UNKNOWN` where it was not read; zeros for directories), `target` the symlink's target where the
-    replica was asked for it, `extra` what else counts in the session, `version` what is known of its past, in sessions that
-    ask for it.  `ctime_ns` and `inode` are 0 where the file system does not keep them stable; they
-    serve the check before overwriting and are no part of what replicas must agree on.
+    `mode` holds the permission bits (0o777, with special bits where they count; 0 for symlinks), `content` the BLAKE3
+    digest of a file's bytes or of a symlink's target (`UNKNOWN` where it was not read; zeros for directories), `target`
+    the symlink's target where the replica was asked for it, `extra` what else counts in the session, `version` what is
+    known of its past, in sessions that ask for it.  `ctime_ns` and `inode` are 0 where the file system does not keep
+    them stable; they serve the check before overwriting and are no part of what replicas must agree on.
     """
 
     path: RelPath

@@ -111,8 +111,9 @@ class Aspects(NamedTuple):
 
     `mode_bits` are the bits of a mode that do; mtimes are compared in steps of `step_ns`, those before `oldest_ns` and
     after `newest_ns` as if they were these, and are the same when no more than `window_ns` lie between them.  With
-    `owner`, `xattrs` or `links` (which names are one file) an entry has an `Extra`; `numeric_ids` leaves names out of it.
-    Without `symlinks`, paths where one stands are left alone.  `folding` (`stores.Folding`) tells which names are one name on some replica.
+    `owner`, `xattrs` or `links` (which names are one file) an entry has an `Extra`; `numeric_ids` leaves names out of
+    it.  Without `symlinks`, paths where one stands are left alone.  `folding` (`stores.Folding`) tells which names are
+    one name on some replica.
     """
 
     mode_bits: int = PERMISSIONS

@@ -11,8 +11,9 @@ half of what is left in the old directory, for what is not wanted in the new one
     renamed, in this order: lib -> src, src/t (as it is called by then) -> tests; src/new is created as ever
 
 Nothing may contradict: the new path is free and the directory above it there, or to be made, before anything else
-happens; nothing below either path is left standing; and the replica itself must say that the old directory is movable: that it
-holds nothing but what the replica told of (nothing filtered, no devices, no mount points), which is not ours to move.
+happens; nothing below either path is left standing; and the replica itself must say that the old directory is movable:
+that it holds nothing but what the replica told of (nothing filtered, no devices, no mount points), which is not ours to
+move.
 """
 
 from __future__ import annotations

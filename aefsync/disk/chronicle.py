@@ -72,8 +72,9 @@ class Chronicle:
     """Over a sidecar; without one (a session that only reads, where there is none) everything is found for the first
     time.
 
-    `pages` has the numbers by page of the scan.  `unsealed` are the directories whose records may be completed, `deferred` those that have no records yet, though
-    their entries were found; `is_first`: no scan has looked at everything before.
+    `pages` has the numbers by page of the scan.  `unsealed` are the directories whose records may be completed,
+    `deferred` those that have no records yet, though their entries were found; `is_first`: no scan has looked at
+    everything before.
     """
 
     def __init__(self, sidecar: Sidecar | None, *, writable: bool, random: Callable[[int], bytes]) -> None:

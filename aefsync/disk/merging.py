@@ -222,7 +222,8 @@ def _sealed(chronicle: Chronicle, directory: bytes, pages: Sequence[Page], versi
 
 
 def write(chronicle: Chronicle, directory: bytes, rows: Rows, pages: Sequence[Page], heads: Sequence[Head]) -> None:
-    """Write what merging came to, in a transaction of the chronicle, with the seal of the directory where everything is recorded as it is shown."""
+    """Write what merging came to, in a transaction of the chronicle, with the seal of the directory where everything is
+    recorded as it is shown."""
     versions = (head.versions for head in rows.heads) if rows.is_whole else None
     seal = _sealed(chronicle, directory, pages, versions)
     sidecar = chronicle.sidecar

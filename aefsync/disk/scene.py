@@ -30,12 +30,12 @@ class Scene:
     moved out of.  `touched` collects the
     directories that have to be looked at again, by key with a closing NUL (the root's is empty).  `placed` are the
     files and symlinks that the batch put in place, with the mtime_ns (perhaps not the one that was wanted), ctime_ns
-    and inode they had right afterwards: with those they are still what was put there.
-    `moved` gives the last two of all that the run moved within the root.  `kept` are the local edits that raced the batch,
-    `there` the paths where it had nothing to put, because what was wanted stood there already.  `spared` are the directories that stay for the sake of what filters leave out.
-    `renewed` gives, for a file with several names, by its inode, the times that it had, as often as this run moved or
-    changed it under one of them, and last those that it has since.  `anchors` are files of which other paths may become
-    further names, as they were put in place, or found there and read.
+    and inode they had right afterwards: with those they are still what was put there.  `moved` gives the last two of all
+    that the run moved within the root.  `kept` are the local edits that raced the batch, `there` the paths where it had
+    nothing to put, because what was wanted stood there already.  `spared` are the directories that stay for the sake of
+    what filters leave out.  `renewed` gives, for a file with several names, by its inode, the times that it had, as
+    often as this run moved or changed it under one of them, and last those that it has since.  `anchors` are files of
+    which other paths may become further names, as they were put in place, or found there and read.
     """
 
     def __init__(

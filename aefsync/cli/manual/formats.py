@@ -29,9 +29,14 @@ cache is the sidecar, the id, the journals and the trash.
 
 `trash/RUN/replaced/PATH`, `trash/RUN/deleted/PATH` :: What a run replaced or deleted.
 
+`quarantine/RUN/rot/PATH`, `quarantine/RUN/returned/PATH` :: What was damaged, and what only a member had that was away for
+long.  Nothing ages there.
+
+`scrub.db` :: What scrubs have verified.  A cache.
+
 `tmp/RUN/` :: Files on their way.  Empty after a run that came to its end.
 
-`intents/RUN`, `annexes` :: See below.
+`intents/RUN`, `modes/RUN`, `annexes` :: See below.
 
 RUN is the time of the run in UTC, and four hex digits of a second: `20261122T101112Z-1f3a`.
 
@@ -78,6 +83,10 @@ RUN is the time of the run in UTC, and four hex digits of a second: `20261122T10
 # INTENTS
 
 {disk.intents}
+
+# MODES
+
+{disk.modes}
 
 # ANNEXES
 

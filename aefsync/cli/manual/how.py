@@ -54,8 +54,8 @@ that went into what is there now.  No clock has a part in it.
 {core.version: A creates a.txt | items}
 
 If one vector is at least as large in every place, its version has seen the other one, and replaces it.  If neither is,
-the two are **concurrent**: somebody edited one without knowing of the other.  Of all versions of a path the **heads** are those that no other one
-has seen; these decide:
+the two are **concurrent**: somebody edited one without knowing of the other.  Of all versions of a path the **heads**
+are those that no other one has seen; these decide:
 
 {core.settling: heads | items}
 
@@ -74,9 +74,10 @@ That a file is absent means nothing.  It counts as deleted where a replica remem
 deletion had not seen wins over it.
 
 Tombstones are dropped when every member of the group is known to have seen them, and never by age alone: that is what
-brings deleted files back elsewhere.  A member that the others have met without for 90 days is waited for no longer; what it alone
-has when it returns, and what all others had deleted, goes to its trash.  `aefsync members` says who takes part, and has
-members leave or be forgotten.
+brings deleted files back elsewhere.  A member that the others have met without for 90 days is waited for no longer;
+what it alone has when it returns, and what all others had deleted, goes to its
+quarantine, which `aefsync trash` lists.  `aefsync members` says who takes
+part, and has members leave or be forgotten.
 
 # MOVES
 
@@ -109,8 +110,8 @@ while size, mtime, ctime and inode did not is not an edit: it is reported and ne
 
 Of a file that differs only those parts travel that the receiver has nowhere: not in the old version, not in another
 file that is replaced, not in what an interrupted run left.  A file is cut into chunks where its content says so, so that
-an insertion shifts nothing, and only chunks that are lacking are cut into smaller ones, three times: of a file of 512 MiB,
-changed in two places, about 10 KiB travel.
+an insertion shifts nothing, and only chunks that are lacking are cut into smaller ones, up to four times: of a file of
+512 MiB, changed in two places, about 10 KiB travel.
 
 Two replicas of one machine copy from each other directly.  Whatever the source, the whole file must have the digest that
 was compared, or it is not put in place.
