@@ -21,8 +21,7 @@ class Title(NamedTuple):
 
 class TrashItem(NamedTuple):
     """One thing in a replica's trash: what run put it there, why (`replaced`, `deleted`, or one of
-    `action.QUARANTINED`),
-    and what it is."""
+    `action.QUARANTINED`), and what it is."""
 
     run: str
     why: str

@@ -102,7 +102,8 @@ class Opened(NamedTuple):
     stores: Stores = Stores()
     standing: Standing | None = None
     """what its sidecar says; `None` where there is none, or it cannot be read"""
-    unreadable: str = ""  # why it cannot be read
+    unreadable: str = ""
+    """why it cannot be read"""
     caveats: tuple[str, ...] = ()
     """what is not promised to whoever has something changed there, though replicas usually promise it"""
     instead: str = ""

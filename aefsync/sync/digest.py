@@ -15,7 +15,8 @@ from aefsync.core.tree import KeyRange, Question
 from aefsync.core.view import View
 from aefsync.errors import UsageError
 from aefsync.sync.child import Nursery
-from aefsync.sync.events import Digested, Event, Started, Summary
+from aefsync.sync.concluding import concluded
+from aefsync.sync.events import Digested, Event, Started
 from aefsync.sync.reconnecting import Patience, persevering
 from aefsync.sync.request import Request
 from aefsync.sync.session import Session, Terms, open_session
@@ -50,21 +51,8 @@ def _digested(
         problems = len(found.scans[0].problems)
         for top in tops:
             yield from digests(session, view, top, levels)
-        yield Summary(
-            exit_code=4 if problems else 0,
-            causes=("problems",) if problems else (),
-            run=session.run,
-            dry_run=False,
-            equal=True,
-            roots=found.roots,
-            entries=found.entries,
-            problems=problems,
-            sent_bytes=session.sent_bytes,
-            received_bytes=session.received_bytes,
-            round_trips=session.round_trips,
-            verified=not problems,
-            elapsed_s=time.monotonic() - begun,
-        )
+        ended = concluded(session, begun, problems=problems)
+        yield ended._replace(roots=found.roots, entries=found.entries, verified=not problems)
 
 
 def parse_path(path: bytes) -> bytes:
