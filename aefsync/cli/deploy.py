@@ -10,7 +10,7 @@ import typer
 from aefsync import __version__
 from aefsync.cli.escape import escape_text
 from aefsync.cli.reaching import Reaching, link
-from aefsync.errors import UsageError
+from aefsync.errors import AefsyncError, UsageError
 from aefsync.sync.location import parse
 
 Host = Annotated[str, typer.Argument(metavar="[USER@]HOST", hidden=True)]
@@ -27,7 +27,11 @@ def deploy(*, host: Host, reaching: Reaching) -> int:
         raise UsageError(f"{host}: deploy needs a host", hint="aefsync deploy [user@]host")
     from aefsync.sync.connecting import deploy_to
 
-    place = deploy_to(location.login, link(reaching), _heard)
+    try:
+        place = deploy_to(location.login, link(reaching), _heard)
+    except AefsyncError as error:
+        error.put_before(str(location.login))
+        raise
     sys.stdout.write(f"aefsync {__version__} is on {escape_text(str(location.login))}: {escape_text(place)}\n")
     return 0
 

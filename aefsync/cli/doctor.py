@@ -19,11 +19,11 @@ StateDir = Annotated[
 
 
 def doctor(*, location: Place, state_dir: StateDir = None, output: Output, reaching: Reaching) -> int:
-    """Say step by step what works at a location, what does not, and the remedy.
+    """Say what works at a location, what does not, and the remedy.
 
-    Of a host: the way there, the login, its shell, Python and aefsync; of a root there also what one here is asked
-    for. Nothing that is written stays. Ends with 3, 7 or 8 where no run could do anything, with 4 where some of it
-    would fail.
+    Step by step, of a host: the way there, the login, its shell, Python and aefsync; of a root there also what one here
+    is asked for. Nothing that is written stays. Ends with 3, 7 or 8 where no run could do anything, with 4 where some
+    of it would fail.
     """
     from aefsync.sync.doctor import doctor as engine
 

@@ -62,10 +62,11 @@ def gossip(
     reporting: Reporting,
     output: Output,
 ) -> int:
-    """Make a replica agree with one of its group: the one not tried for longest, or any.
+    """Make a replica agree with one of its group.
 
-    Where all members do this now and then, all of them come to agree, and nobody coordinates that. Members and where
-    they are reached: see aefsync members. One that cannot be reached is skipped, and another one takes its turn.
+    It is the one not tried for longest, or any. Where all members do this now and then, all of them come to agree, and
+    nobody coordinates that. Members and where they are reached: see aefsync members. One that cannot be reached is
+    skipped, and another one takes its turn.
     """
     with readied(ctx, reporting.metrics_file, [root]):
         chosen = one_replica(ctx, root)

@@ -60,10 +60,11 @@ def schedule(
     output: Output,
     locations: _Locations = None,
 ) -> int:
-    """Have repair run regularly: prints what cron and systemd need for it.
+    """Have repair run regularly, by cron or systemd.
 
-    All options of repair are handed on to it. With --install the units are put in place and started, for this user;
-    runs that are due while the machine is off are caught up on (--at), and no two run at the same time.
+    Prints what these need for it. All options of repair are handed on to it. With --install the units are put in place
+    and started, for this user; runs that are due while the machine is off are caught up on (--at), and no two run at
+    the same time.
     """
     if scheduling.install + scheduling.list_ + scheduling.remove > 1:
         raise UsageError("--install, --list and --remove exclude each other")
@@ -98,6 +99,8 @@ def _printed(name: str, job: Job, *, has_log: bool) -> Iterator[str]:
     log = "" if has_log else "; what it says is mailed to you, or kept with --log-file FILE"
     delay_min = int.from_bytes(framed_digest([name.encode(), os.fsencode(os.uname().nodename)], 4)) % SPREAD_MIN
     yield f"# crontab -e{log}"
+    if job.at_min is not None:
+        yield "# (a few minutes later than asked for, others on each machine, so that not all begin at once)"
     yield crontab_line(job, delay_min) or f"# cron has no words for {job.spoken!r}"
     for kind, text in (("service", service_unit(job)), ("timer", timer_unit(job))):
         yield ""

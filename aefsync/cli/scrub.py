@@ -58,7 +58,7 @@ def scrub(
     reporting: Reporting,
     output: Output,
 ) -> int:
-    """Find files whose bytes changed though nobody wrote them, and repair them.
+    """Find and repair files that changed though nobody wrote them.
 
     Reads everything, what was verified longest ago first; --bwlimit holds for that, too. What is rot is repaired from
     --peer, from the other ROOTs and from members whose copy is as it was recorded. Suspects (the ctime has changed, and

@@ -32,10 +32,11 @@ def status(
     reaching: Reaching,
     output: Output,
 ) -> int:
-    """Say how replicas stand: members, last success, open conflicts, suspects, trash.
+    """Say how replicas stand: members, last success, what is open.
 
-    Nothing is compared, and no content read, but with --live. A line for each replica, and below it one for each
-    member that it knows: name, last success, where it is reached from here.
+    Nothing is compared, and no content read, but with --live. A line for each replica, with its open conflicts, its
+    suspects and its trash, and below it one for each member that it knows: name, last success, where it is reached from
+    here.
     """
     common = request(replicas(ctx, roots), comparing, link(reaching), ctx)._replace(own=own_files([log_file]))
     max_age_s = None if max_age is None else duration_s(max_age, "--max-age")

@@ -28,10 +28,11 @@ def undo(
     reaching: Reaching,
     output: Output,
 ) -> int:
-    """Take back what a run did to replicas; last is the newest run, an undo included.
+    """Take back what a run did to replicas.
 
-    What it created is removed, what it replaced, moved or deleted is put back, with modes and times. What was touched
-    since stays and is listed (exit 1). What has to give way goes to the trash, and an undo can be undone.
+    The run is one that aefsync runs lists, or last: the newest, an undo included. What it created is removed, what it
+    replaced, moved or deleted is put back, with modes and times. What was touched since stays and is listed (exit 1).
+    What has to give way goes to the trash, and an undo can be undone.
     """
     *roots, run = words
     if not roots:

@@ -46,6 +46,11 @@ class UserUnits:
     def install(self, name: str, job: Job) -> None:
         """Put a job in place, instead of an earlier one of that name, and start its timer."""
         try:
+            _systemctl("daemon-reload")  # whoever has no systemd of their own should not find units that never run
+        except AefsyncError as error:
+            error.hint = "no systemd serves this login: without --install there is a line for crontab -e"
+            raise
+        try:
             os.makedirs(self.directory, exist_ok=True)
             for kind, text in (("service", service_unit(job)), ("timer", timer_unit(job))):
                 place = self._place(name, kind)

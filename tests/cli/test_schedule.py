@@ -129,7 +129,8 @@ def test_install_list_remove(systemctl: Path, home: Path, capsys: Capture) -> No
     (service, timer) = sorted((home / "config" / "systemd" / "user").iterdir())
     name = service.stem
     assert capsys.readouterr().out.endswith("loginctl enable-linger has it run at all times\n")
-    assert systemctl.read_text() == (f"--user daemon-reload\n--user enable {name}.timer\n--user restart {name}.timer\n")
+    reload = "--user daemon-reload\n"
+    assert systemctl.read_text() == (f"{reload}{reload}--user enable {name}.timer\n--user restart {name}.timer\n")
     assert " repair a host:b --exclude 50%%\n" in service.read_text()
     assert f"WorkingDirectory={systemctl.parent}" in service.read_text()
     assert timer.stem == name
@@ -142,10 +143,14 @@ def test_install_list_remove(systemctl: Path, home: Path, capsys: Capture) -> No
     assert app.run(["schedule", "a", "host:b", "--uninstall"]) == 3
 
 
-def test_a_systemctl_that_refuses_is_quoted(systemctl: Path, capsys: Capture) -> None:
+def test_a_systemctl_that_refuses_is_quoted_and_nothing_is_left(systemctl: Path, home: Path, capsys: Capture) -> None:
     (systemctl.parent / "bin" / "systemctl").write_text("#!/bin/sh\necho 'no bus' >&2\nexit 1\n")
     assert app.run(["schedule", "a", "b", "--install"]) == 3
-    assert capsys.readouterr().err == "aefsync: systemctl --user daemon-reload: no bus\n"
+    assert capsys.readouterr().err == (
+        "aefsync: systemctl --user daemon-reload: no bus\n"
+        "  no systemd serves this login: without --install there is a line for crontab -e\n"
+    )
+    assert not (home / "config" / "systemd").exists()
 
 
 @pytest.mark.parametrize(
@@ -161,7 +166,8 @@ def test_what_is_printed(capsys: Capture, tmp_path: Path, monkeypatch: pytest.Mo
     assert app.run(["schedule", "--at", "4:05", "a", "b", "-X", "--", "--at"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "# crontab -e; what it says is mailed to you, or kept with --log-file FILE"
-    found = re.match(r"(\d+) 4 \* \* \* cd ", lines[1])
+    assert lines[1].startswith("# (a few minutes later than asked for")
+    found = re.match(r"(\d+) 4 \* \* \* cd ", lines[2])
     assert found is not None
     assert 5 <= int(found[1]) < 20
-    assert lines[1].endswith(" repair a b -X -- --at")
+    assert lines[2].endswith(" repair a b -X -- --at")

@@ -55,8 +55,9 @@ def test_hosts_without_a_python_that_will_do(far: Far, tmp_path: Path, script: s
         (programs / "python3").write_text(f"#!/bin/sh\n{script}\n")
         (programs / "python3").chmod(0o755)
     far.server.far(far.home, path=str(programs))
-    outcome = far("deploy", "box").expect(8)
-    assert words in outcome.err.decode()
+    error = far("deploy", "box").expect(8).err.decode()
+    assert error.startswith("aefsync: box: ")
+    assert words in error
     assert list(far.home.iterdir()) == []
 
 
