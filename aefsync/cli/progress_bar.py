@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Column
 from rich.text import Text
 
 from aefsync.core.labels import label
@@ -11,6 +12,8 @@ from aefsync.core.ports import Phase
 from aefsync.core.space import size_text
 
 _IN_BYTES = (Phase.READ, Phase.COPY)
+_ROOMY = 64
+"""Columns that a bar takes with everything beside it; on a narrower terminal it is shorter, and there is no rate."""
 
 
 class AmountColumn(ProgressColumn):
@@ -32,17 +35,24 @@ def _amount(task: Task, value: float) -> str:
     return size_text(int(value)) if task.fields["in_bytes"] else str(int(value))
 
 
+def _line() -> Column:
+    """A column that stays on its line."""
+    return Column(no_wrap=True)
+
+
 class Bars:
     """A bar for each replica that has something to tell."""
 
     def __init__(self, console: Console | None = None) -> None:
+        shown = console or Console(stderr=True, highlight=False)
+        is_roomy = shown.width >= _ROOMY
         self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=20),
-            AmountColumn(),
-            RateColumn(),
-            TimeRemainingColumn(compact=True),
-            console=console or Console(stderr=True, highlight=False),
+            TextColumn("{task.description}", markup=False, table_column=_line()),
+            BarColumn(bar_width=20 if is_roomy else 5),
+            AmountColumn(_line()),
+            *([RateColumn(_line())] if is_roomy else ()),
+            TimeRemainingColumn(compact=True, table_column=_line()),
+            console=shown,
             transient=True,
             redirect_stdout=False,
             redirect_stderr=False,

@@ -83,6 +83,17 @@ def test_bars_show_phase_and_amount() -> None:
     assert "3 / 10" in out.getvalue()
 
 
+@pytest.mark.parametrize(("width", "bar"), [(40, 5), (80, 20)])
+def test_a_bar_stays_on_its_line(width: int, bar: int) -> None:
+    out = io.StringIO()
+    bars = Bars(Console(file=out, force_terminal=True, width=width, color_system=None))
+    bars.update(0, Phase.READ, 187_800, 187_800)
+    bars._progress.refresh()
+    bars.stop()
+    (drawn,) = out.getvalue().split("\x1b[2K")[-2].split("\n")[:-1]
+    assert drawn.startswith("A read " + "\u2501" * bar + " 187.8 kB / 187.8 kB ")
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
