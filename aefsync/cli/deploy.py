@@ -30,7 +30,8 @@ def deploy(*, host: Host, reaching: Reaching) -> int:
     try:
         place = deploy_to(location.login, link(reaching), _heard)
     except AefsyncError as error:
-        error.put_before(str(location.login))
+        if location.login.host not in error.message:
+            error.put_before(str(location.login))
         raise
     sys.stdout.write(f"aefsync {__version__} is on {escape_text(str(location.login))}: {escape_text(place)}\n")
     return 0
