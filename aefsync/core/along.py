@@ -52,9 +52,12 @@ def along(usual: Version, brought: Iterable[tuple[RelPath, Version]]) -> Along:
 
 def dated(found: Entry, wanted: Entry | None, aspects: Aspects) -> Entry:
     """What is `found` at a path by now, where this is `wanted`, with the version that it has there, if versions count."""
-    if found.version is None:
-        return found
-    if wanted is None:
-        return found._replace(version=STRAY)
+    return found._replace(version=version_by_then(found, wanted, aspects))
+
+
+def version_by_then(found: Entry, wanted: Entry | None, aspects: Aspects) -> Version | None:
+    """The same version by itself; `None` where versions do not count."""
+    if found.version is None or wanted is None:
+        return found.version and STRAY
     is_wanted = found.same_content(wanted) and found.same_metadata(wanted, aspects)
-    return found._replace(version=(is_wanted and wanted.version) or PASSING)
+    return (is_wanted and wanted.version) or PASSING

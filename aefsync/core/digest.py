@@ -21,6 +21,7 @@ PUBLIC_KEY = b"aefsync root digest, version 1.."
 META = 24
 _ENTRY_DOMAIN = b"aefsync entry 1\0"
 _LENGTH = struct.Struct("<Q")
+_SHORT = [_LENGTH.pack(length) for length in range(64)]
 
 
 def content_digest(data: bytes | memoryview) -> bytes:
@@ -90,5 +91,7 @@ def short_digests(digests: bytes | memoryview, key: bytes) -> bytes:
 
 def framed_digest(parts: Iterable[bytes], size: int) -> bytes:
     """Digest of some byte strings, each framed by its length."""
-    framed = b"".join([piece for part in parts for piece in (_LENGTH.pack(len(part)), part)])
+    short, pack = _SHORT, _LENGTH.pack
+    sized = ((len(part), part) for part in parts)
+    framed = b"".join([piece for size, part in sized for piece in (short[size] if size < 64 else pack(size), part)])
     return blake3(framed).digest(size)

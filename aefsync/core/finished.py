@@ -44,14 +44,18 @@ def _is_finished(decision: Decision, moves: Mapping[int, Moves], aspects: Aspect
         wanted = at(entries, verdict.winner)
         if wanted.kind is _DIRECTORY or wanted.path != path:
             return False
-        after = (moves[i].arrived.get(path, entry) if i in moves else entry for i, entry in enumerate(entries))
-        return all(_is_as_wanted(entry, wanted, verdict.version, aspects) for entry in after)
+        for replica, entry in enumerate(entries):
+            after = moves[replica].arrived.get(path, entry) if replica in moves else entry
+            if not _is_as_wanted(after, wanted, verdict.version, aspects):
+                return False
+        return True
     if not isinstance(verdict, Remove) or verdict.version is None:
         return False
-    known = graves or (None,) * len(entries)
-    after_graves = (moves[i].buried.get(path, grave) if i in moves else grave for i, grave in enumerate(known))
-    is_gone = all(entry is None or (i in moves and path in moves[i].buried) for i, entry in enumerate(entries))
-    return is_gone and all(grave == verdict.version for grave in after_graves)
+    for replica, (entry, grave) in enumerate(zip(entries, graves or (None,) * len(entries), strict=True)):
+        buried = moves[replica].buried.get(path) if replica in moves else None
+        if (buried or grave) != verdict.version or (entry is not None and buried is None):
+            return False
+    return True
 
 
 def _is_as_wanted(entry: Entry | None, wanted: Entry, version: Version | None, aspects: Aspects) -> bool:

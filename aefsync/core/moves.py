@@ -64,9 +64,11 @@ class Moves:
         exchanged = {action.path for action in moving if action.displaced is not None}
         return frozenset(exchanged.union(action.source for action in moving if action.source is not None))
 
-    def left(self) -> Iterator[Fate]:
-        """The fates after the moves, in key order."""
+    def left(self, finished: Collection[RelPath] = ()) -> Iterator[Fate]:
+        """The fates after the moves, in key order, but for those that are finished."""
         for fate in self._shifted.fates():
+            if fate.path in finished:
+                continue
             left = self._after(fate)
             if left.found is not None or left.wanted is not None:
                 yield left

@@ -34,6 +34,7 @@ from aefsync.core.step import Pass, Place, Step
 from aefsync.core.verdict import Decision, Remove, Stand, Take, Versions, at
 from aefsync.core.view import View
 
+_MKDIR, _MOVE, _FILE, _DIRECTORY = Act.MKDIR.value, Act.MOVE.value, Kind.FILE, Kind.DIRECTORY
 _CACHED = FEW
 T = TypeVar("T")
 
@@ -158,11 +159,7 @@ class AfterMoves:
         self._finished = finished(decisions, moves)
         self._buried = {number: own.buried for number, own in moves.items()}
         self._left = {
-            number: Differences(
-                Difference(fate.path, (fate.found, fate.wanted))
-                for fate in own.left()
-                if fate.path not in self._finished
-            )
+            number: Differences(Difference(fate.path, (fate.found, fate.wanted)) for fate in own.left(self._finished))
             for number, own in moves.items()
         }
         paths = (path for own in moves.values() for action in own.actions for path in (action.path, action.source))
@@ -237,9 +234,12 @@ def plan_of(moves: Mapping[int, Moves], replicas: int, decisions: Decisions, rea
     steps: dict[tuple[RelPath, RelPath | None], Step] = {}
     for replica, own in moves.items():
         for number, wanted, old in own.told:
-            known = steps.get((wanted.path, old)) or _step(wanted, old, winners.get(wanted.path), reason)
-            places = (*known.places, Place(Pass.MOVE, number))
-            steps[wanted.path, old] = known._replace(receivers=(*known.receivers, replica), places=places)
+            known, place = steps.get((wanted.path, old)), Place(Pass.MOVE, number)
+            if known is None:
+                steps[wanted.path, old] = _step(wanted, old, winners.get(wanted.path), reason, (replica, place))
+            else:
+                receivers, places = (*known.receivers, replica), (*known.places, place)
+                steps[wanted.path, old] = known._replace(receivers=receivers, places=places)
     actions = tuple((moves[number].actions if number in moves else (), (), (), ()) for number in range(replicas))
     return Plan(actions, (), (), tuple(steps.values()))
 
@@ -250,7 +250,7 @@ def _winners(decisions: Decisions, paths: Iterable[RelPath]) -> dict[RelPath, in
     return {path: verdict.winner for path, verdict in takes if isinstance(verdict, Take)}
 
 
-def _step(wanted: Entry, old: RelPath | None, origin: int | None, reason: str) -> Step:
-    act = Act.MKDIR if old is None else Act.MOVE
-    size = wanted.size if wanted.kind is Kind.FILE else 0
-    return Step(act.value, wanted.path, origin, (), (), size, reason, old, wanted.kind is Kind.DIRECTORY)
+def _step(wanted: Entry, old: RelPath | None, origin: int | None, reason: str, receiver: tuple[int, Place]) -> Step:
+    word, kind, (replica, place) = _MKDIR if old is None else _MOVE, wanted.kind, receiver
+    size = wanted.size if kind is _FILE else 0
+    return Step(word, wanted.path, origin, (replica,), (place,), size, reason, old, kind is _DIRECTORY)

@@ -22,7 +22,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from aefsync.core.action import Act, Action
-from aefsync.core.along import dated
+from aefsync.core.along import dated, version_by_then
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.fate import Fate
 from aefsync.core.metadata import PLAIN, Aspects
@@ -45,14 +45,10 @@ class Pair(NamedTuple):
         assert self.target.wanted is not None
         return self.target.wanted
 
-    @property
-    def arrived(self) -> Entry:
-        """What stands at the path after the move, which changes no metadata."""
-        return self.source._replace(path=self.target.path)
-
     def meant(self, aspects: Aspects) -> Entry:
-        """The same, with the version that it has should the run end before it records anything."""
-        return dated(self.arrived, self.wanted, aspects)
+        """What stands at the path after the move, which changes no metadata, with the version that it has should the run end before it records anything."""
+        source, target = self.source, self.target
+        return Entry(target.path, *source[1:10], version_by_then(source, target.wanted, aspects))
 
 
 Trait = Callable[[Entry], object]
@@ -192,7 +188,8 @@ class _Order:
             if self._stands(pair.target):
                 self.actions.append(Action(Act.DELETE, path, None, found))
             source, meant = pair.source, pair.meant(self._aspects)
-            self._add(Action(_MOVE, path, meant, source, source.path, tombstone=pair.grave), pair)
+            self.told.append(Told(len(self.actions), pair.wanted, source.path))
+            self.actions.append(Action(_MOVE, path, meant, source, source.path, None, pair.grave))
             self._leave(pair, is_done=True)
         elif in_the_way[0] in self._pending:
             self._awaited[pair.source.path] = in_the_way[0]

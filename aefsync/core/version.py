@@ -147,7 +147,11 @@ def minted(vector: Vector, dot: Dot) -> Vector:
     One that has no room for another component is let go of: what has a vector of its own is concurrent, and lost to
     nobody.
     """
-    components = {} if is_passing(vector) else dict(vector)
+    if not vector or is_passing(vector):
+        return (dot,)
+    if len(vector) == 1 and vector[0].author != dot.author:
+        return (vector[0], dot) if vector[0].author < dot.author else (dot, vector[0])
+    components = dict(vector)
     if len(components) >= MOST_DOTS and dot.author not in components:
         return (dot,)
     return _ordered({**components, dot.author: max(dot.counter, components.get(dot.author, 0))})

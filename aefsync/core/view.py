@@ -55,6 +55,8 @@ class View(enum.IntEnum):
         if not aspects.symlinks and any(entry is not None and entry.kind is Kind.SYMLINK for entry in versions):
             return True
         there = [entry for entry in versions if entry is not None]
+        if len(there) < len(versions):
+            return not there
         if self is View.VERSIONED and any(entry.version != there[0].version for entry in there[1:]):
             return False
         if len({self._look(entry) for entry in versions}) > 1:

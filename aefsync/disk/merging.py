@@ -111,16 +111,18 @@ class Merging:
         asked = frozenset(named)
         if miss is not None and (missing := (remembered.keys() | asked) - found.keys()):
             miss(missing)
+        number, is_whole = self._numbers.append, self._is_whole
         for name in sorted({*remembered, *found, *asked}):
             record, now = remembered.get(name), found.get(name)
             # Most of what a directory shows that changed has not: nothing is made of it, nor said.
-            if not _is_settled(record, now) or name in asked:
+            if name in asked or not _is_settled(record, now):
                 record = decide(name, record, now)
             if now is not None:
-                self._numbers.append(FIRST if record is None else record.version)
-            self._is_whole &= _is_as_shown(record, now)
+                number(FIRST if record is None else record.version)
+            is_whole = is_whole and _is_as_shown(record, now)
             if record is not None:
                 merged.append((name, record))
+        self._is_whole = is_whole
         after = joined(merged)
         return before if after == before and self._heads else after
 
