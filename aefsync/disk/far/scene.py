@@ -12,7 +12,7 @@ from aefsync.core.conflict import conflict_name
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.files import FarStat, Lstat, Rename, Replace, SetStat, Task, ask, raised
 from aefsync.core.metadata import Aspects
-from aefsync.core.path import RelPath
+from aefsync.core.path import RelPath, parents
 from aefsync.disk.confined import split
 from aefsync.disk.far.home import FarHome
 from aefsync.disk.far.intents import FarIntents
@@ -124,8 +124,8 @@ class FarScene:
 
     @property
     def slot_directories(self) -> frozenset[bytes]:
-        """The directories that slots of this run were made in, as paths below the home."""
-        return frozenset(self._made)
+        """The directories that slots of this run were made in, and those that hold them, as paths below the home."""
+        return frozenset(each for made in self._made for each in (made, *parents(made)) if each)
 
     def put_away(self, why: str, path: RelPath, found: Entry | None) -> Task[tuple[bytes, bool]]:
         """Move what is at a path to the trash; its slot, and whether it is what was looked at."""

@@ -9,7 +9,7 @@ from aefsync.core.change import Change
 from aefsync.core.entry import Entry
 from aefsync.core.files import Sync, ask
 from aefsync.core.metadata import Aspects
-from aefsync.core.path import RelPath
+from aefsync.core.path import RESERVED, RelPath
 from aefsync.core.ports import Open, Piece
 from aefsync.core.problem import Problem, reason_of
 from aefsync.core.writing import Durability
@@ -115,13 +115,14 @@ class FarWriter(TakingBack[FarRoot, FarHome]):
         return frozenset(failed)
 
     def _sync(self, directories: Sequence[bytes]) -> dict[bytes, str]:
-        """Have what was done to directories last; those where that failed, though they are there, and why."""
-        places = [*map(self._root.at, directories), *map(self._home.at, sorted(self._scene().slot_directories))]
-        outcomes = ask(self._root.files, *map(Sync, places))
-        pairs = zip(directories, outcomes[: len(directories)], strict=True)
+        """Have what was done to directories last, and in the trash; those where that failed, though they are there, and
+        why."""
+        slots = [RESERVED + b"/" + each for each in sorted(self._scene().slot_directories)]
+        paths = [*directories, *slots]
+        outcomes = ask(self._root.files, *(Sync(self._root.at(path)) for path in paths))
         return {
-            directory: reason_of(outcome)
-            for directory, outcome in pairs
+            path: reason_of(outcome)
+            for path, outcome in zip(paths, outcomes, strict=True)
             if isinstance(outcome, OSError) and not isinstance(outcome, FileNotFoundError)
         }
 

@@ -236,6 +236,25 @@ def test_what_is_not_durable_does_not_count(elsewhere: Elsewhere) -> None:
     assert stage(replica, file("f", b"xyz")).contents == (b"",)
 
 
+def test_what_went_to_a_trash_that_is_not_durable_is_told(elsewhere: Elsewhere) -> None:
+    elsewhere.write("d/f", b"old")
+    replica, entries = elsewhere.survey()
+    synced: list[bytes] = []
+
+    def met(op: Op) -> OSError | None:
+        if not isinstance(op, Sync):
+            return None
+        synced.append(op.path)
+        return OSError(errno.EIO, os.strerror(errno.EIO)) if op.path.endswith(b"/trash/run/deleted") else None
+
+    assert replica.apply([Action(Act.DELETE, RelPath(b"d/f"), None, entries["d/f"])]).done == (True,)
+    elsewhere.before = met
+    assert replica.record().problems == (Problem(b".aefsync/trash/run/deleted", "not durable: input/output error"),)
+    home = os.fsencode(elsewhere.path / ".aefsync")
+    above = [home + b"/trash" + each for each in (b"", b"/run", b"/run/deleted", b"/run/deleted/d")]
+    assert {*above, os.fsencode(elsewhere.path / "d")} <= {*synced}
+
+
 def test_a_server_that_offers_less(tmp_path: Path) -> None:
     (tmp_path / "B").mkdir()
     os.symlink("x", tmp_path / "B" / "link")
