@@ -12,14 +12,11 @@ from collections.abc import Callable, Sequence
 
 from aefsync.core.action import Act, Action, Applied
 from aefsync.core.entry import Entry
-from aefsync.core.metadata import Aspects
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem
-from aefsync.disk.annexes import Annexes
-from aefsync.disk.confined import ConfinedRoot, split
+from aefsync.disk.confined import split
 from aefsync.disk.deleting import Spared, delete
-from aefsync.disk.durability import Durable
-from aefsync.disk.intents import Intents, replacing
+from aefsync.disk.intents import replacing
 from aefsync.disk.joining import join
 from aefsync.disk.looking import Refused
 from aefsync.disk.metadata import make_directory, set_metadata
@@ -28,8 +25,6 @@ from aefsync.disk.moving import move
 from aefsync.disk.placing import place_file, place_link
 from aefsync.disk.scene import Scene
 from aefsync.disk.setting import new_mode
-from aefsync.disk.staging import Staging
-from aefsync.disk.trash import Trash
 from aefsync.disk.troubles import Troubles
 
 _STEPS: dict[Act, Callable[[Scene, Action], os.stat_result | None]] = {
@@ -50,25 +45,15 @@ _PUTS = (Act.CREATE, Act.COPY, Act.LINK, Act.JOIN, Act.MOVE)
 class Applier:
     """Carries out actions on one root; `touched`, `placed`, `there`, `as_left`, `renew` and `renewed` as in `Scene`."""
 
-    def __init__(
-        self,
-        root: ConfinedRoot,
-        staging: Staging,
-        trash: Trash,
-        durable: Durable,
-        aspects: Aspects,
-        annexes: Annexes,
-        intents: Intents,
-        is_unmanaged: Callable[[bytes], bool],
-    ) -> None:
-        self._scene = Scene(root, staging, trash, durable, aspects, annexes, intents, is_unmanaged)
-        self._troubles = Troubles(root)
-        self.touched = self._scene.touched
-        self.placed = self._scene.placed
-        self.there = self._scene.there
-        self.as_left = self._scene.as_left
-        self.renew = self._scene.renew
-        self.renewed = self._scene.renewed
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._troubles = Troubles(scene.root)
+        self.touched = scene.touched
+        self.placed = scene.placed
+        self.there = scene.there
+        self.as_left = scene.as_left
+        self.renew = scene.renew
+        self.renewed = scene.renewed
 
     def apply(self, actions: Sequence[Action]) -> Applied:
         """Carry out actions in order; one that cannot be is a problem, and the others go on."""

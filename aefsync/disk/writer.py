@@ -33,6 +33,7 @@ from aefsync.disk.recording import Placed, unread_among
 from aefsync.disk.restoring import Restorer
 from aefsync.disk.retention import expire, forget_bytes
 from aefsync.disk.scan import Scanner
+from aefsync.disk.scene import Scene
 from aefsync.disk.staging import Staging
 from aefsync.disk.taking_back import TakingBack
 from aefsync.disk.trash import Trash
@@ -125,7 +126,7 @@ class Writer(TakingBack[ConfinedRoot, Home]):
     def _ready(self, is_unmanaged: Callable[[bytes], bool] = lambda path: False) -> Applier:
         if self._applier is None:
             parts = (self._root, self._staging, self._trash, self._durable)
-            self._applier = Applier(*parts, self._aspects, self._annexes, self._intents, is_unmanaged)
+            self._applier = Applier(Scene(*parts, self._aspects, self._annexes, self._intents, is_unmanaged))
         return self._applier
 
     def apply(self, actions: Sequence[Action], scanner: Scanner) -> Applied:

@@ -31,6 +31,7 @@ from aefsync.disk.index import Index
 from aefsync.disk.intents import Intents
 from aefsync.disk.reading import read_pages, unread
 from aefsync.disk.scan import Scanner
+from aefsync.disk.scene import Scene
 from aefsync.disk.sight import LocalSight
 from aefsync.disk.staging import Staging
 from aefsync.disk.trash import Trash
@@ -177,16 +178,8 @@ class Site(Ground):
         self.unmanaged: set[bytes] = set()
         self.intents = Intents(home, run, self.durable)
         self.annexes = Annexes(self.root, home, run, lambda annex: Staging(annex, run, self.durable))
-        self.applier = Applier(
-            self.root,
-            self.staging,
-            self.trash,
-            self.durable,
-            aspects,
-            self.annexes,
-            self.intents,
-            lambda path: path in self.unmanaged,
-        )
+        parts = (self.root, self.staging, self.trash, self.durable, aspects, self.annexes, self.intents)
+        self.applier = Applier(Scene(*parts, lambda path: path in self.unmanaged))
 
     def close(self) -> None:
         self.annexes.close()
