@@ -20,6 +20,7 @@ _PATIENCE_S = 1.0
 _MOST_BYTES = 1 << 20
 _DEEPEST = 3
 """Files that include each other."""
+_OF_THE_MACHINE = "/etc/ssh"
 _NAMELY = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 
 Look = Callable[[str, str], Sequence[str]]
@@ -69,7 +70,7 @@ def sets(environ: Mapping[str, str]) -> list[str]:
 def hosts(environ: Mapping[str, str]) -> Iterator[str]:
     """The names of hosts in the user's ssh configuration, and in that of the machine."""
     home = environ.get("HOME", "")
-    folders = (os.path.join(home, ".ssh"), "/etc/ssh") if home else ("/etc/ssh",)
+    folders = (os.path.join(home, ".ssh"), _OF_THE_MACHINE) if home else (_OF_THE_MACHINE,)
     for folder, name in zip(folders, ("config", "ssh_config")[-len(folders) :], strict=True):
         yield from _hosts(os.path.join(folder, name), folder, home, _DEEPEST)
 
@@ -78,7 +79,8 @@ def _hosts(file: str, folder: str, home: str, deep: int) -> Iterator[str]:
     for line in _text(file).splitlines():
         key, *values = line.replace("=", " ", 1).split()[:100] or [""]
         if key.lower() == "host":
-            yield from (name for name in values if _NAMELY.issuperset(name) and name[0] != "-")
+            # `.host` is systemd's word for this machine, in the configuration of each one that has it.
+            yield from (name for name in values if _NAMELY.issuperset(name) and name[0] not in "-.")
         elif key.lower() == "include" and deep > 1:
             import glob
 

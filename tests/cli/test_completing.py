@@ -14,8 +14,12 @@ from aefsync.cli import completing
 
 
 @pytest.fixture
-def environ(tmp_path: Path) -> dict[str, str]:
-    """A home with two sets and some hosts."""
+def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A home with two sets and some hosts, on a machine that knows one more."""
+    (tmp_path / "etc/ssh_config.d").mkdir(parents=True)
+    (tmp_path / "etc/ssh_config").write_text("Include ssh_config.d/*.conf\nHost *\n")
+    (tmp_path / "etc/ssh_config.d/20-some.conf").write_text("Host unix/* .host machine/.host\nHost backup\n")
+    monkeypatch.setattr(completing, "_OF_THE_MACHINE", str(tmp_path / "etc"))
     (tmp_path / ".ssh/more").mkdir(parents=True)
     (tmp_path / ".ssh/config").write_text(
         "Include more/*\nHost nas *.example !x -o\n  HostName nas.lan\nhost=web db\nMatch all\n  User host\n"
@@ -38,13 +42,13 @@ def told(wanted: str, word: str, environ: dict[str, str]) -> set[str]:
 @pytest.mark.parametrize(
     ("wanted", "word", "candidates"),
     [
-        ("replicas", "", {"laptop:", "nas:", "web:", "db:", "@photos", "@my notes"}),
+        ("replicas", "", {"laptop:", "nas:", "web:", "db:", "backup:", "@photos", "@my notes"}),
         ("replicas", "@ph", {"@photos"}),
         ("replicas", "na", {"nas:"}),
         ("replicas", "me@n", {"me@nas:"}),
         ("replicas", "ssh://l", {"ssh://laptop/"}),
         ("replicas", "sftp://me@d", {"sftp://me@db/"}),
-        ("hosts", "me@", {"me@laptop", "me@nas", "me@web", "me@db"}),
+        ("hosts", "me@", {"me@laptop", "me@nas", "me@web", "me@db", "me@backup"}),
         ("replicas", "me@nas:pictures/2", {"me@nas:pictures/2024/"}),
         ("replicas", "-oProxyCommand=x:", set()),
         ("replicas", "na`x`s:", set()),
