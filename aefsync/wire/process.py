@@ -117,7 +117,7 @@ class ProcessStream:
         """Why nothing more comes."""
         self._broken = True
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(1.0)
+            self._process.wait(_END_S)
         return self._explain(Ending(self._process.poll(), said, self._errors.lines(0.5)))
 
     def close(self) -> None:

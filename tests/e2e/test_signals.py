@@ -85,9 +85,10 @@ def test_nobody_reads_what_a_repair_says(aefsync: Program, pair: Pair) -> None:
     allowed = diverged(pair)
     read, write = os.pipe()
     os.close(read)
-    process = subprocess.Popen(
-        [*aefsync.argv, "repair", "-i", *pair], env=aefsync.environment(), stdout=write, stderr=subprocess.PIPE
-    )
+    # How much Python holds back before it notices differs from version to version.
+    environment = aefsync.environment({"PYTHONUNBUFFERED": "1"})
+    argv = [*aefsync.argv, "repair", "-i", *pair]
+    process = subprocess.Popen(argv, env=environment, stdout=write, stderr=subprocess.PIPE)
     os.close(write)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (141, b"")

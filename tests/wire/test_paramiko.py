@@ -17,6 +17,7 @@ from aefsync.wire.login import Link, Login
 from aefsync.wire.paramiko import ParamikoStream, access
 from aefsync.wire.paramiko.access import settings_of
 from aefsync.wire.remote import RemoteReplica
+from tests.e2e.program import wait_until
 from tests.support.sshd import Sshd, make_key
 from tests.support.trees import tree
 
@@ -172,6 +173,31 @@ def test_a_login_without_an_agent(server: Sshd, opened: Opener, home: Path) -> N
     replica.close()
 
 
+def test_a_login_without_an_agent_that_is_over_before_anything_is_said(
+    server: Sshd, opened: Opener, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.far(home, path="/usr/bin:/bin")
+    replica, told = RemoteReplica(opened(), label="B"), threading.Event()
+    send, receive = paramiko.Channel.send, paramiko.Channel.recv
+
+    def send_late(channel: paramiko.Channel, data: bytes) -> int:
+        wait_until(lambda: channel.closed, "the far side to close")
+        return send(channel, data)
+
+    def receive_later(channel: paramiko.Channel, size: int) -> bytes:
+        told.wait()
+        return receive(channel, size)
+
+    monkeypatch.setattr(paramiko.Channel, "send", send_late)
+    monkeypatch.setattr(paramiko.Channel, "recv", receive_later)
+    try:
+        with pytest.raises(IncompatibleError, match="^B: there is no aefsync on the far side$"):
+            replica.scan(Scan())
+    finally:
+        told.set()
+    replica.close()
+
+
 def test_silence_has_an_end(server: Sshd, opened: Opener) -> None:
     server.far(Path("/"), forced="exec cat >/dev/null")
     stream = opened(link=LINK._replace(timeout_s=0.05))
@@ -179,7 +205,9 @@ def test_silence_has_an_end(server: Sshd, opened: Opener) -> None:
         stream.read(1)
 
 
-@pytest.mark.parametrize("ended", [EOFError(), paramiko.SSHException("the transport has ended")])
+@pytest.mark.parametrize(
+    "ended", [EOFError(), paramiko.SSHException("the transport has ended"), OSError("Socket is closed")]
+)
 def test_a_transport_that_ends_while_something_is_sent_is_a_lost_connection(
     server: Sshd, opened: Opener, monkeypatch: pytest.MonkeyPatch, ended: Exception
 ) -> None:

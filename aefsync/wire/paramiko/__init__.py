@@ -83,8 +83,8 @@ class ParamikoStream(Copying):
                 view = view[count:]
         except TimeoutError:
             raise TimeoutError(f"no byte for {self._link.timeout_s:g} s") from None
-        except (EOFError, paramiko.SSHException) as error:
-            # So it says that its transport has ended between a look at the channel and the packet.
+        except (EOFError, paramiko.SSHException, OSError) as error:
+            # So it says that the channel is closed, or that its transport has ended between a look at it and the packet.
             raise BrokenPipeError(errno.EPIPE, "the other side has closed") from error
 
     def met(self) -> None:
@@ -94,7 +94,7 @@ class ParamikoStream(Copying):
     def loss(self, said: bytes | None) -> AefsyncError:
         if self._opened is None or self._errors is None:
             return UnreachableError("connection lost", transient=True)
-        self._opened.status_event.wait(1.0)
+        self._opened.status_event.wait(_END_S)
         code = self._opened.exit_status if self._opened.exit_status_ready() else -1
         if code < 0:
             return failures.passing("connection lost: the other side has closed")
