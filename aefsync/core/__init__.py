@@ -27,8 +27,8 @@ A repair goes through these files, in this order:
                      looked at again, made durable, remembered            disk/writer, recording, entering
     what is left standing, until it is found settled     core/unsettled, sync/past
 
-`watch` and `gossip` do that again and again: after every hint at a change (`sync/watch`, `agenda`, `resting`), or with
-one peer after the other (`sync/gossip`, `core/gossip`).
+`watch` and `gossip` do that again and again: after every hint at a change (`sync/watch`, `agenda`, `undone`, `resting`),
+or with one peer after the other (`sync/gossip`, `core/gossip`).
 
 A root that another machine holds and no agent serves (`sftp://`) goes through the same files but for those that look at
 a disk and change it: in their place stand `disk/far`, over the port `core/files` that `wire/sftp` fills in.  Its sidecar

@@ -2,7 +2,7 @@
 
 A pass is due when nothing more was heard for `settle_s` (but not later than `longest_s` after the first hint; and for
 what breaks a silence a fifth of it is enough, as nearly always nothing follows), when the deaf parts have to be polled,
-and each `rescan_s` over everything.  It does not begin before a failure's pause is over, nor sooner after another one
+when something was left undone (`undone`), and each `rescan_s` over everything.  It does not begin before a failure's pause is over, nor sooner after another one
 than that one took, unless that had much to do: passes that find little must not be all that goes on, but the rest of a
 burst is not to wait.
 """
@@ -10,9 +10,10 @@ burst is not to wait.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from aefsync.core.hint import ROOT, Hints, bounded
+from aefsync.sync.undone import Undone
 
 POLL_S = 5.0
 """How often deaf parts are polled, at most."""
@@ -42,6 +43,7 @@ class Agenda:
         self._begun_s = -math.inf
         self._scope: tuple[bytes, ...] = ()
         self._deaf: dict[int, tuple[bytes, ...]] = {}
+        self._undone = Undone(rescan_s)
 
     @property
     def is_settling(self) -> bool:
@@ -57,7 +59,7 @@ class Agenda:
 
     def due_s(self, now_s: float) -> float:
         """The seconds until a pass is due; 0: it is."""
-        due_s = [self._full_s]
+        due_s = [self._full_s, self._undone.next_s()]
         if self._pending:
             settle_s = self._settle_s / _AT_ONCE if self._breaks_silence else self._settle_s
             due_s.append(min(self._last_s + settle_s, self._first_s + self._longest_s))
@@ -67,7 +69,7 @@ class Agenda:
 
     def begin(self, now_s: float) -> tuple[bytes, ...]:
         """Begin a pass: the sub-trees that it is about."""
-        scope = list(self._pending)
+        scope = [*self._pending, *self._undone.due(now_s)]
         if now_s >= self._full_s:
             scope.append(ROOT)
         if now_s >= self._poll_s:
@@ -75,13 +77,14 @@ class Agenda:
         self._pending, self._scope, self._begun_s = (), bounded(scope), now_s
         return self._scope
 
-    def end(self, now_s: float, differences: int = 0) -> None:
-        """The pass has come to its end; so much differed."""
+    def end(self, now_s: float, differences: int = 0, undone: Collection[bytes] = ()) -> None:
+        """The pass has come to its end; so much differed, and at these paths something is still to be done."""
         self.failures = 0
         took_s = now_s - self._begun_s
         self._ended_s = now_s
         self._not_before_s = now_s + took_s / (1 + differences / _MUCH)
         self._poll_s = now_s + max(POLL_S, _SHARE * took_s)
+        self._undone.note(self._scope, undone, now_s)
         if ROOT in self._scope:
             self._full_s = now_s + self._rescan_s
 

@@ -248,6 +248,8 @@ class Summary(NamedTuple):
     """replicas that keep what gives way, whatever was asked for; from here no run can be taken back there"""
     gauges: Gauges | None = None
     """`None`: nobody asked for them"""
+    undone: frozenset[bytes] = frozenset()
+    """paths of actions that were not carried out; of many, so many that it is known that there are"""
 
 
 Single = (

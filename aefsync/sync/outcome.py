@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from aefsync.core.action import RETURNED, Act
+from aefsync.core.hint import MOST_HINTS
 from aefsync.core.ports import Scanned
 from aefsync.core.problem import ROT, SUSPECT, Problem
 from aefsync.core.step import Pass
@@ -62,6 +63,8 @@ class Tally:
         """files that are not as they were recorded"""
         self.problems = len(self._known) - len(damaged)
         self.skipped = self.spared = 0
+        self.undone: set[bytes] = set()
+        """Paths of what was skipped."""
 
     def spend(self, session: Session) -> None:
         """Count what an attempt cost, at its end."""
@@ -69,12 +72,14 @@ class Tally:
         self.received_bytes += session.received_bytes
         self.round_trips += session.round_trips
 
-    def add(self, outcome: Outcome) -> None:
-        """Count what one pass over one window came to."""
+    def add(self, outcome: Outcome, read_only: frozenset[int]) -> None:
+        """Count what one pass over one window came to; nothing is ever done on replicas that are `read_only`."""
         self.problems += len(set(outcome.problems) - self._known)
         self._told |= {(number, problem.path) for number, problem in outcome.problems}
         self.changed |= {number for number, flags in enumerate(outcome.done[outcome.step]) if any(flags)}
         self.skipped += outcome.skipped
+        if outcome.skipped and len(self.undone) <= MOST_HINTS:
+            self.undone.update(outcome.undone(read_only))
         self.spared += outcome.spared
         self.copies += len(outcome.kept)
         self.literal_bytes += outcome.literal_bytes
@@ -193,6 +198,7 @@ def summary(
         elapsed_s=elapsed_s,
         caveats=() if request.dry_run else tuple(_caveats(session, tally)),
         append_only=keeping,
+        undone=frozenset(tally.undone),
     )
 
 

@@ -60,6 +60,13 @@ class Outcome(NamedTuple):
         """How many actions of this pass were not, though nothing speaks for it."""
         return sum(flags.count(0) for flags in self.done[self.step]) - self.spared
 
+    def undone(self, read_only: Collection[int]) -> Iterator[RelPath]:
+        """The paths of those, both of a move; not of replicas on which nothing is ever done."""
+        for number, own in enumerate(zip(self.window.plan.of(self.step), self.done[self.step], strict=True)):
+            if number not in read_only:
+                for action in (action for action, done in zip(*own, strict=True) if not done):
+                    yield from (path for path in (action.path, action.source) if path is not None)
+
 
 def rehearse(decided: Decided, read_only: Collection[int]) -> Iterator[Outcome]:
     """What `carry_out` would come to if all went well, nothing being done."""

@@ -212,7 +212,7 @@ class _Run:
             past.begin(attending)
         passes = rehearse(decided, attending.read_only)
         for outcome in passes if request.dry_run else carry_out(attending, decided, self._monitor, deadline):
-            tally.add(outcome)
+            tally.add(outcome, attending.read_only)
             yield from filter(tally.is_news, told(outcome, attending.read_only))
         scans = decided.survey.scans
         if not request.dry_run and _is_to_be_recorded(session, decided):

@@ -142,7 +142,7 @@ class _Watch:
                     self._has_complained = self._has_complained or self._is_broken
                 if isinstance(event, Summary) and not self._has_lost(replicas):
                     self._has_begun = True
-                    self._agenda.end(self._around.clock(), event.differences)
+                    self._agenda.end(self._around.clock(), event.differences, event.undone)
                 yield event
         except GuardError:
             if not request.common.hinted:

@@ -8,6 +8,9 @@ from hypothesis import strategies as st
 
 from aefsync.core.hint import EVERYTHING, MOST_HINTS, Hints, bounded
 from aefsync.sync.agenda import POLL_S, Agenda
+from aefsync.sync.undone import AGAIN_S, Undone
+
+PLACES = (b"a", b"a/b", b"a/b/c", b"a/bc", b"ab", b"b")
 
 
 def begun(settle_s: float = 0.1, rescan_s: float = 3600.0) -> Agenda:
@@ -105,6 +108,46 @@ def test_what_failed_is_due_again_after_the_pause() -> None:
     assert agenda.begin(41) == (*scope, b"b")
     agenda.end(41)
     assert agenda.failures == 0
+
+
+def test_what_was_left_undone_is_due_again_later_each_time() -> None:
+    agenda = begun(rescan_s=10)
+    hear(agenda, 1, b"a/b", b"c")
+    assert agenda.begin(2) == (b"a/b", b"c")
+    agenda.end(2, undone=[b"a/b/x", b"c"])
+    assert not agenda.is_settling
+    assert agenda.due_s(2) == AGAIN_S
+    assert agenda.begin(3) == (b"a/b/x", b"c")
+    agenda.end(3, undone=[b"c"])
+    assert agenda.due_s(3) == 2 * AGAIN_S
+    hear(agenda, 3.5, b"a")
+    assert agenda.begin(4) == (b"a",)
+    agenda.end(4)
+    assert agenda.begin(5) == (b"c",)
+    agenda.end(5)
+    assert agenda.due_s(5) == 5
+
+
+def test_of_much_that_was_left_undone_everything_is_due() -> None:
+    agenda = begun()
+    hear(agenda, 1, b"d")
+    agenda.begin(2)
+    agenda.end(2, undone={b"d/%d" % number for number in range(2000)})
+    assert agenda.begin(3) == (b"",)
+    agenda.end(3)
+    assert agenda.due_s(3) == 3600
+
+
+@given(st.lists(st.tuples(st.sets(st.sampled_from(PLACES)), st.sets(st.sampled_from(PLACES))), max_size=20))
+def test_nothing_left_undone_is_forgotten(passes: list[tuple[set[bytes], set[bytes]]]) -> None:
+    undone, left, now_s = Undone(8.0), set[bytes](), 0.0
+    for scope, paths in passes:
+        seen = {place for place in PLACES if any(place == top or place.startswith(top + b"/") for top in scope)}
+        left = (left - seen) | paths
+        undone.note(sorted(scope), paths, now_s)
+        assert set(undone.due(now_s + 8.0)) == left
+        assert undone.next_s() <= now_s + 8.0 or not left
+        now_s += 1.0
 
 
 def test_a_look_at_everything_is_due_at_once() -> None:

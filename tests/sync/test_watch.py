@@ -134,6 +134,30 @@ def test_what_is_too_much_for_a_part_may_be_little_for_the_whole(engine: Threads
         assert scans(engine) == [(), (b"d",), ()]
 
 
+def test_what_could_not_be_done_is_done_later_though_nobody_speaks_of_it(tmp_path: Path) -> None:
+    """A file is renamed on A into a directory that has just gone elsewhere on B: at its old path there, nothing happens."""
+
+    def lead_away(_: object) -> None:
+        if (b / "new").is_dir() and not (a / "d" / "file").exists() and not (b / "d" / "elsewhere").exists():
+            (b / "new").rename(b / "d" / "elsewhere")
+
+    with threads({(1, "apply"): lead_away}) as engine:
+        script = Script(tmp_path, policies=Policies())
+        a, b = script.roots
+        with closing(script.events):  # type: ignore[type-var]
+            tree(a, {"d/file": "moves", "new/here": "x"})
+            script.until_summary()
+            (a / "d" / "file").rename(a / "new" / "file")
+            script.hint(b"d/file", b"new")
+            script.until_summary()
+            assert (b / "d" / "file").exists()
+            script.hint(b"d/elsewhere", b"new")
+            while (b / "d" / "file").exists():
+                script.until_summary()
+            assert (b / "new" / "file").read_text() == "moves"
+            assert scans(engine).count(()) == 1
+
+
 def test_a_root_that_goes_away_and_returns(script: Script) -> None:
     script.until_summary()
     a = script.roots[0]
