@@ -239,6 +239,7 @@ def _summary(event: Summary) -> Record:
     fields = {"root" if name == "roots" else name: value for name, value in event._asdict().items()}
     caveats = [{"replica": number, "text": _text(text)} for number, text in event.caveats]
     fields.pop("gauges")  # for files of figures
+    fields.pop("undone")  # for a watch's next pass
     fields.pop("append_only")  # for the words of the last line
     return {"event": "summary", **fields, "root": _hex(event.roots), "caveats": caveats}
 

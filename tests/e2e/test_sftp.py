@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.e2e.program import Arg, Outcome, Program
+from tests.e2e.program import Arg, Outcome, Program, wait_until
 from tests.support.proxy import Proxy
 from tests.support.sshd import Sshd
 from tests.support.trees import judge, odd_tree, tree
@@ -123,6 +123,8 @@ def test_a_connection_that_is_cut_ends_the_run_in_one_line(far: Far, tmp_path: P
         assert b"connection lost" in outcome.err
     finally:
         proxy.close()
+    # What had been sent by then is still being done there, below `tmp` too.
+    wait_until(lambda: not Program(far.home).processes(), "the server to end")
     config.write_text(good)
     far("repair", tmp_path / "A", far.at("B")).expect(0)
     assert not judge(tmp_path / "A", far.home / "B")

@@ -131,6 +131,13 @@ class FarHome(FarRoot):
         (volume,) = ask(self.files, Statfs(self.path)) if self.files.abilities.volumes else (None,)
         return volume.total_bytes if isinstance(volume, Volume) else 0
 
+    def has_remains(self) -> bool:
+        """Whether anything is in staging: before a run has put something there, what was left by one that was cut off."""
+        try:
+            return bool(self.names(TMP))
+        except OSError:
+            return False
+
     def clear_tmp(self) -> None:
         """Remove the staging of this run, and of any that was interrupted: only with the lock held."""
         with contextlib.suppress(OSError):

@@ -84,6 +84,7 @@ def describe(opened: FarOpened, home: FarHome | None, clock_ns: int, name: bytes
         identity=home.identity if home is not None else "",
         stores=_stores(root.files.abilities, home),
         caveats=_caveats(root.files.abilities),
+        unfinished=home is not None and home.has_remains(),
     )
 
 

@@ -43,6 +43,19 @@ def test_the_second_time_nothing_is_read(elsewhere: Elsewhere) -> None:
     assert {path for path in again if entries[path] != again[path]} == {"d1/f1"}
 
 
+def test_that_a_run_was_cut_off_before_it_had_cleared_up_is_told(elsewhere: Elsewhere) -> None:
+    """So the next run clears up, even one that has nothing else to do."""
+    request = Open(os.fsencode(elsewhere.path), "next", bytes(32), Access.WRITE, Missing.REFUSE, elsewhere.cache)
+    replica, _ = elsewhere.survey()
+    replica.record()
+    assert not replica.hello(request).unfinished
+    (elsewhere.path / ".aefsync" / "tmp" / "20260101T000000Z-beef").mkdir()
+    assert replica.hello(request).unfinished
+    replica.scan(Scan())
+    replica.record()
+    assert not replica.hello(request).unfinished
+
+
 def test_a_tree_is_listed_in_few_round_trips(elsewhere: Elsewhere, distant: Distant) -> None:
     for number in range(200):
         elsewhere.write(f"{number % 10}/{number}/f")
