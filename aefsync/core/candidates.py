@@ -21,6 +21,7 @@ from aefsync.core.sketch import Sketch
 
 _SHIFT = 24
 """Bits for the number of a leaf (beyond that many, there are no candidates); those above are the head of its digest."""
+_DIRECTORY = Kind.DIRECTORY
 SKETCH = 22
 """Bits of a head that a sketch looks at."""
 
@@ -40,15 +41,17 @@ class Leaves:
 
     def add(self, entry: Entry, *, is_empty: bool) -> None:
         """Take in a version, in key order."""
-        if entry.kind is Kind.DIRECTORY:
-            self.numbers[entry.path] = len(self.directories)
-            self.directories.append(entry.path)
+        path, kind, content = entry.path, entry.kind, entry.content
+        if kind is _DIRECTORY:
+            self.numbers[path] = len(self.directories)
+            self.directories.append(path)
             if not is_empty:
                 return
         if entry.is_read and len(self.homes) < 1 << _SHIFT:
-            self._keys.append(head(entry.content) << _SHIFT | len(self.homes))
-        self.homes.append(self.numbers.get(entry.path.parent, 0))
-        self.names.append(zlib.crc32(entry.path.name))
+            self._keys.append(head(content) << _SHIFT | len(self.homes))
+        above, _, name = path.rpartition(b"/")
+        self.homes.append(self.numbers.get(above, 0) if self.numbers else 0)
+        self.names.append(zlib.crc32(name))
 
     def seal(self) -> None:
         """All are in."""
@@ -98,13 +101,15 @@ class Candidates:
         self.taken: set[bytes] = set()
         for fate, following in itertools.pairwise(itertools.chain(fates.between(b"", END), (None,))):
             assert fate is not None
+            if fate.stays:
+                continue
             is_empty = following is None or not following.path.is_below(fate.path)
-            going, coming = fate.going, fate.coming
+            going, coming = fate.found, fate.wanted
             if going is not None:
                 self.going.add(going, is_empty=is_empty)
             if coming is not None:
                 self.coming.add(coming, is_empty=is_empty)
-                if going is not None and coming.kind is Kind.DIRECTORY:
+                if going is not None and coming.kind is _DIRECTORY:
                     self.taken.add(fate.path)
         self.going.seal()
         self.coming.seal()

@@ -35,6 +35,7 @@ from aefsync.core.renamed import Movable, Rename, comes_along, passed, renamed_d
 from aefsync.core.untangle import NOTHING, Told, Untangled, pair_up, untangle
 from aefsync.core.version import STRAY, Version
 
+_DIRECTORY = Kind.DIRECTORY
 MOST = 100_000
 """Single leaves that are moved in one run; what is beyond that is copied within the replica, and deleted."""
 
@@ -220,12 +221,14 @@ def _single(found: Candidates, shifted: Shifted, barred: Collection[bytes], mova
     coming: dict[RelPath, Fate] = {}
     for fate, following in itertools.pairwise(itertools.chain(shifted.fates(), (None,))):
         assert fate is not None
+        if fate.stays:
+            continue
         is_empty = following is None or not following.path.is_below(fate.path)
-        if _is_candidate(found, fate.going, is_empty=is_empty) and len(sources) < MOST:
+        if _is_candidate(found, fate.found, is_empty=is_empty) and len(sources) < MOST:
             sources.append(fate)
-        if _is_candidate(found, fate.coming, is_empty=is_empty) and len(targets) < MOST:
+        if _is_candidate(found, fate.wanted, is_empty=is_empty) and len(targets) < MOST:
             targets.append(fate)
-        if fate.coming is not None and fate.coming.kind is Kind.DIRECTORY and fate.path not in shifted.made:
+        if fate.wanted is not None and fate.wanted.kind is _DIRECTORY and fate.path not in shifted.made:
             coming[fate.path] = fate
     pairs = [pair for pair in pair_up(sources, targets) if pair.source.path not in barred]
     folders = [Rename(pair.source.path, pair.target.path) for pair in pairs if pair.source.kind is Kind.DIRECTORY]
@@ -237,6 +240,6 @@ def _single(found: Candidates, shifted: Shifted, barred: Collection[bytes], mova
 
 
 def _is_candidate(found: Candidates, entry: Entry | None, *, is_empty: bool) -> bool:
-    if entry is None or (entry.kind is Kind.DIRECTORY and not is_empty):
+    if entry is None or (entry.kind is _DIRECTORY and not is_empty):
         return False
     return found.may_be_moved(entry)

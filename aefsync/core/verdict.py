@@ -112,8 +112,8 @@ class Decision(NamedTuple):
 
 def is_clash(entries: Versions) -> bool:
     """Whether a directory stands against something else."""
-    kinds = {entry.kind for entry in entries if entry is not None}
-    return len(kinds) > 1 and Kind.DIRECTORY in kinds
+    kinds = [entry.kind for entry in entries if entry is not None]
+    return len(kinds) > 1 and _DIRECTORY in kinds and kinds.count(_DIRECTORY) < len(kinds)
 
 
 def unread(entries: Versions) -> list[int]:

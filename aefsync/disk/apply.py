@@ -104,12 +104,15 @@ class Applier:
         if action.act is Act.JOIN and action.wanted is not None:
             content = scene.anchors[RelPath.again(action.wanted.leader)].content
         if action.act in _PUTS and action.wanted is not None:
-            self._stamp(action.wanted, content, seen, moved=action.source is not None)
+            if seen is not None:
+                scene.stamp(action.wanted, seen, content, moved=action.source is not None)
+            else:
+                self._stamp(action.wanted, content, moved=action.source is not None)
         if action.source is not None and displaced is not None:
             self._stamp(displaced._replace(path=action.source), moved=True)
 
-    def _stamp(self, wanted: Entry, content: bytes = b"", seen: os.stat_result | None = None, *, moved: bool) -> None:
+    def _stamp(self, wanted: Entry, content: bytes = b"", *, moved: bool) -> None:
         directory, name = split(wanted.path)
         with contextlib.suppress(FileNotFoundError):
-            seen = seen or os.stat(name, dir_fd=self._scene.parents.get(directory), follow_symlinks=False)
+            seen = os.stat(name, dir_fd=self._scene.parents.get(directory), follow_symlinks=False)
             self._scene.stamp(wanted, seen, content, moved=moved)

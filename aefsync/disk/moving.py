@@ -107,7 +107,10 @@ def _kind(entry: Entry | None) -> Kind | None:
 
 def _rename(scene: Scene, action: Action, old: Place, new: Place) -> os.stat_result | None:
     try:
-        with _movable(scene, action, *old, action.found):
+        if _kind(action.found) is _DIRECTORY:
+            with _movable(scene, action, *old, action.found):
+                rename_new(*old, *new)
+        else:
             rename_new(*old, *new)
     except FileExistsError:
         if not is_already_there(*new, wanted_of(action), wanted_of(action).content):

@@ -32,7 +32,8 @@ class Placed:
 
     def add(self, entries: Sequence[Entry]) -> None:
         """Remember entries, with the ctime_ns and inode that they had right after they were placed."""
-        for prefix, group in itertools.groupby(entries, key=lambda entry: entry.path.key[: -len(entry.path.name)]):
+        for directory, group in itertools.groupby(entries, key=lambda entry: entry.path.rpartition(b"/")[0]):
+            prefix = directory.replace(b"/", b"\0") + b"\0" if directory else b""
             self._packed.setdefault(prefix, []).append(_pack(list(group)))
 
     def add_columns(self, prefix: bytes, names: bytes, stats: bytes, contents: bytes) -> None:
@@ -92,9 +93,10 @@ def _digests(contents: bytes) -> Iterator[bytes]:
 
 
 def _pack(entries: Sequence[Entry]) -> _Squeezed:
-    names = b"\0".join(entry.path.name for entry in entries)
-    stats = (STAT.pack(e.kind, e.size, e.mtime_ns, e.ctime_ns, e.inode) for e in entries)
-    return _squeeze(names, b"".join(stats), b"".join(entry.content for entry in entries))
+    names = b"\0".join([entry.path.rpartition(b"/")[2] for entry in entries])
+    pack = STAT.pack
+    stats = [pack(entry.kind, *entry[3:7]) for entry in entries]
+    return _squeeze(names, b"".join(stats), b"".join([entry.content for entry in entries]))
 
 
 def _squeeze(names: bytes, stats: bytes, contents: bytes) -> _Squeezed:

@@ -81,7 +81,7 @@ def _with(
     if buried:
         if buried > 1 or move.displaced is not None:
             raise ValueError("a tombstone of what something else is at")
-        move = move._replace(tombstone=next(versions))
+        move = Action(*move[:6], next(versions), *move[7:])
     if along:
         usual, others = next(versions), itertools.islice(versions, along - 1)
         brought = Along(usual, tuple((next(paths), version) for version in others))
