@@ -25,15 +25,8 @@ _HEAD = struct.Struct("<3I")
 _LENGTH = struct.Struct("<I")
 _CODES = {act: code << 1 for code, act in enumerate(_ACTS)}
 _DIRECTORY = Kind.DIRECTORY
-
-
-def _nothing(version: int) -> Record:
-    """The record of what is not there."""
-    return Record(_NO_STAT, _NO_CONTENT, 0, version)
-
-
 _NO_STAT, _NO_CONTENT = bytes(40), bytes(32)
-_NOTHING = _nothing(0)
+_NOTHING = Record(_NO_STAT, _NO_CONTENT, 0, 0)
 
 
 class Intention(NamedTuple):
@@ -59,9 +52,10 @@ def intentions(action: Action, content: bytes, number: Callable[[Version], int])
     """What an action is to leave, wherever it does; `content` is that of the file staged for it, `number` gives that of
     a version."""
     act, path, wanted, source = action.act, action.path, action.wanted, action.source
-    gone = _NOTHING if action.tombstone is None else _nothing(number(action.tombstone))
+    grave = action.tombstone
+    gone = _NOTHING if grave is None else Record(_NO_STAT, _NO_CONTENT, 0, number(grave))
     if wanted is None:
-        yield Intention(act, path, gone, action.tombstone is not None)
+        yield Intention(act, path, gone, grave is not None)
         return
     record = record_of(wanted, number(wanted.version or FOUND), b"" if wanted.is_read else content)
     if source is None:
@@ -75,7 +69,7 @@ def intentions(action: Action, content: bytes, number: Callable[[Version], int])
     if action.displaced is not None:
         yield Intention(act, source, record_of(action.displaced, number(action.displaced.version or FOUND)))
     else:
-        yield Intention(act, source, gone, action.tombstone is not None)
+        yield Intention(act, source, gone, grave is not None)
 
 
 def pack_batch(batch: Sequence[Intention]) -> bytes:
