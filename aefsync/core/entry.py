@@ -40,7 +40,7 @@ FORMATS = {kind: bits for bits, kind in _KINDS.items()}
 
 def kind_of(st_mode: int) -> Kind | None:
     """The kind an `st_mode` stands for; `None` for devices, FIFOs and sockets, which are never replicated."""
-    return _KINDS.get(stat.S_IFMT(st_mode))
+    return _KINDS.get(st_mode & KIND_BITS)
 
 
 class Entry(NamedTuple):

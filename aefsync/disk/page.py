@@ -95,15 +95,18 @@ class Page(NamedTuple):
     def with_contents(self, found: dict[int, bytes]) -> Page:
         """The page with these contents, by position, now known."""
         if len(found) == self.length and UNKNOWN not in found.values():
-            whole = b"".join([found[index] for index in range(self.length)])
-            read = self.flags.translate(_READ)
-            return self._replace(contents=whole, flags=read, digests=nothing(ENTRY_DIGEST, self.length))
+            return self.with_all_contents(b"".join([found[index] for index in range(self.length)]))
         contents, flags, digests = bytearray(self.contents), bytearray(self.flags), bytearray(self.digests)
         for index, content in found.items():
             contents[index * CONTENT : (index + 1) * CONTENT] = content
             flags[index] = flags[index] & ~UNREAD if content != UNKNOWN else flags[index] | UNREAD
             digests[index * ENTRY_DIGEST : (index + 1) * ENTRY_DIGEST] = NOT_TAKEN
         return self._replace(contents=bytes(contents), flags=bytes(flags), digests=bytes(digests))
+
+    def with_all_contents(self, contents: bytes) -> Page:
+        """The page with the contents of all its entries, none of which is unknown now."""
+        read = self.flags.translate(_READ)
+        return self._replace(contents=contents, flags=read, digests=nothing(ENTRY_DIGEST, self.length))
 
     def without(self, gone: Collection[int]) -> Page:
         """The page without the entries at these positions (files that vanished)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from array import array
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 
 from aefsync.core.compare import Span
@@ -27,25 +28,27 @@ def unread(pages: Mapping[PageKey, Page]) -> Wanted:
 def within(wanted: Wanted, pages: Mapping[PageKey, Page], spans: Sequence[Span], *, inside: bool) -> Wanted:
     """Those of `wanted` at positions of the snapshot of `pages` that lie in `spans` (or outside of them)."""
     chosen: Wanted = {}
+    ends = [end for _, end in spans]
     start = 0
     for key, low, high in runs(pages):
-        for position in wanted.get(key, ()):
-            if low <= position < high and _covered(spans, start + position - low) == inside:
-                chosen.setdefault(key, array("H")).append(position)
+        own = [position for position in wanted.get(key, ()) if low <= position < high]
+        covered = _covered(spans, ends, start, start + high - low) if own else None
+        if covered is None:
+            at = start - low
+            own = [each for each in own if _covered(spans, ends, at + each, at + each + 1) == inside]
+        if own and covered in (None, inside):
+            chosen.setdefault(key, array("H")).extend(own)
         start += high - low
     return chosen
 
 
-def _covered(spans: Sequence[Span], position: int) -> bool:
-    """Whether a position lies in one of the spans, which are sorted and apart."""
-    low, high = 0, len(spans)
-    while low < high:
-        middle = (low + high) // 2
-        if spans[middle][1] <= position:
-            low = middle + 1
-        else:
-            high = middle
-    return low < len(spans) and spans[low][0] <= position
+def _covered(spans: Sequence[Span], ends: Sequence[int], low: int, high: int) -> bool | None:
+    """Whether these positions lie in one of the spans, which are sorted and apart, and end where `ends` says; `None` where
+    only some do."""
+    number = bisect_right(ends, low)
+    if number == len(spans) or high <= spans[number][0]:
+        return False
+    return True if spans[number][0] <= low and high <= ends[number] else None
 
 
 def read_pages(scanner: Scanner, wanted: Wanted, on_bytes: Callable[[int], None]) -> None:

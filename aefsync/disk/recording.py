@@ -47,7 +47,7 @@ class Placed:
                 names, stats, contents = _stretch(*packed)
                 page = scanner.pages.get((prefix, 0))
                 if page is not None and page.names == names and _all_show(page, stats):
-                    scanner.pages[prefix, 0] = page.with_contents(_known(range(page.length), contents))
+                    scanner.pages[prefix, 0] = _filled(page, range(page.length), contents)
                     continue
                 placed = {
                     name: (stat, content) for name, stat, content in _rows(names, stats, contents) if content != UNKNOWN
@@ -63,7 +63,7 @@ def learn(scanner: Scanner, learned: Iterable[Learned]) -> None:
     for prefix, names, contents in learned:
         page = scanner.pages.get((prefix, 0))
         if page is not None and page.names == names:
-            scanner.pages[prefix, 0] = page.with_contents(_known(page.unread(), contents))
+            scanner.pages[prefix, 0] = _filled(page, page.unread(), contents)
             continue
         pairs = zip(names.split(b"\0"), _digests(contents), strict=True)
         known = {name: content for name, content in pairs if content != UNKNOWN}
@@ -82,10 +82,12 @@ def unread_among(pages: Mapping[PageKey, Page], inodes: Collection[int]) -> set[
     return found
 
 
-def _known(positions: Iterable[int], contents: bytes) -> dict[int, bytes]:
-    """Which of these contents are known."""
+def _filled(page: Page, positions: Sequence[int], contents: bytes) -> Page:
+    """The page with those of these contents that are known, at these positions of it."""
+    if len(positions) == page.length and UNKNOWN not in _digests(contents):
+        return page.with_all_contents(contents)
     found = ((index, contents[index * CONTENT : (index + 1) * CONTENT]) for index in positions)
-    return {index: content for index, content in found if content != UNKNOWN}
+    return page.with_contents({index: content for index, content in found if content != UNKNOWN})
 
 
 def _digests(contents: bytes) -> Iterator[bytes]:
@@ -118,8 +120,9 @@ def _rows(names: bytes, stats: bytes, contents: bytes) -> Iterator[tuple[bytes, 
 def _all_show(page: Page, placed: bytes) -> bool:
     """Whether a page still shows everything as it was placed."""
     seen, wanted = memoryview(page.stats).cast("q"), memoryview(placed).cast("q")
-    kinds = [kind_of(mode) for mode in seen[0::STAT_COLUMNS].tolist()]
-    return kinds == wanted[0::STAT_COLUMNS].tolist() and all(
+    modes = seen[0::STAT_COLUMNS].tolist()
+    kinds = {mode: kind_of(mode) for mode in set(modes)}
+    return list(map(kinds.__getitem__, modes)) == wanted[0::STAT_COLUMNS].tolist() and all(
         seen[column::STAT_COLUMNS].tolist() == wanted[column::STAT_COLUMNS].tolist()
         for column in range(1, STAT_COLUMNS)
     )
