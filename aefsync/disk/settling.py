@@ -73,7 +73,8 @@ class Settling:
             with trouble():
                 batch = list(carried_out(body, own, entering.entered))
             renamed = [each for each in batch if each.source]
-            if renamed or len(together) >= _TOGETHER:
+            # A version that is only remembered, or a tombstone, is so of what the batches before have left.
+            if renamed or len(together) >= _TOGETHER or any(each.act is Act.RECORD for each in batch):
                 self._settle_lasting(together, failed)
                 together = []
             self.move(renamed)
