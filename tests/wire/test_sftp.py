@@ -243,6 +243,19 @@ class Scripted(Copying):
     def close(self) -> None: ...
 
 
+class Closed(Scripted):
+    """One that had closed before anything could be asked."""
+
+    def write(self, *parts: bytes | memoryview) -> None:
+        raise BrokenPipeError
+
+
+@pytest.mark.parametrize(("said", "error"), [(b"", UnreachableError), (b"sorry\n", IncompatibleError)])
+def test_what_a_server_said_that_has_closed_already_is_read(said: bytes, error: type[AefsyncError]) -> None:
+    with pytest.raises(error):
+        SftpFiles(Closed(said))
+
+
 @pytest.mark.parametrize(
     ("said", "error"),
     [

@@ -6,6 +6,7 @@ fit what streams hold, so that the two sides never wait for each other.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 from collections import deque
@@ -143,7 +144,9 @@ class SftpFiles(Files):
 
     def _begin(self) -> dict[bytes, bytes]:
         try:
-            self._stream.write(packets.init())
+            # What has closed already may have said before what it is.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                self._stream.write(packets.init())
             kind, body = self._next_packet()
         except OSError as error:
             raise UnreachableError(f"connection lost: {error.strerror or error}", transient=True) from error
