@@ -83,7 +83,8 @@ def test_edits_on_both_sides(
         if number in due:
             watch.kill() if due[number] else watch.overflow(pair.a)
         time.sleep(max(0.0, begun_s + number * 60 / a_minute - time.monotonic()))
-    wait_until(lambda: not judge(*pair), "both sides to agree")
+    # What somebody was in the way of again and again is waited with for longer each time.
+    wait_until(lambda: not judge(*pair), "both sides to agree", 10 * PATIENCE_S)
     watch.end()
     said = (tmp_path / "log").read_text()
     assert "Traceback" not in said
