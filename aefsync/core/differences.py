@@ -28,6 +28,7 @@ from aefsync.core.entry import Entry, Kind
 from aefsync.core.growth_bytes import pack, unpack
 from aefsync.core.one_sided import OneSided
 from aefsync.core.path import RelPath
+from aefsync.core.snapshot import CONTENT
 from aefsync.core.verdict import is_clash
 from aefsync.core.version import STRAY
 from aefsync.core.version_table import VersionTable, table_of
@@ -40,7 +41,6 @@ FEW = 12
 """So many blocks are few: none of them is packed."""
 
 _FASTEST = 1
-_CONTENT = 32
 _COLUMNS = 6
 """of each replica"""
 _KINDS = {kind.value: kind for kind in Kind}
@@ -232,7 +232,7 @@ def _versions(
         [path for path, there in zip(paths, present, strict=True) if there],
         [_KINDS[kind] for kind in kinds],
         *others,
-        [contents[i : i + _CONTENT] for i in range(0, len(contents), _CONTENT)],
+        [contents[i : i + CONTENT] for i in range(0, len(contents), CONTENT)],
         targets.split(b"\0"),
         known.unpack(extras, count),
         known.unpack(histories, count),

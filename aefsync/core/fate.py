@@ -32,11 +32,6 @@ class Fate(NamedTuple):
         """The version that leaves the path."""
         return None if self.stays else self.found
 
-    @property
-    def coming(self) -> Entry | None:
-        """The version that the path is to get."""
-        return None if self.stays else self.wanted
-
 
 class Fates(Protocol):
     """The fates of all paths that change on a replica; there may be a million, so they are only looked through."""

@@ -74,5 +74,7 @@ def _about(stats: bytes, index: int = 0) -> tuple[int, int]:
 
 def _as_large(stats: bytes, positions: Iterable[int], sizes: Collection[int]) -> list[int]:
     """Which of these positions have one of these sizes."""
-    own = memoryview(stats).cast("q")[1::STAT_COLUMNS].tolist() if sizes else []
-    return [index for index in positions if own[index] in sizes] if sizes else []
+    if not sizes:
+        return []
+    own = memoryview(stats).cast("q")[1::STAT_COLUMNS].tolist()
+    return [index for index in positions if own[index] in sizes]

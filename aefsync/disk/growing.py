@@ -15,8 +15,8 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 
-from aefsync.core.entry import UNKNOWN, Entry, Kind, kind_of
-from aefsync.core.growth import SMALL, Growth, content_at, kinds_of, modes_of
+from aefsync.core.entry import UNKNOWN, Entry, Kind
+from aefsync.core.growth import Growth, content_at, kinds_of, modes_of
 from aefsync.core.metadata import PERMISSIONS, SPECIAL, USABLE, Aspects
 from aefsync.core.path import RelPath
 from aefsync.core.snapshot import Block
@@ -29,7 +29,7 @@ from aefsync.disk.listing import INODE
 from aefsync.disk.modes import MADE, PassingMode, of_new
 from aefsync.disk.ready import Bed, Job, Ready
 from aefsync.disk.setting import finish_link, new_mode
-from aefsync.disk.small_files import NO_ROW, Files, Row, Spoiled, Written, discard, write_files
+from aefsync.disk.small_files import NO_ROW, Files, Row, Spoiled, Written, discard, small_of, write_files
 from aefsync.disk.staging import Staging
 
 _INHERITED_ACL = "system.posix_acl_default"
@@ -174,13 +174,12 @@ class Growing:
         """The small files among those at these positions."""
         block = ready.block
         rows, names = list(STAT.iter_unpack(block.stats)), block.name_list()
-        files = {mode for mode in set(modes_of(block)) if kind_of(mode) is Kind.FILE}
-        wanted = [index for index in positions if rows[index][0] in files and rows[index][1] <= SMALL]
+        wanted = small_of(block, rows, positions)
         modes = [self._modes[rows[i][0]] for i in wanted]
-        columns = Files(
+        files = Files(
             [names[i] for i in wanted], [rows[i] for i in wanted], [content_at(block, i) for i in wanted], modes
         )
-        return Job(ready, directory_path(block.prefix), place, wanted, columns)
+        return Job(ready, directory_path(block.prefix), place, wanted, files)
 
     def _done(self, job: Job[Ready], written: Sequence[Written]) -> None:
         for index, (row, content) in zip(job.positions, written, strict=True):

@@ -13,9 +13,10 @@ from operator import attrgetter
 
 from aefsync.core.digest import content_digest
 from aefsync.core.entry import UNKNOWN, Kind, kind_of
-from aefsync.core.growth import SMALL, Gathered, Growth, content_at, link_contents
+from aefsync.core.growth import SMALL, Gathered, Growth, content_at, link_contents, modes_of
 from aefsync.core.metadata import PERMISSIONS, SPECIAL
 from aefsync.core.named_tuple import NamedTuple
+from aefsync.core.snapshot import Block
 from aefsync.core.view import STAT
 from aefsync.disk.building import directory_path
 from aefsync.disk.confined import ConfinedRoot
@@ -143,21 +144,22 @@ def gather(root: ConfinedRoot, growth: Growth, room: memoryview) -> Gathered:
     for block in growth.blocks:
         found = link_contents(block)
         with contextlib.suppress(OSError), root.directory(directory_path(block.prefix)) as fd:
-            for index, (name, row) in enumerate(zip(block.name_list(), STAT.iter_unpack(block.stats), strict=True)):
-                if is_small(row):
-                    try:
-                        part = _read(fd, name, row, room[used : used + row[1] + 1])
-                    except OSError:
-                        continue
-                    content = content_digest(part)
-                    # Other bytes under the same stat than those that were read before are damage: they stay here.
-                    if content_at(block, index) in (content, UNKNOWN):
-                        used += len(part)
-                        found[index] = content
+            names, rows = block.name_list(), list(STAT.iter_unpack(block.stats))
+            for index in small_of(block, rows, range(block.length)):
+                try:
+                    part = _read(fd, names[index], rows[index], room[used : used + rows[index][1] + 1])
+                except OSError:
+                    continue
+                content = content_digest(part)
+                # Other bytes under the same stat than those that were read before are damage: they stay here.
+                if content_at(block, index) in (content, UNKNOWN):
+                    used += len(part)
+                    found[index] = content
         contents += found
     return Gathered(b"".join(contents), room[:used])
 
 
-def is_small(row: Row) -> bool:
-    """Whether something is a file that is brought by columns."""
-    return row[1] <= SMALL and kind_of(row[0]) is Kind.FILE
+def small_of(block: Block, rows: Sequence[Row], positions: Iterable[int]) -> list[int]:
+    """Which of these entries of a block are files that are brought by columns; `rows` are the stats of all."""
+    files = {mode for mode in set(modes_of(block)) if kind_of(mode) is Kind.FILE}
+    return [index for index in positions if rows[index][0] in files and rows[index][1] <= SMALL]

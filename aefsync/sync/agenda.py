@@ -2,9 +2,9 @@
 
 A pass is due when nothing more was heard for `settle_s` (but not later than `longest_s` after the first hint; and for
 what breaks a silence a fifth of it is enough, as nearly always nothing follows), when the deaf parts have to be polled,
-when something was left undone (`undone`), and each `rescan_s` over everything.  It does not begin before a failure's pause is over, nor sooner after another one
-than that one took, unless that had much to do: passes that find little must not be all that goes on, but the rest of a
-burst is not to wait.
+when something was left undone (`undone`), and each `rescan_s` over everything.  It does not begin before a failure's
+pause is over, nor sooner after another one than that one took, unless that had much to do: passes that find little must
+not be all that goes on, but the rest of a burst is not to wait.
 """
 
 from __future__ import annotations

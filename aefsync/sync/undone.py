@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 
-from aefsync.core.hint import ROOT, bounded
+from aefsync.core.hint import bounded
 from aefsync.core.named_tuple import NamedTuple
+from aefsync.core.path import parents
 
 AGAIN_S = 1.0
 """When to look again for the first time; from then on twice as late each time."""
@@ -50,5 +51,4 @@ class Undone:
 
 def _is_within(path: bytes, scope: frozenset[bytes]) -> bool:
     """Whether a pass over these sub-trees looked at a path."""
-    ends = [at for at, byte in enumerate(path) if byte == ord("/")]
-    return ROOT in scope or path in scope or any(path[:end] in scope for end in ends)
+    return path in scope or any(above in scope for above in parents(path))

@@ -95,7 +95,7 @@ class Mover:
         rest = list(moves.left())
         for fate in reversed(rest):
             if fate.going is not None and (
-                fate.coming is None or Kind.DIRECTORY in (fate.going.kind, fate.coming.kind)
+                fate.wanted is None or Kind.DIRECTORY in (fate.going.kind, fate.wanted.kind)
             ):
                 self._discard(fate.path, fate.going)
                 yield

@@ -50,9 +50,8 @@ class Lease:
 
     def take(self, run: str) -> None:
         """Take it; raises `LockedError`, naming the holder."""
-        text = f"{socket.gethostname()} pid {os.getpid()}, run {run} {_here()}{os.urandom(4).hex()}\n".encode()[
-            :_LONGEST
-        ]
+        line = f"{socket.gethostname()} pid {os.getpid()}, run {run} {_here()}{os.urandom(4).hex()}\n"
+        text = line.encode()[:_LONGEST]
         place = self._home.at(LEASE)
         (made,) = ask(self._home.files, Create(place, text))
         if isinstance(made, OSError):
