@@ -21,6 +21,7 @@ from aefsync.errors import RootError
 
 TMP = b"tmp"
 TRASH, QUARANTINE = b"trash", b"quarantine"
+INTENTS = b"intents"
 ID = b"id"
 _PUT = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -32,7 +33,7 @@ from aefsync.disk.planting import Intend, Planting, unheard
 from aefsync.disk.putting_back import Putting
 from aefsync.disk.recording import Placed, unread_among
 from aefsync.disk.restoring import Restorer
-from aefsync.disk.retention import expire, forget_bytes
+from aefsync.disk.retention import expire, forget_bytes, half_done
 from aefsync.disk.scan import Scanner
 from aefsync.disk.scene import Scene
 from aefsync.disk.staging import Staging
@@ -181,7 +182,8 @@ class Writer(TakingBack[ConfinedRoot, Home]):
         if self._applier is not None and self._applier.touched:
             for home in (self._home, *self._home.annexes.values()):
                 forget_bytes(home, self._run)
-                expire(home, self._run, self._writing, clock_ns)
+                with contextlib.suppress(OSError):
+                    expire(home, self._run, self._writing, clock_ns, half_done(self._home))
 
     def clear(self) -> None:
         """Empty the staging, also of what interrupted runs left there, but for files whose origin was lost midway."""
