@@ -40,10 +40,16 @@ class Absence:
 
     def is_directory_gone(self, directory: bytes) -> bool:
         """Whether there is no such directory, so that nothing can be in it."""
+        path = directory_path(directory)
         try:
-            return not stat.S_ISDIR(self._root.lstat(directory_path(directory)).st_mode)
+            return not stat.S_ISDIR(self._root.lstat(path).st_mode) or not self._is_spelt_so(path)
         except OSError as error:
             return error.errno in _GONE
+
+    def _is_spelt_so(self, path: bytes) -> bool:
+        """Whether what stands at a path is called that: where names fold, what was renamed answers to its old name, too."""
+        parts = path.split(b"/")
+        return all(name in self._root.names(b"/".join(parts[:depth])) for depth, name in enumerate(parts))
 
     def gone(self, directory: bytes, names: Collection[bytes]) -> frozenset[bytes]:
         """Which entries of a directory that is open are no longer there; they are looked for once more."""
@@ -55,7 +61,8 @@ class Absence:
             found = self._root.stats(directory_path(directory), sought)
         except OSError as error:
             return frozenset(sought) if error.errno in _GONE else frozenset()
-        return frozenset(name for name, seen in zip(sought, found, strict=True) if seen is None)
+        there = {name for name, seen in zip(sought, found, strict=True) if seen is not None}
+        return frozenset(sought) - (there and there.intersection(self._root.names(directory_path(directory))))
 
     def is_in_sight(self, directory: bytes, name: bytes) -> bool:
         """Whether an entry of a directory that is open would have been seen, were it there."""

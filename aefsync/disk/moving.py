@@ -16,10 +16,11 @@ from collections.abc import Iterator
 from aefsync.core.action import Act, Action, StageFile
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.path import RelPath
+from aefsync.core.stores import Folding, folded
 from aefsync.disk import syscalls
 from aefsync.disk.confined import split
 from aefsync.disk.deleting import delete
-from aefsync.disk.intents import exchanging
+from aefsync.disk.intents import Intent, exchanging
 from aefsync.disk.looking import Place, Refused, is_already_there, look, shows, wanted_of
 from aefsync.disk.metadata import make_directory
 from aefsync.disk.modes import PassingMode, of_new
@@ -31,6 +32,7 @@ from aefsync.disk.setting import new_mode
 from aefsync.disk.trash import DELETED
 
 _DIRECTORY = Kind.DIRECTORY
+_ANY_FOLDING = Folding.CASE | Folding.FORMS
 _WRITABLE = 0o200
 _O_PATH = getattr(os, "O_PATH", 0)
 """Opens also what its owner may not read."""
@@ -113,6 +115,8 @@ def _rename(scene: Scene, action: Action, old: Place, new: Place) -> os.stat_res
         else:
             rename_new(*old, *new)
     except FileExistsError:
+        if _are_one(old, new):
+            return _respell(scene, action, old, new)
         if not is_already_there(*new, wanted_of(action), wanted_of(action).content):
             raise Refused("its new name appeared since the scan") from None
         scene.there.add(action.path)
@@ -130,6 +134,36 @@ def _rename(scene: Scene, action: Action, old: Place, new: Place) -> os.stat_res
         scene.durable.step(new[0], old[0])
         return seen
     return None
+
+
+def _are_one(old: Place, new: Place) -> bool:
+    """Whether the new name of something is in its way because this file system takes it for the old one."""
+    if old[0] != new[0] or folded(old[1], _ANY_FOLDING) != folded(new[1], _ANY_FOLDING):
+        return False
+    return new[1] not in map(os.fsencode, os.listdir(new[0]))
+
+
+def _respell(scene: Scene, action: Action, old: Place, new: Place) -> os.stat_result:
+    """By way of the trash slot of the old name: nothing stands in the way of the new one then."""
+    assert action.source is not None
+    intents = [Intent(DELETED, action.source, action.source)]
+    scene.intents.declare(intents)
+    slot = scene.trash.slot(DELETED, action.source)
+    with _movable(scene, action, *old, action.found):
+        rename_out(*old, *slot)
+        try:
+            rename_new(*slot, *new)
+        except OSError:
+            rename_new(*slot, *old)
+            raise
+        finally:
+            scene.intents.complete(intents)
+    seen = os.stat(new[1], dir_fd=new[0], follow_symlinks=False)
+    if action.found is not None and not shows(seen, action.found._replace(inode=0), after_rename=True):
+        raise Refused("changed since the scan")
+    scene.renew(action.found, seen)
+    scene.durable.step(new[0], slot[0])
+    return seen
 
 
 def _discard(scene: Scene, action: Action) -> None:

@@ -25,7 +25,7 @@ from aefsync.core.settling import PREFERRED, settle
 from aefsync.core.step import Transfer
 from aefsync.core.stores import Folding, collisions
 from aefsync.core.surplus import buried
-from aefsync.core.verdict import Decision, Rules, Take, Versions, at
+from aefsync.core.verdict import Decision, Remove, Rules, Take, Versions, at
 from aefsync.core.version import Dot
 from aefsync.errors import GuardError, UsageError
 from aefsync.sync.absence import appeared
@@ -147,7 +147,7 @@ def decide(session: Session, survey: Survey, request: RepairRequest, past: Past 
             scans = session.each(lambda number, replica: replica.read_unread((), spans[number]))
             survey = compare(session, survey.view, scans, survey.aspects, survey.above)
             census = take_census(session, survey, request)
-    rules = rules._replace(folded=_folded(census.differences, rules))
+    rules = rules._replace(folded=_folded(census.differences, rules, survey.unknown))
     mint = (lambda: None) if past is None or request.dry_run else past.mint
     if rules.preferred and _has_edits(census.differences, rules):
         rules = rules._replace(dot=mint())
@@ -169,12 +169,17 @@ def _has_edits(differences: Differences, rules: Rules) -> bool:
     return any(isinstance(verdict, Take) and verdict.reason == PREFERRED for verdict in verdicts)
 
 
-def _folded(differences: Differences, rules: Rules) -> Collection[RelPath]:
-    """The paths that cannot stand beside each other; what a mirror takes away is in nobody's way."""
-    if not rules.aspects.folding:
+def _folded(differences: Differences, rules: Rules, unknown: Sequence[Collection[bytes]]) -> Collection[RelPath]:
+    """The paths that cannot stand beside each other; what goes, or is gone, is in nobody's way."""
+    folding = Folding(rules.aspects.folding)
+    if not folding:
         return ()
-    live = (each.path for each in differences if not rules.mirror or each.entries[0] is not None)
-    return collisions(live, Folding(rules.aspects.folding))
+    live = (path for path, entries, _ in differences if (entries[0] if rules.mirror else any(entries)))
+    found = collisions(live, folding)
+    if found and not rules.mirror:
+        gone = {each.path for each in reconcile(differences, rules, unknown) if isinstance(each.verdict, Remove)}
+        found = collisions(sorted(found - gone), folding)
+    return found
 
 
 def _decided(session: Session, survey: Survey, census: Census, rules: Rules, mint: Callable[[], Dot | None]) -> Decided:
@@ -184,7 +189,9 @@ def _decided(session: Session, survey: Survey, census: Census, rules: Rules, min
         rules = rules._replace(dot=rules.dot or mint())
         decisions = reconcile(census.differences, rules, survey.unknown, buried(goes, rules))
     if rules.mirror and census.absent:
-        rules = rules._replace(appeared=appeared(session, decisions))
+        # By a name that folds with another, what was renamed is found, too.
+        respelt = collisions((each.path for each in census.differences), Folding(rules.aspects.folding))
+        rules = rules._replace(appeared=appeared(session, decisions) - respelt)
         decisions = reconcile(census.differences, rules, survey.unknown) if rules.appeared else decisions
     # Groups of names are known by a path, which a move would take away.
     may_move = rules.mirror or (rules.policies is not None and not rules.aspects.links)

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from aefsync.core.policy import Policies
 from aefsync.core.silent import Silent
 from aefsync.core.stores import SECOND_NS, Folding, Stores
 from aefsync.core.verdict import Why
-from aefsync.disk import opening
+from aefsync.disk import moving, opening
+from aefsync.disk.confined import ConfinedRoot
 from aefsync.sync.diff import diff
-from aefsync.sync.events import Conflicted, Event, Notice, Summary, Troubled
+from aefsync.sync.events import Acted, Conflicted, Event, Notice, Summary, Troubled
 from aefsync.sync.repair import repair
 from aefsync.sync.request import DiffRequest, RepairRequest, Request
 from tests.support.trees import BASE_NS, link, survey, tree, write
@@ -30,10 +32,13 @@ class Pair:
         inode = os.stat(self.b).st_ino
         patch.setattr(opening, "stores_of", lambda fd, _: self.stores if os.fstat(fd).st_ino == inode else Stores())
 
-    def repair(self, *, mirror: bool = False) -> list[Event]:
+    def repair(self, *, mirror: bool = False, versions: bool = False) -> list[Event]:
         common = Request((str(self.a), str(self.b)))
+        policies = Policies() if versions else None
         with threads():
-            return list(repair(RepairRequest(common, mirror=mirror, allow_unrelated_roots=True), Silent()))
+            return list(
+                repair(RepairRequest(common, mirror=mirror, allow_unrelated_roots=True, policies=policies), Silent())
+            )
 
     def diff(self) -> list[Event]:
         with threads():
@@ -101,3 +106,66 @@ def test_names_of_different_replicas_that_are_one(pair: Pair) -> None:
     assert (pair.b / "other").exists()
     assert summary(pair.repair(mirror=True)).exit_code == 0, "what a mirror takes away is in nobody's way"
     assert set(os.listdir(pair.b)) == {"README", "other", ".aefsync"}
+
+
+@pytest.fixture
+def renamed(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Pair:
+    """Two that agree, and of which the second takes names for one that differ in case only; one has a name for that."""
+    tree(pair.a, {"README": "1", "Docs/d": "2", "other": "3"})
+    assert summary(pair.repair(versions=True)).exit_code == 0
+    inode, lstat, stats, rename_new = os.stat(pair.b).st_ino, ConfinedRoot.lstat, ConfinedRoot.stats, moving.rename_new
+
+    def spelt(root: ConfinedRoot, path: bytes) -> bytes:
+        """The path as its names are spelt, where names fold."""
+        at = b""
+        for name in path.split(b"/") if path and os.fstat(root.fd).st_ino == inode else ():
+            listed = os.listdir(os.fsencode(pair.b) + b"/" + at)
+            at += next((each for each in listed if each.lower() == name.lower()), name) + b"/"
+        return at[:-1] or path
+
+    def folding(old_fd: int, old: bytes, new_fd: int, new: bytes) -> None:
+        if os.fstat(new_fd).st_ino == inode and new.lower() in map(bytes.lower, map(os.fsencode, os.listdir(new_fd))):
+            raise FileExistsError
+        rename_new(old_fd, old, new_fd, new)
+
+    monkeypatch.setattr(ConfinedRoot, "lstat", lambda root, path: lstat(root, spelt(root, path)))
+    monkeypatch.setattr(
+        ConfinedRoot,
+        "stats",
+        lambda root, path, names: stats(
+            root, path, [spelt(root, path + b"/" * bool(path) + each).rpartition(b"/")[2] for each in names]
+        ),
+    )
+    monkeypatch.setattr(moving, "rename_new", folding)
+    return pair
+
+
+@pytest.mark.parametrize("where", ["a", "b"])
+@pytest.mark.parametrize("mirror", [False, True])
+def test_a_name_that_is_only_spelt_otherwise_is_renamed(renamed: Pair, where: str, *, mirror: bool) -> None:
+    root = renamed.a if where == "a" or mirror else renamed.b
+    (root / "README").rename(root / "Readme")
+    (root / "Docs").rename(root / "docs")
+    events = renamed.repair(versions=not mirror, mirror=mirror)
+    assert [(each.action, str(each.path)) for each in events if isinstance(each, Acted)] == [
+        ("move", "Readme"),
+        ("move", "docs"),
+    ]
+    assert summary(events).exit_code == 0
+    for each in (renamed.a, renamed.b):
+        assert set(os.listdir(each)) == {"Readme", "docs", "other", ".aefsync"}
+        assert ((each / "Readme").read_text(), (each / "docs" / "d").read_text()) == ("1", "2")
+        assert not list((each / ".aefsync/trash").rglob("README"))
+    again = renamed.repair(versions=not mirror, mirror=mirror)
+    assert (summary(again).exit_code, [each for each in again if isinstance(each, Acted)]) == (0, [])
+
+
+def test_what_is_edited_under_its_old_spelling_stands(renamed: Pair) -> None:
+    (renamed.a / "README").rename(renamed.a / "Readme")
+    write(renamed.b / "README", b"edited", mtime_ns=BASE_NS + 4 * SECOND_NS)
+    left = {bytes(each.path): each.reason for each in renamed.repair(versions=True) if isinstance(each, Conflicted)}
+    assert left == {b"README": Why.FOLDED, b"Readme": Why.FOLDED}
+    assert (renamed.b / "README").read_text() == "edited"
+    (renamed.a / "Readme").unlink()
+    assert summary(renamed.repair(versions=True)).exit_code == 0
+    assert set(os.listdir(renamed.a)) == {"README", "Docs", "other", ".aefsync"}
