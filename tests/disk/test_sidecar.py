@@ -212,13 +212,18 @@ def test_there_is_none_before_the_first_session(root: Rememberer, locked: Home) 
     assert not (root.path / ".aefsync" / "sidecar.db").exists()
 
 
-def test_an_entry_takes_little_room(root: Rememberer) -> None:
-    for number in range(3000):
-        root.write(
-            b"dir-%03d/some-file-%06d.txt" % (number % 100, number * 7919), b"%d" % number, mtime_ns=OLD + number**5
-        )
+@pytest.mark.parametrize("together", [30, 50, 100, 300])
+def test_an_entry_takes_little_room(root: Rememberer, together: int) -> None:
+    paths = [b"dir-%03d/some-file-%06d.txt" % (number // together, number * 7919) for number in range(3000)]
+    for number, path in enumerate(paths):
+        root.write(path, b"%d" % number, mtime_ns=OLD + number**5)
     root.see()
-    assert len(root.bytes_of_sidecar()) < 120 * 3100
+    assert len(root.bytes_of_sidecar()) < 80 * len(paths)
+    for number, path in enumerate(paths):
+        root.write(path, b"%d, edited" % number, mtime_ns=OLD + number**5)
+    root.see()
+    # Each has a version of its own then: what it was made of.
+    assert len(root.bytes_of_sidecar()) < 120 * len(paths)
 
 
 def test_a_copied_root_is_a_replica_of_its_own(root: Rememberer, tmp_path: Path) -> None:
