@@ -96,6 +96,15 @@ def tree(root: Path, files: Mapping[str, bytes | str | None], *, mtime_ns: int =
     return root
 
 
+def texts(root: Path) -> dict[str, str]:
+    """What is in a small tree: path → content; directories end with a slash."""
+    paths = (path for path in sorted(root.rglob("*")) if ".aefsync" not in path.relative_to(root).parts)
+    named = {path: str(path.relative_to(root)) for path in paths}
+    return {
+        f"{name}/" if path.is_dir() else name: "" if path.is_dir() else path.read_text() for path, name in named.items()
+    }
+
+
 def odd_tree(root: Path) -> Path:
     """Every odd name and kind that aefsync replicates, and beside them the specials that it skips."""
     base = os.fsencode(root)

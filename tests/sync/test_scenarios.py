@@ -17,7 +17,7 @@ from aefsync.errors import AefsyncError
 from aefsync.sync.events import Acted, Conflicted, Event, Notice, Summary
 from aefsync.sync.repair import repair
 from aefsync.sync.request import RepairRequest, Request
-from tests.support.trees import BASE_NS, SECOND, judge, write
+from tests.support.trees import BASE_NS, SECOND, judge, texts, write
 from tests.sync.joined import Threads, threads
 
 
@@ -58,23 +58,13 @@ class Group:
         return list(repair(asked, Silent()))
 
     def trees(self) -> list[dict[str, str]]:
-        return [tree(root) for root in self.roots]
+        return [texts(root) for root in self.roots]
 
     def agreed(self) -> dict[str, str]:
         """What all have."""
         for root in self.roots[1:]:
             assert judge(self.roots[0], root) == []
-        return tree(self.roots[0])
-
-
-def tree(root: Path) -> dict[str, str]:
-    """Files by path with their contents; directories end with a slash."""
-    found = {}
-    for path in sorted(root.rglob("*")):
-        name = str(path.relative_to(root))
-        if not name.startswith(".aefsync"):
-            found |= {f"{name}/": ""} if path.is_dir() else {name: path.read_text()}
-    return found
+        return texts(self.roots[0])
 
 
 def end(events: Sequence[Event]) -> Summary:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 
 from aefsync.core.action import Action, Applied, Staged, StageFile
@@ -30,7 +29,7 @@ from aefsync.disk.journal import Journal, path_of
 from aefsync.disk.journaling import Recorder
 from aefsync.disk.recording import Placed
 from aefsync.disk.restoring import Made, Restorer
-from aefsync.disk.retention import expire, forget_bytes, half_done
+from aefsync.disk.retention import expire, forget_bytes
 from aefsync.disk.scan import Scanner
 from aefsync.disk.taking_back import TakingBack
 from aefsync.disk.trash import REPLACED
@@ -93,7 +92,7 @@ class FarWriter(TakingBack[FarRoot, FarHome]):
         applier = self._ready(scanner.is_unmanaged)
         applied = Recorder(self._journal, applier, self._staging.content, None, stable=False).apply(actions)
         if not self._request.writing.keeps_trash:
-            self._scene().empty_trash()
+            self._home.remove_tree(self._scene().trash)
         self._placed.add(applier.placed)
         return applied
 
@@ -147,8 +146,7 @@ class FarWriter(TakingBack[FarRoot, FarHome]):
         """Where this run changed the tree, delete the trash that nobody wants kept any longer."""
         if self._opened_scene is not None and self._opened_scene.touched:
             forget_bytes(self._home, self._run)
-            with contextlib.suppress(OSError):
-                expire(self._home, self._run, self._request.writing, clock_ns, half_done(self._home))
+            expire(self._home, self._run, self._request.writing, clock_ns)
 
     def clear(self) -> None:
         """Empty the staging, also of what interrupted runs left there."""
