@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from aefsync.cli.chosen import Chosen
 from aefsync.cli.command import configured, is_on_the_line
+from aefsync.cli.environment import variable
 from aefsync.cli.options import option
 from aefsync.core.labels import label
 from aefsync.core.named_tuple import NamedTuple
-from aefsync.core.policy import Policies, PolicyKind, parse_policy
+from aefsync.core.policy import Policies, PolicyKind, Rule, parse_policy
 from aefsync.errors import UsageError
 from aefsync.sync.preferring import preferred
 
@@ -54,10 +57,17 @@ def resolution_of(ctx: typer.Context, resolving: Resolving, chosen: Chosen, *, m
         return Resolution()
     config, own = configured(ctx)
     try:
-        policies = Policies(parse_policy(resolving.conflicts), own.rules if own else ())
+        policies = Policies(parse_policy(resolving.conflicts), _rules(ctx, own.rules if own else ()))
     except ValueError as error:
         raise UsageError(f"--conflicts: {error}") from None
     return Resolution(policies, _preferred(policies, chosen, config.file))
+
+
+def _rules(ctx: typer.Context, rules: Sequence[Rule]) -> tuple[Rule, ...]:
+    """What holds of the rules of a set: the command line and the environment, which come before it, mean all paths."""
+    if is_on_the_line(ctx, "conflicts") or os.environ.get(variable("--conflicts")):
+        return tuple(rule._replace(policy=None) for rule in rules)
+    return tuple(rules)
 
 
 def _check(ctx: typer.Context, resolving: Resolving, *, mirror: bool) -> None:

@@ -139,6 +139,9 @@ def test_rules_of_a_set_hold_for_it(config: Path, engines: dict[str, Engine]) ->
     assert preferred == (("nas", 1),)
     app.run(["repair", "A", "B"])
     assert engines["repair"].asked[1][0].policies == Policies()
+    app.run(["repair", "@photos", "--conflicts", "keep-both"])
+    overruled = engines["repair"].asked[2][0].policies
+    assert {str(overruled.of(path)) for path in paths} == {"keep-both"}, "the line comes before the set"
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ A file in TOML.  `[defaults]` and each set may hold any long option, without its
     conflicts = "newest"
 
 `@photos` stands for the replicas of that set then; its options hold where it is named.  Rules say what becomes of
-conflicts on some paths, the last one that fits a path wins.
+conflicts on some paths, the last one that fits a path wins; `--conflicts` on the command line means all paths.
 
 What is on the command line wins, then the environment, the set, the defaults.  Filters add up.
 """
