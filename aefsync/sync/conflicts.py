@@ -23,6 +23,7 @@ from aefsync.core.ports import Access, Missing, Monitor, Scan
 from aefsync.core.problem import Problem
 from aefsync.errors import AefsyncError, UsageError
 from aefsync.sync.concluding import concluded
+from aefsync.sync.contacts import Contacts
 from aefsync.sync.copies import claims, find_copies, read_copies
 from aefsync.sync.events import Acted, CopyKept, Event, Notice, Started, Troubled
 from aefsync.sync.present import others_done
@@ -35,25 +36,33 @@ ACTIONS = 512
 
 
 class Found(NamedTuple):
-    """The conflict copies of each replica, who takes part, and trouble with looking."""
+    """The conflict copies of each replica, who takes part, and trouble with looking.
+
+    `called` are the authors by what else than its name a replica is called here, best first.
+    """
 
     copies: tuple[tuple[Copies, ...], ...]
     members: Members
     problems: tuple[tuple[int, Problem], ...]
+    called: Mapping[str, bytes]
 
     def by(self, entry: Entry) -> str:
         """What the replica is called whose version an entry is (empty: nobody knows)."""
         author = entry.version.author if entry.version else b""
-        return next((each.name or each.id[:8] for each in self.members if author and each.author == author), "")
+        own = next((each for each in self.members if author and each.author == author), None)
+        if own is None or own.name:
+            return own.name if own else ""
+        names = {each.name for each in self.members}
+        return next((word for word, each in self.called.items() if each == author and word not in names), own.id[:8])
 
-    def author(self, name: str, given: Mapping[str, bytes]) -> bytes:
-        """The author that the member of this name is, or the replica that was `given` under it; raises `UsageError`."""
+    def author(self, name: str) -> bytes:
+        """The author that the member of this name is, or the replica that is called so; raises `UsageError`."""
         try:
             author = named(self.members, name).author
         except ValueError as error:
-            if name not in given:
+            if name not in self.called:
                 raise UsageError(f"--take: {error}") from None
-            author = given[name]
+            author = self.called[name]
         if not author:
             raise UsageError(f"--take: which versions are by {name} is not known before the first session with it")
         return author
@@ -71,14 +80,14 @@ Decide = Callable[[Session, Found], Plan]
 
 def list_conflicts(common: Request, paths: Sequence[RelPath], monitor: Monitor) -> Iterator[Event]:
     """The conflict copies of all replicas, or those that paths mean."""
-    return others_done(common, lambda present: _list(present, paths, monitor))
+    return others_done(common, lambda present: _list(present, common, paths, monitor))
 
 
-def _list(common: Request, paths: Sequence[RelPath], monitor: Monitor) -> Iterator[Event]:
+def _list(common: Request, all_given: Request, paths: Sequence[RelPath], monitor: Monitor) -> Iterator[Event]:
     begun = time.monotonic()
     yield Started("conflicts", common.locations, common.names)
     with _open(common, Access.READ, monitor) as session:
-        found = _find(session, common)
+        found = _find(session, common, all_given)
         yield from (Troubled(*each) for each in found.problems)
         listed = [(number, each) for number, own in enumerate(found.copies) for each in _meant(own, paths)]
         for number, copies in listed:
@@ -101,21 +110,30 @@ def resolve_conflicts(
         if not any(chosen):
             what = ", ".join(map(str, paths)) or "these replicas"
             raise AefsyncError(f"{what}: no conflict copies", hint="aefsync conflicts ROOT list shows what there is")
-        wanted = take if isinstance(take, Take) else Take(None, found.author(take, _given(session, common.locations)))
-        return _resolved(session, chosen, wanted)
+        return _resolved(session, chosen, take if isinstance(take, Take) else Take(None, found.author(take)))
 
-    return others_done(common, lambda present: _change(present, decide, monitor, dry_run=dry_run))
+    return others_done(common, lambda present: _change(present, common, decide, monitor, dry_run=dry_run))
 
 
-def _given(session: Session, locations: Sequence[str]) -> dict[str, bytes]:
-    """Whose versions those of the replicas that are there are, by what these are called on the command line."""
-    numbers = [locations.index(each.text) for each in session.locations]
-    authors = [each.standing.author if each.standing else b"" for each in session.opened]
-    pairs = list(zip(numbers, authors, strict=True))
-    return {
-        **{label(number): author for number, author in pairs},
-        **{locations[number]: author for number, author in pairs},
-    }
+def _called(session: Session, common: Request, members: Members) -> dict[str, bytes]:
+    """Whose versions those of replicas are, by what these are called: in a set, on the command line (`common`: all that
+    stood there), or as where they are reached from here."""
+    numbers = [common.locations.index(each.text) for each in session.locations]
+    standings = [each.standing for each in session.opened]
+    pairs = [(number, known.author) for number, known in zip(numbers, standings, strict=True) if known is not None]
+    contacts, authors = Contacts(common.state_dir), {each.id: each.author for each in members}
+    places = (contacts.of(known.id).items() for known in standings if known is not None)
+    found = [
+        *((common.names[number], author) for number, author in pairs if number < len(common.names)),
+        *((label(number), author) for number, author in pairs),
+        *((common.locations[number], author) for number, author in pairs),
+        *((place, authors[member]) for each in places for member, place in each if member in authors),
+    ]
+    called: dict[str, bytes] = {}
+    for word, author in found:
+        called.setdefault(word, author)
+    called.pop("", None)
+    return called
 
 
 def prune_conflicts(common: Request, monitor: Monitor, *, dry_run: bool = False) -> Iterator[Event]:
@@ -125,15 +143,15 @@ def prune_conflicts(common: Request, monitor: Monitor, *, dry_run: bool = False)
         read = (read_copies(session.replicas[number], own) for number, own in enumerate(found.copies))
         return Plan(tuple(tuple(action for copies in own for action in prune(copies)) for own in read))
 
-    return others_done(common, lambda present: _change(present, decide, monitor, dry_run=dry_run))
+    return others_done(common, lambda present: _change(present, common, decide, monitor, dry_run=dry_run))
 
 
-def _change(common: Request, decide: Decide, monitor: Monitor, *, dry_run: bool) -> Iterator[Event]:
+def _change(common: Request, all_given: Request, decide: Decide, monitor: Monitor, *, dry_run: bool) -> Iterator[Event]:
     """Look, decide, and carry it out."""
     begun = time.monotonic()
     yield Started("conflicts", common.locations, common.names)
     with _open(common, Access.READ, monitor) as session:
-        found = _find(session, common)
+        found = _find(session, common, all_given)
         plan = decide(session, found)
     tally: Counter[str] = Counter()
     for event in (*(Troubled(*each) for each in (*found.problems, *plan.unclear)), *_rehearse(plan, dry_run=dry_run)):
@@ -154,13 +172,14 @@ def _open(common: Request, access: Access, monitor: Monitor) -> AbstractContextM
     return open_session(common, terms, monitor, command="conflicts resolve")
 
 
-def _find(session: Session, common: Request) -> Found:
+def _find(session: Session, common: Request, all_given: Request) -> Found:
     """Take a snapshot of each replica, with versions where it has any, and look for conflict copies in it."""
     scan, standings = scan_of(session, common), [opened.standing for opened in session.opened]
     scans = session.each(lambda n, replica: replica.scan(scan._replace(versions=standings[n] is not None)))
     copies = tuple(session.each(lambda _, replica: find_copies(replica)))
     problems = tuple((number, problem) for number, scanned in enumerate(scans) for problem in scanned.problems)
-    return Found(copies, merge_members(each.members for each in standings if each is not None), problems)
+    members = merge_members(each.members for each in standings if each is not None)
+    return Found(copies, members, problems, _called(session, all_given, members))
 
 
 def _meant(own: Sequence[Copies], paths: Sequence[RelPath]) -> tuple[Copies, ...]:

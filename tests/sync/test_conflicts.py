@@ -144,6 +144,29 @@ def test_a_replica_without_a_history_is_warned_of(engine: Threads, root: Path) -
     assert [e for e in taken(root, Take(Way.CURRENT)) if isinstance(e, Notice)] == []
 
 
+def test_who_has_no_name_is_called_as_elsewhere(engine: Threads, tmp_path: Path) -> None:
+    roots = [tree(tmp_path / name, {"f": "both"}) for name in "AB"]
+    common = request(*roots)._replace(state_dir=str(tmp_path / "state"))
+    list(repair(RepairRequest(common, policies=Policies()), Silent()))
+    for number, root in enumerate(roots):
+        write(root / "f", b"of %d" % number, mtime_ns=(100 + number) * SECOND)
+    list(repair(RepairRequest(common, policies=Policies()), Silent()))
+
+    def called(*names: str, given: int = 2) -> list[str]:
+        asked = common._replace(locations=tuple(map(str, roots[-given:])), names=names)
+        listed = [each.by for each in list_conflicts(asked, [], Silent()) if isinstance(each, CopyKept)]
+        assert acted(list(resolve_conflicts(asked, [], listed[0], Silent(), dry_run=True)))
+        return listed
+
+    assert called() == ["A", "A"]
+    assert called("", "there") == ["A", "A"]
+    assert called("here", "there") == ["here", "here"]
+    assert called(given=1) == [str(roots[0])], "where it was reached"
+    # What another one is called stands for that one.
+    list(init(request(roots[1]), ["A"], Silent()))
+    assert called() == [str(roots[0])] * 2
+
+
 def test_a_version_is_taken_by_whose_it_is_and_the_next_run_spreads_it(engine: Threads, tmp_path: Path) -> None:
     roots = [tree(tmp_path / name, {"f": "both"}) for name in "AB"]
     list(init(request(*roots), ["laptop", "nas"], Silent()))
