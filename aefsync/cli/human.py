@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aefsync.cli.advice import advised
 from aefsync.cli.diff_lines import DiffLines, NullLines
 from aefsync.cli.escape import escape, escape_text
 from aefsync.cli.listing_lines import listed
@@ -36,7 +37,8 @@ from aefsync.sync.standing import Enrolled, Stood
 
 _STYLES = {"<": "31", ">": "32", "*": "33", "?": "1;35", "m": "34", "k": "35", "!": "1;31"}
 _SENTENCES = {
-    **dict.fromkeys(("repair", "watch", "gossip"), repaired), "undo": undone, "conflicts": resolved, "scrub": scrubbed
+    **dict.fromkeys(("repair", "watch", "gossip"), repaired), "undo": undone, "conflicts": resolved, "scrub": scrubbed,
+    "status": advised,
 }  # fmt: skip
 
 

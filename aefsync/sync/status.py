@@ -60,7 +60,7 @@ def _status(
     with open_session(common, [Terms(Access.READ, Missing.REFUSE)] * len(common.locations), monitor) as session:
         scan = scan_of(session, common)
         scans = session.each(lambda _, replica: replica.scan(scan))
-        stood = session.each(lambda number, replica: _stood(session, number, replica, now))
+        stood = session.each(lambda number, replica: _stood(session, number, replica, common.names, now))
         contacts = Contacts(common.state_dir)
         for number, each in enumerate(stood):
             yield each
@@ -76,7 +76,8 @@ def _status(
         yield _summary(session, begun, stood, compared, len(problems), is_late=bool(late))
 
 
-def _stood(session: Session, number: int, replica: RemoteReplica, now_s: float) -> Stood:
+def _stood(session: Session, number: int, replica: RemoteReplica, names: Sequence[str], now_s: float) -> Stood:
+    """How one stands; `names` are what a set calls them."""
     opened = session.opened[number]
     standing = opened.standing
     own = next((each for each in standing.members if each.id == standing.id), None) if standing else None
@@ -85,7 +86,7 @@ def _stood(session: Session, number: int, replica: RemoteReplica, now_s: float) 
     return Stood(
         replica=number,
         identity=opened.identity,
-        name=own.name if own else "",
+        name=(own.name if own else "") or (names[number] if number < len(names) else ""),
         remembers=standing is not None,
         last_s=own.last_s if own else 0,
         conflicts=sum(len(copies.copies) for copies in find_copies(replica)),

@@ -129,6 +129,21 @@ def test_a_line_for_each_replica_and_member() -> None:
     ]
 
 
+def test_what_waits_for_a_person_is_named_with_what_shows_it() -> None:
+    causes = ("different", "conflicts", "left standing", "rot", "suspects", "late", "unreadable history")
+    assert lines([Started("status", ("/a", "/b c")), summary(1, causes, differences=1)]) == [
+        (
+            "1 difference: aefsync diff /a '/b c'; conflict copies: aefsync conflicts /a '/b c' list; left standing: "
+            "aefsync repair -n /a '/b c'; damaged files: aefsync scrub /a '/b c'; suspects: aefsync scrub -n /a '/b c'; "
+            "unreadable history: the next repair sets it aside and begins anew"
+        )
+    ]
+    assert lines([Started("status", ("/a",)), summary(1, ("left standing",))]) == [
+        "left standing: aefsync repair -n /a OTHER"
+    ]
+    assert lines([STATUS, summary()]) == []
+
+
 def test_replicas_and_members_for_programs() -> None:
     records = [json.loads(line) for line in json_bytes(EVENTS).splitlines()]
     assert records[1] == {
