@@ -20,6 +20,8 @@ _CONFIGURED = "aefsync.configured"
 _GIVEN = "aefsync.given"
 NO_VALUE = "always"
 """What an option is worth that may have a value, and has none."""
+_WHOLE = 1000
+"""Longer than what any command says of itself."""
 _WITH_OR_WITHOUT = ("--allow-unreachable",)
 """Their value comes behind an equals sign, or not at all: the next word is a replica."""
 
@@ -104,6 +106,13 @@ class Group(TyperGroup):
 
     def get_params(self, ctx: Any) -> Any:
         return _quick(super().get_params(ctx))
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """What each does, whole: on a narrow terminal over two lines, and never cut off."""
+        shown = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [(name, each.get_short_help_str(_WHOLE)) for name, each in shown if each is not None and not each.hidden]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 def _valued(args: Sequence[str]) -> list[str]:

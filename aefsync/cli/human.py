@@ -9,7 +9,7 @@ from aefsync.cli.listing_lines import listed
 from aefsync.cli.replica_names import history_starts, labels
 from aefsync.cli.resolved_lines import resolved
 from aefsync.cli.scrubbed_lines import scrubbed
-from aefsync.cli.sentences import Tally, caveats, compared, figures, repaired
+from aefsync.cli.sentences import Tally, caveats, compared, figures, itemized, repaired
 from aefsync.cli.undo_lines import undone
 from aefsync.cli.writer import Writer
 from aefsync.core.labels import label
@@ -117,7 +117,8 @@ class Human:
             slash = "/" if event.is_directory else ""
             old = "" if event.old is None else f"{escape(event.old)}{slash} -> "
             leader = "" if event.leader is None else f" => {escape(event.leader)}"
-            text = f"{event.action} {old}{escape(event.path)}{slash}{leader}"
+            told = itemized(event, verbose=self._style.verbose > 0)
+            text = f"{event.action} {old}{escape(event.path)}{slash}{leader}{told}"
             self._out.line(f" {text}", marked=f"{source}>{labels(event.to)}", style="36")
 
     def _troubled(self, event: Troubled) -> None:

@@ -29,7 +29,9 @@ class Repairing(NamedTuple):
     """What a repair may do."""
 
     dry_run: Annotated[bool, option("-n", "--dry-run", says="Only say what would be done (implies -i).")] = False
-    itemize: Annotated[bool, option("-i", "--itemize-changes", says="A line for each action.")] = False
+    itemize: Annotated[
+        bool, option("-i", "--itemize-changes", says="A line for each action; with -v its size, what changes and why.")
+    ] = False
     mirror: Annotated[
         bool,
         option("--mirror", says="A is the truth: extras on the others go to their trash.", environment_too=False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from aefsync.cli.diff_lines import metadata_text
 from aefsync.cli.escape import escape_text
 from aefsync.cli.replica_names import spoken
 from aefsync.cli.units import count_text
@@ -50,6 +51,20 @@ class Tally(NamedTuple):
         )
 
 
+def itemized(event: Acted, *, verbose: bool) -> str:
+    """What is said of an action behind its path: of metadata what becomes of it, of all others only if asked to say more.
+
+    Like ` (mode 644 755)`, and ` (28 B, mtime +35 s, newer)`.
+    """
+    if not verbose and event.action != "metadata":
+        return ""
+    changed = metadata_text(*event.altered) if event.altered is not None else ""
+    size = size_text(event.size) if event.action in _PLACES_CONTENT else ""
+    reason = escape_text(event.reason) if verbose and event.reason != "missing" else ""
+    told = ", ".join(filter(None, (size, changed, reason)))
+    return f" ({told})" if told else ""
+
+
 def repaired(started: Started, summary: Summary, tally: Tally) -> str:
     """The last line of `repair`; empty where nothing was done and all is well."""
     if summary.dry_run:
@@ -71,12 +86,12 @@ def _parts(summary: Summary, tally: Tally) -> list[tuple[str, str]]:
     size = f" ({size_text(tally.size)})"
     copies = count_text(tally.conflict_copies, "conflict copy", "conflict copies")
     directories, links = count_text(tally.directories, "directory", "directories"), count_text(tally.links, "link")
-    # With files copied before it, the number alone is understood, and the size is that of both.
+    # With files copied before it, the number alone is understood; the size, behind both, is that of both.
     others = str(replaced) if copied else count_text(replaced, "file")
-    own_size = "" if copied else size
+    own_size = "" if replaced else size
     parts = (
-        (copied, f"{count_text(copied, 'file')} copied{size}", f"copy {count_text(copied, 'file')}{size}"),
-        (replaced, f"{others} replaced{own_size}", f"replace {others}{own_size}"),
+        (copied, f"{count_text(copied, 'file')} copied{own_size}", f"copy {count_text(copied, 'file')}{own_size}"),
+        (replaced, f"{others} replaced{size}", f"replace {others}{size}"),
         (tally.moves, f"{tally.moves} moved", f"move {tally.moves}"),
         (tally.conflict_copies, f"{copies} kept", f"keep {copies}"),
         (tally.directories, f"{directories} made", f"make {directories}"),

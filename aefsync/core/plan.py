@@ -46,7 +46,7 @@ from aefsync.core.metadata import PLAIN, USABLE, Aspects, Extra
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.one_sided import OneSided
 from aefsync.core.path import RelPath
-from aefsync.core.step import Pass, Place, Step, Transfer
+from aefsync.core.step import Altered, Pass, Place, Step, Transfer
 from aefsync.core.verdict import Decision, KeepBoth, Remove, Stand, Take, at
 from aefsync.core.version import Version
 
@@ -194,7 +194,7 @@ class _Draft:
         self._passes: list[tuple[list[Action], ...]] = [tuple([] for _ in Pass) for _ in range(replicas)]
         self._early: list[Transfer] = []
         self._transfers: list[Transfer] = []
-        self._steps: dict[tuple[str, RelPath, str], tuple[_Spot, list[int], list[Place]]] = {}
+        self._steps: dict[tuple[str, RelPath, str], tuple[_Spot, Altered | None, list[int], list[Place]]] = {}
 
     def part(self, spot: _Spot, found: Entry) -> None:
         """A file of its own in the place of another name of one, with the same content."""
@@ -214,7 +214,7 @@ class _Draft:
             transfers.append(Transfer(spot.winner, spot.replica, file, replaces))
         elif kind is _DIRECTORY:
             self.close(spot)
-        self._show("conflict_copy" if spot.old else act, spot, place)
+        self._show("conflict_copy" if spot.old else act, spot, place, found)
 
     def keep(self, spot: _Spot, entry: Entry) -> None:
         """Rename a clashing version to its conflict copy; where that has other metadata, it is made anew."""
@@ -237,7 +237,7 @@ class _Draft:
             wanted = wanted._replace(mode=wanted.mode | USABLE)
             self.close(spot)
         action = Action(Act.METADATA, wanted.path, wanted, found)
-        self._show(Act.METADATA.value, spot, self._add(spot.replica, Pass.PUT, action))
+        self._show(Act.METADATA.value, spot, self._add(spot.replica, Pass.PUT, action), found)
 
     def record(self, replica: int, action: Action) -> None:
         """A version that is adopted, and nothing else; people are not told."""
@@ -258,8 +258,9 @@ class _Draft:
         actions.append(action)
         return Place(step, len(actions) - 1)
 
-    def _show(self, word: str, spot: _Spot, place: Place) -> None:
-        _, receivers, places = self._steps.setdefault((word, spot.wanted.path, spot.reason), (spot, [], []))
+    def _show(self, word: str, spot: _Spot, place: Place, found: Entry | None = None) -> None:
+        seen = None if found is None else Altered(found, spot.wanted, self.aspects)
+        _, _, receivers, places = self._steps.setdefault((word, spot.wanted.path, spot.reason), (spot, seen, [], []))
         receivers.append(spot.replica)
         places.append(place)
 
@@ -268,23 +269,13 @@ class _Draft:
         actions = tuple(tuple(map(_in_order, Pass, own)) for own in self._passes)
         return Plan(actions, tuple(self._early), tuple(self._transfers), steps)
 
-    def _step(self, word: str, spot: _Spot, receivers: list[int], places: list[Place]) -> Step:
+    def _step(self, word: str, spot: _Spot, seen: Altered | None, receivers: list[int], places: list[Place]) -> Step:
         _, winner, _, wanted, reason, old, leader = spot
         size = wanted.size if wanted.kind is _FILE and leader is None else 0
         origin = None if word == _DELETE else winner
         turned = tuple(map(self._turned, receivers, places))
-        return Step(
-            word,
-            wanted.path,
-            origin,
-            tuple(receivers),
-            turned,
-            size,
-            reason,
-            old,
-            wanted.kind is _DIRECTORY,
-            leader,
-        )
+        place = word, wanted.path, origin, tuple(receivers), turned
+        return Step(*place, size, reason, old, wanted.kind is _DIRECTORY, leader, seen)
 
     def _turned(self, replica: int, place: Place) -> Place:
         if place.step is _PUT or not place.step.backwards:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 
 from aefsync.core.action import StageFile
+from aefsync.core.entry import Entry
+from aefsync.core.metadata import Aspects
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 
@@ -42,12 +44,20 @@ class Transfer(NamedTuple):
     replaces: bool = False
 
 
+class Altered(NamedTuple):
+    """A version and what becomes of it, or takes its place; `aspects` say what of the metadata counts."""
+
+    found: Entry
+    wanted: Entry
+    aspects: Aspects
+
+
 class Step(NamedTuple):
     """What happens to one path, for people.
 
     `action` is a word of CLI.md, `places` tells for each receiver which of its actions it is (so that what was not done
     need not be claimed; never one of CLOSE), `old` is the clashing path that a conflict copy had before, `leader` the path
-    that a hard link is another name of.
+    that a hard link is another name of, `altered` what becomes of the first receiver's version, where it has one.
     """
 
     action: str
@@ -60,3 +70,4 @@ class Step(NamedTuple):
     old: RelPath | None = None
     is_directory: bool = False
     leader: RelPath | None = None
+    altered: Altered | None = None

@@ -17,6 +17,7 @@ from aefsync.core.past import RunRecord, TrashItem
 from aefsync.core.path import RelPath
 from aefsync.core.plan import NEW
 from aefsync.core.problem import Problem
+from aefsync.core.step import Altered
 from aefsync.core.view import View
 from aefsync.sync.standing import Enrolled, Stood
 
@@ -79,7 +80,8 @@ class Acted(NamedTuple):
     """One action as users see it, over all replicas it goes to; with `-n`, one that would be done.
 
     `action` is a word of CLI.md; `source` the replica it comes from; `old` the former path of a move; `size` the
-    file's size in bytes; `leader` the path that a hard link is another name of.
+    file's size in bytes; `leader` the path that a hard link is another name of; `altered` what became of a version that was
+    there, on the first of these replicas.
     """
 
     action: str
@@ -91,6 +93,7 @@ class Acted(NamedTuple):
     old: RelPath | None = None
     is_directory: bool = False
     leader: RelPath | None = None
+    altered: Altered | None = None
 
 
 class Grew(NamedTuple):

@@ -370,6 +370,18 @@ def test_help_fits_80_columns_and_lists_the_exit_codes(
     assert all(len(line) <= 80 for line in text.splitlines())
 
 
+def test_a_narrow_terminal_cuts_off_no_command(
+    capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    assert app.run(["--help"]) == 0
+    text = " ".join(capsysbinary.readouterr().out.decode().split())
+    assert (
+        "diff Compare replicas; change nothing, create nothing. repair Make replicas agree (also: aefsync sync). "
+        in text
+    )
+
+
 def test_no_command_shows_the_help(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     assert app.run([]) == 2
     assert b"Commands:" in capsysbinary.readouterr().out

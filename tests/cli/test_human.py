@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from aefsync.core.entry import Kind
+from aefsync.core.metadata import PLAIN
 from aefsync.core.path import RelPath
+from aefsync.core.step import Altered
 from aefsync.sync.events import Conflicted, Digested, Notice, Started, State, Trashed
 from tests.cli.scripted import (
     DIFF,
@@ -171,10 +173,38 @@ def test_itemized_actions() -> None:
     assert lines([Started("repair", ("a", "b", "c")), to_both], itemize=True) == ["A>BC create n"]
 
 
+def test_itemized_metadata_says_what_becomes_of_it() -> None:
+    older, newer = file(mode=0o644, mtime_ns=0), file(mode=0o600, mtime_ns=35 * 10**9)
+    altered = Altered(older, newer, PLAIN)
+    event = acted("metadata", b"m", 0, 1)._replace(altered=altered)
+    assert lines([REPAIR, event], itemize=True) == ["A>B metadata m (mode 644 600, mtime +35 s)"]
+    loose = altered._replace(aspects=PLAIN._replace(mode_bits=0))
+    assert lines([REPAIR, event._replace(altered=loose)], itemize=True) == ["A>B metadata m (mtime +35 s)"]
+
+
+def test_itemized_with_more_to_say() -> None:
+    altered = Altered(file(b"old", mtime_ns=0), file(mtime_ns=35 * 10**9), PLAIN)
+    events = [
+        REPAIR,
+        acted("create", b"n", 0, 1, size=1_200_000)._replace(reason="missing"),
+        acted("copy", b"r", 1, 0, size=34_567)._replace(altered=altered),
+        acted("metadata", b"m", 0, 1)._replace(altered=altered, reason="mode"),
+        acted("delete", b"x", None, 1)._replace(reason="deleted"),
+        acted("mkdir", b"d", 0, 1)._replace(reason="missing"),
+    ]
+    assert lines(events, itemize=True, verbose=1) == [
+        "A>B create n (1.2 MB)",
+        "B>A copy r (34.6 kB, mtime +35 s, newer)",
+        "A>B metadata m (mtime +35 s, mode)",
+        ">B delete x (deleted)",
+        "A>B mkdir d/",
+    ]
+
+
 def test_a_repair_ends_with_one_line() -> None:
     assert lines([*REPAIRED, summary(**DONE)]) == [
         (
-            "A and B agree: 1 file copied (1.2 MB), 1 replaced, 1 moved, 1 directory made, 1 link made, "
+            "A and B agree: 1 file copied, 1 replaced (1.2 MB), 1 moved, 1 directory made, 1 link made, "
             "metadata set on 1, 1 deleted; undo: aefsync undo /a '/srv/it'\"'\"'s b' 20261122T101112Z-1f3a"
         )
     ]
@@ -209,7 +239,7 @@ def test_a_repair_that_could_not_do_all_says_what_is_left() -> None:
 def test_a_dry_run_says_would() -> None:
     assert lines([*REPAIRED, summary(dry_run=True, equal=False, **DONE)]) == [
         (
-            "would copy 1 file (1.2 MB), replace 1, move 1, make 1 directory, make 1 link, "
+            "would copy 1 file, replace 1 (1.2 MB), move 1, make 1 directory, make 1 link, "
             "set metadata on 1, delete 1; nothing was changed"
         )
     ]

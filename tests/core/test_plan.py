@@ -6,9 +6,10 @@ from aefsync.core.action import Act, Action, StageFile
 from aefsync.core.differences import Differences
 from aefsync.core.entry import Entry
 from aefsync.core.load import Load, load_of
+from aefsync.core.metadata import PLAIN
 from aefsync.core.plan import Plan, plan
 from aefsync.core.reconcile import reconcile
-from aefsync.core.step import Pass, Place, Step, Transfer
+from aefsync.core.step import Altered, Pass, Place, Step, Transfer
 from aefsync.core.verdict import Rules
 from aefsync.core.view import View
 from tests.support.snapshots import directory, file, link, planted, unread
@@ -67,7 +68,7 @@ def test_copy_and_create() -> None:
         (),
         (Transfer(1, 0, StageFile(NEW, NEW.path), replaces=True), Transfer(1, 2, StageFile(NEW, NEW.path))),
         (
-            Step("copy", NEW.path, 1, (0,), (Place(Pass.PUT, 0),), 3, "newer"),
+            Step("copy", NEW.path, 1, (0,), (Place(Pass.PUT, 0),), 3, "newer", altered=Altered(OLD, NEW, PLAIN)),
             Step("create", NEW.path, 1, (2,), (Place(Pass.PUT, 0),), 3, "missing"),
         ),
     )
@@ -91,6 +92,7 @@ def test_replacing(old: Entry, new: Entry, action: str, reason: str) -> None:
     assert actions(made, 0)[0].found == old
     assert actions(made, 0)[0].wanted == new
     assert words(made) == [(action.split(maxsplit=1)[0], "a", (0,), reason)]
+    assert [step.altered for step in made.steps] == [Altered(old, new, PLAIN)]
     assert len(made.transfers) == (action == "copy a")
     assert load_of(made).deletes == (0, 0)
 

@@ -75,7 +75,7 @@ def test_what_a_mirror_changed_can_be_taken_back(far: Far, tmp_path: Path) -> No
     tree(tmp_path / "A", {"both": "same", "changed": "newer", "only a": "x"})
     tree(far.home / "B", {"both": "same", "changed": "old", "d/only b": "y"})
     outcome = far("repair", tmp_path / "A", far.at("B"), "--mirror", "--max-delete", "9").expect(0)
-    told = "A and B agree: 1 file copied (6 B), 1 replaced, 2 deleted; undo: aefsync undo sftp://box"
+    told = "A and B agree: 1 file copied, 1 replaced (6 B), 2 deleted; undo: aefsync undo sftp://box"
     assert outcome.lines[0].startswith(told)
     assert b"B: content was verified as it was sent" in outcome.err
     trashed = far("trash", far.at("B"), "--json").expect(0).events[1:-1]
