@@ -86,9 +86,9 @@ def examine(
 def _closed(place: bytes, error: OSError) -> Finding:
     name = os.fsdecode(place)
     if isinstance(error, FileNotFoundError):
-        above = os.path.isdir(os.path.dirname(place))
-        remedy = "repair makes it (is its disk mounted?)" if above else "make the directory that it is to be in"
-        return Finding("root", TROUBLE, f"{name}: no such directory", remedy)
+        if os.path.isdir(os.path.dirname(place)):
+            return Finding("root", NOTE, f"{name}: no such directory yet", "repair makes it (is its disk mounted?)")
+        return Finding("root", TROUBLE, f"{name}: no such directory", "make the directory that it is to be in")
     if isinstance(error, NotADirectoryError):
         return Finding("root", TROUBLE, f"{name}: is not a directory", "a replica is a directory")
     return Finding("root", TROUBLE, f"{name}: {reason_of(error)}", "run as somebody who may read it")

@@ -167,7 +167,7 @@ class PinnedReplica(LocalReplica):
 def _hint_at_home(root: bytes) -> str | None:
     """Those who know scp and rsync write `host:/docs` and mean what lies in their home."""
     inside = root.strip(b"/")
-    if not inside or not os.path.isdir(os.path.expanduser(b"~/" + inside)):
+    if not inside or not root.startswith(b"/") or not os.path.isdir(os.path.expanduser(b"~/" + inside)):
         return None
     return f"there is a ~/{os.fsdecode(inside)}: what begins without / is below the home"
 

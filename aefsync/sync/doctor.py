@@ -151,6 +151,7 @@ def _remembered(known: KnownRoots, key: str, identity: str) -> Finding:
     if root is None:
         return Finding(step, State.FINE, "no run from here has seen this root")
     if root.identity and root.identity != identity:
-        text = f"the last run from here saw another replica, {root.identity[:8]}"
+        other = "another replica" if identity else "a replica there"
+        text = f"the last run from here saw {other}, {root.identity[:8]}"
         return Finding(step, State.TROUBLE, text, "mount the right disk, or --allow-new-root")
     return Finding(step, State.FINE, "as the last run from here saw it")

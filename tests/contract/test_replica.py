@@ -1527,7 +1527,7 @@ def test_a_root_that_is_missing_is_found_to_be(bench: Bench) -> None:
     replica = bench.replica(bench.b)
     hello(replica, bench.b, missing=Missing.EMPTY)
     findings = replica.examine()
-    assert [(finding.step, finding.state) for finding in findings] == [("root", State.TROUBLE)]
+    assert [(finding.step, finding.state) for finding in findings] == [("root", State.NOTE)]
     assert not bench.b.exists()
 
 

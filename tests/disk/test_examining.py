@@ -38,12 +38,17 @@ def test_our_own_staging_is_used_where_there_is_one(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "word"), [("none", "no such"), ("none/x", "no such"), ("file", "no directory|not a dir")]
+    ("name", "state", "word"),
+    [
+        ("none", State.NOTE, "no such directory yet"),
+        ("none/x", State.TROUBLE, "no such directory"),
+        ("file", State.TROUBLE, "no directory|not a dir"),
+    ],
 )
-def test_what_is_no_root(tmp_path: Path, name: str, word: str) -> None:
+def test_what_is_no_root(tmp_path: Path, name: str, state: State, word: str) -> None:
     (tmp_path / "file").write_text("x")
     (finding,) = examine(os.fsencode(tmp_path / name))
-    assert (finding.step, finding.state) == ("root", State.TROUBLE)
+    assert (finding.step, finding.state) == ("root", state)
     assert any(each in finding.text for each in word.split("|"))
     assert finding.remedy
 

@@ -26,11 +26,21 @@ def test_a_healthy_root(aefsync: Program, pair: Pair) -> None:
 
 def test_roots_that_are_none(aefsync: Program, pair: Pair) -> None:
     pair.a.write_text("x")
-    for place in pair:
+    for place in (pair.a, pair.b / "below"):
         done = aefsync("doctor", "--json", place).expect(3)
         assert done.summary["causes"] == ["root"]
     aefsync("doctor", "nowhere.invalid:path").expect(7)
     aefsync("doctor").expect(2)
+
+
+def test_a_root_that_repair_would_make(aefsync: Program, pair: Pair) -> None:
+    """Nothing is wrong with it, as long as nothing was there before."""
+    tree(pair.a, {"x": "1"})
+    assert f"note    root: {pair.b}: no such directory yet" in aefsync("doctor", pair.b).expect(0).lines
+    aefsync("repair", *pair).expect(0)
+    shutil.rmtree(pair.b)
+    done = aefsync("doctor", pair.b).expect(4)
+    assert done.lines[-2].startswith("trouble memory of runs: the last run from here saw a replica there, ")
 
 
 def test_another_disk_in_its_place(aefsync: Program, pair: Pair) -> None:

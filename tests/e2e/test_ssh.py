@@ -88,7 +88,7 @@ def test_a_digest_is_the_same_from_afar(far: Far, tmp_path: Path) -> None:
 
 def test_the_home_and_missing_roots(far: Far, tmp_path: Path) -> None:
     tree(tmp_path / "A", {"f": "x"})
-    assert b"box:new: created" in far("repair", tmp_path / "A", "box:new").expect(0).err
+    assert b"aefsync: box:new: created\n" in far("repair", tmp_path / "A", "box:new").expect(0).err
     assert (far.home / "new" / "f").read_text() == "x"
     far("diff", tmp_path / "A", "box:~/new").expect(0)
     assert b"no such directory" in far("repair", tmp_path / "A", "box:no", "--no-create-root").expect(3).err

@@ -585,7 +585,7 @@ class MemoryReplica:
 
     def examine(self) -> Sequence[Finding]:
         root = self._session().root
-        return [Finding("root", State.FINE if self.tree.exists else State.TROUBLE, root.decode())]
+        return [Finding("root", State.FINE if self.tree.exists else State.NOTE, root.decode())]
 
     def wait(self, request: Wait) -> Hints:
         if self._closed:

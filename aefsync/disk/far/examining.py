@@ -17,7 +17,7 @@ FINE, NOTE, TROUBLE = State.FINE, State.NOTE, State.TROUBLE
 def examine(root: FarRoot | None, home: FarHome | None) -> Iterator[Finding]:
     """What is found, as far as SFTP tells of it."""
     if root is None:
-        yield Finding("root", TROUBLE, "no such directory", "repair makes it, if what it is to be in is there")
+        yield Finding("root", NOTE, "no such directory yet", "repair makes it, if what it is to be in is there")
         return
     yield Finding("root", FINE, os.fsdecode(root.path))
     lacking = [
