@@ -114,7 +114,3 @@ class Entry(NamedTuple):
         """The same when its leader was moved: who has the same one is all that is left of it."""
         extra = self.extra and self.extra._replace(leader=b"\0" + self.leader)
         return self if self.is_uprooted else self._replace(extra=extra)
-
-    def agrees(self, other: Entry) -> bool:
-        """Whether replicas holding these two are in agreement on the path."""
-        return self.path == other.path and self.same_content(other) and self.same_metadata(other)

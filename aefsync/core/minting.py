@@ -87,10 +87,5 @@ def _is_vague(seen: Entry) -> bool:
     return not (seen.inode or seen.ctime_ns or seen.mtime_ns % SECOND_NS)
 
 
-def needs_reading(before: Entry, found: Entry) -> bool:
-    """Whether only its content can tell if a file is the one that is remembered."""
-    return not found.is_read and before.is_read and is_same(before, found)
-
-
 def _after(version: Version, dot: Dot) -> Version:
     return Version(minted(version.vector, dot), dot.author)

@@ -27,10 +27,6 @@ class Stamp(NamedTuple):
     inode: int
 
 
-def stamp_of(seen: os.stat_result) -> Stamp:
-    return Stamp(seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino & INODE)
-
-
 def wanted_of(action: Action) -> Entry:
     """What an action that puts something in place is to leave there."""
     assert action.wanted is not None

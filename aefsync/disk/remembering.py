@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any
 
 from aefsync.core.action import Act, Action, Applied
 from aefsync.core.compare import Span
@@ -12,13 +13,14 @@ from aefsync.core.graves import buried, graves_at, history, snapshot_of
 from aefsync.core.growth import Learned
 from aefsync.core.members import Memory
 from aefsync.core.path import RelPath
-from aefsync.core.ports import Scan, Scanned
+from aefsync.core.ports import Access, Scan, Scanned
 from aefsync.core.snapshot import Snapshot
 from aefsync.core.tree import Answer, Question, answer
 from aefsync.core.unsettled import LeftStanding
 from aefsync.core.version import Dot, Grave
 from aefsync.core.view import View
 from aefsync.disk.absence import Absence
+from aefsync.disk.any_writer import AnyWriter
 from aefsync.disk.chronicle import Chronicle
 from aefsync.disk.chronicling import Chronicling, Keep, Root
 from aefsync.disk.confined import is_directory
@@ -26,6 +28,7 @@ from aefsync.disk.judging import Judge
 from aefsync.disk.key_order import pages_of
 from aefsync.disk.pending import Intention, by_directory
 from aefsync.disk.pending_growth import recorded
+from aefsync.disk.reading import unread
 from aefsync.disk.recognising import align
 from aefsync.disk.scan import Scanner
 from aefsync.disk.settling import Settling
@@ -33,18 +36,18 @@ from aefsync.disk.sidecar import Damaged, trouble
 from aefsync.disk.standing import left_in, standing_of, with_memory
 from aefsync.disk.summing import NOTHING, roots_of
 from aefsync.disk.underway import Underway
-
-
-class Writes(Protocol):
-    """What carries out actions; `content` is the digest of the file that is staged for a path."""
-
-    def content(self, path: RelPath) -> bytes: ...
-
-    def apply(self, actions: Sequence[Action], scanner: Scanner) -> Applied: ...
+from aefsync.errors import AefsyncError, RootError
 
 
 class Remembering(Chronicling[Root, Keep]):
     """An open root with its chronicle, from the first scan on that asks for versions."""
+
+    _clock_ns: Callable[[], int]
+    _writer: AnyWriter[Any, Any] | None
+
+    @abstractmethod
+    def _look_again(self) -> frozenset[bytes]:
+        """Make durable what was touched, and scan it anew; the directories that are not durable."""
 
     @abstractmethod
     def _absence(self, root: Root, scanner: Scanner) -> Absence:
@@ -159,8 +162,11 @@ class Remembering(Chronicling[Root, Keep]):
             self._keep_what_is_known(self._scanner)
         return left
 
-    def _apply(self, writer: Writes, actions: Sequence[Action], scanner: Scanner) -> Applied:
+    def apply(self, actions: Sequence[Action]) -> Applied:
         """Carry out actions; what they are about to place is pending before the first of them."""
+        writer, scanner = self._writing(), self._scanner
+        if scanner is None:
+            raise AefsyncError("nothing was scanned yet")
         if self._chronicle is None:
             return writer.apply(actions, scanner)
         with self._remembering() as chronicle:
@@ -171,6 +177,21 @@ class Remembering(Chronicling[Root, Keep]):
         done = tuple(action.act is Act.RECORD or next(outcomes) for action in actions)
         self._underway.did(done)
         return applied._replace(done=done)
+
+    def record(self) -> Scanned:
+        self._check_open()
+        if self._request.access is Access.WRITE:
+            # A root that cannot be written, and had not to be, needs no home.
+            with contextlib.suppress(RootError):
+                self._writing()
+        failed = self._look_again()
+        if self._scanner is not None:
+            self._read(self._scanner, unread(self._scanner.pages))
+            self._settle_records(self._scanner, failed)
+        if self._writer is not None:
+            self._writer.clear()
+            self._writer.expire(self._clock_ns)
+        return self._scanned(complete=True)
 
     def _settle_records(self, scanner: Scanner, failed: frozenset[bytes]) -> None:
         """Record what was done, but for what is in directories that are not durable (by their paths)."""

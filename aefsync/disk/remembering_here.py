@@ -23,6 +23,7 @@ class RememberingHere(Remembering[ConfinedRoot, Home], Keeping):
 
     _root: ConfinedRoot | None
     _home: Home | None
+    _writer: Writer | None
 
     def _whereabouts(self, root: ConfinedRoot) -> bytes:
         return place_of(root.fd)

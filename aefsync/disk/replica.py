@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import threading
 import time
 from collections.abc import Callable, Sequence
 
-from aefsync.core.action import Action, Applied, Staged, StageFile
+from aefsync.core.action import Staged, StageFile
 from aefsync.core.compare import Span
 from aefsync.core.entry import Entry
 from aefsync.core.first_growth import growth_of
@@ -224,26 +223,8 @@ class LocalReplica(Scrubbing):
             return [False] * len(renames)
         return are_movable(self._root, self._scanner, renames)
 
-    def apply(self, actions: Sequence[Action]) -> Applied:
-        writer = self._writing()
-        if self._scanner is None:
-            raise AefsyncError("nothing was scanned yet")
-        return self._apply(writer, actions, self._scanner)
-
-    def record(self) -> Scanned:
-        self._check_open()
-        if self._request.access is Access.WRITE:
-            # A root that cannot be written, and had not to be, needs no home.
-            with contextlib.suppress(RootError):
-                self._writing()
-        failed = self._writer.look_again(self._scanner) if self._writer is not None else frozenset()
-        if self._scanner is not None:
-            self._read(self._scanner, unread(self._scanner.pages))
-            self._settle_records(self._scanner, failed)
-        if self._writer is not None:
-            self._writer.clear()
-            self._writer.expire(self._clock_ns)
-        return self._scanned(complete=True)
+    def _look_again(self) -> frozenset[bytes]:
+        return self._writer.look_again(self._scanner) if self._writer is not None else frozenset()
 
     def _on_home(self, opened: OpenRoot, home: Home) -> None:
         """From now on the index lives in the new home; it begins with what is known already."""

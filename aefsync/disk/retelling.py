@@ -8,9 +8,9 @@ from typing import Any
 
 from aefsync.core.action import Applied
 from aefsync.core.past import RunRecord, TakenBack, TrashItem, TrashQuery, Undo
+from aefsync.disk.any_writer import AnyWriter
 from aefsync.disk.history import History
 from aefsync.disk.surveyed import Surveyed
-from aefsync.disk.taking_back import TakingBack
 
 
 class Retelling(Surveyed, ABC):
@@ -20,7 +20,7 @@ class Retelling(Surveyed, ABC):
     def _past(self) -> History: ...
 
     @abstractmethod
-    def _writing(self) -> TakingBack[Any, Any]:
+    def _writing(self) -> AnyWriter[Any, Any]:
         """The writer; raises `AefsyncError` where nothing may be written."""
 
     @abstractmethod

@@ -16,7 +16,6 @@ from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.key_order import holding
 from aefsync.disk.pending import Intention
 from aefsync.disk.records import record_of
-from aefsync.disk.remembering import Writes
 from aefsync.disk.remembering_here import RememberingHere
 from aefsync.disk.scan import Scanner
 from aefsync.disk.scrubber import Clocks, Scrubber, standing
@@ -117,8 +116,8 @@ class Scrubbing(RememberingHere):
     def _as_edited(edit: Edit, version: int) -> Intention:
         return Intention(Act.COPY, edit.found.path, record_of(edit.found, version))
 
-    def _apply(self, writer: Writes, actions: Sequence[Action], scanner: Scanner) -> Applied:
-        return super()._apply(writer, [self._as_remembered(action) for action in actions], scanner)
+    def apply(self, actions: Sequence[Action]) -> Applied:
+        return super().apply([self._as_remembered(action) for action in actions])
 
     def _as_remembered(self, action: Action) -> Action:
         """What takes the place of rot is what was there before: whoever brings it has no say in its version."""

@@ -13,6 +13,7 @@ from aefsync.core.path import RelPath
 from aefsync.core.ports import Open, Piece
 from aefsync.core.problem import Problem
 from aefsync.disk.annexes import Annexes
+from aefsync.disk.any_writer import AnyWriter
 from aefsync.disk.apply import Applier
 from aefsync.disk.assembly import Assembly
 from aefsync.disk.building import directory_path
@@ -35,11 +36,10 @@ from aefsync.disk.retention import expire, forget_bytes
 from aefsync.disk.scan import Scanner
 from aefsync.disk.scene import Scene
 from aefsync.disk.staging import Staging
-from aefsync.disk.taking_back import TakingBack
 from aefsync.disk.trash import Trash
 
 
-class Writer(TakingBack[ConfinedRoot, Home]):
+class Writer(AnyWriter[ConfinedRoot, Home]):
     """The writing half of a session with a root whose home is locked by it; `assembly` knows what of the files to come
     is here already."""
 
@@ -106,7 +106,6 @@ class Writer(TakingBack[ConfinedRoot, Home]):
         return Staged(tuple(contents.get(file.path, b"") for file in files), (), 0, staged.literal_bytes)
 
     def content(self, path: RelPath) -> bytes:
-        """The digest of the file that is staged for a path; empty where none is."""
         return self._staging.content(path)
 
     def grow(self, growth: Growth, data: bytes | memoryview, origin: ConfinedRoot | None) -> bytes:
@@ -130,7 +129,6 @@ class Writer(TakingBack[ConfinedRoot, Home]):
         return self._applier
 
     def apply(self, actions: Sequence[Action], scanner: Scanner) -> Applied:
-        """Carry out actions, and remember what is in place now."""
         applier = self._ready(scanner.is_unmanaged)
         stable = self._file_system.stable
         extras = Extras(self._root, self._aspects) if self._aspects.alone.has_extras else None
@@ -173,7 +171,6 @@ class Writer(TakingBack[ConfinedRoot, Home]):
         return Restorer(self._journal, applier, putting.put_back, stable=stable)
 
     def expire(self, clock_ns: Callable[[], int]) -> None:
-        """Where this run changed the tree, delete the trash that nobody wants kept any longer."""
         if self._applier is not None and self._applier.touched:
             for home in (self._home, *self._home.annexes.values()):
                 forget_bytes(home, self._run)

@@ -93,7 +93,7 @@ class _Run:
         self._damaged: list[list[Damage]] = [[] for _ in session.replicas]
         self._standing: list[Scrubbed] = []
         self._budgets: list[int] = []
-        self._problems = self._accepted = 0
+        self._problems = 0
         self._mended = Mended()
         self._files = self._size = 0
 
@@ -168,7 +168,6 @@ class _Run:
             failed = {each.path for each in found.problems}
             yield from self._trouble(number, found.problems)
             done = [path for path in paths if path not in failed]
-            self._accepted += len(done)
             yield from (self._accepted_notice(number, path) for path in done)
             self._damaged[number] = [each for each in damaged if each.recorded.path not in done]
 

@@ -52,13 +52,6 @@ def test_metadata_counts_mtimes_of_files_only() -> None:
     assert file(A, ctime_ns=5).same_metadata(file(A, ctime_ns=6))
 
 
-def test_agreement_needs_path_content_and_metadata() -> None:
-    assert file(A, b"x").agrees(file(A, b"x", ctime_ns=9))
-    assert not file(A, b"x").agrees(file(b"b", b"x"))
-    assert not file(A, b"x").agrees(file(A, b"y"))
-    assert not file(A, b"x").agrees(file(A, b"x", mtime_ns=1))
-
-
 def test_what_must_be_unchanged_before_overwriting() -> None:
     assert file(A).stat_key != file(A, ctime_ns=2).stat_key
     assert file(A).stat_key == unread(file(A)).stat_key

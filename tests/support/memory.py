@@ -27,7 +27,7 @@ from aefsync.core.growth import SMALL, Gathered, Growth, Learned
 from aefsync.core.hint import EVERYTHING, Hints, Wait, bounded
 from aefsync.core.members import Memory, told
 from aefsync.core.metadata import PERMISSIONS, PLAIN, Aspects, Attributes, Extra, Owner
-from aefsync.core.minting import needs_reading
+from aefsync.core.minting import is_same
 from aefsync.core.past import TRASH_PAGE, ChangeCounts, RunRecord, TakenBack, Title, TrashItem, TrashQuery, Undo
 from aefsync.core.path import RelPath
 from aefsync.core.plan import NEW
@@ -254,7 +254,7 @@ class MemoryReplica:
         known = {path: each.entry for path, each in sidecar.records.items()}
         for number, entry in enumerate(entries):
             before, node = known.get(entry.path), self.tree.nodes[entry.path]
-            if before is not None and needs_reading(before, entry):
+            if before is not None and before.is_read and not entry.is_read and is_same(before, entry):
                 entries[number] = self._learn(entry, content_digest(node.data))
         self._past = sidecar
         fresh = sidecar.judge(entries, self._sees)

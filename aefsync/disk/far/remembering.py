@@ -15,6 +15,7 @@ from aefsync.disk.far.home import FarHome
 from aefsync.disk.far.keeping import FarKeeping
 from aefsync.disk.far.root import FarRoot
 from aefsync.disk.far.sidecar import FarSidecar
+from aefsync.disk.far.writer import FarWriter
 from aefsync.disk.remembering import Remembering
 from aefsync.disk.scan import Scanner
 from aefsync.disk.sidecar import Damaged, Sidecar
@@ -26,6 +27,7 @@ class FarRemembering(Remembering[FarRoot, FarHome], FarKeeping):
 
     _root: FarRoot | None
     _home: FarHome | None
+    _writer: FarWriter | None
 
     def __init__(self, clock_ns: Callable[[], int]) -> None:
         self._clock_ns = clock_ns

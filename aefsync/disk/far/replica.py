@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from aefsync.core.action import Action, Applied, Staged, StageFile
+from aefsync.core.action import Staged, StageFile
 from aefsync.core.compare import Span
 from aefsync.core.digest import content_digest
 from aefsync.core.entry import Entry, Kind
@@ -35,7 +35,6 @@ from aefsync.disk.far.sight import FarSight
 from aefsync.disk.filter import Filter
 from aefsync.disk.index import Index
 from aefsync.disk.narrowing import Narrowing
-from aefsync.disk.reading import unread
 from aefsync.disk.scan import Scanner
 from aefsync.disk.taking import Taking
 from aefsync.errors import AefsyncError, RootError
@@ -194,26 +193,8 @@ class FarReplica(FarRemembering):
             return [False] * len(renames)
         return are_movable(self._root, self._scanner, renames)
 
-    def apply(self, actions: Sequence[Action]) -> Applied:
-        writer = self._writing()
-        if self._scanner is None:
-            raise AefsyncError("nothing was scanned yet")
-        return self._apply(writer, actions, self._scanner)
-
-    def record(self) -> Scanned:
-        self._check_open()
-        if self._request.access is Access.WRITE:
-            # A root that cannot be written, and had not to be, needs no home.
-            with contextlib.suppress(RootError):
-                self._writing()
-        failed = self._writer.look_again(self._scanner, self._sight) if self._writer is not None else frozenset()
-        if self._scanner is not None:
-            self._read(self._scanner, unread(self._scanner.pages))
-            self._settle_records(self._scanner, failed)
-        if self._writer is not None:
-            self._writer.clear()
-            self._writer.expire(self._clock_ns)
-        return self._scanned(complete=True)
+    def _look_again(self) -> frozenset[bytes]:
+        return self._writer.look_again(self._scanner, self._sight) if self._writer is not None else frozenset()
 
     def scrub(self, request: Scrub) -> Scrubbed:
         raise AefsyncError("an agentless replica cannot be scrubbed")

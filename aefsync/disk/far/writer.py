@@ -13,6 +13,7 @@ from aefsync.core.path import RESERVED, RelPath
 from aefsync.core.ports import Open, Piece
 from aefsync.core.problem import Problem, reason_of
 from aefsync.core.writing import Durability
+from aefsync.disk.any_writer import AnyWriter
 from aefsync.disk.building import directory_path
 from aefsync.disk.far.applier import FarApplier
 from aefsync.disk.far.home import FarHome
@@ -31,11 +32,10 @@ from aefsync.disk.recording import Placed
 from aefsync.disk.restoring import Made, Restorer
 from aefsync.disk.retention import expire, forget_bytes
 from aefsync.disk.scan import Scanner
-from aefsync.disk.taking_back import TakingBack
 from aefsync.disk.trash import REPLACED
 
 
-class FarWriter(TakingBack[FarRoot, FarHome]):
+class FarWriter(AnyWriter[FarRoot, FarHome]):
     """The writing half of a session with a root whose home is locked by it."""
 
     def __init__(
@@ -84,11 +84,9 @@ class FarWriter(TakingBack[FarRoot, FarHome]):
         return self._staging.stage(files)
 
     def content(self, path: RelPath) -> bytes:
-        """The digest of the file that is staged for a path; empty where none is."""
         return self._staging.content(path)
 
     def apply(self, actions: Sequence[Action], scanner: Scanner) -> Applied:
-        """Carry out actions, and remember what is in place now."""
         applier = self._ready(scanner.is_unmanaged)
         applied = Recorder(self._journal, applier, self._staging.content, None, stable=False).apply(actions)
         if not self._request.writing.keeps_trash:
@@ -143,13 +141,11 @@ class FarWriter(TakingBack[FarRoot, FarHome]):
         return Made(kept=scene.kept[0] if scene.kept else None)
 
     def expire(self, clock_ns: Callable[[], int]) -> None:
-        """Where this run changed the tree, delete the trash that nobody wants kept any longer."""
         if self._opened_scene is not None and self._opened_scene.touched:
             forget_bytes(self._home, self._run)
             expire(self._home, self._run, self._request.writing, clock_ns)
 
     def clear(self) -> None:
-        """Empty the staging, also of what interrupted runs left there."""
         self._home.clear_tmp()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""A writer's half that takes back: things from the trash, and what past runs did."""
+"""What a writer does wherever its root is: take back things from the trash, and what past runs did; the rest it fills in."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from aefsync.core.action import Applied
+from aefsync.core.action import Action, Applied
 from aefsync.core.entry import Entry
 from aefsync.core.metadata import Aspects
 from aefsync.core.past import TakenBack, TrashItem, Undo
+from aefsync.core.path import RelPath
 from aefsync.disk.copying_out import copy_out
 from aefsync.disk.readable import Readable, Shelf
 from aefsync.disk.restoring import Restorer, restore
 from aefsync.disk.retention import forget_bytes
+from aefsync.disk.scan import Scanner
 from aefsync.disk.trash import purge_runs
 from aefsync.disk.undoing import Undoing
 
@@ -21,8 +23,9 @@ Root = TypeVar("Root", bound=Readable)
 Keep = TypeVar("Keep", bound=Shelf)
 
 
-class TakingBack(ABC, Generic[Root, Keep]):
-    """Over a root and its home, wherever these are; methods as those of `core.ports.Replica`."""
+class AnyWriter(ABC, Generic[Root, Keep]):
+    """Over a root and its home, wherever these are; methods as those of `core.ports.Replica`, but for the last steps of a
+    session: `expire` and `clear`."""
 
     def __init__(self, root: Root, home: Keep, run: str, aspects: Aspects) -> None:
         self._root = root
@@ -30,6 +33,22 @@ class TakingBack(ABC, Generic[Root, Keep]):
         self._run = run
         self._aspects = aspects
         self._undoing: Undoing | None = None
+
+    @abstractmethod
+    def content(self, path: RelPath) -> bytes:
+        """The digest of the file that is staged for a path; empty where none is."""
+
+    @abstractmethod
+    def apply(self, actions: Sequence[Action], scanner: Scanner) -> Applied:
+        """Carry out actions, and remember what is in place now."""
+
+    @abstractmethod
+    def expire(self, clock_ns: Callable[[], int]) -> None:
+        """Where this run changed the tree, delete the trash that nobody wants kept any longer."""
+
+    @abstractmethod
+    def clear(self) -> None:
+        """Empty the staging, also of what interrupted runs left there."""
 
     @abstractmethod
     def _restorer(self) -> Restorer: ...
