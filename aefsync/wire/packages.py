@@ -21,6 +21,8 @@ from aefsync.wire.installing import facts
 
 NEEDED = ("blake3", "msgspec", "pathspec", "pyfastcdc", "zstandard")
 """What an agent imports; with what these need in turn."""
+LISTENING = ("watchdog",)
+"""What it hears of changes by, on Linux alone, where nothing in it is compiled: it fits, wherever it comes from."""
 _GLIBCS = range(17, 60)
 """Minor versions of glibc 2 that wheels may be built for."""
 
@@ -32,7 +34,9 @@ def archive(far: Facts) -> bytes:
     """A tar file of all that an agent needs on a machine like this; raises `AefsyncError`."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=6) as tar:
-        for name, data in (*own_files(), *(installed() if fits(far, facts()) else fetched(far))):
+        brought = installed(NEEDED) if fits(far, facts()) else fetched(far)
+        listening = installed(LISTENING) if far["system"] == "Linux" else ()
+        for name, data in (*own_files(), *brought, *listening):
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(data), 0o644
             tar.addfile(entry, io.BytesIO(data))
@@ -58,9 +62,9 @@ def own_files() -> Iterator[File]:
         yield f"{top.name}/{path.relative_to(top).as_posix()}", path.read_bytes()
 
 
-def installed() -> Iterator[File]:
-    """The needed packages as they are installed here."""
-    for name in _closure(NEEDED):
+def installed(names: Sequence[str]) -> Iterator[File]:
+    """These packages, and those that they need, as they are installed here."""
+    for name in _closure(names):
         for file in importlib.metadata.distribution(name).files or ():
             if ".." not in file.parts and file.suffix != ".pyc":
                 yield file.as_posix(), Path(str(file.locate())).read_bytes()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import subprocess
+import sys
+import tarfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,7 +80,7 @@ def test_pip_is_told_of_the_far_side() -> None:
 
 
 def test_what_is_installed_here_is_whole() -> None:
-    names = [name for name, _ in installed()]
+    names = [name for name, _ in installed(NEEDED)]
     tops = {name.partition("/")[0] for name in names}
     assert tops >= {"blake3", "msgspec", "pathspec", "zstandard", "typing_extensions.py"}
     assert not [name for name in names if name.startswith(("/", "..")) or name.endswith(".pyc")]
@@ -90,3 +94,32 @@ def test_where_pip_finds_nothing_its_own_words_are_told(monkeypatch: pytest.Monk
     monkeypatch.setattr(packages.subprocess, "run", fail)
     with pytest.raises(AefsyncError, match="No matching distribution found for blake3"):
         packages.archive({**facts(), "python": [3, 99]})
+
+
+IMPORT_ALL = """
+import importlib, pathlib, sys
+top = pathlib.Path(sys.argv[1])
+sys.path.insert(0, str(top))
+for floor in ("core", "disk", "wire/messages"):
+    for path in sorted(top.glob(f"aefsync/{floor}/**/*.py")):
+        importlib.import_module(".".join(path.relative_to(top).with_suffix("").parts).removesuffix(".__init__"))
+import aefsync.sync.agent
+"""
+
+
+def test_an_agent_has_all_that_it_imports(tmp_path: Path) -> None:
+    with tarfile.open(fileobj=io.BytesIO(packages.archive(facts()))) as packed:
+        packed.extractall(tmp_path, filter="data")
+    isolated = [sys.executable, "-I", "-S", "-c", IMPORT_ALL, str(tmp_path)]
+    done = subprocess.run(isolated, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("system", ["Linux", "Darwin"])
+def test_what_hears_of_changes_goes_along_where_it_is_used(monkeypatch: pytest.MonkeyPatch, system: str) -> None:
+    """As it is installed here: no wheel of it is made for musl, and on Linux it is pure Python."""
+    monkeypatch.setattr(packages, "fetched", lambda far: iter(()))
+    data = packages.archive({**DEBIAN, "system": system, "libc": ["", ""]})
+    with tarfile.open(fileobj=io.BytesIO(data)) as packed:
+        has_it = "watchdog/observers/inotify_c.py" in packed.getnames()
+    assert has_it is (system == "Linux")
