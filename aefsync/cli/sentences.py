@@ -58,7 +58,9 @@ def itemized(event: Acted, *, verbose: bool) -> str:
     """
     if not verbose and event.action != "metadata":
         return ""
-    changed = metadata_text(*event.altered) if event.altered is not None else ""
+    altered, changed = event.altered, ""
+    if altered is not None and altered.found.kind is altered.wanted.kind:
+        changed = metadata_text(*altered)
     size = size_text(event.size) if event.action in _PLACES_CONTENT else ""
     reason = escape_text(event.reason) if verbose and event.reason != "missing" else ""
     told = ", ".join(filter(None, (size, changed, reason)))

@@ -188,6 +188,7 @@ def test_itemized_with_more_to_say() -> None:
         REPAIR,
         acted("create", b"n", 0, 1, size=1_200_000)._replace(reason="missing"),
         acted("copy", b"r", 1, 0, size=34_567)._replace(altered=altered),
+        acted("copy", b"k", 0, 1, size=5)._replace(altered=altered._replace(found=file(kind=Kind.SYMLINK, mode=0))),
         acted("metadata", b"m", 0, 1)._replace(altered=altered, reason="mode"),
         acted("delete", b"x", None, 1)._replace(reason="deleted"),
         acted("mkdir", b"d", 0, 1)._replace(reason="missing"),
@@ -195,6 +196,7 @@ def test_itemized_with_more_to_say() -> None:
     assert lines(events, itemize=True, verbose=1) == [
         "A>B create n (1.2 MB)",
         "B>A copy r (34.6 kB, mtime +35 s, newer)",
+        "A>B copy k (5 B, newer)",
         "A>B metadata m (mtime +35 s, mode)",
         ">B delete x (deleted)",
         "A>B mkdir d/",
