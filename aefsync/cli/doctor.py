@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
 
-from aefsync.cli.options import Output, option
+from aefsync.cli.options import Output, StateDir, state_place
 from aefsync.cli.playing import play
 from aefsync.cli.reaching import Reaching, link
-from aefsync.sync import places
 
 Place = Annotated[str, typer.Argument(metavar="LOCATION|HOST", hidden=True)]
-StateDir = Annotated[
-    str | None, option("--state-dir", says="Where known roots are remembered ('': nowhere).", metavar="DIR")
-]
 
 
 def doctor(*, location: Place, state_dir: StateDir = None, output: Output, reaching: Reaching) -> int:
@@ -27,6 +22,5 @@ def doctor(*, location: Place, state_dir: StateDir = None, output: Output, reach
     """
     from aefsync.sync.doctor import doctor as engine
 
-    remembered = places.state_dir(os.environ) if state_dir is None else state_dir
-    reached = link(reaching)
+    remembered, reached = state_place(state_dir), link(reaching)
     return play(output, lambda monitor: engine(location, remembered, reached, monitor))

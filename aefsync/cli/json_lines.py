@@ -98,8 +98,7 @@ def record(event: Single) -> Record:
 
 def failure(exit_code: int, causes: Sequence[str], message: str, hint: str | None) -> Record:
     """The summary of a run that an error ended: what is not known is null."""
-    nothing = Summary(exit_code, (), "", dry_run=False, equal=False, roots=(), entries=())
-    unknown: Record = dict.fromkeys(_summary(nothing))
+    unknown: Record = dict.fromkeys(_summary(Summary(exit_code)))
     known = {"event": "summary", "exit_code": exit_code, "causes": list(causes), "message": _text(message)}
     return unknown | known | {"hint": _text(hint) if hint else None}
 

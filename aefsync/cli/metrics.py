@@ -64,7 +64,7 @@ class Metrics:
         self._failed(exits.exit_code(error, "repair"))
 
     def _failed(self, exit_code: int) -> None:
-        self._write(Summary(exit_code, (), "", dry_run=False, equal=False, roots=(), entries=()))
+        self._write(Summary(exit_code))
 
     def _write(self, summary: Summary) -> None:
         from prometheus_client import CollectorRegistry, Gauge, write_to_textfile

@@ -31,6 +31,10 @@ def option(*names: str, says: str, metavar: str | None = None, environment_too: 
     )
 
 
+CacheDir = Annotated[str | None, option("--cache-dir", says="Where indexes are kept ('': nowhere).", metavar="DIR")]
+StateDir = Annotated[
+    str | None, option("--state-dir", says="Where roots and locations are remembered ('': nowhere).", metavar="DIR")
+]
 Locations = Annotated[list[str], typer.Argument(metavar="A B [C...]", hidden=True)]
 
 
@@ -76,12 +80,8 @@ class Comparing(NamedTuple):
     modify_window: Annotated[
         str, option("--modify-window", says="Times this close count as equal.", metavar="DURATION")
     ] = "0s"
-    cache_dir: Annotated[
-        str | None, option("--cache-dir", says="Where indexes are kept ('': nowhere).", metavar="DIR")
-    ] = None
-    state_dir: Annotated[
-        str | None, option("--state-dir", says="Where known roots are remembered ('': nowhere).", metavar="DIR")
-    ] = None
+    cache_dir: CacheDir = None
+    state_dir: StateDir = None
 
 
 class Allowing(NamedTuple):
@@ -97,12 +97,21 @@ class Allowing(NamedTuple):
     ] = False
 
 
+def cache_place(given: str | None) -> str:
+    """Where indexes are kept; empty: nowhere."""
+    return places.cache_dir(os.environ) if given is None else given
+
+
+def state_place(given: str | None) -> str:
+    """Where known roots are remembered; empty: nowhere."""
+    return places.state_dir(os.environ) if given is None else given
+
+
 def request(
     locations: Chosen, comparing: Comparing, link: Link, ctx: typer.Context, allowing: Allowing | None = None
 ) -> Request:
     """The part of a request that all comparing commands share."""
     given = {name: getattr(comparing, name) or [] for name in filters.FILTERS}
-    cache_dir, state_dir = comparing.cache_dir, comparing.state_dir
     return Request(
         locations.locations,
         rules=(*filters.lines(filter_values(*configured(ctx))), *filters.rules(option_order(ctx), given)),
@@ -110,9 +119,9 @@ def request(
         checksum=comparing.checksum,
         paths=_sub_trees(comparing.path or []),
         list_filtered=comparing.list_filtered,
-        cache_dir=places.cache_dir(os.environ) if cache_dir is None else cache_dir,
+        cache_dir=cache_place(comparing.cache_dir),
         link=link,
-        state_dir=places.state_dir(os.environ) if state_dir is None else state_dir,
+        state_dir=state_place(comparing.state_dir),
         allowed=Allowed(*(allowing or ())),
         names=locations.names,
         aspects=_aspects(comparing),

@@ -31,6 +31,13 @@ class RateColumn(ProgressColumn):
         return Text(f"{_amount(task, task.speed)}/s" if task.speed else "")
 
 
+class LeftColumn(TimeRemainingColumn):
+    """The time left; `done` where a replica waits for the others."""
+
+    def render(self, task: Task) -> Text:
+        return Text("done") if task.finished else super().render(task)
+
+
 def _amount(task: Task, value: float) -> str:
     return size_text(int(value)) if task.fields["in_bytes"] else str(int(value))
 
@@ -51,7 +58,7 @@ class Bars:
             BarColumn(bar_width=20 if is_roomy else 5),
             AmountColumn(_line()),
             *([RateColumn(_line())] if is_roomy else ()),
-            TimeRemainingColumn(compact=True, table_column=_line()),
+            LeftColumn(compact=True, table_column=_line()),
             console=shown,
             transient=True,
             redirect_stdout=False,

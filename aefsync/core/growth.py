@@ -33,7 +33,7 @@ PATHS = 4 << 20
 FILES = 64 << 20
 """Bytes of small files in one growth: what is lost when a run ends before it is in place."""
 SMALL = 1 << 17
-"""Only files up to this size are brought so: each is read in one call."""
+"""Files up to this size are read in one call, and only they are brought so."""
 
 _FILE, _LINK, _DIRECTORY = stat.S_IFREG, stat.S_IFLNK, stat.S_IFDIR
 

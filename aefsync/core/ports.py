@@ -283,7 +283,6 @@ class Replica(Grows, Remembers, Scrubs, Protocol):
 class Phase(enum.StrEnum):
     SCAN = "scan"
     READ = "read"
-    COMPARE = "compare"
     COPY = "copy"
     APPLY = "apply"
 
@@ -292,7 +291,7 @@ class Monitor(Protocol):
     """Watches a run; called from several threads."""
 
     def progress(self, replica: int, phase: Phase, done: int, total: int) -> None:
-        """`done` of `total` (0: not known): entries in SCAN, COMPARE and APPLY, bytes in READ and COPY."""
+        """`done` of `total` (0: not known yet): entries in SCAN and APPLY, bytes in READ and COPY."""
 
     def heard(self, replica: int, line: str) -> None:
         """A line that the far side of a replica wrote to its standard error."""

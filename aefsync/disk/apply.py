@@ -66,12 +66,14 @@ class Applier:
         self._announce(actions)
         with self._scene.parents, self._scene.olds, contextlib.closing(self._scene.trash):
             for action in actions:
+                self._scene.trash.begin()
                 try:
                     self._perform(action)
                 except Spared:
                     spared.append(action.path)
                     done.append(False)
                 except (Refused, OSError) as error:
+                    self._scene.trash.owe()
                     problems += self._troubles.of(action, error)
                     done.append(False)
                 else:

@@ -11,12 +11,10 @@ from contextlib import suppress
 from operator import attrgetter
 
 from aefsync.core.digest import content_digest, content_digester, content_hasher
+from aefsync.core.growth import SMALL
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.problem import reason_of
 from aefsync.disk.sparse import read_runs
-
-SMALL = 1 << 17
-"""Files up to this size are read in one call."""
 
 READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 

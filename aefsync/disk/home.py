@@ -16,13 +16,14 @@ from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.lock import Lock
 from aefsync.disk.mounts import covering
 from aefsync.disk.removing import remove_tree
+from aefsync.disk.sparse import on_disk
 from aefsync.errors import RootError
 
 TMP = b"tmp"
 TRASH, QUARANTINE = b"trash", b"quarantine"
+INTENTS = b"intents"
 ID = b"id"
 _PUT = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-_SECTOR = 512
 
 
 class Home(ConfinedRoot):
@@ -92,7 +93,7 @@ class Home(ConfinedRoot):
             directory = pending.pop()
             with contextlib.suppress(OSError), root.directory(directory) as fd, os.scandir(fd) as scan:
                 for entry in scan:
-                    size += entry.stat(follow_symlinks=False).st_blocks * _SECTOR
+                    size += on_disk(entry.stat(follow_symlinks=False))
                     if entry.is_dir(follow_symlinks=False):
                         pending.append(directory + b"/" + os.fsencode(entry.name))
         return size

@@ -19,6 +19,7 @@ from typing import Any
 from aefsync.core.digest import framed_digest
 from aefsync.disk.page import Brief, Page, PageKey, pack, pack_brief, unpack, unpack_brief
 from aefsync.disk.read_ahead import ReadAhead
+from aefsync.disk.read_only import read_only
 
 _VERSION = 4
 _SELECT = "SELECT checksum, body FROM page WHERE directory = ? AND number = ?"
@@ -276,8 +277,7 @@ def _remove(path: str) -> None:
 def _open_read_only(path: str) -> sqlite3.Connection | None:
     """Open without creating anything beside the file: as if nobody wrote to it, which its checksums make safe."""
     try:
-        quoted = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-        database = sqlite3.connect(f"file:{quoted}?mode=ro&immutable=1", uri=True, isolation_level=None)
+        database = sqlite3.connect(read_only(path, unchanging=True), uri=True, isolation_level=None)
     except sqlite3.Error:
         return None
     with contextlib.suppress(sqlite3.Error):

@@ -22,13 +22,12 @@ from aefsync.core.writing import Durability
 from aefsync.disk.confined import ConfinedRoot, exists, split
 from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.durability import Durable
-from aefsync.disk.home import Home
+from aefsync.disk.home import INTENTS, Home
 from aefsync.disk.lasting import LastingFile, words
 from aefsync.disk.modes import PassingModes, finish
 from aefsync.disk.renaming import rename_new
 from aefsync.disk.trash import DELETED, REPLACED, slot_names
 
-FOLDER = b"intents"
 _SETTLED = (FileExistsError, FileNotFoundError, NotADirectoryError)
 
 
@@ -47,7 +46,7 @@ class Intents:
     def __init__(self, home: Home, run: str, durable: Durable) -> None:
         self._home = home
         self._run = run
-        self._file = LastingFile(home, FOLDER + b"/" + run.encode(), durable)
+        self._file = LastingFile(home, INTENTS + b"/" + run.encode(), durable)
         self._declared: set[Intent] = set()
         self.modes = PassingModes(home, run, durable)
         self.are_needed = False
@@ -172,17 +171,17 @@ def _taken(home: Home, run: str, why: str, path: bytes) -> Iterator[bytes]:
 
 
 def _runs(home: Home) -> list[str]:
-    with contextlib.suppress(FileNotFoundError), home.directory(FOLDER) as fd:
+    with contextlib.suppress(FileNotFoundError), home.directory(INTENTS) as fd:
         return sorted(os.listdir(fd))
     return []
 
 
 def _pending(home: Home, run: str) -> list[Intent]:
-    fd = home.open_file(FOLDER + b"/" + os.fsencode(run))
+    fd = home.open_file(INTENTS + b"/" + os.fsencode(run))
     with os.fdopen(fd, "rb") as file:
         return pending_in(file.read())
 
 
 def _forget(home: Home, run: str) -> None:
-    with contextlib.suppress(FileNotFoundError), home.directory(FOLDER) as fd:
+    with contextlib.suppress(FileNotFoundError), home.directory(INTENTS) as fd:
         os.unlink(run, dir_fd=fd)

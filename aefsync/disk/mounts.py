@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+from collections.abc import Iterable
 
 from aefsync.disk.confined import ConfinedRoot, split
 
@@ -57,6 +59,26 @@ def covering(mounts: list[bytes], path: bytes) -> bytes:
         if path == mount or path.startswith(mount + b"/"):
             found = mount
     return found
+
+
+class HeldMounts:
+    """The mounts below a root, each held open from before anything is written there: by that the system tells whether all
+    that was written since is durable."""
+
+    def __init__(self, root: ConfinedRoot) -> None:
+        self._held: dict[bytes, int] = {}
+        for mount in mounts_below(root):
+            with contextlib.suppress(OSError):
+                self._held[mount] = root.open_directory(mount)
+
+    def of(self, directories: Iterable[bytes]) -> list[int]:
+        """The descriptors of those that these directories are on; the root's own file system is none of them."""
+        tops = sorted(self._held)
+        return [self._held[top] for top in sorted({covering(tops, each) for each in directories} - {b""})]
+
+    def close(self) -> None:
+        while self._held:
+            os.close(self._held.popitem()[1])
 
 
 def top_of(root: ConfinedRoot, directory: bytes) -> bytes:

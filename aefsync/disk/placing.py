@@ -115,10 +115,16 @@ def _exchange(scene: Scene, action: Action, staged: Place, slot: Place, target: 
     try:
         syscalls.renameat2(*slot, *target, syscalls.RENAME_EXCHANGE)
     except OSError as error:
+        if error.errno not in NO_FLAGS and action.found is not None and _is_in(slot, action.found):
+            return  # it was done all the same, as network file systems may say: what is ours is in place
         os.rename(slot[1], staged[1], src_dir_fd=slot[0], dst_dir_fd=staged[0])
         if error.errno not in NO_FLAGS:
             raise
         replace_in_two(scene.intents, replacing(action), staged, slot, target)
+
+
+def _is_in(slot: Place, found: Entry) -> bool:
+    return shows(os.stat(slot[1], dir_fd=slot[0], follow_symlinks=False), found, after_rename=True)
 
 
 def replace_in_two(intents: Intents, intent: Intent, new: Place, slot: Place, target: Place) -> None:

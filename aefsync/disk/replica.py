@@ -16,7 +16,7 @@ from aefsync.core.growth import Gathered, Growth
 from aefsync.core.hint import ROOT, Hints, Wait
 from aefsync.core.metadata import PERMISSIONS
 from aefsync.core.path import RelPath
-from aefsync.core.ports import Access, Open, Opened, Phase, Piece, Scan, Scanned
+from aefsync.core.ports import Access, Open, Opened, Piece, Scan, Scanned
 from aefsync.core.problem import Problem
 from aefsync.core.recipe import Recipe, Run
 from aefsync.core.renamed import Rename
@@ -114,7 +114,7 @@ class LocalReplica(Scrubbing):
         flags = (request.one_file_system, request.ignore_index, request.eager)
         limits = Limits(filtering, own, *flags, Narrowing(request.paths), request.mounts, request.list_filtered)
         sight = LocalSight(self._root, self._file_system, limits, crew=self._crew, clock_ns=self._clock_ns)
-        self._scanner = Scanner(sight, self._index, limits, lambda entries: self.on_progress(Phase.SCAN, entries, 0))
+        self._scanner = Scanner(sight, self._index, limits, self._scanning)
         troubles += self._settle(self._root)
         if self._home is not None and self._home.lock.is_held and is_fresh:
             clear_remains(self._home)

@@ -10,7 +10,8 @@ import stat
 from collections.abc import Callable, Iterator
 
 from aefsync.core.entry import UNKNOWN
-from aefsync.disk.hashing import READ_FLAGS, SMALL, Seen, hash_blocks, unchanged
+from aefsync.core.growth import SMALL
+from aefsync.disk.hashing import READ_FLAGS, Seen, hash_blocks, unchanged
 
 _LEASE = getattr(fcntl, "F_SETLEASE", -1)
 _SIGNAL = getattr(fcntl, "F_SETSIG", 10)

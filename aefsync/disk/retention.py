@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from aefsync.core.run_id import time_s
 from aefsync.core.writing import Writing
-from aefsync.disk.home import TRASH
+from aefsync.disk.home import INTENTS, TRASH
 from aefsync.disk.journal import path_of, recorded_runs
 from aefsync.disk.readable import Shelf
 from aefsync.disk.trash_listing import trash_runs
@@ -22,24 +22,42 @@ from aefsync.errors import RootError
 _BYTES = b".bytes"
 
 
-def expire(home: Shelf, run: str, writing: Writing, clock_ns: Callable[[], int]) -> None:
-    """Delete the trash that `writing` no longer wants kept: oldest runs first, never this one's, nor what is no run's.
+def expire(
+    home: Shelf, run: str, writing: Writing, clock_ns: Callable[[], int], spared: Collection[str] = frozenset()
+) -> None:
+    """Delete the trash that `writing` no longer wants kept: oldest runs first, never this one's or that of one that is
+    `spared`, nor what is no run's.
 
     What cannot be deleted stays for the next run.
     """
+    stay = {run, *spared}
     most = writing.trash_max.of(home.volume_bytes)
     oldest_s = clock_ns() / 1e9 - writing.trash_keep_s
     kept = {}
     for each in filter(time_s, sorted({*_runs(home), *recorded_runs(home)})):
-        if each != run and time_s(each) < oldest_s:
+        if each not in stay and time_s(each) < oldest_s and not _is_younger(home, each, oldest_s):
             _remove(home, each)
         else:
             kept[each] = run_bytes(home, each, keep=True)
     total = sum(kept.values())
     for each, size in kept.items():
-        if total > most and each != run:
+        if total > most and each not in stay:
             _remove(home, each)
             total -= size
+
+
+def half_done(home: Shelf) -> frozenset[str]:
+    """The runs that were cut short, of which the trash may hold the only version of a path (`disk/intents`)."""
+    with contextlib.suppress(FileNotFoundError):
+        return frozenset(map(os.fsdecode, home.names(INTENTS)))
+    return frozenset()
+
+
+def _is_younger(home: Shelf, run: str, oldest_s: float) -> bool:
+    """Whether something was put in the trash of a run later than its name says, which is by the clock of another machine."""
+    with contextlib.suppress(OSError):
+        return home.lstat(b"/".join([TRASH, os.fsencode(run)])).st_mtime_ns >= oldest_s * 1e9
+    return False
 
 
 def trash_bytes(home: Shelf) -> int:

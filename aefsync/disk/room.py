@@ -14,9 +14,7 @@ from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.home import Home
 from aefsync.disk.mounts import mounts_below
 from aefsync.disk.retention import trash_bytes
-
-_SECTOR = 512
-"""The unit of `st_blocks`, whatever the file system's own is."""
+from aefsync.disk.sparse import on_disk
 
 
 def space_of(root: ConfinedRoot, home: Home | None) -> list[Space]:
@@ -49,6 +47,6 @@ def allocated(root: ConfinedRoot, paths: Sequence[RelPath]) -> list[int | None]:
             except OSError:
                 found.append(0)
             else:
-                size = min(seen.st_size, seen.st_blocks * _SECTOR)
+                size = min(seen.st_size, on_disk(seen))
                 found.append(None if kind_of(seen.st_mode) is None else size)
     return found

@@ -32,7 +32,7 @@ class Scanner:
         sight: Sight,
         index: Index,
         limits: Limits,
-        on_progress: Callable[[int], None] = lambda entries: None,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
         self.sight = sight
         self.index = index
@@ -68,7 +68,8 @@ class Scanner:
                 found = self._visit(prefix, look=look)
                 entries += sum([each.length for each in found])
                 pending += [child for each in reversed(found) for child in reversed(children(prefix, each))]
-                self._on_progress(entries)
+                self._on_progress(entries, 0)
+        self._on_progress(entries, entries)
         self.mounts.look_again()
         if self.narrowing.is_everything:
             self._clear_index()

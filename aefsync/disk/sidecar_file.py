@@ -11,6 +11,7 @@ from aefsync.core.problem import reason_of
 from aefsync.core.writing import Durability
 from aefsync.disk.filesystem import FileSystem
 from aefsync.disk.home import Home
+from aefsync.disk.read_only import read_only
 from aefsync.disk.sidecar import Damaged, Sidecar, connect
 from aefsync.errors import RootError
 
@@ -78,9 +79,7 @@ def open_for_reading(home: Home) -> Sidecar | None:
         if not home.lock.is_taken and any(_size(home, NAME + suffix) for suffix in JOURNALS):
             return _whole_copy(place)
         # Whoever writes shares its lock; where nobody does, nothing changes either.
-        mode = "mode=ro" if home.lock.is_taken else "mode=ro&immutable=1"
-        quoted = place.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-        return connect(f"file:{quoted}?{mode}", journal=None)
+        return connect(read_only(place, unchanging=not home.lock.is_taken), journal=None)
     except OSError as error:
         raise RootError(f".aefsync/{NAME}: {reason_of(error)}") from None
 

@@ -17,7 +17,6 @@ SLICE = 64 << 10
 """Zeros of so many bytes, aligned, are worth a hole."""
 
 _ZEROS = memoryview(bytes(BLOCK))
-_SECTOR = 512
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DATA, _HOLE = getattr(os, "SEEK_DATA", -1), getattr(os, "SEEK_HOLE", -1)
 
@@ -32,6 +31,11 @@ class Run(NamedTuple):
     offset: int
     data: memoryview
     is_hole: bool = False
+
+
+def on_disk(seen: os.stat_result) -> int:
+    """The bytes that a file takes on the disk; `st_blocks` counts by 512 whatever the file system's own blocks are."""
+    return seen.st_blocks * 512
 
 
 def read_runs(fd: int) -> Iterator[Run]:
@@ -104,7 +108,7 @@ def _copy_part(source: int, target: int, offset: int, place: int, length: int) -
 def _data(fd: int) -> Iterator[tuple[int, int | None]]:
     """Where a file has data; a file without holes is read to its end, wherever that is by then (`None`)."""
     seen = os.fstat(fd)
-    if _DATA < 0 or seen.st_blocks * _SECTOR >= seen.st_size:
+    if _DATA < 0 or on_disk(seen) >= seen.st_size:
         yield 0, None
         return
     offset = 0

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from aefsync.core.entry import UNKNOWN
+from aefsync.core.growth import SMALL
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.view import STAT
 from aefsync.disk.building import directory_path
 from aefsync.disk.crew import TASK_BYTES, Crew, Task
 from aefsync.disk.filesystem import LOCAL, FileSystem
-from aefsync.disk.hashing import SMALL, Seen
+from aefsync.disk.hashing import Seen
 from aefsync.disk.listing import Listing
 from aefsync.disk.page import Page, PageKey
 from aefsync.disk.worker import contents_read, look_columns, looked, read_columns

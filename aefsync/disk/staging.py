@@ -15,6 +15,7 @@ from functools import partial
 from aefsync.core.action import Staged, StageFile
 from aefsync.core.digest import content_digest
 from aefsync.core.entry import Entry
+from aefsync.core.growth import SMALL
 from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Piece
@@ -26,7 +27,7 @@ from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.durability import Durable
 from aefsync.disk.hashed_copy import copy_hashed
-from aefsync.disk.hashing import READ_FLAGS, SMALL, Seen, hash_blocks, unchanged
+from aefsync.disk.hashing import READ_FLAGS, Seen, hash_blocks, unchanged
 from aefsync.disk.home import TMP, Home
 from aefsync.disk.looking import Refused, check_content
 from aefsync.disk.setting import finish_new

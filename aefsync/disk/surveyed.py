@@ -39,6 +39,9 @@ class Surveyed:
         self._scanner: Scanner | None = None
         self._taken: Snapshot | None = None
 
+    def _scanning(self, done: int, total: int) -> None:
+        self.on_progress(Phase.SCAN, done, total)
+
     @property
     def _snapshot(self) -> Snapshot:
         """The snapshot, put together when it is first asked for: where nothing differs nobody asks."""

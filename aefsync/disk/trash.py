@@ -21,7 +21,7 @@ from aefsync.disk.home import TRASH, Home
 from aefsync.disk.looking import Place
 from aefsync.disk.readable import Shelf
 from aefsync.disk.removing import remove_tree
-from aefsync.disk.retention import forget
+from aefsync.disk.retention import forget, half_done
 from aefsync.disk.shelves import shelf_of
 
 REPLACED = "replaced"
@@ -41,6 +41,8 @@ class Trash:
         self._fresh: _Fresh | None = None
         self._annexes = 0
         self._open = OpenDirectories(home)
+        self._given = b""
+        self._is_owed = False
 
     def slot(self, why: str, path: RelPath) -> Place:
         """A free slot for `path`, its directories made; valid until the next call.
@@ -49,8 +51,10 @@ class Trash:
         """
         directory, name = split(path)
         if self._fresh is not None and self._fresh.is_free(why, directory, name) and not self._home.annexes:
+            self._given = self._fresh.place + b"/" + name
             return self._open.get(self._fresh.place), name
         for attempt, slot in enumerate(slot_names(self._run, why, path)):
+            self._given = slot
             place, name = split(slot)
             with _passing_over_others():
                 is_new = not self._home.annexes and place not in self._made and not exists(self._home, place)
@@ -82,8 +86,23 @@ class Trash:
                 directory = split(directory)[0]
         return [(self._home, directory) for directory in sorted(above)]
 
+    def begin(self) -> None:
+        """The next action begins: what is put away from now on is its own."""
+        self._given = b""
+
+    def owe(self) -> None:
+        """The action failed: what it left in its slot may be nowhere else, so from now on nothing here is deleted."""
+        if self._given and not self._is_owed:
+            try:
+                self._is_owed = exists(self._home, self._given)
+            except OSError:
+                self._is_owed = True
+
     def empty(self) -> None:
-        """Delete for good what this run put in the trash; what cannot be deleted stays there."""
+        """Delete for good what this run put in the trash, unless an action that failed left something there; what cannot be
+        deleted stays."""
+        if self._is_owed:
+            return
         self.close()
         self._made.clear()
         self._fresh = None
@@ -153,6 +172,8 @@ def purge_runs(home: Shelf, runs: Sequence[str]) -> Applied:
         try:
             if "/" in run or run in ("", ".", ".."):
                 raise OSError(errno.EINVAL, "is no run")
+            if run in half_done(home):
+                raise OSError(errno.EBUSY, "was cut short with something half replaced: the next repair puts it back")
             for each in (home, *home.annexes.values()):
                 with contextlib.suppress(FileNotFoundError):
                     each.remove_tree(path, alone=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -28,11 +29,12 @@ from aefsync.disk.intents import Intents
 from aefsync.disk.journal import Journal, path_of
 from aefsync.disk.journaling import Recorder
 from aefsync.disk.lasting import LastingFile
+from aefsync.disk.mounts import HeldMounts
 from aefsync.disk.planting import Intend, Planting, unheard
 from aefsync.disk.putting_back import Putting
 from aefsync.disk.recording import Placed, unread_among
 from aefsync.disk.restoring import Restorer
-from aefsync.disk.retention import expire, forget_bytes
+from aefsync.disk.retention import expire, forget_bytes, half_done
 from aefsync.disk.scan import Scanner
 from aefsync.disk.scene import Scene
 from aefsync.disk.staging import Staging
@@ -66,6 +68,7 @@ class Writer(AnyWriter[ConfinedRoot, Home]):
         self._annexes = Annexes(root, home, self._run, self._new_staging)
         self._opened_staging: Staging | None = None
         self._applier: Applier | None = None
+        self._mounts: HeldMounts | None = None
         self._growing: Growing | None = None
         # While one replica copies from another, that one has nothing else to do.
         self._parallel = min(2 * request.parallel, processors()) if request.parallel else processors()
@@ -124,6 +127,7 @@ class Writer(AnyWriter[ConfinedRoot, Home]):
 
     def _ready(self, is_unmanaged: Callable[[bytes], bool] = lambda path: False) -> Applier:
         if self._applier is None:
+            self._mounts = HeldMounts(self._root)
             parts = (self._root, self._staging, self._trash, self._durable)
             self._applier = Applier(Scene(*parts, self._aspects, self._annexes, self._intents, is_unmanaged))
         return self._applier
@@ -145,6 +149,7 @@ class Writer(AnyWriter[ConfinedRoot, Home]):
             return frozenset()
         tree = [(self._root, directory_path(prefix)) for prefix in prefixes]
         mounts = [home.fd for home in (self._home, *self._home.annexes.values())]
+        mounts += self._mounts.of(directory for _, directory in tree) if self._mounts is not None else ()
         failed = self._durable.directories([*tree, *self._trash.directories], mounts)
         if not failed:
             self._intents.clear(self._root)
@@ -174,7 +179,8 @@ class Writer(AnyWriter[ConfinedRoot, Home]):
         if self._applier is not None and self._applier.touched:
             for home in (self._home, *self._home.annexes.values()):
                 forget_bytes(home, self._run)
-                expire(home, self._run, self._writing, clock_ns)
+                with contextlib.suppress(OSError):
+                    expire(home, self._run, self._writing, clock_ns, half_done(self._home))
 
     def clear(self) -> None:
         """Empty the staging, also of what interrupted runs left there, but for files whose origin was lost midway."""
@@ -189,6 +195,8 @@ class Writer(AnyWriter[ConfinedRoot, Home]):
         self._intents.close()
         self._annexes.close()
         self._trash.close()
+        if self._mounts is not None:
+            self._mounts.close()
         if self._growing is not None:
             self._growing.close()
         if self._opened_journal is not None:

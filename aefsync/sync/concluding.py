@@ -1,4 +1,5 @@
-"""The last event of commands that are no comparison: what their counts say of how it went."""
+"""The last event: what every command tells of its session, and what the counts of those that compare nothing say of how
+it went."""
 
 from __future__ import annotations
 
@@ -13,23 +14,29 @@ def concluded(
     session: Session, begun: float, *, standing: str = "", problems: int = 0, dry_run: bool = False, **counts: Any
 ) -> Summary:
     """The summary of a command begun at that time of the monotonic clock; `standing`: what a person has to look at."""
-    causes = tuple(filter(None, ("problems" if problems else "", standing)))
-    return Summary(
+    return told_of(
+        session,
+        begun,
         exit_code=4 if problems else 1 if standing else 0,
-        causes=causes,
-        run=session.run,
+        causes=tuple(filter(None, ("problems" if problems else "", standing))),
         dry_run=dry_run,
         equal=True,
-        roots=(),
-        entries=(),
         problems=problems,
+        verified=False,
+        append_only=append_only(session),
+        **counts,
+    )
+
+
+def told_of(session: Session, begun: float, **found: Any) -> Summary:
+    """A summary of what was `found`, by its fields, with which run it was and what it cost."""
+    return Summary(
+        run=session.run,
         sent_bytes=session.sent_bytes,
         received_bytes=session.received_bytes,
         round_trips=session.round_trips,
-        verified=False,
         elapsed_s=time.monotonic() - begun,
-        append_only=append_only(session),
-        **counts,
+        **found,
     )
 
 

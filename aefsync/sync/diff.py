@@ -15,6 +15,7 @@ from aefsync.core.view import View
 from aefsync.errors import UsageError
 from aefsync.sync.admission import Admission
 from aefsync.sync.child import Nursery
+from aefsync.sync.concluding import told_of
 from aefsync.sync.delta import Seeded, lacking
 from aefsync.sync.events import Differs, Event, Notice, Started, State, Summary
 from aefsync.sync.known import KnownRoots
@@ -62,7 +63,7 @@ def _compared(request: DiffRequest, monitor: Monitor, nursery: Nursery | None, b
             suspects += event.same_stat
             if request.brief:
                 break
-        yield _summary(session, found, count, suspects, time.monotonic() - begun)
+        yield _summary(session, found, count, suspects, begun)
 
 
 def differing(session: Session, found: Survey) -> Iterator[Differs]:
@@ -151,17 +152,17 @@ def _suspect(one: Entry, other: Entry, aspects: Aspects) -> bool:
     return alike and one.content != other.content
 
 
-def _summary(session: Session, found: Survey, count: int, suspects: int, elapsed_s: float) -> Summary:
+def _summary(session: Session, found: Survey, count: int, suspects: int, begun: float) -> Summary:
     told = [problem for scanned in found.scans for problem in scanned.problems]
     rot = sum(problem.is_damage for problem in told)
     problems = len(told) - rot
     causes = [word for word, number in (("differences", count), ("rot", rot), ("problems", problems)) if number]
     reads = found.view.reads
-    return Summary(
+    return told_of(
+        session,
+        begun,
         exit_code=2 if problems else 1 if count or rot else 0,
         causes=tuple(causes),
-        run=session.run,
-        dry_run=False,
         equal=not count and not told,
         roots=found.roots if reads else (),
         entries=found.entries,
@@ -169,9 +170,5 @@ def _summary(session: Session, found: Survey, count: int, suspects: int, elapsed
         suspects=suspects,
         rot=rot,
         problems=problems,
-        sent_bytes=session.sent_bytes,
-        received_bytes=session.received_bytes,
-        round_trips=session.round_trips,
         verified=reads and not told,
-        elapsed_s=elapsed_s,
     )

@@ -215,12 +215,12 @@ class Summary(NamedTuple):
     """
 
     exit_code: int
-    causes: tuple[str, ...]
-    run: str
-    dry_run: bool
-    equal: bool
-    roots: tuple[bytes, ...]
-    entries: tuple[int | None, ...]
+    causes: tuple[str, ...] = ()
+    run: str = ""
+    dry_run: bool = False
+    equal: bool = False
+    roots: tuple[bytes, ...] = ()
+    entries: tuple[int | None, ...] = ()
     differences: int = 0
     conflicts: int = 0
     suspects: int = 0

@@ -179,8 +179,8 @@ class _Run:
     def rest(self, error: AbsentError) -> None:
         """Come to an end with nothing done: it takes those who are away."""
         self._company = Company(self._request, Present((), error.absent))
-        nothing = Summary(0, (), "", self._request.dry_run, equal=False, roots=(), entries=(), verified=False)
-        self.ended = nothing._replace(absent=tuple(error.absent), elapsed_s=time.monotonic() - self._begun)
+        away, elapsed_s = tuple(error.absent), time.monotonic() - self._begun
+        self.ended = Summary(0, dry_run=self._request.dry_run, verified=False, absent=away, elapsed_s=elapsed_s)
 
     def _meet(self, common: Request) -> None:
         """Sum up for those that are there and those that are not, and remember who was."""

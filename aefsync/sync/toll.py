@@ -16,7 +16,7 @@ class Toll:
     def __init__(self, *, dry_run: bool) -> None:
         self._exit_code = 0
         self._causes: dict[str, None] = {}
-        self._nothing = Summary(0, (), "", dry_run, equal=False, roots=(), entries=(), verified=False)
+        self._nothing = Summary(0, dry_run=dry_run, verified=False)
 
     def add(self, exit_code: int, *causes: str) -> None:
         """Take something into account that went wrong."""

@@ -172,7 +172,7 @@ class _Channel:
 
 
 class _Throttle:
-    """Lets progress through when its phase changes, and otherwise every `PROGRESS_INTERVAL` seconds."""
+    """Lets progress through when its phase changes or comes to its end, and otherwise every `PROGRESS_INTERVAL` seconds."""
 
     def __init__(self, report: Callable[[Phase, int, int], None], clock: Callable[[], float]) -> None:
         self._report = report
@@ -182,6 +182,6 @@ class _Throttle:
 
     def __call__(self, phase: Phase, done: int, total: int) -> None:
         now = self._clock()
-        if phase is not self._phase or now >= self._due:
+        if phase is not self._phase or now >= self._due or 0 < total == done:
             self._phase, self._due = phase, now + PROGRESS_INTERVAL
             self._report(phase, done, total)

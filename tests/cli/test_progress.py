@@ -94,6 +94,18 @@ def test_a_bar_stays_on_its_line(width: int, bar: int) -> None:
     assert drawn.startswith("A read " + "\u2501" * bar + " 187.8 kB / 187.8 kB ")
 
 
+def test_a_replica_that_waits_for_the_others_says_that_it_is_done() -> None:
+    out = io.StringIO()
+    bars = Bars(Console(file=out, force_terminal=True, width=80, color_system=None))
+    bars.update(0, Phase.SCAN, 1200, 0)
+    bars.update(1, Phase.SCAN, 90, 0)
+    bars.update(0, Phase.SCAN, 1200, 1200)
+    bars._progress.refresh()
+    bars.stop()
+    first, second = out.getvalue().split("\n")[-3:-1]
+    assert ("1200 / 1200" in first, "done" in first, "done" in second) == (True, True, False)
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

@@ -255,6 +255,7 @@ def test_the_trash_of_an_annex_shows_in_that_of_the_root(site: Site) -> None:
 def test_old_trash_of_an_annex_goes(site: Site) -> None:
     old = b"20200101T000000Z-beef"
     site.write(b"mnt/.aefsync/trash/%s/deleted/x" % old, b"x")
+    os.utime(site.place(b"mnt/.aefsync/trash/" + old), (0, 0))
     site.annexes.make(b"mnt")
     site.annexes.close()
     site.home.annexes.pop(b"mnt").close()

@@ -9,9 +9,9 @@ import pytest
 from aefsync.core.action import Staged, StageFile
 from aefsync.core.digest import content_digest
 from aefsync.core.entry import UNKNOWN
+from aefsync.core.growth import SMALL
 from aefsync.core.path import RelPath
 from aefsync.disk.durability import FEW
-from aefsync.disk.hashing import SMALL
 from aefsync.disk.staging import Staging
 from tests.disk.ground import Ground, Site
 

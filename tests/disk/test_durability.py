@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from aefsync.core.action import Act, Action, StageFile
+from aefsync.core.entry import Entry, Kind
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Open, Piece, Scan
 from aefsync.core.writing import Durability, Writing
@@ -15,6 +16,7 @@ from aefsync.disk import syscalls
 from aefsync.disk.durability import FEW, Durable
 from aefsync.disk.replica import LocalReplica
 from aefsync.disk.sparse import BLOCK
+from tests.disk.file_systems import Mounted
 from tests.disk.ground import Ground, Site, wanted
 
 
@@ -26,10 +28,16 @@ class Calls:
         self.failing: set[str] = set()
         self.error = errno.EIO
         monkeypatch.setattr(os, "fsync", self._fsync)
-        monkeypatch.setattr(syscalls, "syncfs", lambda fd: self._note("*"))
+        monkeypatch.setattr(syscalls, "syncfs", self._syncfs)
+        self.whole: list[str] = []
+        """The directories at whose descriptors a whole file system was."""
 
     def _fsync(self, fd: int) -> None:
         self._note(os.path.basename(os.readlink(f"/proc/self/fd/{fd}")))
+
+    def _syncfs(self, fd: int) -> None:
+        self.whole.append(os.readlink(f"/proc/self/fd/{fd}"))
+        self._note("*")
 
     def _note(self, name: str) -> None:
         self.made.append(name)
@@ -141,6 +149,25 @@ def test_a_directory_that_is_not_durable_is_a_problem(tmp_path: Path, monkeypatc
         (b"bad", "not durable: input/output error")
     ]
     assert (scanned.entries, scanned.unread_files) == (3, 0)
+    replica.close()
+    ground.close()
+
+
+def test_many_directories_on_a_mount_below_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where nothing but directories was made there, so that it has no annex."""
+    ground = Ground(tmp_path / "root")
+    parents = [b"mnt/%d" % number for number in range(FEW + 1)]
+    for parent in parents:
+        os.makedirs(ground.place(parent))
+    Mounted(monkeypatch, ground.place(b"mnt"), os.fsencode(ground.path))
+    replica = LocalReplica()
+    replica.hello(Open(os.fsencode(ground.path), "run", bytes(32), Access.WRITE, Missing.REFUSE, b""))
+    replica.scan(Scan())
+    made = [Entry(RelPath(parent + b"/new"), Kind.DIRECTORY, 0o755, 0, 0, 1, 1, b"") for parent in parents]
+    assert all(replica.apply([Action(Act.MKDIR, entry.path, entry, None) for entry in made]).done)
+    calls = Calls(monkeypatch)
+    replica.record()
+    assert calls.whole == [str(ground.path / ".aefsync"), str(ground.path / "mnt")]
     replica.close()
     ground.close()
 

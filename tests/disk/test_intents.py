@@ -11,11 +11,17 @@ import pytest
 from aefsync.core.action import Act, Action, Applied
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Open, Scan
+from aefsync.core.space import Share
+from aefsync.core.writing import Writing
 from aefsync.disk import intents, moving, placing, renaming
 from aefsync.disk.intents import settle, unsettled
 from aefsync.disk.replica import LocalReplica
+from aefsync.disk.retention import expire, half_done
+from aefsync.disk.trash import purge_runs
 from tests.disk.file_systems import like_everything, like_nfs, like_vfat, refusing
-from tests.disk.ground import Site, wanted_link
+from tests.disk.ground import Site, later, wanted_link
+
+NOTHING = Writing(trash_keep_s=0, trash_max=Share(0, is_percentage=False))
 
 
 class Killed(BaseException):
@@ -73,6 +79,25 @@ def test_killed_between_the_two_renames(site: Site, monkeypatch: pytest.MonkeyPa
     assert (site.read(b"d/f"), site.read(b"d/g")) == (b"old", b"old")
     assert (unsettled(site.root, site.home), settle(site.root, site.home)) == ([], [])
     assert site.contents(b".aefsync/intents") == {}
+
+
+@pytest.mark.usefixtures("plain")
+def test_what_could_not_be_put_back_stays_in_the_trash_whoever_wants_none(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new one cannot come, nor the old one return: it is nowhere else."""
+    site.write(b"d/f", b"old")
+    action = copy(site, b"d/f")
+    with monkeypatch.context() as patch:
+        patch.setattr(placing, "rename_new", refusing(errno.EIO))
+        assert site.applier.apply([action]).done == (False,)
+    site.trash.empty()
+    assert purge_runs(site.home, ["run"]).done == (False,)
+    expire(site.home, "next", NOTHING, later, half_done(site.home))
+    assert settle(site.root, site.home) == []
+    assert site.read(b"d/f") == b"old"
+    site.trash.empty()
+    assert purge_runs(site.home, ["run"]).done == (True,)
 
 
 @pytest.mark.usefixtures("plain")

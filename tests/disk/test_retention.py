@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from aefsync.core.run_id import time_s
 from aefsync.core.space import Share
 from aefsync.core.writing import DAY_S, Writing
 from aefsync.disk.home import Home
@@ -28,6 +29,9 @@ def now_ns() -> int:
 
 def put(site: Site, run: str, size: int = 0) -> None:
     site.write(b".aefsync/trash/%s/deleted/d/f" % run.encode(), bytes(size))
+    began_s = time_s(run)
+    if began_s:
+        os.utime(site.place(b".aefsync/trash/%s" % run.encode()), (began_s, began_s))
 
 
 @pytest.mark.parametrize(("days", "stays"), [(29.9, True), (30.1, False), (400, False)])
@@ -36,6 +40,15 @@ def test_old_trash_goes(site: Site, days: float, stays: bool) -> None:
     put(site, run_of(1))
     expire(site.home, run_of(0), Writing(trash_max=EVERYTHING), now_ns)
     assert trash_runs(site.home) == [run_of(days)] * stays + [run_of(1)]
+
+
+def test_what_was_put_there_by_a_run_whose_clock_was_slow_is_as_old_as_it_looks(site: Site) -> None:
+    put(site, run_of(400))
+    put(site, run_of(300))
+    yesterday_s = NOW.timestamp() - DAY_S
+    os.utime(site.place(b".aefsync/trash/" + run_of(400).encode()), (yesterday_s, yesterday_s))
+    expire(site.home, run_of(0), Writing(trash_max=EVERYTHING), now_ns)
+    assert trash_runs(site.home) == [run_of(400)]
 
 
 def test_the_oldest_goes_while_there_is_too_much(site: Site) -> None:

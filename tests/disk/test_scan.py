@@ -76,6 +76,16 @@ def test_an_empty_root(ground: Ground, index: Index) -> None:
         assert sum_up(scanner, complete=True) == sum_up(None, complete=True)
 
 
+def test_a_scan_says_how_far_it_is_and_that_it_is_done(ground: Ground) -> None:
+    furnish(ground)
+    told: list[tuple[int, int]] = []
+    sight = LocalSight(ground.root, LOCAL, ALL)
+    scanner = Scanner(sight, Index(None), ALL, lambda done, total: told.append((done, total)))
+    scanner.scan()
+    assert told[0] == (5, 0)
+    assert told[-1] == (scanner.entries, scanner.entries)
+
+
 def test_a_directory_of_thousands(ground: Ground, index: Index) -> None:
     for number in range(2500):
         os.close(os.open(ground.place(b"%d" % number), os.O_CREAT | os.O_WRONLY))

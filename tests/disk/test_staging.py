@@ -11,12 +11,12 @@ import pytest
 from aefsync.core.action import StageFile
 from aefsync.core.digest import content_digest
 from aefsync.core.entry import UNKNOWN
+from aefsync.core.growth import SMALL
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Piece
 from aefsync.disk import staging as staging_module
 from aefsync.disk import syscalls
 from aefsync.disk.durability import FEW
-from aefsync.disk.hashing import SMALL
 from aefsync.disk.sparse import BLOCK
 from tests.disk.ground import Ground, Site, unprivileged, wanted
 

@@ -240,7 +240,7 @@ class MemoryReplica:
         if request.versions:
             entries = self._judge(request, entries)
         self._snapshot = snapshot_of(entries, self._aspects)
-        self.on_progress(Phase.SCAN, self._snapshot.count, 0)
+        self.on_progress(Phase.SCAN, self._snapshot.count, self._snapshot.count)
         return self._scanned()._replace(restored=self._restored)
 
     def _judge(self, request: Scan, entries: list[Entry]) -> list[Entry]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import shlex
 import shutil
 import socket
@@ -48,6 +49,9 @@ LogLevel ERROR
 Subsystem sftp {sftp}
 """
 
+_PATIENT = "PerSourcePenalties no\n"
+"""From 9.8 on: else who fails to log in, as some tests must, is refused for a while; an older one knows no such option."""
+
 _CLIENT = """\
 Host box stranger
     HostName 127.0.0.1
@@ -78,7 +82,9 @@ class Sshd:
         self.known_hosts = folder / "known_hosts"
         self._make_keys()
         self._write("login", _WRAPPER.format(folder=shlex.quote(str(folder))), 0o755)
-        self._write("sshd_config", _SERVER.format(folder=folder, port=self.port, sftp=sftpd.program()))
+        self._program = _program()
+        more = _PATIENT if _version(self._program) >= (9, 8) else ""
+        self._write("sshd_config", _SERVER.format(folder=folder, port=self.port, sftp=sftpd.program()) + more)
         self._write("ssh_config", _CLIENT.format(folder=folder, port=self.port, user=self.user))
         self._write("bin/aefsync", f'#!/bin/sh\nPYTHONPATH={REPO} exec {sys.executable} -m aefsync "$@"\n', 0o755)
         self._process = self._start()
@@ -114,19 +120,31 @@ class Sshd:
         self._write("known_hosts", f"box {key}[127.0.0.1]:{self.port} {key}")
 
     def _start(self) -> subprocess.Popen[bytes]:
-        program = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-        assert program is not None, "openssh-server is needed (tests/run installs it)"
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         log = self.folder / "log"
         process = subprocess.Popen(
-            [program, "-D", "-f", str(self.folder / "sshd_config"), "-E", str(log)], stdin=subprocess.DEVNULL
+            [self._program, "-D", "-f", str(self.folder / "sshd_config"), "-E", str(log)], stdin=subprocess.DEVNULL
         )
         end = time.monotonic() + PATIENCE_S
         while not _listens(self.port):
             assert process.poll() is None and time.monotonic() < end, log.read_text()
             time.sleep(0.01)
         return process
+
+
+def _program() -> str:
+    program = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+    assert program is not None, "openssh-server is needed (tests/run installs it)"
+    return program
+
+
+def _version(program: str) -> tuple[int, int]:
+    """That of OpenSSH; an old one says it as well, among what options there are."""
+    said = subprocess.run([program, "-V"], capture_output=True, text=True, check=False)
+    found = re.search(r"OpenSSH_(\d+)\.(\d+)", said.stdout + said.stderr)
+    assert found is not None, said
+    return int(found[1]), int(found[2])
 
 
 def make_key(place: Path, passphrase: str = "") -> None:

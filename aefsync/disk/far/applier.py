@@ -99,6 +99,7 @@ class FarApplier:
             if step is None:
                 raise Refused("cannot be done over SFTP")
             yield from step(self._scene, action)
+            self._scene.settle(action.source or action.path)
         except (Spared, Refused, OSError) as error:
             return error
         return None

@@ -16,7 +16,8 @@ from aefsync.core.problem import Problem, reason_of
 from aefsync.disk.far.home import FarHome
 from aefsync.disk.far.log import FarLog
 from aefsync.disk.far.root import FarRoot
-from aefsync.disk.intents import FOLDER, Intent, completed, declared, exchanging, pending_in, replacing, unknown
+from aefsync.disk.home import INTENTS
+from aefsync.disk.intents import Intent, completed, declared, exchanging, pending_in, replacing, unknown
 from aefsync.disk.trash import slot_names
 from aefsync.errors import RootError
 
@@ -36,7 +37,7 @@ class FarIntents:
     """The intents of one run; `durable`: they last before anything is replaced."""
 
     def __init__(self, home: FarHome, run: str, *, durable: bool) -> None:
-        self._log = FarLog(home, FOLDER + b"/" + run.encode(), durable=durable)
+        self._log = FarLog(home, INTENTS + b"/" + run.encode(), durable=durable)
 
     def declare(self, intents: Sequence[Intent]) -> None:
         """Write them down; raises `OSError`: then nothing may be replaced."""
@@ -68,7 +69,7 @@ def settle(root: FarRoot, home: FarHome) -> list[Problem]:
             if outcome is not None
         ]
         if not failed:
-            ask(home.files, Remove(home.at(FOLDER + b"/" + os.fsencode(run))))
+            ask(home.files, Remove(home.at(INTENTS + b"/" + os.fsencode(run))))
         problems += failed
     return problems
 
@@ -83,12 +84,12 @@ def unsettled(root: FarRoot, home: FarHome) -> list[Problem]:
 def _left(home: FarHome) -> Iterator[tuple[str, list[Intent]]]:
     """What interrupted runs left."""
     try:
-        for run in sorted(home.names(FOLDER)):
-            yield os.fsdecode(run), pending_in(home.contents(FOLDER + b"/" + run))
+        for run in sorted(home.names(INTENTS)):
+            yield os.fsdecode(run), pending_in(home.contents(INTENTS + b"/" + run))
     except FileNotFoundError:
         return
     except OSError as error:
-        raise RootError(f".aefsync/{FOLDER.decode()}: {reason_of(error)}") from None
+        raise RootError(f".aefsync/{INTENTS.decode()}: {reason_of(error)}") from None
 
 
 def _attempt(root: FarRoot, home: FarHome, run: str, intent: Intent) -> Task[OSError | None]:

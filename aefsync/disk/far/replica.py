@@ -17,7 +17,7 @@ from aefsync.core.growth import Gathered, Growth
 from aefsync.core.hint import ROOT, Hints, Wait
 from aefsync.core.metadata import PERMISSIONS
 from aefsync.core.path import RelPath
-from aefsync.core.ports import Access, Open, Opened, Phase, Piece, Scan, Scanned
+from aefsync.core.ports import Access, Open, Opened, Piece, Scan, Scanned
 from aefsync.core.problem import Problem
 from aefsync.core.recipe import Recipe, Run
 from aefsync.core.renamed import Rename
@@ -102,9 +102,7 @@ class FarReplica(FarRemembering):
             list_filtered=request.list_filtered,
         )
         self._sight = FarSight(self._root, limits, self._clock_ns)
-        self._scanner = Scanner(
-            self._sight, self._index, limits, lambda entries: self.on_progress(Phase.SCAN, entries, 0)
-        )
+        self._scanner = Scanner(self._sight, self._index, limits, self._scanning)
         troubles += self._settle(self._root)
         self._scanner.scan()
         for problem in troubles:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Callable, Iterable
@@ -44,6 +45,7 @@ class FarScene:
     kept: list[KeptCopy] = field(default_factory=list)
     _slots: set[bytes] = field(default_factory=set)
     _made: set[bytes] = field(default_factory=set)
+    _owed: dict[RelPath, bytes] = field(default_factory=dict)
 
     def touch(self, path: RelPath) -> None:
         """Have the directory that holds `path` looked at again."""
@@ -131,8 +133,11 @@ class FarScene:
         """Move what is at a path to the trash; its slot, and whether it is what was looked at."""
         slot = yield from self.slot(why, path)
         place = self.home.at(slot)
+        self._owed[path] = slot
         moved, seen = yield [self.aside(self.root.at(path), place), Lstat(place)]
-        raised(moved)
+        if isinstance(moved, OSError):
+            self.settle(path)
+            raise moved
         return slot, found is None or shows(raised(seen), found)
 
     def put_back(self, slot: bytes, path: RelPath) -> Task[None]:
@@ -140,6 +145,7 @@ class FarScene:
         (seen,) = yield [Lstat(self.root.at(path))]
         if isinstance(seen, FileNotFoundError):
             raised((yield [self.aside(self.home.at(slot), self.root.at(path))])[0])
+            self.settle(path)
         else:
             yield from self.set_aside(slot, path, None)
 
@@ -149,8 +155,22 @@ class FarScene:
             seen = raised((yield [Lstat(self.home.at(slot))])[0])
         kept_as = path.sibling(conflict_name(path.name, b"", seen.st_mtime_ns, os.urandom(32)))
         raised((yield [Rename(self.home.at(slot), self.root.at(kept_as))])[0])
+        self.settle(path)
         self.touch(kept_as)
         self.kept.append(KeptCopy(path, kept_as))
+
+    def settle(self, path: RelPath) -> None:
+        """What was put away of a path is back, or meant to be away."""
+        self._owed.pop(path, None)
+
+    def empty_trash(self) -> None:
+        """Delete for good what this run put in the trash, unless an action that failed left something there; what cannot be
+        deleted stays."""
+        if not self._owed:
+            self._made.clear()
+            self._slots.clear()
+            with contextlib.suppress(OSError):
+                self.home.remove_tree(self.trash)
 
     def aside(self, old: bytes, new: bytes) -> Rename | Replace:
         """A rename to where nothing is, also of what is not ours: the other one makes a hard link first, which servers

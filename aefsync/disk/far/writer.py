@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 
 from aefsync.core.action import Action, Applied, Staged, StageFile
@@ -30,7 +31,7 @@ from aefsync.disk.journal import Journal, path_of
 from aefsync.disk.journaling import Recorder
 from aefsync.disk.recording import Placed
 from aefsync.disk.restoring import Made, Restorer
-from aefsync.disk.retention import expire, forget_bytes
+from aefsync.disk.retention import expire, forget_bytes, half_done
 from aefsync.disk.scan import Scanner
 from aefsync.disk.trash import REPLACED
 
@@ -90,7 +91,7 @@ class FarWriter(AnyWriter[FarRoot, FarHome]):
         applier = self._ready(scanner.is_unmanaged)
         applied = Recorder(self._journal, applier, self._staging.content, None, stable=False).apply(actions)
         if not self._request.writing.keeps_trash:
-            self._home.remove_tree(self._scene().trash)
+            self._scene().empty_trash()
         self._placed.add(applier.placed)
         return applied
 
@@ -143,7 +144,8 @@ class FarWriter(AnyWriter[FarRoot, FarHome]):
     def expire(self, clock_ns: Callable[[], int]) -> None:
         if self._opened_scene is not None and self._opened_scene.touched:
             forget_bytes(self._home, self._run)
-            expire(self._home, self._run, self._request.writing, clock_ns)
+            with contextlib.suppress(OSError):
+                expire(self._home, self._run, self._request.writing, clock_ns, half_done(self._home))
 
     def clear(self) -> None:
         self._home.clear_tmp()

@@ -15,6 +15,7 @@ from aefsync.core.files import Abilities, Files, Op, Statfs, Task, Volume
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Open, Piece, Scan
 from aefsync.core.stores import SECOND_NS
+from aefsync.core.writing import Writing
 from aefsync.disk.far.replica import FarReplica
 from aefsync.wire.sftp.client import SftpFiles
 from aefsync.wire.stream import Copying, Stream
@@ -22,6 +23,7 @@ from aefsync.wire.stream import Copying, Stream
 T = TypeVar("T")
 Before = Callable[[Op], OSError | None]
 """What happens before an operation; an error it gives stands in its place."""
+USUAL = Writing()
 
 
 class Distant(Copying):
@@ -118,20 +120,22 @@ class Elsewhere:
         place.write_bytes(data)
         os.utime(place, (mtime_s, mtime_s))
 
-    def open(self, access: Access = Access.WRITE, run: str = "run") -> FarReplica:
+    def open(self, access: Access = Access.WRITE, run: str = "run", writing: Writing = USUAL) -> FarReplica:
         """A replica that has said hello."""
         replica = FarReplica(lambda: self.watched, b"box")
         self._opened.append(replica)
-        replica.hello(Open(os.fsencode(self.path), run, bytes(32), access, Missing.REFUSE, self.cache))
+        replica.hello(Open(os.fsencode(self.path), run, bytes(32), access, Missing.REFUSE, self.cache, writing=writing))
         return replica
 
     def close(self) -> None:
         for replica in self._opened:
             replica.close()
 
-    def survey(self, access: Access = Access.WRITE, run: str = "run") -> tuple[FarReplica, dict[str, Entry]]:
+    def survey(
+        self, access: Access = Access.WRITE, run: str = "run", writing: Writing = USUAL
+    ) -> tuple[FarReplica, dict[str, Entry]]:
         """A replica that was scanned and read, and its entries by path."""
-        replica = self.open(access, run)
+        replica = self.open(access, run, writing)
         replica.scan(Scan())
         number = replica.read_unread((), None).entries
         return replica, {str(entry.path): entry for entry in replica.entries([(0, number)])}

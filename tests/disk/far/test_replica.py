@@ -18,6 +18,7 @@ from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Open, Piece, Scan
 from aefsync.core.problem import Problem
 from aefsync.core.stores import SECOND_NS, Stores, coarsest
+from aefsync.core.writing import Writing
 from aefsync.disk.far.replica import FarReplica
 from aefsync.errors import LockedError, RootError, UnreachableError
 from aefsync.wire.sftp.client import SftpFiles
@@ -147,6 +148,42 @@ def test_a_file_that_comes_just_before_the_new_one_is_not_replaced(elsewhere: El
     assert (elsewhere.path / "f").read_bytes() == b"somebody else's"
     (copy,) = [path for path in elsewhere.path.iterdir() if "conflict" in path.name]
     assert copy.read_bytes() == b"old"
+
+
+def test_who_wants_no_trash_gets_it_emptied(elsewhere: Elsewhere) -> None:
+    elsewhere.write("d/f", b"old")
+    elsewhere.write("d/g", b"old")
+    replica, entries = elsewhere.survey(writing=Writing(keeps_trash=False))
+    wanted = put(replica, "fresh", b"new")
+    assert replica.apply([Action(Act.CREATE, wanted.path, wanted, None)]).done == (True,), "with nothing to empty"
+    for name in ("d/f", "d/g"):
+        assert replace(replica, name, b"new", entries[name]).done == (True,)
+        assert list((elsewhere.path / ".aefsync" / "trash").iterdir()) == []
+    assert replica.record().problems == ()
+
+
+@pytest.mark.parametrize("act", [Act.COPY, Act.DELETE])
+def test_what_could_not_be_put_back_stays_in_the_trash_whoever_wants_none(elsewhere: Elsewhere, act: Act) -> None:
+    """The new one cannot come, nor the old one return: it is nowhere else."""
+    elsewhere.write("d/f", b"old")
+    replica, entries = elsewhere.survey(writing=Writing(keeps_trash=False))
+    wanted = put(replica, "d/f", b"new") if act is Act.COPY else None
+    edit = on(Replace, lambda: elsewhere.write("d/f", b"edited meanwhile", 3000))
+
+    def before(op: Op) -> OSError | None:
+        place = elsewhere.path / "d"
+        if isinstance(op, Rename | Replace) and op.new.startswith(os.fsencode(place)):
+            return OSError(errno.EIO, "input/output error")
+        return edit(op)
+
+    elsewhere.before = before
+    assert replica.apply([Action(act, RelPath(b"d/f"), wanted, entries["d/f"])]).done == (False,)
+    elsewhere.before = lambda op: None
+    replica.apply([])
+    replica.close()
+    assert not (elsewhere.path / "d" / "f").exists()
+    assert (elsewhere.survey(run="next")[1].keys() == {"d", "d/f"}) == (act is Act.COPY)
+    assert b"edited meanwhile" in {path.read_bytes() for path in elsewhere.path.rglob("*") if path.is_file()}
 
 
 def test_an_edit_just_before_the_deletion_comes_back(elsewhere: Elsewhere) -> None:
