@@ -26,7 +26,7 @@ from aefsync.disk.lasting import LastingFile, words
 
 MADE = 0o700
 """What a directory is made with."""
-_FOLDER = b"modes"
+MODES = b"modes"
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _WRITTEN = re.compile(rb"[0-7]{1,5}(?: [0-7]{1,5})*")
 """The first of two words, as it was written."""
@@ -56,7 +56,7 @@ class PassingModes:
     def __init__(self, home: Home, run: str, durable: Durable) -> None:
         self._home = home
         self._run = run
-        self._file = LastingFile(home, _FOLDER + b"/" + run.encode(), durable)
+        self._file = LastingFile(home, MODES + b"/" + run.encode(), durable)
 
     def declare(self, modes: Iterable[PassingMode], *, briefly: bool = False) -> None:
         """Write down what is about to be, durably unless it passes `briefly`: no machine crashes at that very moment.
@@ -66,7 +66,7 @@ class PassingModes:
         todo = list(modes)
         if not todo:
             return
-        self._file.append(b"".join([words(_octal(each.mode, *each.passing), each.path) for each in todo]))
+        self._file.append(declared(todo))
         if not briefly and any(each.lasts for each in todo):
             self._file.sync()
 
@@ -83,16 +83,18 @@ class PassingModes:
 def finish(root: ConfinedRoot, home: Home) -> None:
     """Put right the modes that interrupted runs left."""
     with contextlib.suppress(OSError):
-        for run in home.names(_FOLDER):
+        for run in home.names(MODES):
             with contextlib.suppress(OSError):
                 _finish(root, home, os.fsdecode(run), lambda each: True)
 
 
 def _finish(root: ConfinedRoot, home: Home, run: str, may_be_left: Callable[[PassingMode], bool]) -> None:
     """Put right the modes of one run that may be left; what cannot be is left for the next one."""
-    name = _FOLDER + b"/" + os.fsencode(run)
+    name = MODES + b"/" + os.fsencode(run)
     is_whole = True
-    for each in filter(may_be_left, {each.path: each for each in _declared(home, name)}.values()):
+    with os.fdopen(home.open_file(name), "rb") as file:
+        found = {each.path: each for each in declared_in(file.read())}
+    for each in filter(may_be_left, found.values()):
         try:
             with root.directory(each.path) as fd:
                 _put_right(fd, each)
@@ -103,20 +105,28 @@ def _finish(root: ConfinedRoot, home: Home, run: str, may_be_left: Callable[[Pas
 
 
 def _put_right(fd: int, wanted: PassingMode) -> None:
-    now = stat.S_IMODE(os.fstat(fd).st_mode)
-    mode = wanted.mode | now & ~PERMISSIONS
-    if mode != now and now & PERMISSIONS in [each & PERMISSIONS for each in wanted.passing]:
+    mode = righted(os.fstat(fd).st_mode, wanted)
+    if mode is not None:
         os.fchmod(fd, mode)
 
 
-def _octal(*modes: int) -> bytes:
-    return b" ".join([b"%o" % mode for mode in modes])
+def righted(st_mode: int, wanted: PassingMode) -> int | None:
+    """The mode to be set on a directory that has one in passing; `None` where it has another."""
+    now = stat.S_IMODE(st_mode)
+    mode = wanted.mode | now & ~PERMISSIONS
+    return mode if mode != now and now & PERMISSIONS in [each & PERMISSIONS for each in wanted.passing] else None
 
 
-def _declared(home: Home, name: bytes) -> Iterator[PassingMode]:
+def declared(modes: Iterable[PassingMode]) -> bytes:
+    """How passing modes are written down."""
+    return b"".join(
+        [words(b" ".join([b"%o" % mode for mode in (each.mode, *each.passing)]), each.path) for each in modes]
+    )
+
+
+def declared_in(data: bytes) -> Iterator[PassingMode]:
     """What was written down, as far as it makes sense (a machine may have lost its power meanwhile)."""
-    with os.fdopen(home.open_file(name), "rb") as file:
-        cut = file.read().split(b"\0")[:-1]
+    cut = data.split(b"\0")[:-1]
     for modes, path in zip(cut[0::2], cut[1::2], strict=False):
         if not _WRITTEN.fullmatch(modes):
             return

@@ -168,8 +168,12 @@ class Grounds:
 @contextlib.contextmanager
 def grounds(folder: Path, story: Story) -> Iterator[Grounds]:
     """Grounds in a folder that is there for as long as the context lasts; after a failure, for good."""
-    made = Grounds(folder, story)
-    yield made
+    yield Grounds(folder, story)
+    tidied(folder)
+
+
+def tidied(folder: Path) -> None:
+    """Remove grounds, whatever modes there are in them."""
     subprocess.run(["chmod", "-R", "u+rwX", folder], check=True)
     shutil.rmtree(folder)
 
@@ -243,14 +247,15 @@ def _run(grounds: Grounds, before: Before | None, ask: Callable[[Grounds], Itera
         counted = Counted(before)
         stack.enter_context(touching(counted))
         stack.enter_context(threads())
-        return _ended(lambda: ask(grounds))._replace(touches=counted.touches, writes=counted.writes)
+        return ended_by(lambda: ask(grounds))._replace(touches=counted.touches, writes=counted.writes)
 
 
 def _meet(grounds: Grounds) -> Iterator[Event]:
     return repair(grounds.request, Silent())
 
 
-def _ended(work: Callable[[], Iterable[Event]]) -> Ended:
+def ended_by(work: Callable[[], Iterable[Event]]) -> Ended:
+    """What comes of a run in this process."""
     said: list[str] = []
     code, run = -1, ""
     try:

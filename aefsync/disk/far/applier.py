@@ -12,6 +12,7 @@ trips, however many files there are.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 
@@ -26,6 +27,8 @@ from aefsync.disk.far.scene import FarScene
 from aefsync.disk.far.steps import delete, make_directory, move, place_file, place_link, set_metadata
 from aefsync.disk.intents import Intent
 from aefsync.disk.looking import Refused
+from aefsync.disk.modes import of_new
+from aefsync.disk.setting import new_mode
 
 _PORTION = 256
 """Actions that what is above them is looked at for, at once and just before."""
@@ -57,6 +60,7 @@ class FarApplier:
         scene.kept.clear()
         scene.placed.clear()
         scene.there.clear()
+        self._announce(actions)
         outcomes: list[Exception | None] = [None] * len(actions)
         portions = (
             wave[start : start + _PORTION] for wave in waves(actions) for start in range(0, len(wave), _PORTION)
@@ -70,6 +74,13 @@ class FarApplier:
         problems = tuple(problem for action, outcome in pairs for problem in self._problems(action, outcome))
         spared = tuple(action.path for action, outcome in pairs if isinstance(outcome, Spared))
         return Applied(tuple(outcome is None for outcome in outcomes), problems, tuple(scene.kept), spared)
+
+    def _announce(self, actions: Sequence[Action]) -> None:
+        """Write down what passing modes there will be."""
+        aspects = self._scene.aspects
+        made = (each.wanted for each in actions if each.act is Act.MKDIR and each.wanted is not None)
+        with contextlib.suppress(OSError):
+            self._scene.intents.modes.declare(of_new(each.path, new_mode(each.mode, aspects)) for each in made)
 
     def _carry_out(self, actions: Sequence[Action], numbers: Sequence[int], outcomes: list[Exception | None]) -> None:
         """Carry out actions of a wave, what they intend being written down before; their outcomes go to these numbers."""

@@ -15,6 +15,7 @@ from aefsync.core.files import Lstat, Remove, Rename, Replace, Task, ask, raised
 from aefsync.core.problem import Problem, reason_of
 from aefsync.disk.far.home import FarHome
 from aefsync.disk.far.log import FarLog
+from aefsync.disk.far.modes import FarModes, finish
 from aefsync.disk.far.root import FarRoot
 from aefsync.disk.home import INTENTS
 from aefsync.disk.intents import Intent, completed, declared, exchanging, pending_in, replacing, unknown
@@ -34,10 +35,11 @@ def intents_of(action: Action) -> list[Intent]:
 
 
 class FarIntents:
-    """The intents of one run; `durable`: they last before anything is replaced."""
+    """The intents of one run, and its passing modes; `durable`: they last before anything is replaced."""
 
     def __init__(self, home: FarHome, run: str, *, durable: bool) -> None:
         self._log = FarLog(home, INTENTS + b"/" + run.encode(), durable=durable)
+        self.modes = FarModes(home, run, durable=durable)
 
     def declare(self, intents: Sequence[Intent]) -> None:
         """Write them down; raises `OSError`: then nothing may be replaced."""
@@ -51,15 +53,18 @@ class FarIntents:
             if intents:
                 self._log.append(completed(intents))
 
-    def clear(self) -> None:
+    def clear(self, root: FarRoot) -> None:
         """Forget all of them: everything is in place, durably."""
+        self.modes.clear(root)
         with contextlib.suppress(OSError):
             self._log.remove()
         self._log.close()
 
 
 def settle(root: FarRoot, home: FarHome) -> list[Problem]:
-    """Put back what interrupted runs took away and did not replace; the paths where that could not be done."""
+    """Put back what interrupted runs took away and did not replace, and the modes that they changed for a while; the paths
+    where the former could not be done."""
+    finish(root, home)
     problems: list[Problem] = []
     for run, pending in _left(home):
         outcomes = root.files.carry_out(_attempt(root, home, run, intent) for intent in pending)

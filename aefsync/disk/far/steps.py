@@ -32,6 +32,7 @@ from aefsync.disk.deleting import Spared
 from aefsync.disk.far.scene import FarScene
 from aefsync.disk.far.staging import seconds, setting
 from aefsync.disk.looking import Refused, shows, wanted_of
+from aefsync.disk.modes import MADE
 from aefsync.disk.setting import changed_mode, new_mode
 from aefsync.disk.trash import DELETED, REPLACED
 
@@ -103,7 +104,7 @@ def make_directory(scene: FarScene, action: Action) -> Task[None]:
     wanted, place = wanted_of(action), scene.root.at(action.path)
     seen = yield from scene.look(action.path)
     if seen is None:
-        raised((yield [Mkdir(place, 0o700)])[0])
+        raised((yield [Mkdir(place, MADE)])[0])
     elif stat.S_ISDIR(seen.st_mode):
         scene.there.add(action.path)
     else:

@@ -102,7 +102,7 @@ class FarWriter(AnyWriter[FarRoot, FarHome]):
             return frozenset()
         failed = self._sync([directory_path(prefix) for prefix in scene.touched]) if self._durable else {}
         if not failed:
-            scene.intents.clear()
+            scene.intents.clear(self._root)
         if scanner is None or sight is None:
             return frozenset(failed)
         scanner.materialise()

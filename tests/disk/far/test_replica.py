@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from aefsync.core.action import RETURNED, Act, Action, Staged, StageFile
-from aefsync.core.entry import Entry
+from aefsync.core.entry import Entry, Kind
 from aefsync.core.files import Mkdir, Op, Rename, Replace, Sync, Volume, Write
 from aefsync.core.metadata import PLAIN
 from aefsync.core.past import TrashQuery
@@ -366,6 +368,41 @@ def test_a_run_that_is_cut_off_anywhere_has_lost_nothing(elsewhere: Elsewhere, s
     again.record()
     assert not list((elsewhere.path / ".aefsync" / "tmp").iterdir())
     again.close()
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o500])
+def test_a_directory_has_its_mode_wherever_the_run_that_made_it_was_cut_off(elsewhere: Elsewhere, mode: int) -> None:
+    """Nobody is to take for its user's what it was made with."""
+    wanted = Entry(RelPath(b"d"), Kind.DIRECTORY, mode, 0, 0, 0, 0, bytes(32))
+    make = [Action(Act.MKDIR, wanted.path, wanted, None), Action(Act.METADATA, wanted.path, wanted, None)]
+    looks: list[int] = []
+    is_cut, step = True, 0
+    while is_cut:
+        step += 1
+        left, is_cut = [step], True
+
+        def before(op: Op, left: list[int] = left) -> OSError | None:
+            left[0] -= 1
+            if left[0] < 0:
+                raise UnreachableError("cut")
+            return None
+
+        replica, _ = elsewhere.survey()
+        elsewhere.before = before
+        with contextlib.suppress(UnreachableError):
+            replica.apply(make)
+            is_cut = False
+        elsewhere.before = lambda op: None
+        replica.close()
+        (elsewhere.path / ".aefsync" / "lease").unlink(missing_ok=True)
+        again, entries = elsewhere.survey(run="next")
+        again.close()
+        if "d" in entries:
+            looks.append(entries["d"].mode)
+            (elsewhere.path / "d").rmdir()
+        shutil.rmtree(elsewhere.path / ".aefsync", ignore_errors=True)
+    assert len(looks) > 3
+    assert set(looks) == {mode}
 
 
 def test_what_a_stale_replica_alone_has_goes_to_quarantine(elsewhere: Elsewhere) -> None:
