@@ -55,6 +55,11 @@ def check_name(name: bytes) -> None:
             raise PathError("name is reserved for aefsync")
 
 
+def is_too_deep(prefix: bytes, length: int = MAX_NAME) -> bool:
+    """Whether the path of a name of so many bytes is too long, in the directory of this key with its closing NUL."""
+    return len(prefix) + length > MAX_PATH
+
+
 def check_names(joined: bytes) -> list[bytes]:
     """Names joined by NUL, one by one; raises `PathError` unless each may be one component of a path."""
     names = joined.split(b"\0")

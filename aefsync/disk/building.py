@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from aefsync.core.digest import ENTRY_DIGEST
 from aefsync.core.entry import KIND_BITS, UNKNOWN
 from aefsync.core.named_tuple import NamedTuple
-from aefsync.core.path import PathError, check_name, is_reserved
+from aefsync.core.path import PathError, check_name, is_reserved, is_too_deep
 from aefsync.core.snapshot import CONTENT, STAT_COLUMNS
 from aefsync.core.view import STAT
 from aefsync.disk.filesystem import FileSystem
@@ -113,12 +113,14 @@ class PageBuilder:
             return None
         limits = self._limits
         plain = names.isascii() and b"aef" not in names.lower() and not limits.own and not limits.filter.digest
-        if plain and KINDS.issuperset(kinds):
+        if plain and KINDS.issuperset(kinds) and not is_too_deep(self._prefix):
             return None
         kept = [i for i, name in enumerate(names.split(b"\0")) if kinds[i] in KINDS and self._keeps(name, kinds[i])]
         return None if len(kept) == len(kinds) else kept
 
     def _keeps(self, name: bytes, kind: int) -> bool:
+        if is_too_deep(self._prefix, len(name)):
+            return False
         try:
             check_name(name)
         except PathError:

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
-from aefsync.core.path import PathError, check_name
+from aefsync.core.path import MAX_PATH, PathError, check_name, is_too_deep
 from aefsync.core.problem import Problem, reason_of
 from aefsync.disk.adopting import adopt
 from aefsync.disk.building import KINDS, Earlier, Limits, PageBuilder, above, directory_path
@@ -241,8 +241,11 @@ class Scanner:
             known.append(problem)
 
     def _report_left_out(self, prefix: bytes, page: Page) -> None:
-        """Names that no replica may hold are a problem each time they are seen."""
+        """Names that no replica may hold, and paths that are too long to be told, are a problem each time they are seen."""
         for name, mode in left_out(page):
+            if is_too_deep(prefix, len(name)):
+                self.report(prefix, Problem(directory_path(prefix), f"holds paths of more than {MAX_PATH} bytes"))
+                continue
             try:
                 check_name(name)
             except PathError as error:

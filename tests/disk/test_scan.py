@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from aefsync.core import path as core_path
 from aefsync.core.digest import content_digest
 from aefsync.core.entry import UNKNOWN, Kind
 from aefsync.core.growth import Learned
@@ -484,6 +485,21 @@ def test_aliases_of_the_home_are_a_problem_and_left_out(ground: Ground, index: I
         scanner = ground.scanner(index, clock_ns=later)
         assert set(finish(scanner)) == {b"docs"}
         assert {(problem.path, problem.subtree) for problem in problems(scanner)} == {(b"docs/" + name, True)}
+
+
+def test_what_has_too_long_a_path_is_a_problem_of_its_directory_and_left_out(
+    ground: Ground, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core_path, "MAX_PATH", 12)
+    fits = {b"d", b"d/ten chars.", b"d/sub", b"d/sub/dir", b"d/sub/dir/fi"}
+    for path in (b"d/ten chars.", b"d/sub/dir/fi", b"d/sub/dir/fil", b"d/sub/dir/directory/f"):
+        ground.write(path)
+    for _ in range(2):
+        scanner = ground.scanner(index)
+        assert set(finish(scanner)) == fits
+        (problem,) = problems(scanner)
+        assert (problem.path, problem.subtree) == (b"d/sub/dir", False)
+        assert "bytes" in problem.reason
 
 
 def test_our_own_cache_below_the_root_is_left_out(ground: Ground) -> None:

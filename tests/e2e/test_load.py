@@ -1,17 +1,26 @@
-"""Much at once: many runs on one pair, and many conflicts in one."""
+"""Much at once: many runs on one pair, many conflicts in one, many files in one directory; what is huge, and what is deep."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import Program, finish
-from tests.support.trees import BASE_NS, SECOND, judge, tree
+from tests.bench.measure import Command
+from tests.e2e.conftest import Pair
+from tests.e2e.program import Arg, Program, finish
+from tests.support.trees import BASE_NS, SECOND, deep_tree, judge, tree, write
 
 RUNS = 16
 CONFLICTS = int(os.environ.get("AEFSYNC_TEST_CONFLICTS", "10000"))
+MANY = int(os.environ.get("AEFSYNC_TEST_MANY", "500000"))
+LEVELS = 1000
+HUGE = 20 << 30
+MOST_MIB = 200
+"""What one process may take; so much more of a file is on the disk than was written to it."""
 LONGEST_S = 600
 
 
@@ -60,3 +69,85 @@ def test_many_conflicts_at_once(tmp_path: Path, aefsync: Program) -> None:
     run("repair")
     assert judge(a, b) == []
     assert edited <= contents(a, b)
+
+
+def peak_mib(aefsync: Program, *words: Arg, codes: tuple[int, ...] = (0,)) -> float:
+    """Run the program; what its largest process took."""
+    return Command([*aefsync.argv, *words], env=aefsync.environment(), codes=codes).run().peak_mib
+
+
+@pytest.mark.slow
+def test_many_files_of_long_names_in_one_directory(aefsync: Program, pair: Pair) -> None:
+    folder = pair.a / "d"
+    folder.mkdir(parents=True)
+    for number in range(MANY):
+        write(folder / f"{number:07} {'a long name ' * 10}", b"%d" % number if number % 50 == 0 else b"")
+    peaks = [peak_mib(aefsync, "repair", *pair) for _ in range(2)]
+    for number, root in enumerate(pair, 1):
+        write(root / "d" / f"new at {root.name}", b"new", mtime_ns=BASE_NS + number * SECOND)
+        (root / "d" / f"{number * 50:07} {'a long name ' * 10}").unlink()
+    peaks.append(peak_mib(aefsync, "repair", *pair))
+    print(
+        f"peaks of a first repair, of one with nothing to do, and of a small one: {[round(each) for each in peaks]} MiB"
+    )
+    names = [sorted(os.listdir(root / "d")) for root in pair]
+    assert len(names[0]) == MANY
+    assert names[0] == names[1]
+    assert max(peaks) < MOST_MIB
+
+
+@pytest.mark.slow
+def test_a_huge_sparse_file(aefsync: Program, pair: Pair) -> None:
+    places = [0, HUGE // 3 + 5, HUGE - 7]
+
+    def write_at(root: Path, at: int, data: bytes) -> None:
+        with (root / "sparse").open("r+b") as file:
+            file.seek(at)
+            file.write(data)
+
+    def check(data: list[bytes]) -> None:
+        for root in pair:
+            assert (root / "sparse").stat().st_size == HUGE
+            assert (root / "sparse").stat().st_blocks * 512 < 1 << 20, "holes stay holes"
+            with (root / "sparse").open("rb") as file:
+                assert [(file.seek(at), file.read(len(each)))[1] for at, each in zip(places, data, strict=True)] == data
+
+    write(pair.a / "sparse", b"")
+    os.truncate(pair.a / "sparse", HUGE)
+    for at in places:
+        write_at(pair.a, at, b"written")
+    for data in (b"written", b"changed"):
+        if data == b"changed":
+            write_at(pair.b, places[1], data)
+        assert peak_mib(aefsync, "repair", *pair, "--min-free", "0") < MOST_MIB
+        check([b"written", data, b"written"])
+
+
+@pytest.fixture
+def deep(pair: Pair) -> Iterator[Pair]:
+    """A pair that may be too deep for whatever removes the directories of tests."""
+    yield pair
+    subprocess.run(["rm", "-rf", *pair], check=True)
+
+
+@pytest.mark.slow
+def test_a_thousand_levels(aefsync: Program, deep: Pair) -> None:
+    deep_tree(deep.a, LEVELS, b"deep" * 10)
+    for words in (("repair",), ("diff",)):
+        assert peak_mib(aefsync, *words, *deep) < MOST_MIB
+    empty = tree(deep.a.parent / "empty", {})
+    everything = ("--mirror", "--allow-empty-root", "--max-delete", "100%")
+    assert peak_mib(aefsync, "repair", *everything, empty, deep.b) < MOST_MIB
+    assert [each.name for each in deep.b.iterdir()] == [".aefsync"]
+
+
+@pytest.mark.slow
+def test_paths_too_long_to_be_told(aefsync: Program, deep: Pair) -> None:
+    deep_tree(deep.a, LEVELS)
+    tree(deep.a, {"other": "1"})
+    tree(deep.b, {"from B": "2"})
+    for _ in range(2):
+        done = finish(aefsync.start("repair", *deep), LONGEST_S).expect(4)
+        assert b"holds paths of more than 65536 bytes" in done.err
+    assert (deep.b / "other").read_text() == "1"
+    assert (deep.a / "from B").read_text() == "2"
