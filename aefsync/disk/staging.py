@@ -51,7 +51,7 @@ class Staging:
         aspects: Aspects = PLAIN,
         parallel: int = 1,
     ) -> None:
-        """`parallel` processes may copy at the same time."""
+        """`parallel` processes may copy at the same time.  Once it `is_full`, nothing more is tried, nor told."""
         self._aspects = aspects
         home.make_directories(TMP + b"/" + run.encode())
         self.fd = home.open_directory(TMP + b"/" + run.encode())
@@ -63,7 +63,7 @@ class Staging:
         self._contents: dict[RelPath, bytes] = {}
         self._unwritten: dict[RelPath, WriteError] = {}
         self._arriving = Arriving()
-        self._is_full = False
+        self.is_full = False
         self._number = 0
         self._sync_each = True
         self._bytes = 0
@@ -94,7 +94,7 @@ class Staging:
     def write(self, pieces: Sequence[Piece]) -> None:
         """Append pieces to the files they are meant for."""
         for piece in pieces:
-            if self._is_full or piece.path in self._unwritten:
+            if self.is_full or piece.path in self._unwritten:
                 continue
             if piece.path not in self._names:
                 self._names[piece.path] = self.new_name()
@@ -135,8 +135,8 @@ class Staging:
                     else:
                         content, found = self._verify(file)
                 except WriteError as error:
-                    own += [] if self._is_full else [Problem(bytes(file.path), reason_of(error))]
-                    self._is_full = self._is_full or error.errno in _FINAL
+                    own += [] if self.is_full else [Problem(bytes(file.path), reason_of(error))]
+                    self.is_full = self.is_full or error.errno in _FINAL
                     contents.append(b"")
                     self._discard(file.path)
                 except (Refused, OSError) as error:
@@ -163,7 +163,7 @@ class Staging:
         return Staged((b"",) * len(files), (), 0, own_problems=(problem,))
 
     def _copy(self, file: StageFile, directories: OpenDirectories) -> bytes:
-        if self._is_full:
+        if self.is_full:
             raise _full()
         origin = file.held or file.source
         directory, name = split(origin.path)
@@ -216,7 +216,7 @@ class Staging:
 
     def _verify(self, file: StageFile) -> tuple[bytes, int]:
         """Complete and check what was written piece by piece; its digest, and how many bytes were here already."""
-        if self._is_full or file.path in self._unwritten:
+        if self.is_full or file.path in self._unwritten:
             raise self._unwritten.pop(file.path, None) or _full()
         name = self._names.get(file.path)
         if name is None:

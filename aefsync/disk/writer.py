@@ -102,11 +102,13 @@ class Writer(AnyWriter[ConfinedRoot, Home]):
         return staged
 
     def reuse(self, files: Sequence[StageFile], held: Mapping[bytes, Entry]) -> Staged:
-        """Complete the files whose content is that of one that is `held`, by content digest."""
+        """Complete the files whose content is that of one that is `held`, by content digest; one that is not is no problem
+        by itself."""
         known = [file._replace(held=held[file.source.content]) for file in files if file.source.content in held]
         staged = self._staging.stage(known, self._root)
         contents = dict(zip((file.path for file in known), staged.contents, strict=True))
-        return Staged(tuple(contents.get(file.path, b"") for file in files), (), 0, staged.literal_bytes)
+        own = staged.own_problems if self._staging.is_full else ()
+        return Staged(tuple(contents.get(file.path, b"") for file in files), (), 0, staged.literal_bytes, own)
 
     def content(self, path: RelPath) -> bytes:
         return self._staging.content(path)

@@ -12,9 +12,16 @@ from pathlib import Path
 
 import pytest
 
+from aefsync.core.silent import Silent
+from aefsync.disk import staging
+from aefsync.sync.events import Summary, Troubled
+from aefsync.sync.repair import repair
+from aefsync.sync.request import RepairRequest, Request
 from tests.support.stories import STORIES
 from tests.support.touches import SHORT, Touch
+from tests.support.trees import tree
 from tests.support.trials import Story, grounds, places, undisturbed
+from tests.sync.joined import threads
 
 WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES)
 CREATING = (*WRITING, errno.EMFILE)
@@ -86,6 +93,27 @@ def test_every_fault(tmp_path: Path, name: str) -> None:
     ended, _ = undisturbed(tmp_path / "whole", STORIES[name])
     for number in places(ended.touches):
         fail(tmp_path / str(number), STORIES[name], Fault(number, number // 3, lasts=number % 3 == 0))
+
+
+@pytest.mark.parametrize("kept", [b"one", b"none"])
+def test_a_disk_that_is_full_when_the_first_file_is_completed_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: bytes
+) -> None:
+    """Also where that one was copied from what B had already, which is no trouble in itself: it may be brought instead."""
+    a, b = tree(tmp_path / "A", {"x/first": "one", "y/second": "two"}), tree(tmp_path / "B", {"kept": kept})
+    tree(a, {"kept": kept})
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def fail(*_: object) -> None:
+        raise full
+
+    monkeypatch.setattr(staging, "finish_new", fail)
+    asked = RepairRequest(Request((str(a), str(b)), state_dir=str(tmp_path / "state")))
+    with threads():
+        *told, ended = list(repair(asked, Silent()))
+    assert isinstance(ended, Summary)
+    assert ended.exit_code == 4
+    assert [each.problem.reason for each in told if isinstance(each, Troubled)] == ["no space left on device"]
 
 
 class Stuck:
