@@ -58,8 +58,9 @@ def open_root(request: Open) -> OpenRoot:
         raise RootError(f"cannot be created: {reason}", hint="only the last component of a root is created") from None
 
 
-def describe(opened: OpenRoot, clock_ns: int, home: Home | None) -> Opened:
+def describe(opened: OpenRoot, clock_ns: int, home: Home | None, access: Access) -> Opened:
     """What the replica says of its root."""
+    may_try = access is Access.WRITE and (home is None or home.lock.is_held)
     rules = _ignore_rules(ConfinedRoot(opened.fd)) if opened.fd >= 0 else ()
     ancestors = tuple(_ancestors(opened))
     return Opened(
@@ -74,7 +75,7 @@ def describe(opened: OpenRoot, clock_ns: int, home: Home | None) -> Opened:
         chunker=CHUNKER,
         unfinished=home is not None and bool(unfinished(home)),
         identity=home.identity if home is not None else "",
-        stores=stores_of(opened.fd, home if home is not None and home.lock.is_held else None),
+        stores=stores_of(opened.fd, home, tries=may_try),
     )
 
 

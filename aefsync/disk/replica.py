@@ -96,7 +96,7 @@ class LocalReplica(Scrubbing):
             if self._home is not None:
                 attach(ConfinedRoot(opened.fd), self._home)
         standing, unreadable = self._said()
-        described = describe(opened, self._clock_ns(), self._home)
+        described = describe(opened, self._clock_ns(), self._home, request.access)
         return described._replace(standing=standing, unreadable=unreadable)
 
     def scan(self, request: Scan) -> Scanned:

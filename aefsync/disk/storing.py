@@ -1,6 +1,7 @@
-"""Storing: what a root can, told by its kind, and by trying inside our own `.aefsync/tmp` where a run may write.
+"""Storing: what a root can, told by its kind, and by trying inside our own `.aefsync` where a run may write.
 
-Nothing is tried where the kind is known to store everything.  (ext4 in its old form keeps whole seconds: so does the
+What was found so stands in `.aefsync/stores`, for those who may only read; where there is no `.aefsync` yet, there is one
+for as long as it takes.  Nothing is tried where the kind is known to store everything.  (ext4 in its old form keeps whole seconds: so does the
 ctime of the root then, which nobody can set.)
 """
 
@@ -12,6 +13,7 @@ import os
 from collections.abc import Iterator
 
 from aefsync.core.metadata import NEWEST_NS, OLDEST_NS, PERMISSIONS, SPECIAL, Namespaces
+from aefsync.core.path import RESERVED
 from aefsync.core.stores import SECOND_NS, Folding, Stores
 from aefsync.disk import syscalls
 from aefsync.disk.home import TMP, Home
@@ -50,12 +52,13 @@ _COMPLETE = frozenset(
 """Store everything."""
 _OLD_EXT = Stores(step_ns=SECOND_NS, newest_ns=((1 << 31) - 1) * SECOND_NS)
 _GET_FLAGS, _CASEFOLD = 0x80086601, 0x40000000
+_STORES, _LONGEST = b"stores", 256
 _YEAR_1901_NS, _YEAR_2200_NS = -(1 << 31) * SECOND_NS, 7_258_118_400 * SECOND_NS
 """A range that holds both of these is as good as any."""
 
 
-def stores_of(fd: int, home: Home | None) -> Stores:
-    """What the root open at `fd` (-1: not there yet) can store; `home` where the run may write there."""
+def stores_of(fd: int, home: Home | None, *, tries: bool) -> Stores:
+    """What the root open at `fd` (-1: not there yet) can store; `tries`: the run may write there."""
     if fd < 0:
         return Stores()
     try:
@@ -67,12 +70,35 @@ def stores_of(fd: int, home: Home | None) -> Stores:
         judged = judged._replace(folding=folding, xattrs=xattrs)
     except OSError:
         return Stores()
-    if home is None:
-        return judged
     if kind not in _COMPLETE:
-        with contextlib.suppress(OSError), _scratch(home) as scratch:
-            return _try(scratch, judged)
-    return judged._replace(owners=judged.owners and os.geteuid() == 0)
+        return _tried(fd, home, judged) if tries else _remembered(home) or judged
+    return judged._replace(owners=judged.owners and os.geteuid() == 0) if tries and home is not None else judged
+
+
+def _tried(fd: int, home: Home | None, judged: Stores) -> Stores:
+    """What trying finds; as it is judged by its kind where nothing can be tried."""
+    with contextlib.suppress(OSError), _passing_home(fd) if home is None else _scratch(home) as scratch:
+        found = _try(scratch, judged)
+        if home is not None and found != (_remembered(home) or judged):
+            home.put(_STORES, b" ".join(b"%d" % value for value in found))
+        return found
+    return judged
+
+
+def _remembered(home: Home | None) -> Stores | None:
+    """What a run that could try found."""
+    with contextlib.suppress(OSError, ValueError):
+        if home is not None:
+            with os.fdopen(home.open_file(_STORES), "rb") as file:
+                numbers = [int(word) for word in file.read(_LONGEST).split()]
+            bits, step, oldest, newest, owners, symlinks, folding, xattrs, links = numbers
+            kept = Namespaces(xattrs)
+            if 0 < step <= _DAY_NS and oldest < newest:
+                allowed = bits & (PERMISSIONS | SPECIAL)
+                return Stores(
+                    allowed, step, oldest, newest, bool(owners), bool(symlinks), Folding(folding & 3), kept, bool(links)
+                )
+    return None
 
 
 def _folding_of(fd: int) -> Folding:
@@ -81,6 +107,20 @@ def _folding_of(fd: int) -> Folding:
         if int.from_bytes(fcntl.ioctl(fd, _GET_FLAGS, bytes(8)), "little") & _CASEFOLD:
             return Folding.CASE | Folding.FORMS
     return Folding.NONE
+
+
+@contextlib.contextmanager
+def _passing_home(fd: int) -> Iterator[int]:
+    """The same where there is no home, nor one afterwards; of what another run makes there meanwhile nothing is touched."""
+    name = RESERVED + b"/probe-" + os.urandom(4).hex().encode()
+    with contextlib.ExitStack() as after:
+        for path in (RESERVED, name):
+            os.mkdir(path, 0o700, dir_fd=fd)
+            after.callback(os.rmdir, path, dir_fd=fd)
+        scratch = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+        after.callback(os.close, scratch)
+        yield scratch
+        os.unlink("file", dir_fd=scratch)
 
 
 @contextlib.contextmanager

@@ -105,7 +105,7 @@ runpy.run_module("aefsync", run_name="__main__", alter_sys=True)
 """Runs the program with processes of replicas that are told something else of a file system."""
 PATCH = (
     "import os; from aefsync.core.stores import Folding; from aefsync.disk import opening; told = opening.stores_of; "
-    "opening.stores_of = lambda fd, home: told(fd, home)._replace(folding=(Folding.CASE | Folding.FORMS) "
+    "opening.stores_of = lambda fd, home, **tries: told(fd, home, **tries)._replace(folding=(Folding.CASE | Folding.FORMS) "
     "* (os.fstat(fd).st_ino == {inode}))"
 )
 

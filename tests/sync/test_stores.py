@@ -30,7 +30,9 @@ class Pair:
         self.a, self.b = tree(folder / "a", {}), tree(folder / "b", {})
         self.stores = FAT
         inode = os.stat(self.b).st_ino
-        patch.setattr(opening, "stores_of", lambda fd, _: self.stores if os.fstat(fd).st_ino == inode else Stores())
+        patch.setattr(
+            opening, "stores_of", lambda fd, _, **__: self.stores if os.fstat(fd).st_ino == inode else Stores()
+        )
 
     def repair(self, *, mirror: bool = False, versions: bool = False) -> list[Event]:
         common = Request((str(self.a), str(self.b)))

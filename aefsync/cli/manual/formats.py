@@ -32,6 +32,8 @@ cache is the sidecar, the id, the journals and the trash.
 `quarantine/RUN/rot/PATH`, `quarantine/RUN/returned/PATH` :: What was damaged, and what only a member had that was away for
 long.  Nothing ages there.
 
+`stores` :: What was found by trying that this file system can store, where its kind does not tell.  A cache.
+
 `scrub.db` :: What scrubs have verified.  A cache.
 
 `tmp/RUN/` :: Files on their way.  Empty after a run that came to its end.
