@@ -53,8 +53,9 @@ class Staging:
     ) -> None:
         """`parallel` processes may copy at the same time.  Once it `is_full`, nothing more is tried, nor told."""
         self._aspects = aspects
-        home.make_directories(TMP + b"/" + run.encode())
-        self.fd = home.open_directory(TMP + b"/" + run.encode())
+        self._home, self._place = home, TMP + b"/" + run.encode()
+        home.make_directories(self._place)
+        self.fd = home.open_directory(self._place)
         self._beds = Beds(self.fd, self.new_name, aspects, parallel)
         self._durable = durable
         self._on_bytes = on_bytes
@@ -67,6 +68,13 @@ class Staging:
         self._number = 0
         self._sync_each = True
         self._bytes = 0
+
+    def begin_anew(self) -> None:
+        """Have a directory again, by the same descriptor, once the run had cleared it away and goes on."""
+        self._home.make_directories(self._place)
+        fd = self._home.open_directory(self._place)
+        os.dup2(fd, self.fd, inheritable=False)
+        os.close(fd)
 
     def name(self, path: RelPath) -> bytes | None:
         """The name in staging of what is meant for `path`."""

@@ -67,6 +67,7 @@ class Writer(AnyWriter[ConfinedRoot, Home]):
         self._intents = Intents(home, self._run, self._durable)
         self._annexes = Annexes(root, home, self._run, self._new_staging)
         self._opened_staging: Staging | None = None
+        self._is_cleared = False
         self._applier: Applier | None = None
         self._mounts: HeldMounts | None = None
         self._growing: Growing | None = None
@@ -85,6 +86,9 @@ class Writer(AnyWriter[ConfinedRoot, Home]):
     def _staging(self) -> Staging:
         if self._opened_staging is None:
             self._opened_staging = self._new_staging(self._home)
+        elif self._is_cleared:
+            self._opened_staging.begin_anew()
+        self._is_cleared = False
         return self._opened_staging
 
     def _new_staging(self, home: Home) -> Staging:
@@ -115,8 +119,9 @@ class Writer(AnyWriter[ConfinedRoot, Home]):
 
     def grow(self, growth: Growth, data: bytes | memoryview, origin: ConfinedRoot | None) -> bytes:
         """Have new entries ready, as the port says."""
+        staging = self._staging
         if self._growing is None:
-            self._growing = Growing(self._root, self._staging, self._aspects, self._parallel)
+            self._growing = Growing(self._root, staging, self._aspects, self._parallel)
         return self._growing.grow(growth, data, origin)
 
     def plant(self, scanner: Scanner, intend: Intend = unheard) -> bytes:
@@ -128,9 +133,10 @@ class Writer(AnyWriter[ConfinedRoot, Home]):
         return Planting(*parts, stable=stable).plant(*self._growing.take(), intend)
 
     def _ready(self, is_unmanaged: Callable[[bytes], bool] = lambda path: False) -> Applier:
+        staging = self._staging
         if self._applier is None:
             self._mounts = HeldMounts(self._root)
-            parts = (self._root, self._staging, self._trash, self._durable)
+            parts = (self._root, staging, self._trash, self._durable)
             self._applier = Applier(Scene(*parts, self._aspects, self._annexes, self._intents, is_unmanaged))
         return self._applier
 
@@ -189,6 +195,7 @@ class Writer(AnyWriter[ConfinedRoot, Home]):
         self._annexes.close()
         unfinished = self._opened_staging.unfinished if self._opened_staging is not None else ()
         self._home.clear_tmp([self._run.encode() + b"/" + name for name in unfinished])
+        self._is_cleared = not unfinished
         for annex in self._home.annexes.values():
             if annex.lock.is_held or annex.lock.try_take(self._run):
                 annex.clear_tmp()

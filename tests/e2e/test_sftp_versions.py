@@ -27,6 +27,20 @@ def test_deletions_travel_and_conflicts_are_kept(far: Far, tmp_path: Path) -> No
     assert {(b / "both").read_text(), next(b.glob("both.conflict-*")).read_text()} == {"edited here", "and there"}
 
 
+def test_what_else_there_is_to_do_is_done_where_something_was_merged(far: Far, tmp_path: Path) -> None:
+    a, b = tmp_path / "A", far.home / "B"
+    tree(a, {"log": "", "x": "x", "y": "y"})
+    far("repair", a, far.at("B")).expect(0)
+    (a / "log").write_text("by A\n")
+    (a / "x").write_text("edited here")
+    (b / "log").write_text("by B, later\n")
+    os.utime(a / "log", (10**9, 10**9))
+    merge = "merge:sh -c 'cat \"$@\" >{out}' merge {b} {a}"
+    far("repair", a, far.at("B"), "--conflicts", merge).expect(0)
+    assert not judge(a, b)
+    assert ((b / "log").read_text(), (b / "x").read_text()) == ("by A\nby B, later\n", "edited here")
+
+
 @pytest.mark.slow
 def test_whoever_is_at_work_there_is_waited_for_and_an_agent_goes_on_later(far: Far, tmp_path: Path) -> None:
     a, b = tmp_path / "A", far.home / "B"

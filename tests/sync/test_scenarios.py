@@ -459,6 +459,19 @@ def test_a_command_merges_what_it_can(pair: Group) -> None:
     quiet(pair)
 
 
+def test_what_else_there_is_to_do_is_done_where_something_was_merged(pair: Group) -> None:
+    for number, text in enumerate(("of the first\n", "of the second\n")):
+        pair.write(number, "a.txt", text)
+        pair.write(number, f"new/of {number}", text)
+        pair.write(number, ("d/x", "d/y")[number], text)
+    events = pair.meet(conflicts="merge:sh -c 'cat \"$@\" >{out}' merge {b} {base} {a}")
+    assert (end(events).exit_code, end(events).problems) == (0, 0)
+    tree = pair.agreed()
+    assert [tree[path] for path in ("d/x", "d/y", "new/of 0", "new/of 1")] == ["of the first\n", "of the second\n"] * 2
+    quiet(pair)
+    assert not [left for root in pair.roots for left in (root / ".aefsync" / "tmp").iterdir()]
+
+
 @pytest.mark.parametrize("command", ["false", "true", "/no/such/command"])
 def test_a_command_that_does_not_merge_leaves_both(pair: Group, command: str) -> None:
     pair.write(0, "a.txt", "of the first")

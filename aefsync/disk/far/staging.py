@@ -42,7 +42,11 @@ class FarStaging:
         self._contents: dict[RelPath, bytes] = {}
         self._unwritten: dict[RelPath, str] = {}
         self._bytes = 0
-        list(home.files.carry_out([home.make_directories(self._folder)]))
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Have a directory, also once the run had cleared it away and goes on."""
+        list(self._home.files.carry_out([self._home.make_directories(self._folder)]))
 
     def place(self, path: RelPath) -> bytes | None:
         """Where what is meant for `path` stands, for operations."""

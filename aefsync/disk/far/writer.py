@@ -47,6 +47,7 @@ class FarWriter(AnyWriter[FarRoot, FarHome]):
         self._durable = request.writing.durability is not Durability.NONE and home.files.abilities.sync
         self._on_copied = on_copied
         self._opened_staging: FarStaging | None = None
+        self._is_cleared = False
         self._opened_scene: FarScene | None = None
         self._applier: FarApplier | None = None
         self._opened_journal: Journal | None = None
@@ -64,6 +65,9 @@ class FarWriter(AnyWriter[FarRoot, FarHome]):
         if self._opened_staging is None:
             parts = (self._home, self._run, self._aspects)
             self._opened_staging = FarStaging(*parts, durable=self._durable, on_bytes=self._on_copied)
+        elif self._is_cleared:
+            self._opened_staging.begin_anew()
+        self._is_cleared = False
         return self._opened_staging
 
     def _scene(self, is_unmanaged: Callable[[bytes], bool] = lambda path: False) -> FarScene:
@@ -149,6 +153,7 @@ class FarWriter(AnyWriter[FarRoot, FarHome]):
 
     def clear(self) -> None:
         self._home.clear_tmp()
+        self._is_cleared = True
 
     def close(self) -> None:
         if self._opened_journal is not None:
