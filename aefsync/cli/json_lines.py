@@ -230,6 +230,7 @@ def _standing(event: CopyKept | Stood | Enrolled) -> Record:
             words = {name: _text(getattr(event, name)) for name in ("name", "last_run", "unreadable")}
             fields = event._asdict() | words
             history, last_s = fields.pop("remembers"), fields.pop("last_s")
+            fields["stands"] = [{**_name("path", path), "suspect": is_suspect} for path, is_suspect in event.stands]
             known = {name: value if value != "" else None for name, value in fields.items()}
             return {"event": "replica", **known, "history": history, "last_success_s": last_s or None}
 

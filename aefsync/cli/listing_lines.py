@@ -53,7 +53,7 @@ def _copy(event: CopyKept) -> str:
 
 
 def _stood(event: Stood) -> str:
-    """Label, name, and how it stands, in words."""
+    """Label, name, and how it stands, in words; below it the first paths that stand."""
     name = escape_text(event.name) or event.identity[:8]
     days = (event.age_s or 0) // 86_400
     age = f" ({count_text(days, 'day')} ago)" if days else ""
@@ -68,7 +68,8 @@ def _stood(event: Stood) -> str:
         f"last run {escape_text(event.last_run)}" if event.last_run else "",
     )
     who = f"{label(event.replica)} ({name})" if name else label(event.replica)
-    return f"{who}: {', '.join(filter(None, parts))}"
+    stands = (f"\n  {'suspect' if each.is_suspect else 'left standing'}: {escape(each.path)}" for each in event.stands)
+    return f"{who}: {', '.join(filter(None, parts))}{''.join(stands)}"
 
 
 def _enrolled(event: Enrolled) -> str:

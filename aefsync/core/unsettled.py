@@ -20,6 +20,10 @@ MOST = 4096
 """Paths that are remembered; of more than that, the first in key order."""
 
 
+SHOWN = 10
+"""Paths that are told of where they are counted."""
+
+
 class StandingPath(NamedTuple):
     """A path that a session left standing: as a suspect, or as a conflict."""
 
@@ -49,22 +53,27 @@ class Sighting(NamedTuple):
 
 
 class LeftStanding(NamedTuple):
-    """How many paths a replica knows to stand."""
+    """How many paths a replica knows to stand, and the first `SHOWN` of them, in key order."""
 
     conflicts: int = 0
     suspects: int = 0
+    paths: tuple[StandingPath, ...] = ()
 
     @classmethod
     def of(cls, known: Iterable[Unsettled], gone: Container[str]) -> LeftStanding:
         """Without those that stand only with members that are gone for good."""
         stand = [each for each in known if not each.peers or any(peer not in gone for peer in each.peers)]
         suspects = sum(each.is_suspect for each in stand)
-        return cls(len(stand) - suspects, suspects)
+        shown = sorted(stand, key=lambda each: each.path.key)[:SHOWN]
+        return cls(len(stand) - suspects, suspects, tuple(StandingPath(*each[:2]) for each in shown))
 
     @classmethod
     def among(cls, several: Iterable[LeftStanding]) -> LeftStanding:
         """How many stand as far as several replicas know, which may all know of the same ones."""
-        return cls(*map(max, zip(*(cls(), *several), strict=True)))
+        known = (cls(), *several)
+        conflicts, suspects = max(each.conflicts for each in known), max(each.suspects for each in known)
+        shown = {stood.path: stood for each in known for stood in each.paths}
+        return cls(conflicts, suspects, tuple(sorted(shown.values(), key=lambda each: each.path.key)[:SHOWN]))
 
 
 def after(known: Iterable[Unsettled], seen: Sighting, is_in_sight: Callable[[RelPath], bool]) -> tuple[Unsettled, ...]:

@@ -24,7 +24,7 @@ def gauged(attending: Attending, past: Past | None, tally: Tally, *, sees_all: b
     active = [each for each in past.members if each.state is State.ACTIVE] if past is not None else []
     # One copy is on all replicas.
     copies = frozenset().union(*attending.each(lambda _, replica: _copies(replica), lambda _: frozenset()))
-    left = max(tally.standing, sum(past.left) if past is not None else 0)
+    left = max(tally.standing, sum(past.left[:2]) if past is not None else 0)
     return Gauges(
         sum(space.trash_bytes for each in spaces for space in each),
         tuple((member.name or member.id[:8], member.last_s) for member in active),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aefsync.core.members import Member
 from aefsync.core.named_tuple import NamedTuple
+from aefsync.core.unsettled import StandingPath
 
 
 class Stood(NamedTuple):
@@ -32,6 +33,8 @@ class Stood(NamedTuple):
     suspects: int = 0
     oldest_verified_s: int = 0
     left_standing: int = 0
+    stands: tuple[StandingPath, ...] = ()
+    """the first of the paths that sessions left standing"""
 
 
 class Enrolled(NamedTuple):

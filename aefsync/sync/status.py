@@ -91,6 +91,7 @@ def _stood(session: Session, number: int, replica: RemoteReplica, names: Sequenc
         last_s=own.last_s if own else 0,
         conflicts=sum(len(copies.copies) for copies in find_copies(replica)),
         left_standing=left.conflicts,
+        stands=left.paths,
         trash_bytes=sum(space.trash_bytes for space in replica.space()),
         last_run=next((record.run for record in replica.runs()), ""),
         unreadable=opened.unreadable,

@@ -12,6 +12,8 @@ from aefsync.cli import app
 from aefsync.cli.members import Wanted, sorted_out
 from aefsync.cli.units import moment_text
 from aefsync.core.members import Member, State
+from aefsync.core.path import RelPath
+from aefsync.core.unsettled import StandingPath
 from aefsync.errors import AefsyncError, UsageError
 from aefsync.sync.events import Started
 from aefsync.sync.standing import Enrolled, Stood
@@ -100,7 +102,8 @@ def test_trouble_is_2_for_a_status(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 STOOD = Stood(0, ID, "nas", True, SECOND, 2, 1200, "20261122T101112Z-1f3a", rot=2, suspects=1, oldest_verified_s=77)
-STOOD = STOOD._replace(left_standing=3)
+STANDING = (StandingPath(RelPath(b"d/x\x1b"), is_suspect=False), StandingPath(RelPath(b"y"), is_suspect=True))
+STOOD = STOOD._replace(left_standing=3, stands=STANDING)
 EVENTS = [
     STATUS,
     STOOD,
@@ -120,6 +123,8 @@ def test_a_line_for_each_replica_and_member() -> None:
             "A (nas): last success 2020-01-02T03:04:05Z, 2 conflict copies, 3 conflicts left standing, 2 damaged files, "
             "1 suspect, trash 1.2 kB, last run 20261122T101112Z-1f3a"
         ),
+        r"  left standing: d/x\x1b",
+        "  suspect: y",
         "  nas           2020-01-02T03:04:05Z  01234567  this replica",
         r"  a\x1b         never                 ffffffff  usb:p, behind",
         "  -             never                 eeeeeeee  not reached from here, left",
@@ -161,6 +166,7 @@ def test_replicas_and_members_for_programs() -> None:
         "suspects": 1,
         "oldest_verified_s": 77,
         "left_standing": 3,
+        "stands": [{"path": "d/x\x1b", "suspect": False}, {"path": "y", "suspect": True}],
         "last_success_s": SECOND,
     }
     assert records[3] == {

@@ -286,9 +286,9 @@ def test_what_is_left_standing_stays_until_a_session_finds_it_settled(bench: Ben
         assert standing.left == left
         return left
 
-    assert session(*stood) == LeftStanding(1, 1)
-    assert session(paths=(RelPath(b"d"),)) == LeftStanding(0, 1)
-    assert session(stood[1], paths=(RelPath(b"d"),)) == LeftStanding(1, 1)
+    assert session(*stood) == LeftStanding(1, 1, stood)
+    assert session(paths=(RelPath(b"d"),)) == LeftStanding(0, 1, stood[:1])
+    assert session(stood[1], paths=(RelPath(b"d"),)) == LeftStanding(1, 1, stood)
     assert session() == LeftStanding()
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aefsync.core.path import RelPath
-from aefsync.core.unsettled import MOST, LeftStanding, Sighting, StandingPath, Unsettled, after
+from aefsync.core.unsettled import MOST, SHOWN, LeftStanding, Sighting, StandingPath, Unsettled, after
 
 B, C = frozenset("b"), frozenset("c")
 
@@ -46,18 +46,21 @@ def test_a_session_that_was_cut_short_settles_nothing() -> None:
 
 def test_a_path_that_stands_with_nobody_known_is_settled_by_anybody() -> None:
     known = after((), Sighting(standing(b"x"), (), True), lambda _: True)
-    assert LeftStanding.of(known, "b") == LeftStanding(1, 0)
+    assert LeftStanding.of(known, "b") == LeftStanding(1, 0, standing(b"x"))
     assert after(known, Sighting((), (), True, C), lambda _: True) == ()
 
 
 def test_what_stands_with_those_who_are_gone_is_not_counted() -> None:
     known = after((), Sighting(standing(b"s1", b"x"), (), True, B), lambda _: True)
     known = after(known, Sighting(standing(b"x"), (), True, C), lambda _: True)
-    assert LeftStanding.of(known, "") == LeftStanding(1, 1)
-    assert LeftStanding.of(known, "b") == LeftStanding(1, 0)
+    assert LeftStanding.of(known, "") == LeftStanding(1, 1, standing(b"s1", b"x"))
+    assert LeftStanding.of(known, "b") == LeftStanding(1, 0, standing(b"x"))
     assert LeftStanding.of(known, "bc") == LeftStanding()
     assert LeftStanding.among([]) == LeftStanding()
-    assert LeftStanding.among([LeftStanding(1, 5), LeftStanding(3, 0)]) == LeftStanding(3, 5)
+    several = [LeftStanding(1, 5, standing(b"b", b"c")), LeftStanding(3, 0, standing(b"a", b"b"))]
+    assert LeftStanding.among(several) == LeftStanding(3, 5, standing(b"a", b"b", b"c"))
+    many = after((), Sighting(standing(*(b"%02d" % n for n in range(SHOWN + 1))), (), True, B), lambda _: True)
+    assert LeftStanding.of(many, "") == LeftStanding(SHOWN + 1, 0, standing(*(b"%02d" % n for n in range(SHOWN))))
 
 
 def test_of_very_many_the_first_are_remembered() -> None:

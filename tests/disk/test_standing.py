@@ -93,7 +93,7 @@ def test_what_is_left_standing_comes_back_whatever_it_is_called() -> None:
     words = kept({}, Memory(MEMBERS, (), Sighting(stood, (), True, peers)))
     assert [each[:2] for each in unsettled_in(words)] == sorted(stood, key=lambda each: each.path.key)
     assert {each.peers for each in unsettled_in(words)} == {peers}
-    assert left_in(words) == LeftStanding(1, 1)
+    assert left_in(words) == LeftStanding(1, 1, tuple(sorted(stood, key=lambda each: each.path.key)))
     forgotten = tuple(each._replace(state=State.FORGOTTEN) for each in MEMBERS)
     assert left_in(kept(words, Memory(forgotten))) == LeftStanding()
 

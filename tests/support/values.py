@@ -30,7 +30,7 @@ from aefsync.core.snapshot import Block
 from aefsync.core.space import Share, Space
 from aefsync.core.stores import Folding, Stores
 from aefsync.core.tree import Answer, KeyRange, Question
-from aefsync.core.unsettled import MOST, LeftStanding, Sighting, StandingPath
+from aefsync.core.unsettled import MOST, SHOWN, LeftStanding, Sighting, StandingPath
 from aefsync.core.version import AUTHOR, Dot, Grave, Version
 from aefsync.core.version_table import VersionTable
 from aefsync.core.view import STAT, View
@@ -211,13 +211,16 @@ met = st.lists(
     st.builds(Encounter, ids_of_members, marks, counts), max_size=4, unique_by=lambda encounter: encounter.id
 ).map(tuple)
 rosters = st.binary(max_size=ROSTER)
-left_standing = st.builds(LeftStanding, st.integers(0, MOST), st.integers(0, MOST))
+standing_paths = st.builds(StandingPath, paths, st.booleans())
+left_standing = st.builds(
+    LeftStanding, st.integers(0, MOST), st.integers(0, MOST), st.lists(standing_paths, max_size=SHOWN).map(tuple)
+)
 standings = st.builds(
     Standing, ids_of_members, authors, marks, some_members, met, rosters, st.booleans(), left_standing
 )
 sightings = st.builds(
     Sighting,
-    rows(st.builds(StandingPath, paths, st.booleans())),
+    rows(standing_paths),
     rows(st.binary(max_size=30)),
     st.booleans(),
     st.frozensets(ids_of_members, max_size=3),

@@ -23,7 +23,7 @@ from aefsync.core.members import (
     State,
 )
 from aefsync.core.ports import Scan
-from aefsync.core.unsettled import MOST, LeftStanding, Sighting, StandingPath
+from aefsync.core.unsettled import MOST, SHOWN, LeftStanding, Sighting, StandingPath
 from aefsync.wire.messages.rows import Count, Counts, Form, Row, Strings
 from aefsync.wire.messages.versions import Authors, Roll, author_of, check_dots, unpack_vector
 
@@ -93,13 +93,22 @@ def _met(authors: Sequence[bytes], rows: Sequence[EncounterRow]) -> tuple[Encoun
 class LeftRow(Row):
     conflicts: Annotated[int, Meta(ge=0, le=MOST)]
     suspects: Annotated[int, Meta(ge=0, le=MOST)]
+    paths: Strings
+    """the first of them"""
+    are_suspects: Annotated[tuple[bool, ...], Meta(max_length=SHOWN)]
 
     @classmethod
     def of(cls, left: LeftStanding) -> Self:
-        return cls(*left)
+        paths, are_suspects = (
+            Strings.of(each.path for each in left.paths),
+            tuple(each.is_suspect for each in left.paths),
+        )
+        return cls(left.conflicts, left.suspects, paths, are_suspects)
 
     def left(self) -> LeftStanding:
-        return LeftStanding(self.conflicts, self.suspects)
+        """Raises `ValueError` where a path has no row, or a row no path."""
+        paths = tuple(StandingPath(*each) for each in zip(self.paths.paths(), self.are_suspects, strict=True))
+        return LeftStanding(self.conflicts, self.suspects, paths)
 
 
 class StandingRow(Row):
