@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from functools import partial
 
 from aefsync.core.past import TrashQuery
+from aefsync.core.policy import parse_globs
 from aefsync.core.silent import Silent
 from aefsync.core.writing import Durability
 from aefsync.sync.events import Event
+from aefsync.sync.scrub import ScrubRequest, scrub
 from aefsync.sync.trash import restore_trash
 from aefsync.sync.undo import undo
 from tests.disk.file_systems import like_nfs, like_vfat
@@ -123,6 +125,25 @@ def linked(grounds: Grounds) -> None:
     os.link(b / "three", b / "fourth")
 
 
+def harmed(grounds: Grounds) -> None:
+    """They agree; then some of what B holds has other bytes, and nothing else shows it."""
+    harm = {"harm/1": b"as it was", "harm/2/2": b"as it was, too", "harm/large": NOISE[:100_000]}
+    for root in grounds.roots:
+        tree(root, dict(harm))
+    with_a_past(grounds)
+    for path, data in harm.items():
+        mtime_ns = (grounds.b / path).stat().st_mtime_ns
+        with (grounds.b / path).open("r+b") as file:
+            file.write(data[:3].swapcase()[::-1] if len(data) < 100 else b"spoilt")
+        os.utime(grounds.b / path, ns=(mtime_ns, mtime_ns))
+
+
+def mended(grounds: Grounds) -> Iterator[Event]:
+    """Scrub B, and have A mend what seems damaged."""
+    common = grounds.common._replace(locations=(str(grounds.b),))
+    return scrub(ScrubRequest(common, (str(grounds.a),), mended=parse_globs(["**"])), Silent())
+
+
 def ordered(grounds: Grounds) -> Iterator[Event]:
     """Take a run back."""
     return undo(grounds.common, grounds.last, Silent(), dry_run=False)
@@ -159,6 +180,7 @@ STORIES = {
     "hard links": Story(linked, versions=True, links=True),
     "hard links, without exchange": Story(linked, versions=True, links=True, file_system=like_nfs),
     "undo": Story(done, versions=True, ask=ordered, goes_on=True),
+    "scrub": Story(harmed, versions=True, ask=mended, goes_on=True),
     "restore": Story(done, versions=True, ask=partial(wanted, b"go"), has_one_end=False),
     "restore what was replaced": Story(done, versions=True, ask=partial(wanted, b"d"), has_one_end=False),
 }

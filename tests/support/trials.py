@@ -124,8 +124,9 @@ class Grounds:
         return in_a_child(partial(_run, self, before, self.story.ask or _meet))
 
     def bytes_here(self) -> set[bytes]:
-        """All contents of files below the roots, the trash included."""
-        slots = (slot for root in self.roots for slot in (root / ".aefsync" / "trash").glob("*/*/"))
+        """All contents of files below the roots, the trash and the quarantine included."""
+        shelves = (root / ".aefsync" / name for root in self.roots for name in ("trash", "quarantine"))
+        slots = (slot for shelf in shelves for slot in shelf.glob("*/*/"))
         return {path.read_bytes() for place in (*self.roots, *slots) for path in files_below(place)}
 
     def outcome(self) -> Outcome:

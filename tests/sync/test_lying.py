@@ -13,8 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from aefsync.sync.agent import Pin
-from tests.support.liars import SESSIONS, check, contents, lied_by_agent, lied_by_coordinator
+from aefsync.core.ports import Open, Opened
+from aefsync.core.silent import Silent
+from aefsync.disk.opening import host
+from aefsync.sync.agent import Pin, PinnedReplica
+from aefsync.sync.repair import repair
+from tests.support.far import hosts
+from tests.support.liars import SESSIONS, Ground, check, contents, ended, lied_by_agent, lied_by_coordinator
+from tests.sync.joined import threads
 
 AT_LENGTH = int(os.environ.get("AEFSYNC_TEST_LIES", "150"))
 """Lies in each sort of session and on each side, in the long form."""
@@ -40,6 +46,32 @@ def by_coordinator(folder: Path, session: str, seed: int) -> None:
     if kind == "read-only":
         assert set(contents(trial.ground.b).values()) == trial.ground.own[1]
     shutil.rmtree(place)
+
+
+class OnOurHost(PinnedReplica):
+    """Says that its root is on the host of the coordinator, in a place that is none of its business."""
+
+    claimed = b""
+
+    def hello(self, request: Open) -> Opened:
+        return super().hello(request)._replace(host=host(), root=self.claimed)
+
+
+@pytest.mark.parametrize("versions", [False, True])
+def test_nobody_looks_where_an_agent_says_that_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, versions: bool
+) -> None:
+    ground = Ground(tmp_path)
+    monkeypatch.setattr(OnOurHost, "claimed", os.fsencode(ground.outside))
+    request = ground.request(f"box:{ground.b}")
+    with threads(), hosts() as there:
+        there.serving = lambda: OnOurHost(Pin())
+        said = ended(lambda: repair(ground.repairing(request, versions=versions), Silent()))
+    assert said.trace == ""
+    assert said.code in (0, 1)
+    ground.check_outside()
+    assert (ground.a / "f/new there").read_bytes() == (ground.b / "f/new there").read_bytes()
+    assert (ground.a / "d/f1").read_bytes() != b"secret outside"
 
 
 @pytest.mark.parametrize("session", SESSIONS)
