@@ -172,16 +172,20 @@ class _Channel:
 
 
 class _Throttle:
-    """Lets progress through when its phase changes or comes to its end, and otherwise every `PROGRESS_INTERVAL` seconds."""
+    """Lets progress through when its phase changes, every `PROGRESS_INTERVAL` seconds, and when a phase of at least that
+    length comes to its end: of a shorter one nobody sees a bar, and a session with nothing to do says no word too much."""
 
     def __init__(self, report: Callable[[Phase, int, int], None], clock: Callable[[], float]) -> None:
         self._report = report
         self._clock = clock
         self._phase: Phase | None = None
-        self._due = 0.0
+        self._begun = self._due = 0.0
 
     def __call__(self, phase: Phase, done: int, total: int) -> None:
         now = self._clock()
-        if phase is not self._phase or now >= self._due or 0 < total == done:
+        if phase is not self._phase:
+            self._begun = self._due = now
+        is_at_end = 0 < total == done and now >= self._begun + PROGRESS_INTERVAL
+        if now >= self._due or is_at_end:
             self._phase, self._due = phase, now + PROGRESS_INTERVAL
             self._report(phase, done, total)

@@ -188,6 +188,8 @@ class Busy(MemoryReplica):
             self.on_progress(Phase.SCAN, number, 0)
         for number in range(3):
             self.on_progress(Phase.READ, number, 2)
+        for number in range(71):
+            self.on_progress(Phase.COPY, number, 70)
         return super().scan(request)
 
 
@@ -202,7 +204,9 @@ def test_progress_is_limited_in_rate() -> None:
     stream = Inbox(said(HELLO, SCAN))
     serve(Busy(MemoryTree()), stream, clock)
     heard = [message for message in stream.messages(HELLO, SCAN) if isinstance(message, Progress)]
-    assert [each.done for each in heard if each.phase is Phase.READ] == [0, 2], "its beginning, and its end"
+    assert [each.done for each in heard if each.phase is Phase.READ] == [0], "it was too short for its end to matter"
+    begun, midway, ended = (each.done for each in heard if each.phase is Phase.COPY)
+    assert (begun, midway // 2, ended) == (0, 25, 70)
     scans = [each.done for each in heard if each.phase is Phase.SCAN][:-1]
     step = round(PROGRESS_INTERVAL / 0.001)
     assert all(later - earlier in (step, step + 1) for earlier, later in itertools.pairwise(scans))
