@@ -20,6 +20,8 @@ LEASE = b"lease"
 """Who holds the root from elsewhere, without an agent."""
 LEASE_S = 120.0
 """A lease that was not written for so long has run out."""
+PATIENCE_S = 0.5
+"""So long is waited for who holds the lock and does not say who it is: a machine at work lets a moment last."""
 _HELD = (errno.EWOULDBLOCK, errno.EACCES)
 """How the system says that somebody else has it."""
 
@@ -109,15 +111,16 @@ class Lock:
             self._fd = -1
 
 
-def _seize(fd: int, attempts: int = 5) -> None:
+def _seize(fd: int) -> None:
     """Take a lock; raises `OSError`.  Whoever only asks whether it is held has it for a moment, without a word."""
+    attempts = 250
     for attempt in range(1, attempts + 1):
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             if attempt == attempts or os.pread(fd, 1, 0):
                 raise
-            time.sleep(0.002)
+            time.sleep(PATIENCE_S / attempts)
         else:
             return
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import time
 
 import pytest
 
 from aefsync.disk.home import Home, furnish, open_home
-from aefsync.disk.lock import LEASE
+from aefsync.disk.lock import LEASE, LOCK, PATIENCE_S
 from aefsync.errors import LockedError
 from tests.disk.ground import Ground
 
@@ -64,3 +66,38 @@ def test_a_lease_of_somebody_elsewhere_counts(ground: Ground) -> None:
     os.utime(ground.place(b".aefsync/" + LEASE), (0, 0))
     home.lock.take("r1")
     home.close()
+
+
+def test_who_only_asks_is_waited_for(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the system keeps it from going on: it holds the lock meanwhile, and has signed nothing."""
+    home = home_of(ground)
+    asker = held_without_a_word(home, fcntl.LOCK_SH)
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if sum(waits[:-1]) <= PATIENCE_S / 2 < sum(waits):
+            os.close(asker)
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    home.lock.take("r1")
+    assert home.lock.is_held
+    home.close()
+
+
+def test_who_does_not_say_who_it_is_is_not_waited_for_for_ever(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = home_of(ground)
+    holder = held_without_a_word(home, fcntl.LOCK_EX)
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    with pytest.raises(LockedError, match="unknown"):
+        home.lock.take("r1")
+    assert sum(waits) <= PATIENCE_S
+    os.close(holder)
+    home.close()
+
+
+def held_without_a_word(home: Home, how: int) -> int:
+    fd = home.open(LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(fd, how)
+    return fd
