@@ -7,16 +7,23 @@ blocks: were these kept, all that it holds would be in memory twice; so they are
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import overload
 
 from aefsync.core.snapshot import Block
 from aefsync.disk.key_order import runs
 from aefsync.disk.page import Page, PageKey
+from aefsync.disk.pages import Pages
+from aefsync.disk.spill import Place
 
 _CUT = 5
 """The number of the page, from which entry to which, and from which byte of its names to which."""
 _KEPT = (0,) * _CUT
+_TO_THE_END = (1 << 32) - 1
+_AT_HAND = 32
+"""Pages that are had from where they are put away at one time: of a directory with many others in its midst there are many
+blocks, and those come up by turns with what is in the others."""
 
 
 class Blocks(Sequence[Block]):
@@ -48,30 +55,46 @@ class Blocks(Sequence[Block]):
         return self._last[1]
 
 
-def assemble(pages: Mapping[PageKey, Page]) -> Blocks:
-    """All entries in key order, as they are in the pages now."""
-    found: list[tuple[bytes, Page]] = []
+def with_each(blocks: Sequence[Block], change: Callable[[int, Block], Block]) -> Blocks:
+    """The blocks with something changed in each, by its number: at once in those that are kept, else when it is made."""
+    kept = blocks.kept if isinstance(blocks, Blocks) else blocks
+    changed = [None if block is None else change(number, block) for number, block in enumerate(kept)]
+    return Blocks(changed, lambda number: change(number, blocks[number]))
+
+
+def assemble(pages: Pages) -> Blocks:
+    """All entries in key order, as they are in the pages now; those of pages that are put away stay there."""
+    found: list[tuple[bytes, Page | Place]] = []
     kept: list[Block | None] = []
     cuts = array("I")
     opened: dict[PageKey, _Opened] = {}
-    for key, low, high in runs(pages):
-        page = pages[key]
-        is_whole = not low and high == page.length
-        kept.append(page.block(key[0], page.names, low, high) if is_whole else None)
-        if is_whole:
+    for key, low, high in runs(pages.known):
+        known = pages.known[key]
+        is_whole = not low and high == known.length
+        if is_whole and isinstance(known, Page):
+            kept.append(known.block(key[0], known.names, low, high))
             cuts.extend(_KEPT)
             continue
+        kept.append(None)
+        if is_whole:
+            cuts.extend((len(found), low, high, 0, _TO_THE_END))
+        elif not low:
+            opened[key] = _Opened(len(found), pages[key])
         if not low:
-            opened[key] = _Opened(len(found), page)
-            found.append((key[0], page))
-        cuts.extend(opened[key].cut(low, high))
-        if high == page.length:
-            del opened[key]
+            found.append((key[0], pages.held(key)))
+        if not is_whole:
+            cuts.extend(opened[key].cut(low, high))
+        if high == known.length:
+            opened.pop(key, None)
+
+    @lru_cache(_AT_HAND)
+    def take(number: int) -> Page:
+        return pages.taken(found[number][1])
 
     def make(number: int) -> Block:
         at, low, high, begin, end = cuts[number * _CUT : (number + 1) * _CUT]
-        prefix, page = found[at]
-        return page.block(prefix, page.names[begin:end], low, high)
+        page = take(at)
+        return page.block(found[at][0], page.names[begin:end], low, high)
 
     return Blocks(kept, make)
 

@@ -18,9 +18,10 @@ from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.snapshot import Block, VersionList, added
 from aefsync.core.version import AUTHOR as AUTHOR_BYTES
 from aefsync.core.version import Dot, Vector, Version, is_covered, minted, without
-from aefsync.disk.blocks import Blocks
+from aefsync.disk.blocks import with_each
 from aefsync.disk.key_order import runs
 from aefsync.disk.page import Brief, Page, PageKey
+from aefsync.disk.pages import Pages
 from aefsync.disk.sidecar import Sidecar
 from aefsync.disk.standing import AUTHOR, ID, NO_MARK, PLACE, disproves, marks_of, met_of, with_marks
 from aefsync.disk.vectors import FIRST, NUMBER, Vectors, packed, unpacked
@@ -238,9 +239,9 @@ class Chronicle:
             return digests
         return added(digests, self.vectors.digests(numbered.versions, len(digests) // ENTRY_DIGEST))
 
-    def dated(self, blocks: Sequence[Block], pages: Mapping[PageKey, Page]) -> Sequence[Block]:
+    def dated(self, blocks: Sequence[Block], pages: Pages) -> Sequence[Block]:
         """The blocks of these pages, in key order, with their versions."""
-        cuts = [(self.pages.get(key), low, high) for key, low, high in runs(pages)]
+        cuts = [(self.pages.get(key), low, high) for key, low, high in runs(pages.known)]
 
         def date(number: int, block: Block) -> Block:
             numbered, low, high = cuts[number]
@@ -248,9 +249,7 @@ class Chronicle:
             part = own if len(own) == NUMBER else own[low * NUMBER : high * NUMBER]
             return block._replace(versions=Column(self.vectors, unpacked(part, high - low)))
 
-        kept = blocks.kept if isinstance(blocks, Blocks) else blocks
-        dated = [None if block is None else date(number, block) for number, block in enumerate(kept)]
-        return Blocks(dated, lambda number: date(number, blocks[number]))
+        return with_each(blocks, date)
 
 
 def seal_of(pages: Sequence[Page | Brief], versions: Sequence[bytes]) -> bytes:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from aefsync.core.entry import Entry
 from aefsync.core.metadata import Aspects, Attributes, Extra
 from aefsync.core.snapshot import Block
+from aefsync.disk.blocks import Blocks, with_each
 from aefsync.disk.building import directory_path
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.key_order import runs
 from aefsync.disk.owners import OwnerNames
-from aefsync.disk.page import Page, PageKey
+from aefsync.disk.page import Brief, Page, PageKey
+from aefsync.disk.pages import Pages
 from aefsync.disk.xattrs import LARGEST, digest_of, place_in, read_attributes
 
 _MOST = 4 << 20
@@ -38,24 +40,27 @@ class Extras:
         self._owners = OwnerNames(numeric=aspects.numeric_ids)
         self._aspects = aspects
         self._seen: dict[Extra, Extra] = {}
-        self._known: dict[PageKey, tuple[Page, Sequence[Extra]]] = {}
+        self._known: dict[PageKey, tuple[Page | Brief, Sequence[Extra]]] = {}
 
-    def complete(self, blocks: Sequence[Block], pages: Mapping[PageKey, Page]) -> list[Block]:
+    def complete(self, blocks: Sequence[Block], pages: Pages) -> Blocks:
         """The blocks of these pages with the extras of their entries."""
-        self._known = {key: self._of_page(key, page) for key, page in pages.items()}
-        return [
-            block._replace(extras=self._known[key][1][low:high])
-            for block, (key, low, high) in zip(blocks, runs(pages), strict=True)
-        ]
+        self._known = {key: self._of_page(pages, key) for key in pages}
+        cuts = [(self._known[key][1], low, high) for key, low, high in runs(pages.known)]
 
-    def _of_page(self, key: PageKey, page: Page) -> tuple[Page, Sequence[Extra]]:
-        known = self._known.get(key)
-        if known is not None and known[0] is page:
-            return known
-        names = page.name_list()
+        def complete(number: int, block: Block) -> Block:
+            extras, low, high = cuts[number]
+            return block._replace(extras=extras[low:high])
+
+        return with_each(blocks, complete)
+
+    def _of_page(self, pages: Pages, key: PageKey) -> tuple[Page | Brief, Sequence[Extra]]:
+        now, before = pages.known[key], self._known.get(key)
+        if before is not None and before[0] is now:
+            return before
+        names = pages[key].name_list()
         with contextlib.suppress(OSError), self._root.directory(directory_path(key[0])) as fd:
-            return page, [self.of(fd, name) for name in names]
-        return page, [NOT_KNOWN] * len(names)
+            return now, [self.of(fd, name) for name in names]
+        return now, [NOT_KNOWN] * len(names)
 
     def of(self, fd: int, name: bytes) -> Extra:
         """What is in an open directory, by name."""

@@ -72,6 +72,11 @@ class Index:
             self._database.execute("DETACH seed")
 
     @property
+    def directory(self) -> str | None:
+        """Where it lies, if it may write there."""
+        return os.path.dirname(self._path) if self._path is not None and self._database is not None else None
+
+    @property
     def is_empty(self) -> bool:
         """Whether nothing at all is known."""
         for database in (self._database, self._fallback):

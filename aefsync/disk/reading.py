@@ -14,23 +14,24 @@ from aefsync.disk.building import directory_path
 from aefsync.disk.contested import as_recorded
 from aefsync.disk.hashing import HashFailure
 from aefsync.disk.key_order import runs
-from aefsync.disk.page import Page, PageKey
+from aefsync.disk.page import Page
+from aefsync.disk.pages import Pages
 from aefsync.disk.scan import Scanner
 from aefsync.disk.sight import Wanted
 
 
-def unread(pages: Mapping[PageKey, Page]) -> Wanted:
+def unread(pages: Pages) -> Wanted:
     """Every file whose content is not known."""
-    found = ((key, page.unread()) for key, page in pages.items())
+    found = ((key, page.unread()) for key, page in pages.at_hand())
     return {key: positions for key, positions in found if positions}
 
 
-def within(wanted: Wanted, pages: Mapping[PageKey, Page], spans: Sequence[Span], *, inside: bool) -> Wanted:
+def within(wanted: Wanted, pages: Pages, spans: Sequence[Span], *, inside: bool) -> Wanted:
     """Those of `wanted` at positions of the snapshot of `pages` that lie in `spans` (or outside of them)."""
     chosen: Wanted = {}
     ends = [end for _, end in spans]
     start = 0
-    for key, low, high in runs(pages):
+    for key, low, high in runs(pages.known):
         own = [position for position in wanted.get(key, ()) if low <= position < high]
         covered = _covered(spans, ends, start, start + high - low) if own else None
         if covered is None:
@@ -63,7 +64,7 @@ def read_pages(scanner: Scanner, wanted: Wanted, on_bytes: Callable[[int], None]
         on_bytes(done)
 
 
-def materialised(scanner: Scanner) -> Mapping[PageKey, Page]:
+def materialised(scanner: Scanner) -> Pages:
     """Everything that a scan found, page by page; read again where the index no longer tells what it told then."""
     doubtful = scanner.materialise()
     again = {key: found for key, found in unread(scanner.pages).items() if key[0] in doubtful} if doubtful else {}

@@ -28,7 +28,7 @@ class Recognised(NamedTuple):
 
 def recognise(chronicle: Chronicle, scanner: Scanner, doubtful: Collection[bytes]) -> Recognised:
     """Compare what a scan found with the seals; a directory that is `doubtful` is never known by its seal."""
-    found: Found = {**scanner.briefs, **scanner.pages}
+    found: Found = {**scanner.briefs, **scanner.pages.known}
     new = {directory for (directory, _), each in found.items() if each.length}
     changed: dict[bytes, list[Head]] = {}
     absent: list[bytes] = []
@@ -90,7 +90,7 @@ def align(chronicle: Chronicle, scanner: Scanner) -> None:
 
     That what vanished is gone was not judged: it is unexamined, lest it be taken for what only the others have.
     """
-    found: Found = {**scanner.briefs, **scanner.pages}
+    found: Found = {**scanner.briefs, **scanner.pages.known}
     moved = {key[0] for key, each in chronicle.pages.items() if key not in found or not each.fits(found[key])}
     scanner.materialise(moved)
     for directory in moved:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from aefsync.core.entry import UNKNOWN, Entry, kind_of
 from aefsync.core.growth import Learned
 from aefsync.core.snapshot import CONTENT, STAT_COLUMNS
 from aefsync.core.view import STAT
 from aefsync.disk.key_order import holding
-from aefsync.disk.page import UNREAD, Page, PageKey
+from aefsync.disk.page import UNREAD, Page
+from aefsync.disk.pages import Pages
 from aefsync.disk.scan import Scanner
 
 Stat = tuple[int, ...]
@@ -72,10 +73,10 @@ def learn(scanner: Scanner, learned: Iterable[Learned]) -> None:
             scanner.pages[key] = page.with_contents(found)
 
 
-def unread_among(pages: Mapping[PageKey, Page], inodes: Collection[int]) -> set[bytes]:
+def unread_among(pages: Pages, inodes: Collection[int]) -> set[bytes]:
     """The directories with unread names of these files, which were changed under another name: their stats are stale."""
     found = set()
-    for (prefix, _), page in pages.items() if inodes else ():
+    for (prefix, _), page in pages.at_hand() if inodes else ():
         column = memoryview(page.stats).cast("q")[STAT_COLUMNS - 1 :: STAT_COLUMNS].tolist() if page.stats else []
         if any(column[index] in inodes for index in page.unread()):
             found.add(prefix)

@@ -20,6 +20,7 @@ from aefsync.disk.index import Index
 from aefsync.disk.key_order import children, pages_of
 from aefsync.disk.mount_changes import MountPoints
 from aefsync.disk.page import Brief, Page, PageKey, left_out
+from aefsync.disk.pages import Pages
 from aefsync.disk.sight import Sight
 from aefsync.disk.spreading import Look
 
@@ -36,7 +37,7 @@ class Scanner:
     ) -> None:
         self.sight = sight
         self.index = index
-        self.pages: dict[PageKey, Page] = {}
+        self.pages = Pages(index.directory)
         self.briefs: dict[PageKey, Brief] = {}
         self.problems: dict[bytes, list[Problem]] = {}
         self.limits = limits
@@ -80,7 +81,7 @@ class Scanner:
         known = self.index.vanished({prefix for prefix, _ in self.pages.keys() | self.briefs.keys()})
         vanished = [prefix for prefix in known if not prefix.startswith(unseen)]
         if not self.limits.ignore_index:
-            self._adopt(self.pages, chain.from_iterable(map(self.index.pages, vanished)))
+            self._adopt(dict(self.pages.at_hand()), chain.from_iterable(map(self.index.pages, vanished)))
         self.index.forget(vanished)
 
     def unseen(self) -> Iterator[bytes]:
@@ -104,7 +105,7 @@ class Scanner:
 
     @property
     def entries(self) -> int:
-        return sum(page.length for page in self.pages.values()) + sum(brief.length for brief in self.briefs.values())
+        return sum(each.length for known in (self.pages.known, self.briefs) for each in known.values())
 
     @property
     def found_root(self) -> bool:
@@ -126,7 +127,7 @@ class Scanner:
                 donors += self._forget(gone)
                 vanished.add(gone)
             pending += [new for new in after if (new, 0) not in self.pages and (new, 0) not in self.briefs]
-        self._adopt({key: page for key, page in self.pages.items() if key[0] in looked_at}, donors)
+        self._adopt({key: page for key, page in self.pages.at_hand() if key[0] in looked_at}, donors)
         return looked_at & {prefix for prefix, _ in self.pages}
 
     def _withdraw(self, prefix: bytes) -> list[Page | Brief]:
@@ -171,7 +172,7 @@ class Scanner:
     def seal(self, prefixes: Collection[bytes] | None = None) -> None:
         """Take the entry digests that are missing, and keep the pages that had to be completed: all, or those of some
         directories."""
-        own: Iterable[tuple[PageKey, Page]] = self.pages.items()
+        own: Iterable[tuple[PageKey, Page]] = self.pages.at_hand()
         if prefixes is not None:
             own = (each for prefix in prefixes for each in pages_of(self.pages, prefix))
         for key, page in own:
@@ -227,12 +228,12 @@ class Scanner:
             if page is not None:
                 yield page
 
-    def _keep(self, key: PageKey, page: Page) -> Page:
+    def _keep(self, key: PageKey, page: Page) -> Page | Brief:
         self.pages[key] = page
         self._report_left_out(key[0], page)
         if not page.unread():
             self.replace(key, page.sealed(key[0]))
-        return self.pages[key]
+        return self.pages.known[key]
 
     def report(self, prefix: bytes, problem: Problem) -> None:
         """Keep a problem of a directory, until that is looked at again."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from aefsync.core.digest import ENTRY_DIGEST, PUBLIC_KEY, ROOT_DIGEST, node_digest, node_digests
 from aefsync.core.entry import KIND_BITS
@@ -28,8 +28,8 @@ def sum_up(scanner: Scanner | None, root: Callable[[Scanner], bytes] | None = No
     """
     if scanner is None:
         return Scanned(NOTHING, 0, 0, 0, 0, 0, ())
-    unread_files, unread_bytes = _count_unread(scanner.pages.values())
-    excluded, special = _count_left_out(scanner.pages.values())
+    unread_files, unread_bytes = _count_unread(page for _, page in scanner.pages.at_hand())
+    excluded, special = _count_left_out(page for _, page in scanner.pages.at_hand())
     # First: to take it may meet with trouble.
     digest = b"" if unread_files and not complete else (root or plain_root)(scanner)
     problems = {problem for found in scanner.problems.values() for problem in found}
@@ -45,7 +45,7 @@ def sum_up(scanner: Scanner | None, root: Callable[[Scanner], bytes] | None = No
         problems=tuple(sorted(problems)),
         unexamined=tuple(sorted(scanner.unexamined)),
         mounts=tuple(sorted(scanner.mounts.found)),
-        filtered=tuple(sorted(_filtered(scanner.pages))) if scanner.lists_filtered else (),
+        filtered=tuple(sorted(_filtered(scanner.pages.at_hand()))) if scanner.lists_filtered else (),
     )
 
 
@@ -62,7 +62,7 @@ def roots_of(scanner: Scanner, *views: Callable[[PageKey, bytes], bytes]) -> lis
 
 def _slices(scanner: Scanner, views: Sequence[Callable[[PageKey, bytes], bytes]]) -> Iterator[list[memoryview]]:
     """The entry digests in key order."""
-    everything: dict[PageKey, Page | Brief] = {**scanner.briefs, **scanner.pages}
+    everything: dict[PageKey, Page | Brief] = {**scanner.briefs, **scanner.pages.known}
     narrowing, last, size = scanner.narrowing, None, ENTRY_DIGEST
     taken: list[memoryview] = []
     for key, low, high in runs(everything):
@@ -86,9 +86,9 @@ def _count_unread(pages: Iterable[Page]) -> tuple[int, int]:
     return files, size
 
 
-def _filtered(pages: Mapping[tuple[bytes, int], Page]) -> Iterator[bytes]:
+def _filtered(pages: Iterable[tuple[PageKey, Page]]) -> Iterator[bytes]:
     """The paths that filters leave out, directories with a closing slash."""
-    for (prefix, _), page in pages.items():
+    for (prefix, _), page in pages:
         for name, mode in left_out(page):
             with contextlib.suppress(PathError):
                 check_name(name)

@@ -11,6 +11,7 @@ from aefsync.core.view import STAT
 from aefsync.disk.blocks import assemble
 from aefsync.disk.key_order import holding, pages_of, runs
 from aefsync.disk.page import Page, PageKey
+from aefsync.disk.pages import Pages
 
 NAMES = st.lists(st.binary(min_size=1, max_size=3).filter(lambda name: not set(name) & {0, 47}), unique=True)
 
@@ -21,6 +22,12 @@ def page(names: list[bytes], directories: tuple[int, ...] = ()) -> Page:
     count, joined = len(names), b"\0".join(names)
     taken = bytes([1]) * ENTRY_DIGEST * count
     return Page(joined, stats, bytes(CONTENT * count), bytes(count), taken, directories, joined, stats, b"")
+
+
+def known(pages: dict[PageKey, Page]) -> Pages:
+    found = Pages()
+    found.update(pages)
+    return found
 
 
 def paged(prefix: bytes, names: list[bytes], size: int) -> dict[PageKey, Page]:
@@ -34,9 +41,9 @@ def test_names_are_found_in_whatever_page_they_stand(there: list[bytes], wanted:
     found = list(holding(pages, b"d\0", wanted))
     assert sorted(name for _, _, here in found for name in here.values()) == sorted(set(there) & set(wanted))
     assert len({key for key, _, _ in found}) == len(found)
-    for key, known, here in found:
-        assert pages[key] is known
-        assert all(known.name_list()[index] == name for index, name in here.items())
+    for key, own, here in found:
+        assert pages[key] is own
+        assert all(own.name_list()[index] == name for index, name in here.items())
 
 
 def test_only_the_pages_that_may_hold_a_name_are_looked_into() -> None:
@@ -49,7 +56,7 @@ def test_only_the_pages_that_may_hold_a_name_are_looked_into() -> None:
 
 def test_what_is_cut_out_of_a_page_is_not_held_beside_it() -> None:
     whole, cut = page([b"a", b"bb", b"c"]), page([b"a", b"bb", b"c", b"dd"], (1, 2))
-    blocks = assemble({(b"", 0): cut, (b"bb\0", 0): whole, (b"c\0", 0): whole})
+    blocks = assemble(known({(b"", 0): cut, (b"bb\0", 0): whole, (b"c\0", 0): whole}))
     assert [block.names for block in blocks] == [b"a\0bb", b"a\0bb\0c", b"c", b"a\0bb\0c", b"dd"]
     assert [None if kept is None else kept.prefix for kept in blocks.kept] == [None, b"bb\0", None, b"c\0", None]
     assert all(block.stats is whole.stats for block in blocks if block.length == 3)
@@ -69,6 +76,6 @@ def test_what_lies_below_a_directory_follows_it() -> None:
     }
     order = [((b"", 0), 0, 2), ((b"d\0", 0), 0, 1), ((b"d\0", 1), 0, 1), ((b"", 1), 0, 2)]
     assert list(runs(pages)) == order
-    assert [block.names for block in assemble(pages)] == [b"a\0d", b"x", b"y", b"e\0f"]
-    assert [block.names for block in assemble(pages)[1:3]] == [b"x", b"y"]
+    assert [block.names for block in assemble(known(pages))] == [b"a\0d", b"x", b"y", b"e\0f"]
+    assert [block.names for block in assemble(known(pages))[1:3]] == [b"x", b"y"]
     assert [key for key, _ in pages_of(pages, b"d\0")] == [(b"d\0", 0), (b"d\0", 1)]

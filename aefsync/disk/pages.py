@@ -1,0 +1,103 @@
+"""Pages: what a scan knows, all of which need not be in memory.
+
+Once many are there, pages of which nothing is left to be found out (`Page.brief`) are put away in a file that only this
+session has (`spill`), and their briefs stand for them.  The index would not do in its place: another run may write other
+pages there meanwhile, and what this one has compared must be what it goes on with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping
+
+from aefsync.disk.page import Brief, Page, PageKey, pack, unpack
+from aefsync.disk.spill import Place, Spill
+
+AT_HAND = 16 << 20
+"""Bytes of pages that are kept in memory."""
+_OBJECTS = 400
+"""Bytes that a page takes beside its columns."""
+
+
+class Pages(MutableMapping[PageKey, Page]):
+    """Pages by key; with a `directory` they may be put away there.
+
+    `known` has each, or its brief where it is put away: to look at a page there costs nothing, to take it from here may
+    mean that it is read.
+    """
+
+    def __init__(self, directory: str | None = None) -> None:
+        self.known: dict[PageKey, Page | Brief] = {}
+        self._places: dict[PageKey, Place] = {}
+        self._spill = Spill(directory) if directory is not None else None
+        self._is_full = directory is None
+        """nothing more is put away"""
+        self._size = 0
+
+    def __getitem__(self, key: PageKey) -> Page:
+        return self.taken(self.held(key))
+
+    def held(self, key: PageKey) -> Page | Place:
+        """A page, or where it is put away, which stays true whatever page comes in its place."""
+        known = self.known[key]
+        return known if isinstance(known, Page) else self._places[key]
+
+    def taken(self, held: Page | Place) -> Page:
+        """The page that was so `held`; raises `RootError`."""
+        if isinstance(held, Page):
+            return held
+        assert self._spill is not None
+        return unpack(self._spill.get(held))
+
+    def __setitem__(self, key: PageKey, page: Page) -> None:
+        self._let_go(key)
+        size = _size(page)
+        if self._is_full or self._size + size <= AT_HAND or not self._put_away(key, page):
+            self.known[key] = page
+            self._size += size
+
+    def _put_away(self, key: PageKey, page: Page) -> bool:
+        """Put a page away, if that may be done."""
+        brief = page.brief()
+        if brief is None or self._spill is None:
+            return False
+        try:
+            self._places[key] = self._spill.put(pack(page))
+        except OSError:
+            self._is_full = True
+            return False
+        self.known[key] = brief
+        return True
+
+    def _let_go(self, key: PageKey) -> None:
+        before = self.known.get(key)
+        if isinstance(before, Page):
+            self._size -= _size(before)
+        elif before is not None:
+            del self._places[key]
+
+    def __delitem__(self, key: PageKey) -> None:
+        self._let_go(key)
+        del self.known[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.known
+
+    def __iter__(self) -> Iterator[PageKey]:
+        return iter(self.known)
+
+    def __len__(self) -> int:
+        return len(self.known)
+
+    def clear(self) -> None:
+        self.known.clear()
+        self._places.clear()
+        self._size = 0
+
+    def at_hand(self) -> Iterator[tuple[PageKey, Page]]:
+        """Those in memory: every page is among them in which anything is unread, racy, left out, or without its digest."""
+        return ((key, page) for key, page in self.known.items() if isinstance(page, Page))
+
+
+def _size(page: Page) -> int:
+    columns = page[:5] if page.listed is page.names else (*page[:5], page.listed, page.listed_stats)
+    return _OBJECTS + sum(map(len, columns))
