@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 from aefsync.core.pairing import joined
 from aefsync.disk.page import PageKey
 from aefsync.disk.reading import within
-from tests.disk.test_key_order import page, paged
+from tests.disk.test_key_order import known, page, paged
 
-PAGES = {
-    (b"", 0): page([b"a", b"d", b"f", b"g", b"z"], (1,)),
-    **paged(b"d\0", [b"%d" % number for number in range(7)], 3),
-}
+PAGES = known(
+    {
+        (b"", 0): page([b"a", b"d", b"f", b"g", b"z"], (1,)),
+        **paged(b"d\0", [b"%d" % number for number in range(7)], 3),
+    }
+)
 ORDER: list[tuple[PageKey, int]] = [
     *(((b"", 0), position) for position in (0, 1)),
     *(((b"d\0", number // 3), number % 3) for number in range(7)),
