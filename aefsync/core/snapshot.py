@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import struct
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from operator import add
@@ -117,7 +118,7 @@ class Snapshot:
         self._cached: dict[View, bytes] = {} if digests is None else {view: digests}
         self._split: tuple[int, list[bytes]] = (-1, [])
         """the block that was looked into last, and its names: most often the next key is in it, too"""
-        self._starts: list[int] = []
+        self._starts = array("Q")
         self._firsts: list[bytes] = []
         position = 0
         for block in blocks:

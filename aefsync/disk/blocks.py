@@ -1,13 +1,13 @@
 """Blocks: what pages hold, in key order.
 
 A block that is a whole page shares its columns.  A directory with a sub-directory in its midst is one page and several
-blocks: were these kept, all that it holds would be in memory twice; so they are cut out of the page when they are asked for.
+blocks, which are cut out of it.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import overload
 
@@ -19,7 +19,6 @@ from aefsync.disk.spill import Place
 
 _CUT = 5
 """The number of the page, from which entry to which, and from which byte of its names to which."""
-_KEPT = (0,) * _CUT
 _TO_THE_END = (1 << 32) - 1
 _AT_HAND = 32
 """Pages that are had from where they are put away at one time: of a directory with many others in its midst there are many
@@ -27,16 +26,19 @@ blocks, and those come up by turns with what is in the others."""
 
 
 class Blocks(Sequence[Block]):
-    """Those that are `kept`, and in place of `None` what `make` makes of the number."""
+    """So many, each made by its number when it is asked for: what many of them have beside their columns fills memory, too."""
 
-    def __init__(self, kept: Sequence[Block | None], make: Callable[[int], Block]) -> None:
-        self.kept = kept
+    def __init__(self, count: int, make: Callable[[int], Block]) -> None:
+        self._count = count
         self._make = make
         self._last: tuple[int, Block] | None = None
         """the one that was asked for last, and often is again"""
 
     def __len__(self) -> int:
-        return len(self.kept)
+        return self._count
+
+    def __iter__(self) -> Iterator[Block]:
+        return map(self._make, range(self._count))
 
     @overload
     def __getitem__(self, number: int) -> Block: ...
@@ -46,57 +48,49 @@ class Blocks(Sequence[Block]):
 
     def __getitem__(self, number: int | slice) -> Block | list[Block]:
         if isinstance(number, slice):
-            return [self[each] for each in range(*number.indices(len(self.kept)))]
-        kept = self.kept[number]
-        if kept is not None:
-            return kept
+            return [self._make(each) for each in range(*number.indices(self._count))]
         if self._last is None or self._last[0] != number:
-            self._last = number, self._make(number)
+            self._last = number, self._make(range(self._count)[number])
         return self._last[1]
 
 
 def with_each(blocks: Sequence[Block], change: Callable[[int, Block], Block]) -> Blocks:
-    """The blocks with something changed in each, by its number: at once in those that are kept, else when it is made."""
-    kept = blocks.kept if isinstance(blocks, Blocks) else blocks
-    changed = [None if block is None else change(number, block) for number, block in enumerate(kept)]
-    return Blocks(changed, lambda number: change(number, blocks[number]))
+    """The blocks with something changed in each, by its number."""
+    return Blocks(len(blocks), lambda number: change(number, blocks[number]))
 
 
 def assemble(pages: Pages) -> Blocks:
-    """All entries in key order, as they are in the pages now; those of pages that are put away stay there."""
-    found: list[tuple[bytes, Page | Place]] = []
-    kept: list[Block | None] = []
+    """All entries in key order, as they are in the pages now, whatever becomes of these."""
+    prefixes: list[bytes] = []
+    found: list[Page | Place] = []
     cuts = array("I")
     opened: dict[PageKey, _Opened] = {}
     for key, low, high in runs(pages.known):
-        known = pages.known[key]
-        is_whole = not low and high == known.length
-        if is_whole and isinstance(known, Page):
-            kept.append(known.block(key[0], known.names, low, high))
-            cuts.extend(_KEPT)
-            continue
-        kept.append(None)
+        length = pages.known[key].length
+        is_whole = not low and high == length
         if is_whole:
             cuts.extend((len(found), low, high, 0, _TO_THE_END))
         elif not low:
             opened[key] = _Opened(len(found), pages[key])
         if not low:
-            found.append((key[0], pages.held(key)))
+            prefixes.append(key[0])
+            found.append(pages.held(key))
         if not is_whole:
             cuts.extend(opened[key].cut(low, high))
-        if high == known.length:
-            opened.pop(key, None)
+            if high == length:
+                del opened[key]
 
     @lru_cache(_AT_HAND)
-    def take(number: int) -> Page:
-        return pages.taken(found[number][1])
+    def take(place: Place) -> Page:
+        return pages.taken(place)
 
     def make(number: int) -> Block:
         at, low, high, begin, end = cuts[number * _CUT : (number + 1) * _CUT]
-        page = take(at)
-        return page.block(found[at][0], page.names[begin:end], low, high)
+        held = found[at]
+        page = held if isinstance(held, Page) else take(held)
+        return page.block(prefixes[at], page.names[begin:end], low, high)
 
-    return Blocks(kept, make)
+    return Blocks(len(cuts) // _CUT, make)
 
 
 class _Opened:

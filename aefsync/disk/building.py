@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from aefsync.core.digest import ENTRY_DIGEST
 from aefsync.core.entry import KIND_BITS, UNKNOWN
@@ -19,7 +20,7 @@ from aefsync.disk.filesystem import FileSystem
 from aefsync.disk.filter import Filter
 from aefsync.disk.listing import Listing, without_sizes
 from aefsync.disk.narrowing import EVERYTHING, Narrowing
-from aefsync.disk.page import RACY, UNREAD, Page, nothing
+from aefsync.disk.page import RACY, ROWS, UNREAD, Page, nothing
 
 KINDS = frozenset({stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK})
 """The kinds that are replicated; others are left out with a notice."""
@@ -135,7 +136,7 @@ class PageBuilder:
         clock = memoryview(stats).cast("q")[self._clock_column :: STAT_COLUMNS].tolist()
         regular, directory, racy_from = stat.S_IFREG, stat.S_IFDIR, self._racy_from
         if max(clock) < racy_from and kinds.count(regular) == len(kinds):
-            return bytes([UNREAD]) * len(kinds)
+            return _all_unread(len(kinds))
         return bytes(
             [
                 0 if kind == directory else (UNREAD if kind == regular else 0) | (RACY if time >= racy_from else 0)
@@ -175,6 +176,12 @@ class Earlier:
                 if _first(page) > last:
                     break
         return self._near
+
+
+@lru_cache(maxsize=ROWS)
+def _all_unread(count: int) -> bytes:
+    """The flags of so many files: one for all pages, as `page.nothing`."""
+    return bytes([UNREAD]) * count
 
 
 def _first(page: Page) -> bytes:

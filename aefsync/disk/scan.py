@@ -78,7 +78,7 @@ class Scanner:
     def _clear_index(self) -> None:
         """Forget the directories that are no longer there, when their contents have been looked for elsewhere."""
         unseen = tuple(self.unseen())
-        known = self.index.vanished({prefix for prefix, _ in self.pages.keys() | self.briefs.keys()})
+        known = self.index.vanished({prefix for prefix, _ in self.pages.known.keys() | self.briefs.keys()})
         vanished = [prefix for prefix in known if not prefix.startswith(unseen)]
         if not self.limits.ignore_index:
             self._adopt(dict(self.pages.at_hand()), chain.from_iterable(map(self.index.pages, vanished)))

@@ -80,7 +80,7 @@ class Scrubber:
         doubtful = {*self._verified.damage, *(bytes(each.path) for each in told if each.is_damage)}
         first = {path.rpartition(b"/")[0] for path in doubtful}
         found = []
-        for prefix in {prefix for prefix, _ in scanner.pages.keys() | scanner.briefs.keys()}:
+        for prefix in {prefix for prefix, _ in scanner.pages.known.keys() | scanner.briefs.keys()}:
             upto = marks.get(prefix, Mark()).upto
             rest = (row.size for row in self._rows(prefix) if row.name > upto)
             sizes = list(rest) if upto else [size for page in self._pages(prefix) for size in sizes_of(page)]

@@ -54,11 +54,12 @@ def test_only_the_pages_that_may_hold_a_name_are_looked_into() -> None:
     assert list(holding(pages, b"other\0", [b"005"])) == []
 
 
-def test_what_is_cut_out_of_a_page_is_not_held_beside_it() -> None:
+def test_a_page_with_others_in_its_midst_is_cut_and_one_without_shares_its_columns() -> None:
     whole, cut = page([b"a", b"bb", b"c"]), page([b"a", b"bb", b"c", b"dd"], (1, 2))
     blocks = assemble(known({(b"", 0): cut, (b"bb\0", 0): whole, (b"c\0", 0): whole}))
     assert [block.names for block in blocks] == [b"a\0bb", b"a\0bb\0c", b"c", b"a\0bb\0c", b"dd"]
-    assert [None if kept is None else kept.prefix for kept in blocks.kept] == [None, b"bb\0", None, b"c\0", None]
+    assert [block.prefix for block in blocks] == [b"", b"bb\0", b"", b"c\0", b""]
+    assert all(block.names is whole.names for block in blocks if block.length == 3)
     assert all(block.stats is whole.stats for block in blocks if block.length == 3)
     assert [(block.prefix, block.length, len(block.stats)) for block in blocks][::2] == [
         (b"", 2, 2 * STAT.size),

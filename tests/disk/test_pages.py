@@ -109,7 +109,9 @@ def test_blocks_are_those_of_pages_in_memory(pages: Pages) -> None:
     blocks = assemble(pages)
     assert list(blocks) == wanted
     assert [blocks[number] for number in reversed(range(len(blocks)))] == wanted[::-1]
-    assert blocks.kept == [None] * len(blocks)
+    assert blocks[-1] == wanted[-1]
+    with pytest.raises(IndexError):
+        blocks[len(wanted)]
     assert Snapshot(blocks).digests == Snapshot(wanted).digests
 
 
