@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -14,38 +15,56 @@ from aefsync.disk.key_order import holding
 from aefsync.disk.page import UNREAD, Page
 from aefsync.disk.pages import Pages
 from aefsync.disk.scan import Scanner
+from aefsync.disk.spill import Place, Spill
 
 Stat = tuple[int, ...]
 """Kind, size, mtime_ns, ctime_ns, inode."""
 
 
-_Squeezed = tuple[bytes, bytes]
+_AT_HAND = 16 << 20
+"""Bytes of what was placed that are kept in memory."""
 
 
 class Placed:
-    """What a run put in place, content included, packed: a million entries take about 60 MB.
+    """What a run put in place, content included, packed: some 60 bytes an entry, with a `directory` mostly on its disk.
 
     It is kept until the directories were looked at again: an entry is still what was put there if its stat is.
     """
 
-    def __init__(self) -> None:
-        self._packed: dict[bytes, list[_Squeezed]] = {}
+    def __init__(self, directory: str | None = None) -> None:
+        self._packed: dict[bytes, list[bytes | Place]] = {}
+        self._spill = Spill(directory) if directory is not None else None
+        self._size = 0
+
+    def _keep(self, prefix: bytes, packed: bytes) -> None:
+        held: bytes | Place = packed
+        if self._spill is not None and self._size > _AT_HAND:
+            with contextlib.suppress(OSError):
+                held = self._spill.put(packed)
+        self._size += len(packed)
+        self._packed.setdefault(prefix, []).append(held)
+
+    def _taken(self, held: bytes | Place) -> bytes:
+        if isinstance(held, bytes):
+            return held
+        assert self._spill is not None
+        return self._spill.get(held)
 
     def add(self, entries: Sequence[Entry]) -> None:
         """Remember entries, with the ctime_ns and inode that they had right after they were placed."""
         for directory, group in itertools.groupby(entries, key=lambda entry: entry.path.rpartition(b"/")[0]):
             prefix = directory.replace(b"/", b"\0") + b"\0" if directory else b""
-            self._packed.setdefault(prefix, []).append(_pack(list(group)))
+            self._keep(prefix, _pack(list(group)))
 
     def add_columns(self, prefix: bytes, names: bytes, stats: bytes, contents: bytes) -> None:
         """Remember entries of one directory, packed as here."""
-        self._packed.setdefault(prefix, []).append(_squeeze(names, stats, contents))
+        self._keep(prefix, _squeeze(names, stats, contents))
 
     def complete(self, scanner: Scanner, prefixes: Iterable[bytes]) -> None:
         """Fill in the contents of what is still as it was put there, in these directories; sealing keeps them."""
         for prefix in prefixes:
-            for packed in self._packed.pop(prefix, ()):
-                names, stats, contents = _stretch(*packed)
+            for held in self._packed.pop(prefix, ()):
+                names, stats, contents = _stretch(self._taken(held))
                 page = scanner.pages.get((prefix, 0))
                 if page is not None and page.names == names and _all_show(page, stats):
                     scanner.pages[prefix, 0] = _filled(page, range(page.length), contents)
@@ -95,23 +114,29 @@ def _digests(contents: bytes) -> Iterator[bytes]:
     return (contents[i : i + CONTENT] for i in range(0, len(contents), CONTENT))
 
 
-def _pack(entries: Sequence[Entry]) -> _Squeezed:
+def _pack(entries: Sequence[Entry]) -> bytes:
     names = b"\0".join([entry.path.rpartition(b"/")[2] for entry in entries])
     pack = STAT.pack
     stats = [pack(entry.kind, *entry[3:7]) for entry in entries]
     return _squeeze(names, b"".join(stats), b"".join([entry.content for entry in entries]))
 
 
-def _squeeze(names: bytes, stats: bytes, contents: bytes) -> _Squeezed:
+def _squeeze(names: bytes, stats: bytes, contents: bytes) -> bytes:
     """Names and stats in little, and the digests, which nothing makes smaller, as they are."""
-    return zlib.compress(b"".join([len(names).to_bytes(8), names, stats]), 1), contents
+    squeezed = zlib.compress(b"".join([len(names).to_bytes(8), names, stats]), 1)
+    return b"".join([len(squeezed).to_bytes(8), squeezed, contents])
 
 
-def _stretch(packed: bytes, contents: bytes) -> tuple[bytes, bytes, bytes]:
+def _stretch(packed: bytes) -> tuple[bytes, bytes, bytes]:
     """Names, stats and contents again."""
-    data = zlib.decompress(packed)
-    end = 8 + int.from_bytes(data[:8])
-    return data[8:end], data[end:], contents
+    data, contents = _cut(packed)
+    return (*_cut(zlib.decompress(data)), contents)
+
+
+def _cut(joined: bytes) -> tuple[bytes, bytes]:
+    """What is as long as the first bytes say, and the rest."""
+    end = 8 + int.from_bytes(joined[:8])
+    return joined[8:end], joined[end:]
 
 
 def _rows(names: bytes, stats: bytes, contents: bytes) -> Iterator[tuple[bytes, Stat, bytes]]:

@@ -73,7 +73,7 @@ class Writer(AnyWriter[ConfinedRoot, Home]):
         self._growing: Growing | None = None
         # While one replica copies from another, that one has nothing else to do.
         self._parallel = min(2 * request.parallel, processors()) if request.parallel else processors()
-        self._placed = Placed()
+        self._placed = Placed(home.path_to(""))
 
     @property
     def _journal(self) -> Journal:
