@@ -61,13 +61,13 @@ class Placed:
         self._keep(prefix, _squeeze(names, stats, contents))
 
     def complete(self, scanner: Scanner, prefixes: Iterable[bytes]) -> None:
-        """Fill in the contents of what is still as it was put there, in these directories; sealing keeps them."""
+        """Fill in the contents of what is still as it was put there, in these directories."""
         for prefix in prefixes:
             for held in self._packed.pop(prefix, ()):
                 names, stats, contents = _stretch(self._taken(held))
                 page = scanner.pages.get((prefix, 0))
                 if page is not None and page.names == names and _all_show(page, stats):
-                    scanner.pages[prefix, 0] = _filled(page, range(page.length), contents)
+                    scanner.put((prefix, 0), _filled(page, range(page.length), contents))
                     continue
                 placed = {
                     name: (stat, content) for name, stat, content in _rows(names, stats, contents) if content != UNKNOWN
@@ -75,21 +75,21 @@ class Placed:
                 for key, page, here in holding(scanner.pages, prefix, placed):
                     there = ((index, *placed[name]) for index, name in here.items())
                     found = {index: content for index, stat, content in there if _shows(page, index, stat)}
-                    scanner.pages[key] = page.with_contents(found)
+                    scanner.put(key, page.with_contents(found))
 
 
 def learn(scanner: Scanner, learned: Iterable[Learned]) -> None:
-    """Fill in contents that another replica found; sealing the pages keeps them."""
+    """Fill in contents that another replica found."""
     for prefix, names, contents in learned:
         page = scanner.pages.get((prefix, 0))
         if page is not None and page.names == names:
-            scanner.pages[prefix, 0] = _filled(page, page.unread(), contents)
+            scanner.put((prefix, 0), _filled(page, page.unread(), contents))
             continue
         pairs = zip(names.split(b"\0"), _digests(contents), strict=True)
         known = {name: content for name, content in pairs if content != UNKNOWN}
         for key, page, here in holding(scanner.pages, prefix, known):
             found = {index: known[name] for index, name in here.items() if page.flags[index] & UNREAD}
-            scanner.pages[key] = page.with_contents(found)
+            scanner.put(key, page.with_contents(found))
 
 
 def unread_among(pages: Pages, inodes: Collection[int]) -> set[bytes]:

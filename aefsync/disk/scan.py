@@ -152,10 +152,14 @@ class Scanner:
         """Take contents over from pages of directories that are no longer there."""
         for key, page in adopt(pages, donors):
             self.index.moved(key[0])
-            if page.unread():
-                self.pages[key] = page
-            else:
-                self.replace(key, page.sealed(key[0]))
+            self.put(key, page)
+
+    def put(self, key: PageKey, page: Page) -> None:
+        """Put a page in the place of what is known; one in which nothing is left to be read is sealed, and kept."""
+        if page.unread():
+            self.pages[key] = page
+        else:
+            self.replace(key, page.sealed(key[0]))
 
     def replace(self, key: PageKey, page: Page, problems: Sequence[Problem] = (), recorded: Page | None = None) -> None:
         """Put a completed page in the place of what is known, and keep it (`recorded`: as the index is to have it)."""
@@ -229,10 +233,8 @@ class Scanner:
                 yield page
 
     def _keep(self, key: PageKey, page: Page) -> Page | Brief:
-        self.pages[key] = page
         self._report_left_out(key[0], page)
-        if not page.unread():
-            self.replace(key, page.sealed(key[0]))
+        self.put(key, page)
         return self.pages.known[key]
 
     def report(self, prefix: bytes, problem: Problem) -> None:

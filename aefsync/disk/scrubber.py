@@ -195,11 +195,8 @@ class Scrubber:
         for number, contents in found.items():
             page = self._page((prefix, number))
             if page is not None:
-                page = page.with_contents(contents)
-                scanner.pages[prefix, number] = page
                 scanner.briefs.pop((prefix, number), None)
-                if not page.unread():
-                    scanner.replace((prefix, number), page.sealed(prefix))
+                scanner.put((prefix, number), page.with_contents(contents))
 
     def _keep(self, prefix: bytes, mark: Mark, found: Found) -> None:
         """Keep how far a directory is verified, and what was not known of it before."""
