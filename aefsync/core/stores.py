@@ -26,6 +26,9 @@ class Folding(enum.IntFlag):
     """the normal forms of Unicode"""
 
 
+ANY_FOLDING = Folding.CASE | Folding.FORMS
+
+
 class Stores(NamedTuple):
     """What a root can store.  By default: everything."""
 

@@ -10,6 +10,7 @@ import errno
 import stat
 from collections.abc import Collection, Sequence
 
+from aefsync.core.stores import ANY_FOLDING, folded
 from aefsync.disk.building import directory_path
 from aefsync.disk.readable import Readable
 from aefsync.disk.scan import Scanner
@@ -47,9 +48,25 @@ class Absence:
             return error.errno in _GONE
 
     def _is_spelt_so(self, path: bytes) -> bool:
-        """Whether what stands at a path is called that: where names fold, what was renamed answers to its old name, too."""
-        parts = path.split(b"/")
-        return all(name in self._root.names(b"/".join(parts[:depth])) for depth, name in enumerate(parts))
+        """Whether what stands at a path is called that, all the way down."""
+        parts = path.split(b"/") if path else []
+        above = (b"/".join(parts[:depth]) for depth in range(len(parts)))
+        return not any(self._spelt_otherwise(directory, [name]) for directory, name in zip(above, parts, strict=True))
+
+    def _spelt_otherwise(self, directory: bytes, names: Collection[bytes]) -> frozenset[bytes]:
+        """Those of the names in a directory at which something stands that has another spelling of it for its name: where
+        names fold, what was renamed so answers to its old name, too.
+
+        That a listing does not show a name proves nothing; that it shows the other one does, if both are the same file.
+        """
+        listed = frozenset(self._root.names(directory))
+        missed = [name for name in names if name not in listed]
+        shown = {folded(each, ANY_FOLDING): each for each in listed} if missed else {}
+        others = {name: shown[key] for name in missed if (key := folded(name, ANY_FOLDING)) in shown}
+        looks = self._root.stats(directory, [*others, *others.values()]) if others else ()
+        inodes = [0 if look is None else look.st_ino for look in looks]
+        pairs = zip(others, inodes, inodes[len(others) :], strict=False)
+        return frozenset(name for name, own, other in pairs if own and own == other)
 
     def gone(self, directory: bytes, names: Collection[bytes]) -> frozenset[bytes]:
         """Which entries of a directory that is open are no longer there; they are looked for once more."""
@@ -61,8 +78,9 @@ class Absence:
             found = self._root.stats(directory_path(directory), sought)
         except OSError as error:
             return frozenset(sought) if error.errno in _GONE else frozenset()
-        there = {name for name, seen in zip(sought, found, strict=True) if seen is not None}
-        return frozenset(sought) - (there and there.intersection(self._root.names(directory_path(directory))))
+        there = frozenset(name for name, seen in zip(sought, found, strict=True) if seen is not None)
+        answering = self._spelt_otherwise(directory_path(directory), there) if there else frozenset()
+        return frozenset(sought) - there | answering
 
     def is_in_sight(self, directory: bytes, name: bytes) -> bool:
         """Whether an entry of a directory that is open would have been seen, were it there."""

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from aefsync.core.action import Act, Action, StageFile
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.path import RelPath
-from aefsync.core.stores import Folding, folded
+from aefsync.core.stores import ANY_FOLDING, folded
 from aefsync.disk import syscalls
 from aefsync.disk.confined import split
 from aefsync.disk.deleting import delete
@@ -32,7 +32,6 @@ from aefsync.disk.setting import new_mode
 from aefsync.disk.trash import DELETED
 
 _DIRECTORY = Kind.DIRECTORY
-_ANY_FOLDING = Folding.CASE | Folding.FORMS
 _WRITABLE = 0o200
 _O_PATH = getattr(os, "O_PATH", 0)
 """Opens also what its owner may not read."""
@@ -138,7 +137,7 @@ def _rename(scene: Scene, action: Action, old: Place, new: Place) -> os.stat_res
 
 def _are_one(old: Place, new: Place) -> bool:
     """Whether the new name of something is in its way because this file system takes it for the old one."""
-    if old[0] != new[0] or folded(old[1], _ANY_FOLDING) != folded(new[1], _ANY_FOLDING):
+    if old[0] != new[0] or folded(old[1], ANY_FOLDING) != folded(new[1], ANY_FOLDING):
         return False
     return new[1] not in map(os.fsencode, os.listdir(new[0]))
 

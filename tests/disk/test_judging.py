@@ -217,6 +217,7 @@ def test_what_is_there_after_all_is_not_gone(
     root: Rememberer, monkeypatch: pytest.MonkeyPatch, hidden: str, doubted: list[bytes]
 ) -> None:
     root.write(b"d/a", b"1")
+    root.write(b"d/A", b"the same, were this a disk where names fold")
     root.write(b"d/e/b", b"1")
     root.see()
     names = os.listdir
