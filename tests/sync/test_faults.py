@@ -69,7 +69,8 @@ def fail(folder: Path, story: Story, fault: Fault) -> None:
         ended = found.run(fault)
         assert not ended.trace, ended.trace
         assert "internal error" not in " ".join(ended.said), ended
-        assert ended.code in (0, 1, 3, 4), ended
+        # Who cannot mend because its root cannot be opened is a peer that was not reached.
+        assert ended.code in (0, 1, 3, 4) or (ended.code == 7 and story is STORIES["scrub"]), ended
         assert ended.said or ended.code in (0, 1), "not a word about it"
         found.check_whole()
         if story.goes_on:
