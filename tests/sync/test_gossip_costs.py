@@ -49,12 +49,14 @@ def test_a_session_without_news_in_a_group_of_twenty(home: Path) -> None:
     both = request._replace(common=common._replace(locations=(str(a), f"box:{b}")))
     with threads(), hosts() as there:
         list(repair(both, Silent()))
+        there.rest()
         terms = [Terms(Access.WRITE, Missing.REFUSE)] * 2
         with open_session(both.common, terms, Silent()) as session:
             standings = [standing_of(session, number) for number in (0, 1)]
             memory = grown_to(SIZE, *standings, now_s=int(time.time()))
             session.each(lambda _, replica: replica.scan(Scan(versions=True)))
             session.each(lambda _, replica: replica.remember(memory))
+        there.rest()
         assert Contacts(common.state_dir).of(standings[0].id) == {standings[1].id: f"box:{b}"}
         ends = []
         for _ in range(2):
@@ -63,6 +65,7 @@ def test_a_session_without_news_in_a_group_of_twenty(home: Path) -> None:
             assert isinstance(end, Summary)
             assert (end.exit_code, end.equal) == (0, True)
             ends.append(end)
+            there.rest()
         line = there.line("box")
         assert (end.sent_bytes, end.received_bytes) == (line.sent_bytes, line.received_bytes)
         assert end.sent_bytes + end.received_bytes <= 2000
