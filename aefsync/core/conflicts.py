@@ -198,10 +198,10 @@ def _revived(differences: Differences, rules: Rules, settled: Mapping[RelPath, D
         decision = settled.get(path)
         verdict = settle(*difference, rules) if decision is None else decision.verdict
         entries = entries if decision is None else decision.entries
-        stays = isinstance(verdict, KeepBoth | Stand) or (isinstance(verdict, Take) and _stays(entries, verdict))
-        if stays:
+        # A file that takes the place of a directory lives as well; but there may be something below that directory.
+        if not isinstance(verdict, Remove):
             revived += [doomed.pop(above) for above in path.ancestors if above in doomed]
-        elif _directories(entries):
+        if isinstance(verdict, Take | Remove) and not _stays(entries, verdict):
             doomed[path] = difference
     return revived
 

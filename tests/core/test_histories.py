@@ -113,3 +113,36 @@ TestHistories = Histories.TestCase
 TestHistories.settings = settings(
     max_examples=int(os.environ.get("HISTORIES", "40")), stateful_step_count=25, deadline=None
 )
+
+
+def test_a_file_in_place_of_a_deleted_directory_keeps_alive_what_it_is_in() -> None:
+    """What a long search found: B alone had the directory `d/x`, and deleted it with `d`; A has a file of that name."""
+    history = Histories()
+    history.begin(shared=[], number=3)
+    history.edit(number=0, path=b"d/x")
+    history.make_directory(number=1, path=b"d")
+    history.make_directory(number=1, path=b"d/x")
+    history.session(order=[1, 2, 0, 3], size=2, cut_after=None, chosen=None)
+    history.delete(number=1, path=b"d")
+    history.session(order=[0, 1, 2, 3], size=3, cut_after=None, chosen=None)
+    assert [sorted(host.tree.entries) for host in history.hosts] == [[b"d", b"d/x"]] * 3
+    assert {host.tree.entries[RelPath(b"d/x")].kind for host in history.hosts} == {Kind.FILE}
+    history.teardown()
+
+
+def test_a_file_that_takes_the_place_of_a_directory_somewhere_is_put_into_one() -> None:
+    """Another find of that search."""
+    history = Histories()
+    history.begin(shared=[], number=4)
+    history.edit(number=0, path=b"d/y")
+    history.edit(number=1, path=b"d/e")
+    history.session(order=[3, 1, 2, 0], size=2, cut_after=None, chosen=None)
+    history.make_directory(number=3, path=b"d/y")
+    history.session(order=[3, 1, 2, 0], size=2, cut_after=None, chosen=None)
+    history.delete(number=3, path=b"d")
+    history.edit(number=0, path=b"d")
+    history.session(order=[0, 2, 1, 3], size=4, cut_after=None, chosen=b"d/e")
+    history.edit(number=2, path=b"a")
+    history.make_directory(number=1, path=b"d/y")
+    history.session(order=[0, 1, 3, 2], size=4, cut_after=None, chosen=b"d/y")
+    history.teardown()
