@@ -57,16 +57,21 @@ class Absence:
         """Those of the names in a directory at which something stands that has another spelling of it for its name: where
         names fold, what was renamed so answers to its old name, too.
 
-        That a listing does not show a name proves nothing; that it shows the other one does, if both are the same file.
+        That a listing does not show a name proves nothing; that it shows the other one does, if both are the same file, or
+        if that answers to spellings which nobody ever gave it (not every file system that folds names has stable inodes).
         """
         listed = frozenset(self._root.names(directory))
         missed = [name for name in names if name not in listed]
         shown = {folded(each, ANY_FOLDING): each for each in listed} if missed else {}
         others = {name: shown[key] for name in missed if (key := folded(name, ANY_FOLDING)) in shown}
-        looks = self._root.stats(directory, [*others, *others.values()]) if others else ()
-        inodes = [0 if look is None else look.st_ino for look in looks]
-        pairs = zip(others, inodes, inodes[len(others) :], strict=False)
-        return frozenset(name for name, own, other in pairs if own and own == other)
+        answering = set()
+        for name, other in others.items():
+            unheard = {other.swapcase(), other.upper(), other.lower(), other.title()} - listed - {name}
+            own, there, *looks = self._root.stats(directory, [name, other, *unheard])
+            is_same = own is not None and there is not None and own.st_ino == there.st_ino != 0
+            if is_same or any(look is not None for look in looks):
+                answering.add(name)
+        return frozenset(answering)
 
     def gone(self, directory: bytes, names: Collection[bytes]) -> frozenset[bytes]:
         """Which entries of a directory that is open are no longer there; they are looked for once more."""

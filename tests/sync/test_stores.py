@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from zlib import crc32
 
 import pytest
 
@@ -110,8 +112,8 @@ def test_names_of_different_replicas_that_are_one(pair: Pair) -> None:
     assert set(os.listdir(pair.b)) == {"README", "other", ".aefsync"}
 
 
-@pytest.fixture
-def renamed(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Pair:
+@pytest.fixture(params=["inodes", "an inode for each spelling"])
+def renamed(pair: Pair, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Pair:
     """Two that agree, and of which the second takes names for one that differ in case only; one has a name for that."""
     tree(pair.a, {"README": "1", "Docs/d": "2", "other": "3"})
     assert summary(pair.repair(versions=True)).exit_code == 0
@@ -130,14 +132,19 @@ def renamed(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Pair:
             raise FileExistsError
         rename_new(old_fd, old, new_fd, new)
 
+    def looks(root: ConfinedRoot, path: bytes, names: list[bytes]) -> list[SimpleNamespace | os.stat_result | None]:
+        spellings = [spelt(root, path + b"/" * bool(path) + each).rpartition(b"/")[2] for each in names]
+        found = stats(root, path, spellings)
+        if request.param == "inodes":
+            return [*found]
+        shown = ("st_mode", "st_size", "st_mtime_ns", "st_ctime_ns")
+        return [
+            look and SimpleNamespace(st_ino=crc32(name), **{each: getattr(look, each) for each in shown})
+            for name, look in zip(names, found, strict=True)
+        ]
+
     monkeypatch.setattr(ConfinedRoot, "lstat", lambda root, path: lstat(root, spelt(root, path)))
-    monkeypatch.setattr(
-        ConfinedRoot,
-        "stats",
-        lambda root, path, names: stats(
-            root, path, [spelt(root, path + b"/" * bool(path) + each).rpartition(b"/")[2] for each in names]
-        ),
-    )
+    monkeypatch.setattr(ConfinedRoot, "stats", looks)
     monkeypatch.setattr(moving, "rename_new", folding)
     return pair
 
