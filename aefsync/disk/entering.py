@@ -77,6 +77,7 @@ class Entering:
             low += page.length
         write_first(self._chronicle, prefix, laid.pages, laid.numbers)
         self.entered.add(prefix)
+        self._laid[prefix] = _DONE  # its pages may be put away, and are not to stay in memory here
 
 
 class _Laid:
@@ -107,6 +108,10 @@ class _Laid:
             if self._at == page.length:
                 self._page, self._at = self._page + 1, 0
         return True
+
+
+_DONE = _Laid(())
+"""Of a directory that is entered: nothing that still comes is shown by it."""
 
 
 def _are_same(page: Page, at: int, block: Block, low: int, count: int) -> bool:
