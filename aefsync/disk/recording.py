@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import itertools
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 
 from aefsync.core.entry import UNKNOWN, Entry, kind_of
 from aefsync.core.growth import Learned
 from aefsync.core.snapshot import CONTENT, STAT_COLUMNS
 from aefsync.core.view import STAT
+from aefsync.disk.building import directory_path
 from aefsync.disk.key_order import holding
 from aefsync.disk.page import UNREAD, Page
 from aefsync.disk.pages import Pages
@@ -60,22 +61,21 @@ class Placed:
         """Remember entries of one directory, packed as here."""
         self._keep(prefix, _squeeze(names, stats, contents))
 
-    def complete(self, scanner: Scanner, prefixes: Iterable[bytes]) -> None:
-        """Fill in the contents of what is still as it was put there, in these directories."""
-        for prefix in prefixes:
-            for held in self._packed.pop(prefix, ()):
-                names, stats, contents = _stretch(self._taken(held))
-                page = scanner.pages.get((prefix, 0))
-                if page is not None and page.names == names and _all_show(page, stats):
-                    scanner.put((prefix, 0), _filled(page, range(page.length), contents))
-                    continue
-                placed = {
-                    name: (stat, content) for name, stat, content in _rows(names, stats, contents) if content != UNKNOWN
-                }
-                for key, page, here in holding(scanner.pages, prefix, placed):
-                    there = ((index, *placed[name]) for index, name in here.items())
-                    found = {index: content for index, stat, content in there if _shows(page, index, stat)}
-                    scanner.put(key, page.with_contents(found))
+    def complete(self, scanner: Scanner, lost: Container[bytes], prefix: bytes) -> None:
+        """Fill in the contents of what is still as it was put there, in one directory; not in one that is `lost`."""
+        for held in self._packed.pop(prefix, ()) if directory_path(prefix) not in lost else ():
+            names, stats, contents = _stretch(self._taken(held))
+            page = scanner.pages.get((prefix, 0))
+            if page is not None and page.names == names and _all_show(page, stats):
+                scanner.put((prefix, 0), _filled(page, range(page.length), contents))
+                continue
+            placed = {
+                name: (stat, content) for name, stat, content in _rows(names, stats, contents) if content != UNKNOWN
+            }
+            for key, page, here in holding(scanner.pages, prefix, placed):
+                there = ((index, *placed[name]) for index, name in here.items())
+                found = {index: content for index, stat, content in there if _shows(page, index, stat)}
+                scanner.put(key, page.with_contents(found))
 
 
 def learn(scanner: Scanner, learned: Iterable[Learned]) -> None:

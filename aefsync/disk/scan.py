@@ -111,8 +111,11 @@ class Scanner:
     def found_root(self) -> bool:
         return (b"", 0) in self.pages or (b"", 0) in self.briefs
 
-    def rescan(self, prefixes: Iterable[bytes]) -> set[bytes]:
-        """Look again at some directories, and at all that is new below them; those that have pages now."""
+    def rescan(self, prefixes: Iterable[bytes], seen: Callable[[bytes], None] = lambda prefix: None) -> set[bytes]:
+        """Look again at some directories, and at all that is new below them; those that have pages now.
+
+        `seen` hears of each when it has its pages, before what is left to be found out of all of them fills memory.
+        """
         pending, looked_at, vanished = sorted(prefixes, reverse=True), set[bytes](), set[bytes]()
         donors: list[Page] = []
         while pending:
@@ -123,6 +126,7 @@ class Scanner:
             known = self._withdraw(prefix)
             before = {child for each in known for child in children(prefix, each)}
             after = {child for each in self._visit(prefix, known) for child in children(prefix, each)}
+            seen(prefix)
             for gone in before - after:
                 donors += self._forget(gone)
                 vanished.add(gone)

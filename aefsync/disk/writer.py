@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.entry import Entry
@@ -168,8 +169,7 @@ class Writer(AnyWriter[ConfinedRoot, Home]):
         time.sleep(self._file_system.step_ns / 1e9)
         scanner.materialise()
         prefixes = prefixes | unread_among(scanner.pages, self._applier.renewed if self._applier else ())
-        lasting = (key for key in scanner.rescan(prefixes) if (self._root, directory_path(key)) not in failed)
-        self._placed.complete(scanner, lasting)
+        scanner.rescan(prefixes, partial(self._placed.complete, scanner, lost))
         for (_, directory), reason in failed.items():
             scanner.report(b"", Problem(directory, f"not durable: {reason}"))
         return lost

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -241,7 +242,7 @@ def test_nothing_of_it_is_read_again(garden: Garden) -> None:
     garden.grow(*ALL)
     garden.plant()
     garden.site.write(b"new/a", b"edited at once")
-    garden.placed.complete(scanner, scanner.rescan(garden.touched))
+    scanner.rescan(garden.touched, partial(garden.placed.complete, scanner, ()))
     unread = {
         prefix.replace(b"\0", b"/") + page.name_list()[index]
         for (prefix, _), page in scanner.pages.items()

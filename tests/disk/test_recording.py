@@ -30,7 +30,10 @@ def test_what_was_placed_needs_no_reading(
     placed = Placed(str(tmp_path if is_writable else tmp_path / "nowhere"))
     for entry in sorted(seen.values(), key=lambda each: each.path.key):
         placed.add([entry])
-    placed.complete(scanner, [b"", *(path.replace(b"/", b"\0") + b"\0" for path in seen)])
+    placed.complete(scanner, [b"d"], b"d\0")
+    assert unread(scanner.pages).keys() == {(b"", 0), (b"d\0", 0)}
+    for prefix in (b"", b"d\0"):
+        placed.complete(scanner, [], prefix)
     assert not unread(scanner.pages)
     assert finish(scanner) == seen
     assert bool(kept) == (at_hand == 0)

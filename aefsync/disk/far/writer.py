@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.change import Change
@@ -111,8 +112,7 @@ class FarWriter(AnyWriter[FarRoot, FarHome]):
             return frozenset(failed)
         scanner.materialise()
         sight.fetch(scene.touched)
-        lasting = [key for key in scanner.rescan(scene.touched) if directory_path(key) not in failed]
-        self._placed.complete(scanner, lasting)
+        scanner.rescan(scene.touched, partial(self._placed.complete, scanner, failed))
         for directory, reason in failed.items():
             scanner.report(b"", Problem(directory, f"not durable: {reason}"))
         return frozenset(failed)
