@@ -67,18 +67,17 @@ def assemble(pages: Pages) -> Blocks:
     opened: dict[PageKey, _Opened] = {}
     for key, low, high in runs(pages.known):
         length = pages.known[key].length
-        is_whole = not low and high == length
-        if is_whole:
-            cuts.extend((len(found), low, high, 0, _TO_THE_END))
-        elif not low:
-            opened[key] = _Opened(len(found), pages[key])
         if not low:
             prefixes.append(key[0])
             found.append(pages.held(key))
-        if not is_whole:
-            cuts.extend(opened[key].cut(low, high))
-            if high == length:
-                del opened[key]
+        if not low and high == length:
+            cuts.extend((len(found) - 1, low, high, 0, _TO_THE_END))
+            continue
+        if not low:
+            opened[key] = _Opened(len(found) - 1, pages[key])
+        cuts.extend(opened[key].cut(low, high))
+        if high == length:
+            del opened[key]
 
     @lru_cache(_AT_HAND)
     def take(place: Place) -> Page:

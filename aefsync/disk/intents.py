@@ -26,6 +26,7 @@ from aefsync.disk.home import INTENTS, Home
 from aefsync.disk.lasting import LastingFile, words
 from aefsync.disk.modes import PassingModes, finish
 from aefsync.disk.renaming import rename_new
+from aefsync.disk.retention import half_done
 from aefsync.disk.trash import DELETED, REPLACED, slot_names
 
 _SETTLED = (FileExistsError, FileNotFoundError, NotADirectoryError)
@@ -130,7 +131,7 @@ def settle(root: ConfinedRoot, home: Home) -> list[Problem]:
     where the former could not be done."""
     finish(root, home)
     problems: list[Problem] = []
-    for run in _runs(home):
+    for run in sorted(half_done(home)):
         failed = []
         modes = PassingModes(home, run, Durable(Durability.NONE))
         with OpenDirectories(root, modes) as parents:
@@ -148,7 +149,9 @@ def settle(root: ConfinedRoot, home: Home) -> list[Problem]:
 
 def unsettled(root: ConfinedRoot, home: Home) -> list[Problem]:
     """The paths of which nothing is known before the next run that writes has settled them."""
-    pending = {each.path for run in _runs(home) for each in _pending(home, run) if not exists(root, each.path)}
+    pending = {
+        each.path for run in sorted(half_done(home)) for each in _pending(home, run) if not exists(root, each.path)
+    }
     return [unknown(bytes(path)) for path in sorted(pending)]
 
 
@@ -168,12 +171,6 @@ def _taken(home: Home, run: str, why: str, path: bytes) -> Iterator[bytes]:
         if not exists(home, slot):
             return
         yield slot
-
-
-def _runs(home: Home) -> list[str]:
-    with contextlib.suppress(FileNotFoundError), home.directory(INTENTS) as fd:
-        return sorted(os.listdir(fd))
-    return []
 
 
 def _pending(home: Home, run: str) -> list[Intent]:

@@ -28,8 +28,8 @@ class Pages(MutableMapping[PageKey, Page]):
     def __init__(self, directory: str | None = None) -> None:
         self.known: dict[PageKey, Page | Brief] = {}
         self._places: dict[PageKey, Place] = {}
-        self._spill = Spill(directory) if directory is not None else None
-        self._is_full = directory is None
+        self._spill = Spill(directory)
+        self._is_full = False
         """nothing more is put away"""
         self._size = 0
 
@@ -45,7 +45,6 @@ class Pages(MutableMapping[PageKey, Page]):
         """The page that was so `held`; raises `RootError`."""
         if isinstance(held, Page):
             return held
-        assert self._spill is not None
         return unpack(self._spill.get(held))
 
     def __setitem__(self, key: PageKey, page: Page) -> None:
@@ -58,7 +57,7 @@ class Pages(MutableMapping[PageKey, Page]):
     def _put_away(self, key: PageKey, page: Page) -> bool:
         """Put a page away, if that may be done."""
         brief = page.brief()
-        if brief is None or self._spill is None:
+        if brief is None:
             return False
         try:
             self._places[key] = self._spill.put(pack(page))

@@ -34,22 +34,19 @@ class Placed:
 
     def __init__(self, directory: str | None = None) -> None:
         self._packed: dict[bytes, list[bytes | Place]] = {}
-        self._spill = Spill(directory) if directory is not None else None
+        self._spill = Spill(directory)
         self._size = 0
 
     def _keep(self, prefix: bytes, packed: bytes) -> None:
         held: bytes | Place = packed
-        if self._spill is not None and self._size > _AT_HAND:
+        if self._size > _AT_HAND:
             with contextlib.suppress(OSError):
                 held = self._spill.put(packed)
         self._size += len(packed)
         self._packed.setdefault(prefix, []).append(held)
 
     def _taken(self, held: bytes | Place) -> bytes:
-        if isinstance(held, bytes):
-            return held
-        assert self._spill is not None
-        return self._spill.get(held)
+        return held if isinstance(held, bytes) else self._spill.get(held)
 
     def add(self, entries: Sequence[Entry]) -> None:
         """Remember entries, with the ctime_ns and inode that they had right after they were placed."""

@@ -17,9 +17,9 @@ Place = int
 
 
 class Spill:
-    """A file in a directory, made when the first bytes come."""
+    """A file in a directory (`None`: nowhere, and nothing can be put there), made when the first bytes come."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str | None) -> None:
         self._directory = directory
         self._file: IO[bytes] | None = None
         self._end = 0
@@ -30,6 +30,8 @@ class Spill:
 
     def put(self, data: bytes) -> Place:
         """Keep some bytes; raises `OSError`."""
+        if self._directory is None:
+            raise OSError("there is no place for it")
         if self._file is None:
             import tempfile
 

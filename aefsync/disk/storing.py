@@ -1,8 +1,8 @@
 """Storing: what a root can, told by its kind, and by trying inside our own `.aefsync` where a run may write.
 
 What was found so stands in `.aefsync/stores`, for those who may only read; where there is no `.aefsync` yet, there is one
-for as long as it takes.  Nothing is tried where the kind is known to store everything.  (ext4 in its old form keeps whole seconds: so does the
-ctime of the root then, which nobody can set.)
+for as long as it takes.  Nothing is tried where the kind is known to store everything.  (ext4 in its old form keeps whole
+seconds: so does the ctime of the root then, which nobody can set.)
 """
 
 from __future__ import annotations

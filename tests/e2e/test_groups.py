@@ -161,7 +161,8 @@ def test_a_file_in_conflict_on_three_at_once(three: Replicas) -> None:
     assert three.agreed() == {"a.txt": edits[-1], "d/": "", "d/x": "x", "d/y": "y"}
 
 
-def test_the_same_conflict_apart_is_the_same_in_the_end(aefsync: Program, tmp_path: Path) -> None:
+def edited_apart(aefsync: Program, tmp_path: Path) -> Replicas:
+    """Four, of which two have one edit of a file, and two another one."""
     four = Replicas(aefsync, tmp_path, 4)
     four.everywhere("a.txt", "a")
     four.meet()
@@ -169,6 +170,11 @@ def test_the_same_conflict_apart_is_the_same_in_the_end(aefsync: Program, tmp_pa
     four.write(1, "a.txt", "second, longer edit")
     four.meet(0, 2)
     four.meet(1, 3)
+    return four
+
+
+def test_the_same_conflict_apart_is_the_same_in_the_end(aefsync: Program, tmp_path: Path) -> None:
+    four = edited_apart(aefsync, tmp_path)
     # Settled apart, by pairs that know nothing of each other.
     four.meet(0, 3, code=1)
     four.meet(1, 2, code=1)
@@ -177,13 +183,7 @@ def test_the_same_conflict_apart_is_the_same_in_the_end(aefsync: Program, tmp_pa
 
 
 def test_a_conflict_settled_with_newest_here_and_prefer_there(aefsync: Program, tmp_path: Path) -> None:
-    four = Replicas(aefsync, tmp_path, 4)
-    four.everywhere("a.txt", "a")
-    four.meet()
-    four.write(0, "a.txt", "first edit")
-    four.write(1, "a.txt", "second, longer edit")
-    four.meet(0, 2)
-    four.meet(1, 3)
+    four = edited_apart(aefsync, tmp_path)
     four.meet(0, 1, options=["--conflicts", "newest"])
     assert texts(four.roots[0]) == {"a.txt": "second, longer edit"}
     four.meet(2, 3, options=["--conflicts", "prefer:A"])
