@@ -62,6 +62,8 @@ class Differences:
         self._one_sided: dict[int, tuple[int, int, VersionTable]] = {}
         """for each block that is a growth, its holder, how many replicas there are, and the versions"""
         self._open: list[Difference] = []
+        self._unpacked: tuple[int, list[Difference]] = (-1, [])
+        """the block that was unpacked last, and its number: what is looked up in turn mostly lies in one"""
         self._notes = _Notes()
         self._count = 0
         for each in found:
@@ -132,11 +134,18 @@ class Differences:
 
     def block(self, number: int) -> list[Difference]:
         """The differences of one block."""
+        return list(self._block(number))
+
+    def _block(self, number: int) -> list[Difference]:
         found = self.one_sided(number)
         if found is not None:
             return list(found.differences(self._one_sided[number][1]))
         block = self._blocks[number] if number < len(self._blocks) else self._open
-        return _unpack(block, self._notes) if isinstance(block, bytes) else list(block)
+        if not isinstance(block, bytes):
+            return block
+        if self._unpacked[0] != number:
+            self._unpacked = number, _unpack(block, self._notes)
+        return self._unpacked[1]
 
     def __iter__(self) -> Iterator[Difference]:
         for number in range(len(self._firsts)):
@@ -150,7 +159,7 @@ class Differences:
     def find(self, path: RelPath) -> Difference | None:
         """The difference on a path, if there is one."""
         number = bisect_right(self._firsts, path.key) - 1
-        block = self.block(number) if number >= 0 else []
+        block = self._block(number) if number >= 0 else []
         index = bisect_left(block, path.key, key=lambda each: each.path.key)
         return block[index] if index < len(block) and block[index].path == path else None
 

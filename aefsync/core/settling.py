@@ -97,6 +97,9 @@ def settle(path: RelPath, entries: Versions, graves: Graves, rules: Rules) -> Ta
     live = [i for i in heads if entries[i] is not None]
     if not live:
         return _buried(graves, heads, rules)
+    first = at(entries, live[0]).version
+    if len(heads) == 1 and known[live[0]] and first is not None and first.vector:
+        return Take(live[0], "newer", first)
     groups = by_content(entries, live)
     if len(groups) == 1:
         winner = oldest(entries, live, rules.aspects)
@@ -152,7 +155,9 @@ def _is_open(one: Vector, other: Vector) -> bool:
 
 
 def _heads(known: Mapping[int, Vector]) -> list[int]:
-    return [i for i, own in known.items() if all(order(own, other) is not Order.BEFORE for other in known.values())]
+    apart = set(known.values())
+    older = {own for own in apart if len(apart) > 1 and any(order(own, other) is _BEFORE for other in apart)}
+    return [i for i, own in known.items() if own not in older]
 
 
 def _buried(graves: Graves, heads: Sequence[int], rules: Rules) -> Remove | Stand:

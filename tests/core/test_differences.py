@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aefsync.core import differences as differences_module
 from aefsync.core.compare import Difference
 from aefsync.core.differences import Differences
 from aefsync.core.entry import Entry
@@ -42,6 +43,19 @@ def test_what_is_not_there_is_not_found() -> None:
     packed = Differences([Difference(RelPath(name), (file(name), None)) for name in (b"b", b"d", b"f")], 2)
     assert [packed.find(RelPath(name)) for name in (b"a", b"c", b"e", b"g")] == [None] * 4
     assert Differences().find(RelPath(b"a")) is None
+
+
+def test_what_is_looked_up_in_turn_is_unpacked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [b"%03d" % number for number in range(40)]
+    packed = Differences([Difference(RelPath(name), (file(name), None)) for name in names], block=10, few=0)
+    unpacked = []
+    unpack = differences_module._unpack
+    monkeypatch.setattr(differences_module, "_unpack", lambda *words: unpacked.append(1) or unpack(*words))
+    assert all(packed.find(RelPath(name)) for name in names)
+    assert len(unpacked) == 3  # the last one is open
+    # What one who asked does with a block is seen by nobody else.
+    packed.block(2).clear()
+    assert packed.find(RelPath(names[29])) is not None
 
 
 def test_clashes_are_set_apart() -> None:
