@@ -19,11 +19,13 @@ from aefsync.core.action import Act
 from aefsync.core.change import Change, Did
 from aefsync.core.entry import Kind
 from aefsync.core.past import RunRecord, Undo
+from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Monitor
 from aefsync.errors import AefsyncError
 from aefsync.sync.concluding import concluded
 from aefsync.sync.events import Acted, Event, Notice, Started, Troubled
 from aefsync.sync.present import AbsentError, others_done
+from aefsync.sync.reopening import original_of, reopen
 from aefsync.sync.request import LAST_WRITE, MIRROR, Request
 from aefsync.sync.session import Session, Terms, open_session
 
@@ -71,7 +73,7 @@ def _undo(common: Request, given: Sequence[str], run: str, monitor: Monitor, *, 
         counts: Counter[str] = Counter()
         for number, own in enumerate(remembered):
             if record.run in {each.run for each in own}:
-                for event in _take_back(session, number, record.run, dry_run=dry_run):
+                for event in _take_back(session, common, number, record, dry_run=dry_run):
                     counts.update(_counted(event))
                     yield event
         if any(counts[act] for act in Act) and not dry_run:
@@ -101,17 +103,22 @@ def _find(remembered: Sequence[Sequence[RunRecord]], run: str) -> RunRecord:
     raise AefsyncError(f"{what} left a journal on these replicas", hint="aefsync runs ROOT lists what can be undone")
 
 
-def _take_back(session: Session, number: int, run: str, *, dry_run: bool) -> Iterator[Event]:
+def _take_back(session: Session, common: Request, number: int, record: RunRecord, *, dry_run: bool) -> Iterator[Event]:
     """Part after part of a run on one replica."""
     part, rest = 0, 1
+    originals: set[RelPath] = set()
     while rest:
-        request = Undo(run, part, dry_run)
+        request = Undo(record.run, part, dry_run)
         taken = session.call(number, lambda _, replica: replica.undo(request))  # noqa: B023
-        yield from (_acted(number, change) for change, done in zip(taken.changes, taken.done, strict=True) if done)
+        done = [change for change, is_done in zip(taken.changes, taken.done, strict=True) if is_done]
+        originals.update(filter(None, map(original_of, done)))
+        yield from (_acted(number, change) for change in done)
         yield from (Troubled(number, problem) for problem in taken.problems)
         part, rest = part + 1, taken.rest
     if not dry_run:
         session.call(number, lambda _, replica: replica.record())
+        if record.command != LAST_WRITE:
+            reopen(session, common, number, sorted(originals))
 
 
 def _acted(number: int, change: Change) -> Acted:

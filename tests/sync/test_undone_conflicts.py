@@ -40,7 +40,7 @@ def kept(group: Group) -> set[str]:
     return {*(file.read_text() for file in trash), *(text for tree in group.trees() for text in tree.values())}
 
 
-@pytest.mark.parametrize(("who", "then"), [((0,), HERE), ((1,), THERE), ((0, 1), HERE)])
+@pytest.mark.parametrize(("who", "then"), [((0,), HERE), ((1,), THERE)])
 def test_what_is_taken_back_spreads_and_loses_nothing(settled: Group, who: tuple[int, ...], then: str) -> None:
     """Whoever takes it back has the last word, be it by the copy that is gone there: an undo is an edit."""
     events = take_back(settled, *who)
@@ -51,3 +51,25 @@ def test_what_is_taken_back_spreads_and_loses_nothing(settled: Group, who: tuple
     assert settled.agreed() == {"a.txt": then}
     assert kept(settled) >= {HERE, THERE}
     quiet(settled)
+
+
+def test_what_is_taken_back_everywhere_is_in_conflict_again(settled: Group) -> None:
+    take_back(settled, 0, 1)
+    assert settled.trees() == [{"a.txt": HERE}, {"a.txt": THERE}]
+    assert conflicts(settled.meet()) == ["a.txt"]
+    assert sorted(settled.agreed().values()) == sorted([HERE, THERE])
+    quiet(settled)
+
+
+def test_so_is_what_is_taken_back_on_one_after_the_other(settled: Group) -> None:
+    """The other way round, too, and each undo is one of the run that settled it."""
+    (run,) = runs_of(settled, 0) & runs_of(settled, 1)
+    for number in (1, 0):
+        list(undo(Request((str(settled.roots[number]),)), run, Silent(), dry_run=False))
+    assert conflicts(settled.meet()) == ["a.txt"]
+    assert sorted(settled.agreed().values()) == sorted([HERE, THERE])
+    quiet(settled)
+
+
+def runs_of(group: Group, number: int) -> set[str]:
+    return {file.name for file in (group.roots[number] / ".aefsync" / "runs").iterdir()}
