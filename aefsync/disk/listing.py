@@ -21,6 +21,7 @@ from aefsync.core.path import RESERVED
 from aefsync.core.problem import reason_of
 from aefsync.core.view import STAT
 from aefsync.disk.hashing import READ_FLAGS
+from aefsync.disk.packed_stats import packed_stats
 from aefsync.disk.page import ROWS
 from aefsync.disk.readable import Looked
 
@@ -74,10 +75,9 @@ def list_names(fd: int, names: list[bytes], *, stable: bool) -> list[Listing]:
 
 def _list_part(fd: int, names: list[bytes], *, stable: bool) -> Listing:
     try:
-        stats = [os.stat(name, dir_fd=fd, follow_symlinks=False) for name in names]
-        return Listing(b"\0".join(names), pack(stats, stable=stable), ())
+        return Listing(b"\0".join(names), packed_stats(fd, names, stable=stable), ())
     except OSError:
-        return _list_with_failures(fd, names, stable=stable)
+        return _list_one_by_one(fd, names, stable=stable)
 
 
 def read_directory(fd: int, *, stable: bool) -> tuple[list[Listing], dict[bytes, bytes]]:
@@ -123,7 +123,7 @@ def _encoded(entry: os.DirEntry[str]) -> bytes:
     return entry.name.encode("utf-8", "surrogateescape")
 
 
-def _list_with_failures(fd: int, wanted: Sequence[bytes], *, stable: bool) -> Listing:
+def _list_one_by_one(fd: int, wanted: Sequence[bytes], *, stable: bool) -> Listing:
     names, stats, failed = [], [], []
     for name in wanted:
         try:

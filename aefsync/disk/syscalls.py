@@ -12,6 +12,11 @@ from typing import Any
 RENAME_NOREPLACE = 1
 RENAME_EXCHANGE = 2
 
+STATX_FLAGS = 0x100 | 0x800
+"""AT_SYMLINK_NOFOLLOW and AT_NO_AUTOMOUNT: as lstat does."""
+STATX_MASK = 0x01 | 0x02 | 0x40 | 0x80 | 0x100 | 0x200
+"""Type, mode, mtime, ctime, inode number and size."""
+
 _SYS_OPENAT2 = 437
 _RESOLVE_NO_SYMLINKS = 0x04
 _RESOLVE_BENEATH = 0x08
@@ -37,7 +42,7 @@ def _function(name: str, *argtypes: Any) -> Any:
         function = getattr(_libc(), name)
     except AttributeError:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS)) from None
-    function.argtypes = argtypes
+    function.argtypes = argtypes or None
     return function
 
 
@@ -64,6 +69,14 @@ def openat2_beneath(dir_fd: int, path: bytes, flags: int, mode: int = 0) -> int:
 def renameat2(old_fd: int, old: bytes, new_fd: int, new: bytes, flags: int) -> None:
     """Rename with `RENAME_NOREPLACE` or `RENAME_EXCHANGE`; EINVAL where the file system does not know the flag."""
     _check(_function(*_RENAMEAT2)(old_fd, old, new_fd, new, flags))
+
+
+def statx() -> Any:
+    """The C function itself, for loops in C: a descriptor, a name, flags, a mask and where to write; not 0 where it failed.
+
+    Nothing converts or checks what it is given, which would take as long as the call.
+    """
+    return _function("statx")
 
 
 def syncfs(fd: int) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from aefsync.core.problem import ROT, SUSPECT, Problem
 from aefsync.core.version import FOUND
 from aefsync.disk import listing, records
 from aefsync.disk.judging import REAPPEARED
+from aefsync.disk.packed_stats import packed_stats
 from aefsync.disk.sight import LocalSight
 from aefsync.disk.surveyed import Surveyed
 from tests.disk.ground import pass_the_step, unprivileged
@@ -310,12 +311,12 @@ def test_rot_keeps_its_version_and_is_reported(root: Rememberer, monkeypatch: py
     seen = os.stat(root.place(b"a"))
     damage(root, b"a", b"123x5")
     now = os.stat(root.place(b"a")).st_ctime_ns
-    pack = listing.pack
 
-    def as_before(stats: list[os.stat_result], *, stable: bool) -> bytes:
-        return pack(stats, stable=stable).replace(now.to_bytes(8, "little"), seen.st_ctime_ns.to_bytes(8, "little"))
+    def as_before(fd: int, names: Sequence[bytes], *, stable: bool) -> bytes:
+        stats = packed_stats(fd, names, stable=stable)
+        return stats.replace(now.to_bytes(8, "little"), seen.st_ctime_ns.to_bytes(8, "little"))
 
-    monkeypatch.setattr(listing, "pack", as_before)
+    monkeypatch.setattr(listing, "packed_stats", as_before)
     monkeypatch.setattr("aefsync.disk.hashing.unchanged", lambda fd, seen: True)
     scanned = root.see(VERSIONS._replace(ignore_index=True))
     assert scanned.problems == (Problem(b"a", ROT, subtree=True),)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import struct
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from aefsync.core.entry import UNKNOWN
 from aefsync.core.view import STAT
 from aefsync.disk import listing
 from aefsync.disk.listing import Listing, list_directory, read_directory, without_sizes
+from tests.disk.file_systems import refusing
 from tests.disk.ground import Ground
 from tests.support.trees import NAMES
 
@@ -144,6 +146,7 @@ def test_times_that_cannot_be_kept_are_trouble_with_that_path_alone(
     ground.write(b"far", b"4444")
     # Only what `listing` sees: the test runner packs numbers, too.
     monkeypatch.setattr(listing, "struct", SimpleNamespace(pack=narrow, error=struct.error))
+    monkeypatch.setattr(listing, "packed_stats", refusing(errno.EOVERFLOW))
     (listed,) = list_directory(ground.root.fd, stable=True)
     assert set(rows([listed])) == {b"a", b"b"}
     assert listed.failed == ((b"far", "its time is out of range"),)
@@ -155,6 +158,7 @@ def test_times_that_cannot_be_kept_are_trouble_with_that_path_alone(
 def test_inode_numbers_of_64_bits_are_cut(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     ground.write(b"a", b"a")
     row = (0o100644, 1, 2, 3, (1 << 64) - 5)
+    monkeypatch.setattr(listing, "packed_stats", refusing(errno.ENOSYS))
     monkeypatch.setattr(listing, "_STABLE", lambda seen: row)
     assert rows(list_directory(ground.root.fd, stable=True)) == {b"a": (*row[:4], (1 << 63) - 5)}
 

@@ -1,0 +1,88 @@
+"""Stat many names of a directory into packed stats, without a Python object for what is found.
+
+Each name costs one call of statx, which writes into a row of a buffer; whole columns of that are then moved by C loops.
+An `os.stat_result` an entry, packed afterwards, took a third longer.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from itertools import repeat
+from typing import Any
+
+from aefsync.core.view import STAT
+from aefsync.disk.syscalls import STATX_FLAGS, STATX_MASK, statx
+
+_ROW = 256
+"""Bytes of `struct statx`, in Linux's headers; what is not asked for is zero."""
+_MODE = 28 // 2
+_INODE, _SIZE, _CTIME, _MTIME = 32 // 8, 40 // 8, 96 // 8, 112 // 8
+"""Where they stand in a row, in their own width; after each time the nanoseconds follow, as wide."""
+_WORDS = _ROW // 8
+_KEPT = STAT.size // 8
+_SEVEN_BITS = bytes(byte & 0x7F for byte in range(256))
+_BATCH = 256
+"""Names at once: a signal waits for no more than these, and the rows stay in the processor's cache."""
+_SECOND = 10**9
+
+
+class _Rows(threading.local):
+    """A buffer of `_BATCH` rows of this thread, and where each begins."""
+
+    def __init__(self) -> None:
+        buffer = bytearray(_ROW * _BATCH)
+        begin = ctypes.addressof(ctypes.c_char.from_buffer(buffer))
+        self.places = [ctypes.c_void_p(begin + _ROW * index) for index in range(_BATCH)]
+        view = memoryview(buffer)
+        self.words, self.quarters = view.cast("q"), view.cast("H")
+
+
+_rows = _Rows()
+
+
+def packed_stats(fd: int, names: Sequence[bytes], *, stable: bool) -> bytes:
+    """The stats of these names in the directory open at `fd`, packed as `STAT`, no link followed.
+
+    Not `stable`: ctimes and inode numbers mean nothing there, and are zero.
+
+    Raises `OSError` where one of them cannot be had or has a time before 1970 or after 2106, and on a platform without
+    statx: whoever asked then looks at each by itself.
+    """
+    if sys.byteorder != "little":
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    look = statx()
+    return b"".join(
+        [_batch(look, fd, names[low : low + _BATCH], stable=stable) for low in range(0, len(names), _BATCH)]
+    )
+
+
+def _batch(look: Any, fd: int, names: Sequence[bytes], *, stable: bool) -> bytes:
+    if any(map(look, repeat(fd), names, repeat(STATX_FLAGS), repeat(STATX_MASK), _rows.places)):
+        raise OSError(errno.EIO, "not all of them can be looked at")
+    count = len(names)
+    packed = bytearray(STAT.size * count)
+    view = memoryview(packed)
+    quarters, words = view.cast("H"), view.cast("q")
+    rows = _rows.words[: _WORDS * count]
+    quarters[:: _KEPT * 4] = _rows.quarters[_MODE : _WORDS * 4 * count : _WORDS * 4]
+    words[1::_KEPT] = rows[_SIZE::_WORDS]
+    words[2::_KEPT] = _nanoseconds(rows, _MTIME)
+    if stable:
+        words[3::_KEPT] = _nanoseconds(rows, _CTIME)
+        words[4::_KEPT] = rows[_INODE::_WORDS]
+        packed[STAT.size - 1 :: STAT.size] = packed[STAT.size - 1 :: STAT.size].translate(_SEVEN_BITS)
+    return bytes(packed)
+
+
+def _nanoseconds(rows: memoryview, place: int) -> memoryview:
+    """A column of times: all of them are one large number, 64 bits each, of which none runs over into the next."""
+    seconds, parts = rows[place::_WORDS].tobytes(), rows[place + 1 :: _WORDS].tobytes()
+    if any(memoryview(seconds).cast("I")[1::2]):
+        raise OSError(errno.EOVERFLOW, os.strerror(errno.EOVERFLOW))
+    joined = int.from_bytes(seconds, "little") * _SECOND + int.from_bytes(parts, "little")
+    return memoryview(joined.to_bytes(len(seconds), "little")).cast("q")
