@@ -7,12 +7,12 @@ blocks, which are cut out of it.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import overload
 
 from aefsync.core.snapshot import Block
 from aefsync.disk.key_order import runs
+from aefsync.disk.on_demand import OnDemand
 from aefsync.disk.page import Page, PageKey
 from aefsync.disk.pages import Pages
 from aefsync.disk.spill import Place
@@ -25,41 +25,12 @@ _AT_HAND = 32
 blocks, and those come up by turns with what is in the others."""
 
 
-class Blocks(Sequence[Block]):
-    """So many, each made by its number when it is asked for: what many of them have beside their columns fills memory, too."""
-
-    def __init__(self, count: int, make: Callable[[int], Block]) -> None:
-        self._count = count
-        self._make = make
-        self._last: tuple[int, Block] | None = None
-        """the one that was asked for last, and often is again"""
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __iter__(self) -> Iterator[Block]:
-        return map(self._make, range(self._count))
-
-    @overload
-    def __getitem__(self, number: int) -> Block: ...
-
-    @overload
-    def __getitem__(self, number: slice) -> list[Block]: ...
-
-    def __getitem__(self, number: int | slice) -> Block | list[Block]:
-        if isinstance(number, slice):
-            return [self._make(each) for each in range(*number.indices(self._count))]
-        if self._last is None or self._last[0] != number:
-            self._last = number, self._make(range(self._count)[number])
-        return self._last[1]
-
-
-def with_each(blocks: Sequence[Block], change: Callable[[int, Block], Block]) -> Blocks:
+def with_each(blocks: Sequence[Block], change: Callable[[int, Block], Block]) -> Sequence[Block]:
     """The blocks with something changed in each, by its number."""
-    return Blocks(len(blocks), lambda number: change(number, blocks[number]))
+    return OnDemand(len(blocks), lambda number: change(number, blocks[number]))
 
 
-def assemble(pages: Pages) -> Blocks:
+def assemble(pages: Pages) -> Sequence[Block]:
     """All entries in key order, as they are in the pages now, whatever becomes of these."""
     prefixes: list[bytes] = []
     found: list[Page | Place] = []
@@ -89,7 +60,7 @@ def assemble(pages: Pages) -> Blocks:
         page = held if isinstance(held, Page) else take(held)
         return page.block(prefixes[at], page.names[begin:end], low, high)
 
-    return Blocks(len(cuts) // _CUT, make)
+    return OnDemand(len(cuts) // _CUT, make)
 
 
 class _Opened:

@@ -255,6 +255,7 @@ class Chronicle:
 def seal_of(pages: Sequence[Page | Brief], versions: Sequence[bytes]) -> bytes:
     """16 bytes that stand for all that a directory shows (by its pages, all of it read, nothing racy), and for the versions
     recorded of it: while they are the same, every entry is as it was recorded."""
-    columns = [page.digests for page in pages] + [page.stamp for page in pages] + [*versions]
+    shown = [(page.digests, page.stamp) for page in pages]
+    columns = [*(digests for digests, _ in shown), *(stamp for _, stamp in shown), *versions]
     # One call where framing each column would take several: an unchanged directory costs hardly anything else.
     return content_digest(b"".join([*columns, array("Q", map(len, columns)).tobytes()]))[:16]

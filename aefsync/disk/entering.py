@@ -18,7 +18,6 @@ from aefsync.core.snapshot import CONTENT, STAT_COLUMNS, Block
 from aefsync.core.view import STAT
 from aefsync.disk.building import directory_path
 from aefsync.disk.chronicle import Chronicle, Numbered
-from aefsync.disk.key_order import pages_of
 from aefsync.disk.merging import write_first
 from aefsync.disk.page import Page
 from aefsync.disk.pending_growth import PendingGrowth
@@ -56,7 +55,7 @@ class Entering:
         assert chronicle.sidecar is not None
         if directory_path(prefix) in self._failed or chronicle.graves.get(prefix) or chronicle.sidecar.heads_of(prefix):
             return None
-        pages = [page for _, page in pages_of(self._scanner.pages, prefix)]
+        pages = self._scanner.pages.of(prefix)
         return _Laid(pages) if not any(page.flags.strip(b"\0") for page in pages) else None
 
     def _lay(self, block: Block, numbers: array[int], done: bytes) -> None:

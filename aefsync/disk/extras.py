@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from aefsync.core.entry import Entry
 from aefsync.core.metadata import Aspects, Attributes, Extra
 from aefsync.core.snapshot import Block
-from aefsync.disk.blocks import Blocks, with_each
+from aefsync.disk.blocks import with_each
 from aefsync.disk.building import directory_path
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.key_order import runs
@@ -42,7 +42,7 @@ class Extras:
         self._seen: dict[Extra, Extra] = {}
         self._known: dict[PageKey, tuple[Page | Brief, Sequence[Extra]]] = {}
 
-    def complete(self, blocks: Sequence[Block], pages: Pages) -> Blocks:
+    def complete(self, blocks: Sequence[Block], pages: Pages) -> Sequence[Block]:
         """The blocks of these pages with the extras of their entries."""
         self._known = {key: self._of_page(pages, key) for key in pages}
         cuts = [(self._known[key][1], low, high) for key, low, high in runs(pages.known)]

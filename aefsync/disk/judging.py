@@ -21,7 +21,6 @@ from aefsync.disk.absence import Absence
 from aefsync.disk.building import directory_path
 from aefsync.disk.chronicle import Chronicle
 from aefsync.disk.doubtful import Intended, to_be_read
-from aefsync.disk.key_order import pages_of
 from aefsync.disk.merging import Merging, write
 from aefsync.disk.page import RACY, Page
 from aefsync.disk.pending import Intention
@@ -98,7 +97,7 @@ class Judge:
             gone: set[bytes] = set()
             is_gone, missed = partial(self._is_gone, directory, gone), partial(self._look_for, directory, gone)
             place = place._replace(is_gone=is_gone, missed=missed)
-        self._merge(place, [page for _, page in pages_of(self._scanner.pages, directory)], heads)
+        self._merge(place, self._scanner.pages.of(directory), heads)
 
     def _judge_absent(self, directory: bytes) -> None:
         absence, sidecar = self._absence, self._chronicle.sidecar

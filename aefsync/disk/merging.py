@@ -200,13 +200,13 @@ def write_first(chronicle: Chronicle, directory: bytes, pages: Sequence[Page], n
 
     One page is unpacked at a time: a directory may be of any size.
     """
-    shown = [page for page in pages if page.length]
-    ends = itertools.accumulate((page.length for page in shown), initial=0)
+    ends = itertools.accumulate((page.length for page in pages), initial=0)
     versions = [numbers[low:high] for low, high in itertools.pairwise(ends)]
     is_whole = not any(any(page.flags) for page in pages)
     seal = _sealed(chronicle, directory, pages, map(packed, versions) if is_whole else None)
     sidecar = chronicle.sidecar
-    for number, (page, own) in enumerate(zip(shown, versions, strict=True)):
+    shown = ((page, own) for page, own in zip(pages, versions, strict=True) if page.length)
+    for number, (page, own) in enumerate(shown):
         if sidecar is None or not chronicle.writable:
             return
         names = tuple(page.name_list())

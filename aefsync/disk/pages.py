@@ -7,8 +7,9 @@ pages there meanwhile, and what this one has compared must be what it goes on wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping, Sequence
 
+from aefsync.disk.on_demand import OnDemand
 from aefsync.disk.page import Brief, Page, PageKey, pack, unpack
 from aefsync.disk.spill import Place, Spill
 
@@ -46,6 +47,13 @@ class Pages(MutableMapping[PageKey, Page]):
         if isinstance(held, Page):
             return held
         return unpack(self._spill.get(held))
+
+    def of(self, prefix: bytes) -> Sequence[Page]:
+        """Those of one directory, in order, as they are now, whatever pages come in their place."""
+        held: list[Page | Place] = []
+        while (key := (prefix, len(held))) in self.known:
+            held.append(self.held(key))
+        return OnDemand(len(held), lambda number: self.taken(held[number]))
 
     def __setitem__(self, key: PageKey, page: Page) -> None:
         self._let_go(key)

@@ -13,7 +13,6 @@ from aefsync.core.path import RelPath
 from aefsync.core.view import STAT
 from aefsync.disk.chronicle import Chronicle
 from aefsync.disk.entering import Entering
-from aefsync.disk.key_order import pages_of
 from aefsync.disk.merging import Merging, write, write_first
 from aefsync.disk.page import RACY, Page
 from aefsync.disk.pending import Intention, by_directory
@@ -48,7 +47,7 @@ class Settling:
         scanner.materialise(chosen)
         with chronicle.transaction():
             for directory in sorted(chosen):
-                self._begin(directory, [page for _, page in pages_of(scanner.pages, directory)])
+                self._begin(directory, scanner.pages.of(directory))
             chronicle.deferred -= chosen
             if scanner.narrowing.is_everything and not chronicle.deferred:
                 chronicle.looked_at_everything()
@@ -123,7 +122,7 @@ class Settling:
         sidecar = self._chronicle.sidecar
         assert sidecar is not None
         heads = sidecar.heads_of(directory)
-        pages = [page for _, page in pages_of(self._scanner.pages, directory)]
+        pages = self._scanner.pages.of(directory)
         rows = Merging(self._chronicle, directory, pages, heads, done).merge(partial(self._decide, directory, done))
         write(self._chronicle, directory, rows, pages, heads)
 
