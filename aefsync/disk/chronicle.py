@@ -34,17 +34,17 @@ _SPARE = 1024
 
 class Numbered(NamedTuple):
     """The packed versions of the entries of one page: of the one that has these names, joined, or where those were not
-    looked at, these entry digests."""
+    looked at, or are put away, these entry digests."""
 
     versions: bytes
     names: bytes | None
-    digests: bytes = b""
+    digests: bytes | None = None
 
     def fits(self, page: Page | Brief) -> bool:
         """Whether a page is the one that they belong to."""
-        if self.names is None:
-            return self.digests == page.digests
-        return isinstance(page, Page) and self.names == page.names
+        if self.names is not None and isinstance(page, Page):
+            return self.names == page.names
+        return self.digests == page.digests
 
 
 class Column:

@@ -90,8 +90,7 @@ def align(chronicle: Chronicle, scanner: Scanner) -> None:
 
     That what vanished is gone was not judged: it is unexamined, lest it be taken for what only the others have.
     """
-    found: Found = {**scanner.briefs, **scanner.pages.known}
-    moved = {key[0] for key, each in chronicle.pages.items() if key not in found or not each.fits(found[key])}
+    moved = {key[0] for key in chronicle.pages if not _is_in_place(chronicle, scanner, key)}
     scanner.materialise(moved)
     for directory in moved:
         known = dict(_named(chronicle, directory))
@@ -102,6 +101,19 @@ def align(chronicle: Chronicle, scanner: Scanner) -> None:
             numbers = array("I", [known.pop(name, FIRST) for name in page.name_list()])
             chronicle.pages[key] = Numbered(packed(numbers), page.names)
         scanner.unexamined.update(directory_path(directory + name + b"\0") for name in known)
+
+
+def _is_in_place(chronicle: Chronicle, scanner: Scanner, key: PageKey) -> bool:
+    """Whether a page is still the one that its versions belong to."""
+    numbered = chronicle.pages[key]
+    found = scanner.pages.known.get(key) or scanner.briefs.get(key)
+    if found is None or numbered.fits(found):
+        return found is not None
+    if key not in scanner.pages or numbered.names != scanner.pages[key].names:
+        return False
+    # It was put away: from now on it need not be read to be known again.
+    chronicle.pages[key] = numbered._replace(digests=found.digests)
+    return True
 
 
 def _named(chronicle: Chronicle, directory: bytes) -> Iterator[tuple[bytes, int]]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -15,11 +16,13 @@ from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Scan
 from aefsync.core.problem import ROT, SUSPECT, Problem
 from aefsync.core.version import FOUND
-from aefsync.disk import listing, records
+from aefsync.disk import listing, pages, recognising, records
 from aefsync.disk.judging import REAPPEARED
 from aefsync.disk.packed_stats import packed_stats
 from aefsync.disk.sight import LocalSight
+from aefsync.disk.spill import Spill
 from aefsync.disk.surveyed import Surveyed
+from tests.disk.file_systems import refusing
 from tests.disk.ground import pass_the_step, unprivileged
 from tests.disk.ground import wanted as wanted_file
 from tests.disk.rememberer import VERSIONS, Model, Rememberer, is_below
@@ -329,6 +332,23 @@ def test_an_edit_within_a_tick_of_the_clock_is_an_edit(root: Rememberer) -> None
     root.write(b"a", b"123x5", mtime_ns=OLD + 1)
     root.see()
     assert root.versions[b"a"] != FOUND
+
+
+def test_versions_belong_to_a_page_also_once_it_is_put_away(root: Rememberer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is given its version again by name, and a page is read for that once at most."""
+    monkeypatch.setattr(pages, "AT_HAND", 0)
+    for name in (b"a", b"d/b", b"d/c"):
+        root.write(name, name, mtime_ns=OLD)
+    pass_the_step()
+    root.see()
+    root.write(b"d/b", b"edited", mtime_ns=OLD + 1)
+    pass_the_step()
+    monkeypatch.setattr(recognising, "_named", refusing(errno.EDEADLK))
+    root.see()
+    assert root.versions[b"a"] == root.versions[b"d/c"] == FOUND
+    assert root.versions[b"d/b"] != FOUND
+    monkeypatch.setattr(Spill, "get", refusing(errno.EDEADLK))
+    recognising.align(root.replica._chronicle, root.replica._scanner)
 
 
 def test_a_damaged_page_is_noticed_when_it_is_needed(root: Rememberer) -> None:
