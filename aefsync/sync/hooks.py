@@ -1,8 +1,9 @@
 """Hooks: commands of the user, run after a run with the paths it is about, NUL-separated, on their standard input.
 
 `on_change` hears of the paths that were created, replaced, moved or deleted, `on_conflict` of conflicts made or left
-standing, `on_error` of paths in trouble, and also of a run that an error ended (then of none).  No shell is involved.
-Their output goes to standard error; one that fails is told of, and needs a person: the run is exit code 1 at least.
+standing, `on_error` of paths in trouble, and also of a run that an error ended or that missed a replica (maybe of none).
+No shell is involved.  Their output goes to standard error; one that fails is told of, and needs a person: the run is
+exit code 1 at least.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import IO, cast
 
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.problem import reason_of
-from aefsync.errors import AefsyncError, UsageError
+from aefsync.errors import AefsyncError, UnreachableError, UsageError
 from aefsync.sync.events import Acted, Conflicted, Event, Grew, Notice, Summary, Troubled, closing
 
 _IN_MEMORY = 1 << 20
@@ -144,7 +145,8 @@ def _put(known: _Paths | None, paths: Iterable[bytes]) -> None:
 
 
 def _ended(summary: Summary, hooks: Hooks, told: Mapping[str, _Paths]) -> Iterator[Event]:
-    wanted = [name for name, paths in told.items() if paths]
+    is_short = summary.exit_code == UnreachableError.exit_code
+    wanted = [name for name, paths in told.items() if paths or (is_short and name == "on_error")]
     failures = list(_failures(hooks, told, wanted, summary.run))
     yield from failures
     if failures:

@@ -110,6 +110,21 @@ def test_an_error_that_ends_the_run_is_told_too(told: dict[str, Told]) -> None:
     assert told["on_change"].by is None
 
 
+@pytest.mark.parametrize("others", [(), (Troubled(1, Problem(b"x", "permission denied")),)])
+def test_a_replica_that_is_not_there_is_an_error_though_the_others_are_done(
+    told: dict[str, Told], others: tuple[Event, ...]
+) -> None:
+    ended = summary(7)._replace(causes=("unreachable",), absent=(2,))
+    events = list(hooked(play(START, *others, ended), Hooks(on_error=told["on_error"].words)))
+    assert events == [START, *others, ended]
+    assert told["on_error"].by == ("x\0" if others else "", "20261122T101112Z-1f3a", ["$HOME *"])
+
+
+def test_a_replica_that_may_be_away_is_no_error(told: dict[str, Told]) -> None:
+    list(hooked(play(START, summary()._replace(absent=(2,))), Hooks(on_error=told["on_error"].words)))
+    assert told["on_error"].by is None
+
+
 def test_an_interrupted_run_tells_nobody(told: dict[str, Told]) -> None:
     events = hooked(play(*EVENTS), Hooks(on_change=told["on_change"].words))
     assert next(events) == START
