@@ -181,4 +181,6 @@ class Chronicling(Retelling, Generic[Root, Keep]):
     def _close_chronicle(self) -> None:
         chronicle, self._chronicle = self._chronicle, None
         if chronicle is not None and chronicle.sidecar is not None:
+            if chronicle.writable:
+                chronicle.sidecar.shrink()
             chronicle.sidecar.close()

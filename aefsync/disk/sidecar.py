@@ -24,6 +24,7 @@ from aefsync.core.problem import reason_of
 from aefsync.disk.carrying import Carried
 from aefsync.disk.checksums import checksum_of, flat, is_of
 from aefsync.disk.records import ROWS, Records, pack, unpack
+from aefsync.disk.shrinking import shrink
 from aefsync.disk.vectors import VectorPage, packed, unpacked
 from aefsync.errors import GuardError, RootError
 
@@ -116,8 +117,7 @@ class Sidecar:
     def set_words(self, words: Mapping[str, bytes]) -> None:
         """Have some words say something else."""
         with self.transaction():
-            whole = {**self.words(), **words}
-            rows = {**words, _CHECKSUM: checksum_of(*flat(whole))}
+            rows = {**words, _CHECKSUM: checksum_of(*flat({**self.words(), **words}))}
             self._put("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows.items())
 
     def vectors(self) -> Iterator[VectorPage]:
@@ -202,8 +202,7 @@ class Sidecar:
 
     def pending(self) -> Iterator[bytes]:
         """What batches of actions were about to place, in order."""
-        numbers = self._run("SELECT number FROM pending ORDER BY number")
-        for (number,) in numbers:
+        for (number,) in self._run("SELECT number FROM pending ORDER BY number"):
             for checksum, body in self._run("SELECT checksum, body FROM pending WHERE number = ?", (number,)):
                 _check(checksum, b"pending", body)
                 yield body
@@ -222,6 +221,10 @@ class Sidecar:
             self._database.backup(copy)
             unless_whole.pop_all()
         return copy
+
+    def shrink(self) -> None:
+        """Give back what is free in the file, where that is much (`shrinking`)."""
+        shrink(self._database)
 
     def close(self) -> None:
         with contextlib.suppress(sqlite3.Error):
@@ -268,12 +271,9 @@ def _make_tables(database: sqlite3.Connection, journal: str, synchronous: str) -
     database.execute(f"PRAGMA journal_mode = {journal}")
     database.execute(f"PRAGMA synchronous = {synchronous}")
     if is_new:
-        database.execute("BEGIN IMMEDIATE")
-        for table in _TABLES:
-            database.execute(f"CREATE TABLE {table}")
-        database.execute(f"PRAGMA application_id = {_APPLICATION}")
-        database.execute(f"PRAGMA user_version = {_SCHEMA}")
-        database.execute("COMMIT")
+        marks = (f"PRAGMA application_id = {_APPLICATION}", f"PRAGMA user_version = {_SCHEMA}")
+        for statement in ("BEGIN IMMEDIATE", *(f"CREATE TABLE {table}" for table in _TABLES), *marks, "COMMIT"):
+            database.execute(statement)
 
 
 def _check_schema(database: sqlite3.Connection) -> None:
