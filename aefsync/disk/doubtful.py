@@ -7,7 +7,9 @@ with it, saves whoever compares the replicas from doing so twice.
 
 from __future__ import annotations
 
+import itertools
 from array import array
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from aefsync.core.snapshot import STAT_COLUMNS
@@ -15,10 +17,12 @@ from aefsync.core.stores import SECOND_NS
 from aefsync.core.view import STAT
 from aefsync.disk.chronicle import Chronicle
 from aefsync.disk.key_order import pages_of
-from aefsync.disk.page import PageKey
+from aefsync.disk.merging import laid_beside
+from aefsync.disk.page import UNREAD, PageKey
 from aefsync.disk.pending import Intention
+from aefsync.disk.records import Record, Records
 from aefsync.disk.scan import Scanner
-from aefsync.disk.sidecar import Head, Sidecar
+from aefsync.disk.sidecar import Head
 from aefsync.disk.sight import Wanted
 
 Intended = Mapping[bytes, Mapping[bytes, Sequence[Intention]]]
@@ -43,27 +47,45 @@ def to_be_read(
     wanted: dict[PageKey, set[int]] = {key: set() for key in unread}
     sizes_gone: set[int] = set()
     for directory, heads in (*changed.items(), *((each, sidecar.heads_of(each)) for each in absent)):
-        remembered = _remembered(sidecar, directory, heads, intended.get(directory, {}))
-        if not remembered:
-            continue
-        shown: set[bytes] = set()
-        for key, page in pages_of(scanner.pages, directory):
-            names = page.name_list()
-            shown.update(names)
-            if key in unread:
-                wanted[key].update(i for i in unread[key] if (names[i], *_about(page.stats, i)) in remembered)
-        sizes_gone.update(size for name, size, _ in remembered if name not in shown)
+        pages = scanner.pages.of(directory)
+        found = _found(laid_beside(sidecar, directory, heads, pages), intended.get(directory, {}), sizes_gone)
+        ends = list(itertools.accumulate((page.length for page in pages), initial=0))
+        for number in found:
+            at = bisect_right(ends, number) - 1
+            wanted[directory, at].add(number - ends[at])
     for key, positions in unread.items():
         wanted[key].update(_as_large(scanner.pages[key].stats, positions, sizes_gone))
     return {key: array("H", sorted(positions)) for key, positions in wanted.items() if positions}
 
 
-def _remembered(
-    sidecar: Sidecar, directory: bytes, heads: Iterable[Head], intended: Mapping[bytes, Sequence[Intention]]
-) -> set[_About]:
-    """The files whose content is remembered, or was to be placed."""
-    records = [each for head in heads for each in sidecar.records(directory, head.first).each()]
-    records += [(name, each.record) for name, several in intended.items() for each in several]
+def _found(
+    parts: Iterable[tuple[Head, bytes | None, Records, Records]],
+    intended: Mapping[bytes, Sequence[Intention]],
+    sizes_gone: set[int],
+) -> array[int]:
+    """Which entries of a directory, counted through its pages, are unread and may be the files whose content is remembered
+    of them, or was to be placed; `sizes_gone` comes to have the sizes of those that are not there."""
+    found, low = array("I"), 0
+    meant = _read([(name, each.record) for name, several in intended.items() for each in several])
+    lacking = meant.copy()
+    for _, _, before, shown in parts:
+        if not meant and before[:3] == shown[:3]:
+            low += len(shown.names)
+            continue
+        names, known = frozenset(shown.names), _read(before.each())
+        sizes_gone.update(size for name, size, _ in known if name not in names)
+        lacking = {each for each in lacking if each[0] not in names}
+        for index in [index for index, flag in enumerate(shown.flags) if flag & UNREAD]:
+            about = (shown.names[index], *_about(shown.stats, index))
+            if about in known or about in meant:
+                found.append(low + index)
+        low += len(shown.names)
+    sizes_gone.update(size for _, size, _ in lacking)
+    return found
+
+
+def _read(records: Iterable[tuple[bytes, Record]]) -> set[_About]:
+    """Those whose content is known."""
     return {(name, *_about(record.stat)) for name, record in records if record.is_read}
 
 

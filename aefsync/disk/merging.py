@@ -55,7 +55,6 @@ class Merging:
         self._pages = pages
         self._heads = heads
         self._named = sorted(named)
-        self._shown = Shown(pages)
         self._numbers = array("I")
         self._is_whole = True
 
@@ -82,16 +81,12 @@ class Merging:
 
     def _slices(self) -> Iterator[tuple[Head, Records, Records, list[bytes]]]:
         """Each page of records with what is shown, and what is named, where its names belong."""
-        heads = self._heads or [Head(self._directory, b"", 0, b"", b"")]
-        for number, head in enumerate(heads):
-            until = heads[number + 1].first if number + 1 < len(heads) else None
+        for head, until, before, shown in laid_beside(
+            self._chronicle.sidecar, self._directory, self._heads, self._pages
+        ):
             high = len(self._named) if until is None else bisect_left(self._named, until)
             named, self._named = self._named[:high], self._named[high:]
-            yield head, self._load(head), self._shown.until(until), named
-
-    def _load(self, head: Head) -> Records:
-        sidecar = self._chronicle.sidecar
-        return sidecar.records(self._directory, head.first) if self._heads and sidecar is not None else NOTHING
+            yield head, before, shown, named
 
     def _merge(
         self,
@@ -149,6 +144,18 @@ def _is_as_shown(record: Record | None, now: Record | None) -> bool:
     if record is None or now.flags or record.content != now.content:
         return False
     return record.stat == now.stat or record.is_like(now)
+
+
+def laid_beside(
+    sidecar: Sidecar | None, directory: bytes, heads: Sequence[Head], pages: Sequence[Page]
+) -> Iterator[tuple[Head, bytes | None, Records, Records]]:
+    """Each page of records of a directory (an empty one where it has none), the name before which it ends (`None`: it is
+    the last one), and what the directory shows where its names belong; one at a time, however large the directory is."""
+    shown = Shown(pages)
+    for number, head in enumerate(heads or [Head(directory, b"", 0, b"", b"")]):
+        until = heads[number + 1].first if number + 1 < len(heads) else None
+        before = sidecar.records(directory, head.first) if heads and sidecar is not None else NOTHING
+        yield head, until, before, shown.until(until)
 
 
 class Shown:

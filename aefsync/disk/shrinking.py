@@ -26,4 +26,5 @@ def shrink(database: sqlite3.Connection) -> None:
             for each in ("freelist_count", "page_count", "wal_autocheckpoint")
         )
         if free > MOST_FREE and free * _PART > pages and log and not database.in_transaction:
+            database.execute("PRAGMA busy_timeout = 0")
             database.execute("VACUUM")

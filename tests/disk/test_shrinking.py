@@ -84,7 +84,6 @@ def test_while_somebody_has_it_the_file_stays_as_it_is(tmp_path: Path) -> None:
     reader = sqlite3.connect(place, isolation_level=None)
     reader.execute("BEGIN")
     assert len(reader.execute("SELECT * FROM grave").fetchall()) == PENDING
-    sidecar._database.execute("PRAGMA busy_timeout = 0")
     sidecar.shrink()
     assert len(reader.execute("SELECT * FROM grave").fetchall()) == PENDING
     reader.close()
