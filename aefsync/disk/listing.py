@@ -33,7 +33,7 @@ INODE = (1 << 63) - 1
 _EAGER = 64 << 10
 """Bytes read of each file at once; a longer file is left for later."""
 MANY = 4096
-"""Entries of a directory that are read along with its listing."""
+"""Entries of a directory that are read along with its listing, and names that are encoded at once."""
 
 
 class Listing(NamedTuple):
@@ -55,10 +55,14 @@ EMPTY = Listing(b"", b"", ())
 
 def list_directory(fd: int, *, stable: bool) -> list[Listing]:
     """List the directory open at `fd`, `.aefsync` left out.  Raises `OSError` where it cannot be read."""
-    names = "\0".join(os.listdir(fd)).encode("utf-8", "surrogateescape").split(b"\0")
+    found, names = os.listdir(fd), list[bytes]()
+    # From the end, so that the names of a very large directory do not stand in memory twice.
+    while found:
+        names += "\0".join(found[-MANY:]).encode("utf-8", "surrogateescape").split(b"\0")
+        del found[-MANY:]
     if RESERVED in names:
         names.remove(RESERVED)
-    return list_names(fd, names if any(names) else [], stable=stable)
+    return list_names(fd, names, stable=stable)
 
 
 def list_names(fd: int, names: list[bytes], *, stable: bool) -> list[Listing]:

@@ -22,6 +22,7 @@ from aefsync.disk.mount_changes import MountPoints
 from aefsync.disk.page import Brief, Page, PageKey, left_out
 from aefsync.disk.pages import Pages
 from aefsync.disk.sight import Sight
+from aefsync.disk.spill import Place
 from aefsync.disk.spreading import Look
 
 
@@ -123,8 +124,7 @@ class Scanner:
             if prefix in looked_at or prefix in vanished or vanished.intersection(above(prefix)):
                 continue
             looked_at.add(prefix)
-            known = self._withdraw(prefix)
-            before = {child for each in known for child in children(prefix, each)}
+            known, before = self._withdraw(prefix)
             after = {child for each in self._visit(prefix, known) for child in children(prefix, each)}
             seen(prefix)
             for gone in before - after:
@@ -134,23 +134,27 @@ class Scanner:
         self._adopt({key: page for key, page in self.pages.at_hand() if key[0] in looked_at}, donors)
         return looked_at & {prefix for prefix, _ in self.pages}
 
-    def _withdraw(self, prefix: bytes) -> list[Page | Brief]:
-        """Forget what is known of a directory itself; what that was."""
+    def _withdraw(self, prefix: bytes) -> tuple[list[Page | Place | Brief], set[bytes]]:
+        """Forget what is known of a directory itself; what that was, put away or not, and the directories in it."""
         self.problems.pop(prefix, None)
-        known: list[Page | Brief] = []
-        while found := self.pages.pop((prefix, len(known)), None) or self.briefs.pop((prefix, len(known)), None):
-            known.append(found)
-        return known
+        known, inside = list[Page | Place | Brief](), set[bytes]()
+        while (found := self.pages.known.get(key := (prefix, len(known))) or self.briefs.get(key)) is not None:
+            inside.update(children(prefix, found))
+            if key in self.pages:
+                known.append(self.pages.held(key))
+                del self.pages[key]
+            else:
+                known.append(self.briefs.pop(key))
+        return known, inside
 
     def _forget(self, gone: bytes) -> Iterator[Page]:
         """Forget a directory and all below it; the pages that were known of them."""
         pending = [gone]
         while pending:
             prefix = pending.pop()
-            for each in self._withdraw(prefix):
-                pending += children(prefix, each)
-                if isinstance(each, Page):
-                    yield each
+            known, inside = self._withdraw(prefix)
+            pending += inside
+            yield from (self.pages.taken(each) for each in known if not isinstance(each, Brief))
 
     def _adopt(self, pages: Mapping[PageKey, Page], donors: Iterable[Page]) -> None:
         """Take contents over from pages of directories that are no longer there."""
@@ -190,7 +194,7 @@ class Scanner:
                 self._store(key, sealed)
 
     def _visit(
-        self, prefix: bytes, before: list[Page | Brief] | None = None, look: Look | None = None
+        self, prefix: bytes, before: list[Page | Place | Brief] | None = None, look: Look | None = None
     ) -> list[Page | Brief]:
         """See one directory (`look`: as it was seen) and keep what is found; nothing where nothing can be known.
 
@@ -206,13 +210,16 @@ class Scanner:
             return []
         return [] if look is None or path in self.mounts.changed else self._take(look, prefix, before)
 
-    def _take(self, look: Look, prefix: bytes, before: list[Page | Brief] | None) -> list[Page | Brief]:
+    def _take(self, look: Look, prefix: bytes, before: list[Page | Place | Brief] | None) -> list[Page | Brief]:
         in_brief = before is None and not self._ignores_index and self.narrowing.names(prefix) is None
         briefs = self.index.briefs(prefix) if in_brief else {}
         earlier = Earlier(self._pages_before(prefix, before or []))
         builder = PageBuilder(prefix, self.limits, look.file_system, look.seen_at, self.sight.link_contents)
         found: list[Page | Brief] = []
-        for number, listing in enumerate(look.listings):
+        # Each is let go of: what is made of it may be put away.
+        look.listings.reverse()
+        while look.listings:
+            number, listing = len(found), look.listings.pop()
             for name, reason in listing.failed:
                 self.report(prefix, Problem(directory_path(prefix + name + b"\0"), reason, subtree=True))
             brief = briefs.get(number)
@@ -226,13 +233,13 @@ class Scanner:
             self.index.cut(prefix, len(found))
         return found
 
-    def _pages_before(self, prefix: bytes, before: list[Page | Brief]) -> Iterator[Page]:
+    def _pages_before(self, prefix: bytes, before: list[Page | Place | Brief]) -> Iterator[Page]:
         """What was known of a directory, page by page, each let go of, or else what the index has of it."""
         if not before and not self._ignores_index:
             yield from self.index.pages(prefix)
         for number in range(len(before)):
             each = before.pop(0)
-            page = self.index.load((prefix, number), each.seen) if isinstance(each, Brief) else each
+            page = self.index.load((prefix, number), each.seen) if isinstance(each, Brief) else self.pages.taken(each)
             if page is not None:
                 yield page
 

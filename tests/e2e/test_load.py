@@ -21,7 +21,7 @@ LEVELS = 1000
 HUGE = 20 << 30
 MOST_MIB = 200
 """What one process may take."""
-MOST_OF_ONE_DIRECTORY_MIB = 600
+MOST_OF_ONE_DIRECTORY_MIB = 300
 """And what it takes where half a million names of 128 bytes are in one directory, of which one is edited: not yet the goal."""
 LONGEST_S = 600
 
