@@ -7,6 +7,7 @@ was deleted here is live again as long as something lives in it there.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from aefsync.core.compare import Difference, Graves
@@ -87,7 +88,7 @@ def _found(
         if _is_taken(differences, number, rules):
             continue
         block = differences.block(number)
-        settled = [settle(*each, rules) for each in block]
+        settled = list(map(settle, *zip(*block, strict=True), itertools.repeat(rules)))
         if differences.is_kept(number):
             verdicts[number] = settled
         for each, verdict in zip(block, settled, strict=True):
@@ -112,9 +113,10 @@ def _in_turn(differences: Differences, rules: Rules) -> Iterator[Difference | Bl
 
 def _stays(entries: Versions, verdict: Take | Remove) -> bool:
     """Whether no replica loses a directory."""
-    if not any(entry is not None and entry.kind is _DIRECTORY for entry in entries):
-        return True
-    return isinstance(verdict, Take) and at(entries, verdict.winner).kind is _DIRECTORY
+    for entry in entries:
+        if entry is not None and entry.kind is _DIRECTORY:
+            return isinstance(verdict, Take) and at(entries, verdict.winner).kind is _DIRECTORY
+    return True
 
 
 def _clash(entries: Versions) -> Conflict:

@@ -168,7 +168,7 @@ class Aspects(NamedTuple):
 
     def same_times(self, mtimes_ns: list[int]) -> bool:
         """Whether these mtimes count as one."""
-        if not self.times:
+        if not self.times or min(mtimes_ns) == max(mtimes_ns):
             return True
         stored = [self.stored_time(each) for each in mtimes_ns]
         return max(stored) - min(stored) <= self.window_ns

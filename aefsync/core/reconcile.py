@@ -99,6 +99,8 @@ class Decisions:
         settled = {} if rules.mirror else settle_conflicts(differences, rules, self._hidden, self._verdicts)
         stands = frozenset(path for path, each in settled.items() if isinstance(each.verdict, Stand))
         self._standing = stands | frozenset(rules.folded) | frozenset(rules.appeared)
+        self._is_each_alone = not (self._hidden or self._standing or rules.above)
+        """a verdict on a path by itself is all there is to it"""
         goes = {each.path: each for each in surplus if barred(each.path, self._hidden, self._standing) is None}
         self._settled = goes | settled
         self._ordered = sorted(self._settled.values(), key=_key)
@@ -139,10 +141,12 @@ class Decisions:
         decisions = self._settled_in(number)
         begins_settled = bool(decisions)
         block = self._differences.block(number)
-        settled = self._verdicts.pop(number, itertools.repeat(None))
-        for (path, entries, graves), known in zip(block, settled, strict=False):
+        known = self._verdicts.pop(number, itertools.repeat(None))
+        for (path, entries, graves), own in zip(block, known, strict=False):
             if path not in self._settled:
-                decisions.append(Decision(path, entries, self._verdict(path, entries, graves, known), graves))
+                apart = own if self._is_each_alone else None
+                verdict = _alone(apart) if apart else self._verdict(path, entries, graves, own)
+                decisions.append(Decision(path, entries, verdict, graves))
         if begins_settled:
             decisions.sort(key=_key)
         return decisions

@@ -21,6 +21,7 @@ apart end equal.  Every other one is an edit, and takes a dot of its own besides
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -59,9 +60,8 @@ from aefsync.core.version import (
     order,
 )
 
-_PAIR = 2
-_BEFORE, _AFTER = Order.BEFORE, Order.AFTER
-_NEITHER: Graves = (None, None)
+_DIRECTORY = Kind.DIRECTORY
+_EQUAL, _BEFORE, _AFTER, _CONCURRENT = Order
 PREFERRED = "preferred"
 """The reason of a verdict that is an edit."""
 
@@ -77,8 +77,9 @@ class Conflict(NamedTuple):
 
 def settle(path: RelPath, entries: Versions, graves: Graves, rules: Rules) -> Take | Remove | Stand | Conflict:
     """The verdict on one path, what is above and below it left out of account."""
-    if len(entries) == _PAIR and (later := _in_turn(entries, graves)) is not None:
-        # Nearly always so, and there may be a million.  Two who both know of the path: no rule but this concerns them.
+    later = _in_turn(entries, graves)
+    if later is not None:
+        # Nearly always so, and there may be a million.  All of them know of the path: no rule but this concerns them.
         winner, version = later
         return _removed(version, rules) if entries[winner] is None else Take(winner, "newer", version)
     holders = [i for i, entry in enumerate(entries) if entry is not None]
@@ -110,15 +111,31 @@ def settle(path: RelPath, entries: Versions, graves: Graves, rules: Rules) -> Ta
 
 
 def _in_turn(entries: Versions, graves: Graves) -> tuple[int, Version] | None:
-    """Of two replicas the one that has seen what the other has, and its version; `None` where neither, or nothing, is known
-    to have been seen."""
-    (here, there), (grave, grave_there) = entries, graves or _NEITHER
-    one, other = (here and here.version) or grave, (there and there.version) or grave_there
-    if one is None or other is None or not (one.vector or other.vector):
-        return None
-    first, second = one.vector or _origin(here), other.vector or _origin(there)
-    stands = order(first, second) if first and second else None
-    return (0, one) if stands is _AFTER else (1, other) if stands is _BEFORE else None
+    """Of replicas that all know of the path the one that has seen what every other has, and its version; `None` where there
+    is no such one, or it is not known."""
+    chosen, version, best, is_shared = 0, FOUND, FOUND.vector, False
+    for i, entry in enumerate(entries):
+        own = (entry and entry.version) or (graves[i] if graves else None)
+        if own is None:
+            return None
+        vector = own.vector
+        if not i:
+            version, best = own, vector
+            continue
+        if not vector or not best:
+            if vector == best:
+                return None
+            vector, best = vector or _origin(entry), best or _origin(entries[chosen])
+            if not vector or not best:
+                return None
+        stands = order(best, vector)
+        if stands is _BEFORE:
+            chosen, version, best, is_shared = i, own, vector, False
+        elif stands is _EQUAL:
+            is_shared = True
+        elif stands is _CONCURRENT:
+            return None
+    return None if is_shared else (chosen, version)
 
 
 def _origin(entry: Entry | None) -> Vector:
@@ -129,13 +146,15 @@ def _origin(entry: Entry | None) -> Vector:
 def known_of(entries: Versions, graves: Graves) -> dict[int, Vector]:
     """The vector of each replica that knows anything of the path."""
     known = {i: explicit(entry.version or FOUND, entry) for i, entry in enumerate(entries) if entry is not None}
-    return known | {i: version.vector for i, version in enumerate(graves) if version is not None}
+    if graves:
+        known |= {i: version.vector for i, version in enumerate(graves) if version is not None}
+    return known
 
 
 def hinging(entries: Versions, graves: Graves) -> list[int]:
     """The replicas whose version was not read though the verdict hangs on its content."""
     candidates = unread(entries)
-    if not candidates or (len(entries) == _PAIR and not graves and _in_turn(entries, graves) is not None):
+    if not candidates or _in_turn(entries, graves) is not None:
         return []
     known = {i: (e.version or FOUND).vector or _origin(e) for i, e in enumerate(entries) if e is not None}
     # A tombstone has no content to tell it from: only where an entry comes from may have to be known.
@@ -155,8 +174,11 @@ def _is_open(one: Vector, other: Vector) -> bool:
 
 
 def _heads(known: Mapping[int, Vector]) -> list[int]:
-    apart = set(known.values())
-    older = {own for own in apart if len(apart) > 1 and any(order(own, other) is _BEFORE for other in apart)}
+    older = set()
+    for one, other in itertools.combinations(set(known.values()), 2):
+        stands = order(one, other)
+        if stands is not _CONCURRENT:
+            older.add(one if stands is _BEFORE else other)
     return [i for i, own in known.items() if own not in older]
 
 
@@ -182,14 +204,15 @@ def _is_buried(entries: Versions, holders: Sequence[int], rules: Rules) -> bool:
 
 def _merged(entries: Versions, known: Mapping[int, Vector], heads: Sequence[int]) -> Vector:
     """What follows all heads of one content.  Where some are of unknown origin they adopt what the others know."""
-    if all(entries[i] is not None for i in heads):
-        origins = [i for i in heads if at(entries, i).version not in (FOUND, None)]
-        return merge(known[i] for i in origins) or (PASSING.vector if origins else ())
-    return merge(known[i] for i in heads)
+    there = [entry for entry in map(entries.__getitem__, heads) if entry is not None]
+    if len(there) < len(heads):
+        return merge([known[i] for i in heads])
+    origins = [i for i, entry in zip(heads, there, strict=True) if entry.version is not None and entry.version != FOUND]
+    return merge([known[i] for i in origins]) or (PASSING.vector if origins else ())
 
 
 def _author(entries: Versions, replicas: Sequence[int]) -> bytes:
-    return max((at(entries, i).version or FOUND).author for i in replicas)
+    return max([(at(entries, i).version or FOUND).author for i in replicas])
 
 
 def oldest(entries: Versions, replicas: Sequence[int], aspects: Aspects) -> int:
@@ -197,12 +220,17 @@ def oldest(entries: Versions, replicas: Sequence[int], aspects: Aspects) -> int:
 
     What else counts where it is asked for is no part of versions: there the metadata that was set last.
     """
+    timed = aspects.times
 
     def rank(replica: int) -> tuple[int, int, int, bytes]:
         entry = at(entries, replica)
-        timed = entry.kind is not Kind.DIRECTORY and aspects.times
-        head = (entry.mtime_ns if timed else 0, -entry.mode)
-        return (*head, 0, b"") if entry.extra is None else (*head, -entry.ctime_ns, entry.extra.canonical)
+        mtime_ns = entry.mtime_ns if timed and entry.kind is not _DIRECTORY else 0
+        extra = entry.extra
+        return (
+            (mtime_ns, -entry.mode, 0, b"")
+            if extra is None
+            else (mtime_ns, -entry.mode, -entry.ctime_ns, extra.canonical)
+        )
 
     return min(replicas, key=rank)
 
@@ -210,7 +238,7 @@ def oldest(entries: Versions, replicas: Sequence[int], aspects: Aspects) -> int:
 def _metadata_word(entries: Versions, replicas: Sequence[int], aspects: Aspects) -> str:
     """What makes one of several versions of equal content the one that all get (who has none, misses it)."""
     found = [at(entries, i) for i in replicas]
-    is_timed = found[0].kind is not Kind.DIRECTORY
+    is_timed = found[0].kind is not _DIRECTORY
     return "older" if is_timed and not aspects.same_times([each.mtime_ns for each in found]) else "mode"
 
 
@@ -236,7 +264,7 @@ def _conflict(
         return _majority(entries, known, groups, vector)
     if policy.kind is PolicyKind.SKIP:
         return Stand(Why.CONFLICT)
-    directories = [own for own in groups if at(entries, own[0]).kind is Kind.DIRECTORY]
+    directories = [own for own in groups if at(entries, own[0]).kind is _DIRECTORY]
     stays = directories[0] if directories else max(groups, key=lambda own: max(_rank(at(entries, i)) for i in own))
     winner = oldest(entries, stays, rules.aspects)
     version = Version(vector, _author(entries, stays))

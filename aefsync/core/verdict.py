@@ -221,7 +221,8 @@ def by_content(entries: Versions, replicas: Iterable[int]) -> dict[tuple[bytes, 
     """The replicas, grouped by what they hold."""
     groups: dict[tuple[bytes, Kind], list[int]] = {}
     for i in replicas:
-        groups.setdefault((at(entries, i).content, at(entries, i).kind), []).append(i)
+        entry = at(entries, i)
+        groups.setdefault((entry.content, entry.kind), []).append(i)
     return groups
 
 

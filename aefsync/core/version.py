@@ -109,10 +109,14 @@ def order(one: Vector, other: Vector) -> Order:
         return _EQUAL
     if len(one) == len(other) == 1:
         # Most vectors have one component, and there may be a million to look at.
-        (author, counter), (author_there, counter_there) = one[0], other[0]
-        if author != author_there:
+        here, there = one[0], other[0]
+        if here.author != there.author:
             return _CONCURRENT
-        return _BEFORE if counter < counter_there else _AFTER
+        return _BEFORE if here.counter < there.counter else _AFTER
+    if len(one) == 1 and other:
+        return _BEFORE if _is_in(one[0], other) else _CONCURRENT
+    if len(other) == 1 and one:
+        return _AFTER if _is_in(other[0], one) else _CONCURRENT
     before = after = True
     i = j = 0
     while i < len(one) and j < len(other):
@@ -128,17 +132,26 @@ def order(one: Vector, other: Vector) -> Order:
     return _BEFORE if before else _AFTER if after else _CONCURRENT
 
 
+def _is_in(dot: Dot, vector: Vector) -> bool:
+    for each in vector:
+        if each.author == dot.author:
+            return each.counter >= dot.counter
+    return False
+
+
 def merge(vectors: Iterable[Vector]) -> Vector:
     """The least vector that follows all of these; among others, what is passing adds nothing."""
-    merged: dict[bytes, int] = {}
+    merged: dict[bytes, Dot] = {}
     passing: Vector = ()
     for vector in vectors:
         if is_passing(vector):
             passing = max(passing, vector)
-        else:
-            for author, counter in vector:
-                merged[author] = max(counter, merged.get(author, 0))
-    return _ordered(merged) if merged else passing
+            continue
+        for dot in vector:
+            author = dot.author
+            if author not in merged or merged[author].counter < dot.counter:
+                merged[author] = dot
+    return tuple(sorted(merged.values())) if merged else passing
 
 
 def minted(vector: Vector, dot: Dot) -> Vector:
@@ -184,7 +197,7 @@ def explicit(version: Version, entry: Entry) -> Vector:
 
 def is_passing(vector: Vector) -> bool:
     """Whether whatever is known of a path follows this: it is passing, or a stray."""
-    return len(vector) == 1 and vector in _UNKNOWN
+    return len(vector) == 1 and not vector[0].counter and vector in _UNKNOWN
 
 
 def base(entry: Entry) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 from aefsync.core.entry import Entry
 from aefsync.core.policy import Policies
 from aefsync.core.settling import hinging, settle
-from aefsync.core.verdict import Rules, Stand, Take, Why
+from aefsync.core.verdict import Remove, Rules, Stand, Take, Why
 from aefsync.core.version import FOUND, Dot, Version, base, minted
 from tests.support.snapshots import file, unread
 
@@ -59,6 +59,25 @@ def test_a_verdict_without_contents_is_the_verdict_with_them(
     verdict = settle(OLD.path, known, (), RULES)
     assert verdict == settle(OLD.path, pair, (), RULES) or verdict == Stand(Why.UNREAD)
     assert (verdict == Stand(Why.UNREAD)) == bool(hinging(known, ()))
+
+
+@pytest.mark.parametrize("three", list(itertools.product((OLD, NEW, NEWER, OTHER, STRANGE), repeat=3)))
+def test_so_it_is_with_three(three: tuple[Entry, Entry, Entry]) -> None:
+    verdict = settle(OLD.path, three, (), RULES)
+    for hidden in itertools.product((False, True), repeat=3):
+        known = tuple(unread(each) if own else each for own, each in zip(hidden, three, strict=True))
+        own = settle(OLD.path, known, (), RULES)
+        assert own == (Stand(Why.UNREAD) if hinging(known, ()) else verdict)
+
+
+def test_nothing_is_read_where_one_has_seen_what_all_others_have() -> None:
+    known = (unread(NEW), unread(NEW), unread(NEWER))
+    assert hinging(known, ()) == []
+    assert settle(OLD.path, known, (), RULES) == Take(2, "newer", NEWER.version)
+    assert NEWER.version is not None
+    gone = (None, None, Version(minted(NEWER.version.vector, Dot(A, 9)), A))
+    assert hinging((*known[:2], None), gone) == []
+    assert settle(OLD.path, (*known[:2], None), gone, RULES) == Remove("deleted", gone[2])
 
 
 @pytest.mark.parametrize("pair", PAIRS)

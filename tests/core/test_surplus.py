@@ -79,7 +79,9 @@ def test_the_tombstone_follows_all_that_was_known() -> None:
     assert isinstance(decision.verdict, Remove) and decision.verdict.version is not None
     vector = decision.verdict.version.vector
     assert decision.verdict.reason == REASON and Dot(A, 99) in vector
-    assert all(order(each, vector) is Order.BEFORE for each in (here.vector, there.vector, ((base(copies[0][0]), 0),)))
+    assert all(
+        order(each, vector) is Order.BEFORE for each in (here.vector, there.vector, (Dot(base(copies[0][0]), 0),))
+    )
 
 
 def test_it_is_decided_on_among_the_others() -> None:
