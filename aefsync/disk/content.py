@@ -16,9 +16,9 @@ from aefsync.core.recipe import Recipe, Run
 from aefsync.disk.chunk_lists import ChunkLists
 from aefsync.disk.chunking import Chunks, cutting
 from aefsync.disk.confined import ConfinedRoot
-from aefsync.disk.hashing import unchanged
+from aefsync.disk.looking import Refused
 from aefsync.disk.small_files import gather
-from aefsync.disk.staging import seen_as
+from aefsync.disk.staging import still_seen
 
 _MOST = 8 << 20
 """Bytes of content that one message may bring."""
@@ -90,9 +90,12 @@ def _look(root: ConfinedRoot, find: Find, path: RelPath, read: Callable[[int], T
     try:
         found = read(fd)
         entry = find(path)
-        return found if entry is None or unchanged(fd, seen_as(entry)) else None
-    except OSError:
+        if entry is not None:
+            still_seen(fd, entry)
+    except (OSError, Refused):
         return None
+    else:
+        return found
     finally:
         os.close(fd)
 

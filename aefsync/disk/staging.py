@@ -177,9 +177,7 @@ class Staging:
         directory, name = split(origin.path)
         source = os.open(name, READ_FLAGS, dir_fd=directories.get(directory))
         try:
-            seen = seen_as(origin)
-            if not unchanged(source, seen):
-                raise Refused("changed since the scan")
+            seen = still_seen(source, origin)
             target = self._create(file.path)
             try:
                 content = self._copy_content(source, target, seen.size)
@@ -281,6 +279,20 @@ def _full() -> WriteError:
 def seen_as(entry: Entry) -> Seen:
     """The stat that a file must still have for an entry to be true of it."""
     return Seen(entry.size, entry.mtime_ns, entry.ctime_ns, entry.inode)
+
+
+def still_seen(fd: int, entry: Entry) -> Seen:
+    """The stat that an open file must keep while it is read for an entry; raises `Refused` where it is another one by now.
+
+    Where its content digest is known, to which whoever gets the bytes holds them, the ctime alone may have moved: that of all
+    its names does when one is renamed or removed, which may have been ourselves.
+    """
+    seen = seen_as(entry)
+    if entry.is_read and seen.inode:
+        seen = seen._replace(ctime_ns=os.fstat(fd).st_ctime_ns)
+    if not unchanged(fd, seen):
+        raise Refused("changed since the scan")
+    return seen
 
 
 def _check_size(size: int, wanted: int) -> None:

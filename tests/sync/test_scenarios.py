@@ -235,6 +235,23 @@ def test_a_directory_becomes_a_file_here_and_lives_there(pair: Group) -> None:
     quiet(pair)
 
 
+@pytest.mark.parametrize("size", [20, 300_000])
+def test_one_name_of_a_file_is_put_aside_and_the_other_one_travels(pair: Group, size: int) -> None:
+    """To rename one name of a file moves the ctime of all: that is no change since the scan."""
+    data = "newer" * (size // 5)
+    pair.write(0, "a.txt", data)
+    os.link(pair.roots[0] / "a.txt", pair.roots[0] / "other.txt")
+    (pair.roots[1] / "a.txt").unlink()
+    pair.write(1, "a.txt/inside", "edited")
+    ended = end(pair.meet())
+    assert (ended.exit_code, ended.problems) == (1, 0)
+    found = pair.agreed()
+    assert found["other.txt"] == data
+    assert found["a.txt/inside"] == "edited"
+    assert [each for name, each in found.items() if name.startswith("a.conflict-")] == [data]
+    quiet(pair)
+
+
 def test_both_rename_one_file_differently(pair: Group) -> None:
     (pair.roots[0] / "a.txt").rename(pair.roots[0] / "b.txt")
     (pair.roots[1] / "a.txt").rename(pair.roots[1] / "c.txt")
