@@ -220,17 +220,12 @@ def oldest(entries: Versions, replicas: Sequence[int], aspects: Aspects) -> int:
 
     What else counts where it is asked for is no part of versions: there the metadata that was set last.
     """
-    timed = aspects.times
 
     def rank(replica: int) -> tuple[int, int, int, bytes]:
         entry = at(entries, replica)
-        mtime_ns = entry.mtime_ns if timed and entry.kind is not _DIRECTORY else 0
-        extra = entry.extra
-        return (
-            (mtime_ns, -entry.mode, 0, b"")
-            if extra is None
-            else (mtime_ns, -entry.mode, -entry.ctime_ns, extra.canonical)
-        )
+        timed = entry.kind is not _DIRECTORY and aspects.times
+        head = (entry.mtime_ns if timed else 0, -entry.mode)
+        return (*head, 0, b"") if entry.extra is None else (*head, -entry.ctime_ns, entry.extra.canonical)
 
     return min(replicas, key=rank)
 

@@ -16,10 +16,10 @@ from aefsync.core.snapshot import STAT_COLUMNS
 from aefsync.core.stores import SECOND_NS
 from aefsync.core.view import STAT
 from aefsync.disk.chronicle import Chronicle
-from aefsync.disk.key_order import pages_of
 from aefsync.disk.merging import laid_beside
 from aefsync.disk.page import UNREAD, PageKey
 from aefsync.disk.pending import Intention
+from aefsync.disk.reading import unread
 from aefsync.disk.records import Record, Records
 from aefsync.disk.scan import Scanner
 from aefsync.disk.sidecar import Head
@@ -39,21 +39,20 @@ def to_be_read(
     absent: Iterable[bytes],
 ) -> Wanted:
     """Those in directories that `changed`, by what is recorded of these and of those that are `absent`."""
-    own = ((key, page) for directory in changed for key, page in pages_of(scanner.pages, directory))
-    unread = {key: positions for key, page in own if (positions := page.unread())}
+    open_there = {key: positions for key, positions in unread(scanner.pages).items() if key[0] in changed}
     sidecar = chronicle.sidecar
-    if not unread or sidecar is None:
+    if not open_there or sidecar is None:
         return {}
-    wanted: dict[PageKey, set[int]] = {key: set() for key in unread}
+    wanted: dict[PageKey, set[int]] = {key: set() for key in open_there}
     sizes_gone: set[int] = set()
     for directory, heads in (*changed.items(), *((each, sidecar.heads_of(each)) for each in absent)):
-        pages = scanner.pages.of(directory)
-        found = _found(laid_beside(sidecar, directory, heads, pages), intended.get(directory, {}), sizes_gone)
-        ends = list(itertools.accumulate((page.length for page in pages), initial=0))
+        parts = laid_beside(sidecar, directory, heads, scanner.pages.of(directory))
+        found = _found(parts, intended.get(directory, {}), sizes_gone)
+        ends = list(itertools.accumulate(scanner.pages.lengths(directory), initial=0))
         for number in found:
             at = bisect_right(ends, number) - 1
             wanted[directory, at].add(number - ends[at])
-    for key, positions in unread.items():
+    for key, positions in open_there.items():
         wanted[key].update(_as_large(scanner.pages[key].stats, positions, sizes_gone))
     return {key: array("H", sorted(positions)) for key, positions in wanted.items() if positions}
 

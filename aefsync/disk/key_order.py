@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 
 from aefsync.disk.page import Brief, Page, PageKey
 
 
+def keys_of(known: Container[PageKey], prefix: bytes) -> list[PageKey]:
+    """The keys of the pages of one directory, in order."""
+    keys = ((prefix, number) for number in itertools.count())
+    return list(itertools.takewhile(known.__contains__, keys))
+
+
 def pages_of(known: Mapping[PageKey, Page], prefix: bytes) -> Iterator[tuple[PageKey, Page]]:
     """The pages of one directory, in order."""
-    for number in itertools.count():
-        page = known.get((prefix, number))
-        if page is None:
-            return
-        yield (prefix, number), page
+    return ((key, known[key]) for key in keys_of(known, prefix))
 
 
 def holding(
@@ -25,7 +27,7 @@ def holding(
 
     Only these pages are looked into: a few names of a directory of a million cost what a few names cost.
     """
-    count = next(number for number in itertools.count() if (prefix, number) not in known)
+    count = len(keys_of(known, prefix))
     wanted, low = sorted(names) if count else [], 0
     while low < len(wanted):
         number = max(0, bisect_right(range(count), wanted[low], key=lambda n: _first(known[prefix, n])) - 1)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, TypeVar, overload
+from typing import TypeVar, overload
 
 _T = TypeVar("_T")
 
 
-class OnDemand(Sequence[_T], Generic[_T]):
+class OnDemand(Sequence[_T]):
     """So many, each made by its number when it is asked for: all of them together would fill memory."""
 
     def __init__(self, count: int, make: Callable[[int], _T]) -> None:

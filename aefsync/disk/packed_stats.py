@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from itertools import repeat
 from typing import Any
 
+from aefsync.core.snapshot import STAT_COLUMNS
 from aefsync.core.view import STAT
 from aefsync.disk.syscalls import STATX_FLAGS, STATX_MASK, statx
 
@@ -24,7 +25,6 @@ _MODE = 28 // 2
 _INODE, _SIZE, _CTIME, _MTIME = 32 // 8, 40 // 8, 96 // 8, 112 // 8
 """Where they stand in a row, in their own width; after each time the nanoseconds follow, as wide."""
 _WORDS = _ROW // 8
-_KEPT = STAT.size // 8
 _SEVEN_BITS = bytes(byte & 0x7F for byte in range(256))
 _BATCH = 256
 """Names at once: a signal waits for no more than these, and the rows stay in the processor's cache."""
@@ -69,12 +69,12 @@ def _batch(look: Any, fd: int, names: Sequence[bytes], *, stable: bool) -> bytes
     view = memoryview(packed)
     quarters, words = view.cast("H"), view.cast("q")
     rows = _rows.words[: _WORDS * count]
-    quarters[:: _KEPT * 4] = _rows.quarters[_MODE : _WORDS * 4 * count : _WORDS * 4]
-    words[1::_KEPT] = rows[_SIZE::_WORDS]
-    words[2::_KEPT] = _nanoseconds(rows, _MTIME)
+    quarters[:: STAT_COLUMNS * 4] = _rows.quarters[_MODE : _WORDS * 4 * count : _WORDS * 4]
+    words[1::STAT_COLUMNS] = rows[_SIZE::_WORDS]
+    words[2::STAT_COLUMNS] = _nanoseconds(rows, _MTIME)
     if stable:
-        words[3::_KEPT] = _nanoseconds(rows, _CTIME)
-        words[4::_KEPT] = rows[_INODE::_WORDS]
+        words[3::STAT_COLUMNS] = _nanoseconds(rows, _CTIME)
+        words[4::STAT_COLUMNS] = rows[_INODE::_WORDS]
         packed[STAT.size - 1 :: STAT.size] = packed[STAT.size - 1 :: STAT.size].translate(_SEVEN_BITS)
     return bytes(packed)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping, Sequence
 
+from aefsync.disk.key_order import keys_of
 from aefsync.disk.on_demand import OnDemand
 from aefsync.disk.page import Brief, Page, PageKey, pack, unpack
 from aefsync.disk.spill import Place, Spill
@@ -50,10 +51,12 @@ class Pages(MutableMapping[PageKey, Page]):
 
     def of(self, prefix: bytes) -> Sequence[Page]:
         """Those of one directory, in order, as they are now, whatever pages come in their place."""
-        held: list[Page | Place] = []
-        while (key := (prefix, len(held))) in self.known:
-            held.append(self.held(key))
+        held = [self.held(key) for key in keys_of(self.known, prefix)]
         return OnDemand(len(held), lambda number: self.taken(held[number]))
+
+    def lengths(self, prefix: bytes) -> list[int]:
+        """How many entries each of them has; none is read for that."""
+        return [self.known[key].length for key in keys_of(self.known, prefix)]
 
     def __setitem__(self, key: PageKey, page: Page) -> None:
         self._let_go(key)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.disk.building import directory_path
 from aefsync.disk.chronicle import Chronicle, Numbered, seal_of
+from aefsync.disk.key_order import keys_of
 from aefsync.disk.page import Brief, Page, PageKey
 from aefsync.disk.scan import Scanner
 from aefsync.disk.sidecar import Head
@@ -61,9 +61,7 @@ def is_known(chronicle: Chronicle, found: Found, heads: Sequence[Head]) -> bool:
     if not heads or not heads[0].seal:
         return False
     directory, seal = heads[0].directory, heads[0].seal
-    pages = [found[directory, 0]]
-    while (page := found.get((directory, len(pages)))) is not None:
-        pages.append(page)
+    pages = [found[key] for key in keys_of(found, directory)]
     if any(type(page) is Page and any(page.flags) for page in pages):
         return False
     if seal != seal_of(pages, [head.versions for head in heads]):
@@ -80,11 +78,6 @@ def is_known(chronicle: Chronicle, found: Found, heads: Sequence[Head]) -> bool:
     return True
 
 
-def _keys(found: Mapping[PageKey, object], directory: bytes) -> list[PageKey]:
-    numbers = itertools.takewhile(lambda number: (directory, number) in found, itertools.count())
-    return [(directory, number) for number in numbers]
-
-
 def align(chronicle: Chronicle, scanner: Scanner) -> None:
     """Give versions to their entries again where some of these have vanished since they were judged, or others have come.
 
@@ -94,9 +87,9 @@ def align(chronicle: Chronicle, scanner: Scanner) -> None:
     scanner.materialise(moved)
     for directory in moved:
         known = dict(_named(chronicle, directory))
-        for key in _keys(chronicle.pages, directory):
+        for key in keys_of(chronicle.pages, directory):
             del chronicle.pages[key]
-        for key in _keys(scanner.pages, directory):
+        for key in keys_of(scanner.pages, directory):
             page = scanner.pages[key]
             numbers = array("I", [known.pop(name, FIRST) for name in page.name_list()])
             chronicle.pages[key] = Numbered(packed(numbers), page.names)
@@ -118,7 +111,7 @@ def _is_in_place(chronicle: Chronicle, scanner: Scanner, key: PageKey) -> bool:
 
 def _named(chronicle: Chronicle, directory: bytes) -> Iterator[tuple[bytes, int]]:
     """The versions of what was shown of a directory, by name."""
-    numbered = [chronicle.pages[key] for key in _keys(chronicle.pages, directory)]
+    numbered = [chronicle.pages[key] for key in keys_of(chronicle.pages, directory)]
     if any(each.names is None for each in numbered):
         assert chronicle.sidecar is not None
         for head in chronicle.sidecar.heads_of(directory):

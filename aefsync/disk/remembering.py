@@ -25,7 +25,6 @@ from aefsync.disk.chronicle import Chronicle
 from aefsync.disk.chronicling import Chronicling, Keep, Root
 from aefsync.disk.confined import is_directory
 from aefsync.disk.judging import Judge
-from aefsync.disk.key_order import pages_of
 from aefsync.disk.pending import Intention, by_directory
 from aefsync.disk.pending_growth import recorded
 from aefsync.disk.reading import unread
@@ -110,7 +109,7 @@ class Remembering(Chronicling[Root, Keep]):
             return
         # Should this run end before it records anything, what becomes of these meanwhile is an edit of what others got.
         found = chronicle.deferred.intersection(prefix for prefix, *_ in learned) if learned else chronicle.deferred
-        read = {each for each in found if not any(page.unread() for _, page in pages_of(scanner.pages, each))}
+        read = found - {prefix for prefix, _ in unread(scanner.pages)}
         if read:
             scanner.seal(read)
             with self._remembering() as own:

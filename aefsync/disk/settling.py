@@ -14,7 +14,7 @@ from aefsync.core.view import STAT
 from aefsync.disk.chronicle import Chronicle
 from aefsync.disk.entering import Entering
 from aefsync.disk.merging import Merging, write, write_first
-from aefsync.disk.page import RACY, Page
+from aefsync.disk.page import RACY
 from aefsync.disk.pending import Intention, by_directory
 from aefsync.disk.pending_growth import carried_out, is_growth, unpack_growth
 from aefsync.disk.records import Record
@@ -47,14 +47,11 @@ class Settling:
         scanner.materialise(chosen)
         with chronicle.transaction():
             for directory in sorted(chosen):
-                self._begin(directory, scanner.pages.of(directory))
+                none = array("I", [FIRST]) * sum(scanner.pages.lengths(directory))
+                write_first(chronicle, directory, scanner.pages.of(directory), none)
             chronicle.deferred -= chosen
             if scanner.narrowing.is_everything and not chronicle.deferred:
                 chronicle.looked_at_everything()
-
-    def _begin(self, directory: bytes, pages: Sequence[Page]) -> None:
-        none = array("I", [FIRST]) * sum(page.length for page in pages)
-        write_first(self._chronicle, directory, pages, none)
 
     def carry(self, done: Sequence[bytes], failed: Collection[bytes]) -> None:
         """Record what is pending as far as it was done, but for what is in directories that are not durable (by their

@@ -288,10 +288,10 @@ def still_seen(fd: int, entry: Entry) -> Seen:
     its names does when one is renamed or removed, which may have been ourselves.
     """
     seen = seen_as(entry)
-    if entry.is_read and seen.inode:
-        seen = seen._replace(ctime_ns=os.fstat(fd).st_ctime_ns)
     if not unchanged(fd, seen):
-        raise Refused("changed since the scan")
+        seen = seen._replace(ctime_ns=os.fstat(fd).st_ctime_ns)
+        if not (entry.is_read and unchanged(fd, seen)):
+            raise Refused("changed since the scan")
     return seen
 
 

@@ -31,9 +31,6 @@ from aefsync.sync.request import Request
 from aefsync.sync.session import Session, Terms, open_session
 from aefsync.sync.survey import scan_of
 
-ACTIONS = 512
-"""Actions in one request."""
-
 
 class Found(NamedTuple):
     """The conflict copies of each replica, who takes part, and trouble with looking.
@@ -214,9 +211,7 @@ def _carry_out(session: Session, common: Request, plan: Plan) -> Iterator[Event]
         paths = tuple({path for action in own for path in (action.path, action.source) if path is not None})
         scan = Scan(paths=paths, mounts=None, aspects=scan_of(session, common).aspects)
         session.call(number, lambda _, replica: replica.scan(scan))  # noqa: B023
-        for start in range(0, len(own), ACTIONS):
-            batch = own[start : start + ACTIONS]
-            applied = session.call(number, lambda _, replica: replica.apply(batch))  # noqa: B023
+        for batch, applied in session.apply(number, own):
             yield from (_acted(number, action) for action, done in zip(batch, applied.done, strict=True) if done)
             yield from (Troubled(number, problem) for problem in applied.problems)
         session.call(number, lambda _, replica: replica.record())

@@ -21,9 +21,6 @@ from aefsync.sync.request import Request
 from aefsync.sync.session import Session
 from aefsync.sync.survey import scan_of
 
-ACTIONS = 512
-"""Actions in one request."""
-
 
 def original_of(change: Change) -> RelPath | None:
     """The path of which this takes a copy away; `None` where it is about something else."""
@@ -49,6 +46,6 @@ def reopen(session: Session, common: Request, number: int, paths: Collection[Rel
     for entry in found:
         vector = minted(explicit(entry.version or FOUND, entry), dot)
         actions.append(Action(Act.RECORD, entry.path, entry._replace(version=Version(vector, dot.author)), entry))
-    for start in range(0, len(actions), ACTIONS):
-        session.call(number, lambda _, replica: replica.apply(actions[start : start + ACTIONS]))  # noqa: B023
+    for _ in session.apply(number, actions):
+        pass
     session.call(number, lambda _, replica: replica.record())

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from aefsync.core.action import Action, Applied
 from aefsync.core.compare import Span
 from aefsync.core.digest import KEY_SIZE
 from aefsync.core.entry import Entry
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from aefsync.wire.remote import RemoteReplica
 
 T = TypeVar("T")
+ACTIONS = 512
+"""Actions in one request."""
 
 
 class Session(NamedTuple):
@@ -68,6 +71,12 @@ class Session(NamedTuple):
             if not any(error.message.startswith(f"{location.text}: ") for location in self.locations):
                 error.put_before(self.locations[number].text)
             raise
+
+    def apply(self, number: int, actions: Sequence[Action]) -> Iterator[tuple[Sequence[Action], Applied]]:
+        """Have one replica carry out actions, some at a time, and what became of those."""
+        for start in range(0, len(actions), ACTIONS):
+            batch = actions[start : start + ACTIONS]
+            yield batch, self.call(number, lambda _, replica: replica.apply(batch))  # noqa: B023
 
     def ask(self, questions: Sequence[Question | None]) -> Sequence[Answer | None]:
         """One question to each replica at once (`compare.Ask`)."""

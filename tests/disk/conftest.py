@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.disk.ground import Ground, Site
+from tests.disk.rememberer import Rememberer
 
 
 @pytest.fixture
@@ -29,3 +30,10 @@ def site(tmp_path: Path) -> Iterator[Site]:
     site = Site(tmp_path / "site")
     yield site
     site.close()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Iterator[Rememberer]:
+    root = Rememberer(tmp_path / "root")
+    yield root
+    root.close()

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,13 +12,6 @@ from tests.disk.rememberer import VERSIONS, Rememberer
 
 OLD = 1_500_000_000_000_000_000
 HOUR = 3600 * 10**9
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Iterator[Rememberer]:
-    root = Rememberer(tmp_path / "root")
-    yield root
-    root.close()
 
 
 @pytest.fixture

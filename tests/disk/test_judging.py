@@ -3,7 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +39,6 @@ SCANS = st.sampled_from(
         VERSIONS._replace(ignore_index=True),
     ]
 )
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Iterator[Rememberer]:
-    root = Rememberer(tmp_path / "root")
-    yield root
-    root.close()
 
 
 def carry_out(root: Rememberer, edit: str, path: bytes, number: int) -> None:

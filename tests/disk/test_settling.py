@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -21,14 +19,13 @@ OLD = 10**18
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Iterator[Rememberer]:
-    root = Rememberer(tmp_path / "root")
+def root(root: Rememberer) -> Rememberer:
+    """Which has been seen once."""
     root.write(b"d/a", b"1", mtime_ns=OLD)
     root.write(b"d/b", b"1", mtime_ns=OLD)
     pass_the_step()
     root.see()
-    yield root
-    root.close()
+    return root
 
 
 def placing(root: Rememberer, entry: Entry, data: bytes, version: Version = VERSION) -> Action:

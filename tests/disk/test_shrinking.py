@@ -131,9 +131,8 @@ def test_killed_anywhere_it_says_the_same(tmp_path: Path, journal: str) -> None:
     assert page_counts(place)[1] <= MOST_FREE
 
 
-def test_a_session_that_is_over_leaves_little_that_is_free(tmp_path: Path) -> None:
-    root = Rememberer(tmp_path / "root")
-    place = tmp_path / "root" / ".aefsync" / "sidecar.db"
+def test_a_session_that_is_over_leaves_little_that_is_free(root: Rememberer) -> None:
+    place = root.place_of_sidecar
     for number in range(40):
         root.write(b"file-%d" % number, b"%d" % number, mtime_ns=10**18)
     root.see()
@@ -148,5 +147,4 @@ def test_a_session_that_is_over_leaves_little_that_is_free(tmp_path: Path) -> No
     assert page_counts(place)[1] > MOST_FREE
     root.see()
     root.bytes_of_sidecar()
-    root.close()
     assert page_counts(place)[1] <= MOST_FREE

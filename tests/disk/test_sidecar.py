@@ -24,13 +24,6 @@ OLD = 10**18
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Iterator[Rememberer]:
-    root = Rememberer(tmp_path / "root")
-    yield root
-    root.close()
-
-
-@pytest.fixture
 def locked(root: Rememberer) -> Iterator[Home]:
     home = home_of(root.root)
     home.lock.take("test")
