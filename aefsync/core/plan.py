@@ -221,6 +221,11 @@ class _Draft:
         if entry.same_content(spot.wanted) and entry.same_metadata(spot.wanted, self.aspects.alone):
             move = Action(Act.MOVE, spot.wanted.path, spot.wanted, entry, source=entry.path)
             self._show("conflict_copy", spot, self._add(spot.replica, Pass.MOVE, move))
+            if entry.leader:
+                # With its other names the copy would be one file here, and nowhere else.
+                moved = entry._replace(path=spot.wanted.path)
+                self._add(spot.replica, _PUT, Action(Act.COPY, moved.path, spot.wanted, moved))
+                self._early.append(Transfer(spot.winner, spot.replica, StageFile(spot.source, moved.path)))
         else:
             self._add(spot.replica, Pass.DELETE, Action(Act.DELETE, entry.path, None, entry))
             self.put(spot)

@@ -26,8 +26,8 @@ class Durability(enum.IntEnum):
 
 
 class Writing(NamedTuple):
-    """`keeps_trash`: without it, what was replaced or deleted is gone once it was looked at.  A run that wrote deletes
-    the trash of runs older than `trash_keep_s`, and of the oldest while all of it exceeds `trash_max`."""
+    """`keeps_trash`: without it, what was replaced or deleted is gone once what was written is durable.  A run that
+    wrote deletes the trash of runs older than `trash_keep_s`, and of the oldest while all of it exceeds `trash_max`."""
 
     durability: Durability = Durability.BATCH
     keeps_trash: bool = True

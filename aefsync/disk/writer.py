@@ -146,8 +146,6 @@ class Writer(AnyWriter[ConfinedRoot, Home]):
         stable = self._file_system.stable
         extras = Extras(self._root, self._aspects) if self._aspects.alone.has_extras else None
         applied = Recorder(self._journal, applier, self._staging.content, extras, stable=stable).apply(actions)
-        if not self._writing.keeps_trash:
-            self._trash.empty()
         self._placed.add(applier.placed)
         return applied
 
@@ -161,6 +159,9 @@ class Writer(AnyWriter[ConfinedRoot, Home]):
         mounts += self._mounts.of(directory for _, directory in tree) if self._mounts is not None else ()
         failed = self._durable.directories([*tree, *self._trash.directories], mounts)
         if not failed:
+            # Deleted sooner, what took its place could be forgotten after it, and other names of it would look edited.
+            if not self._writing.keeps_trash:
+                self._trash.empty()
             self._intents.clear(self._root)
         lost = frozenset(directory for root, directory in failed if root is self._root)
         if scanner is None:

@@ -44,3 +44,24 @@ def test_order(aefsync: Program, pair: Pair, tmp_path: Path, level: str, count: 
         assert "*" in order.synced
     directories = [place for place in order.synced if place in {f"{pair.b}/d{n}" for n in range(3)}]
     assert len(directories) == (count if level == "full" else 3)
+
+
+@pytest.mark.parametrize("count", [FEW, MANY])
+@pytest.mark.parametrize("level", ["full", "batch"])
+def test_without_trash_nothing_is_deleted_before_what_replaced_it_is_durable(
+    aefsync: Program, pair: Pair, tmp_path: Path, level: str, count: int
+) -> None:
+    """A file system without journal may keep the deletion, and forget the new name."""
+    if not can_trace():
+        pytest.skip("strace cannot trace here")
+    for root in pair:
+        tree(root, {f"d{n}/f": "old" for n in range(count)})
+    aefsync("repair", *pair).expect(0)
+    tree(pair.a, {f"d{n}/f": f"new {n}" for n in range(count)}, mtime_ns=BASE_NS + SECOND)
+    log = tmp_path / "log"
+    aefsync.under(*tracing(log))("repair", "--no-trash", "--durability", level, *pair).expect(0)
+    assert judge(*pair) == []
+    order = Order(pair.b).follow(calls(log))
+    assert order.placed == order.deleted == count
+    assert order.faults == []
+    assert order.pending == set()

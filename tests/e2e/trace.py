@@ -72,7 +72,7 @@ class Order:
         self._unsafe: set[str] = set()
         self._renamed: set[str] = set()
         self.faults: list[str] = []
-        self.placed = 0
+        self.placed = self.deleted = 0
         self.synced: list[str] = []
 
     def follow(self, made: list[Call]) -> Order:
@@ -100,6 +100,9 @@ class Order:
             case "unlinkat" if "REMOVEDIR" in call.flags and not first.startswith(self._home):
                 self._renamed.discard(first)
                 self._renamed.add(first.rpartition("/")[0])
+            case "unlinkat" if "REMOVEDIR" not in call.flags and first.startswith(f"{self._home}/trash/"):
+                self.deleted += 1
+                self.faults += [f"{first} was deleted before {place} was durable" for place in self._renamed]
             case "renameat2" | "renameat" | "rename" | "linkat":
                 self._rename(call)
 

@@ -127,8 +127,9 @@ def disturb(folder: Path, story: Story, number: int) -> None:
         assert judge(*found.roots) == []
 
 
-def test_somebody_at_work(tmp_path: Path) -> None:
-    disturb(tmp_path / "it", STORIES["mirror, without exchange"], 433)
+@pytest.mark.parametrize(("name", "number"), [("mirror, without exchange", 433), ("hard links", 461)])
+def test_somebody_at_work(tmp_path: Path, name: str, number: int) -> None:
+    disturb(tmp_path / "it", STORIES[name], number)
 
 
 @pytest.mark.slow

@@ -95,8 +95,6 @@ class FarWriter(AnyWriter[FarRoot, FarHome]):
     def apply(self, actions: Sequence[Action], scanner: Scanner) -> Applied:
         applier = self._ready(scanner.is_unmanaged)
         applied = Recorder(self._journal, applier, self._staging.content, None, stable=False).apply(actions)
-        if not self._request.writing.keeps_trash:
-            self._scene().empty_trash()
         self._placed.add(applier.placed)
         return applied
 
@@ -107,6 +105,8 @@ class FarWriter(AnyWriter[FarRoot, FarHome]):
             return frozenset()
         failed = self._sync([directory_path(prefix) for prefix in scene.touched]) if self._durable else {}
         if not failed:
+            if not self._request.writing.keeps_trash:
+                scene.empty_trash()
             scene.intents.clear(self._root)
         if scanner is None or sight is None:
             return frozenset(failed)
