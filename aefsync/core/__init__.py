@@ -13,7 +13,7 @@ A repair goes through these files, in this order:
                      compared level by level                              core/snapshot, tree, compare, pairing
                      what does not fit together refused                   core/consistent, scope
     sync/decide      all that differs, packed                             core/differences
-                     what wins for each differing path                    core/reconcile, verdict, conflict, surplus
+                     what wins for each differing path                    core/reconcile, verdict, conflicts, surplus
                      what a replica has already is renamed                core/moves, untangle, relocated, finished
                      what each replica has to do, in safe order           core/plan, action
                      whether that may be done at all                      core/guards

@@ -11,12 +11,12 @@ import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from aefsync.core.compare import Difference, Graves
-from aefsync.core.conflict import conflict_name
+from aefsync.core.conflict_name import conflict_name
 from aefsync.core.differences import Differences
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.growth import path_of
 from aefsync.core.named_tuple import NamedTuple
-from aefsync.core.path import PathError, RelPath, parents
+from aefsync.core.path import PathError, RelPath, is_within
 from aefsync.core.settling import Conflict, known_of, oldest, settle
 from aefsync.core.snapshot import Block
 from aefsync.core.verdict import (
@@ -230,7 +230,6 @@ def barred(path: RelPath, hidden: Collection[bytes], standing: Collection[bytes]
     """Whether this path must be left alone for the sake of one at or above it."""
     if not hidden and not standing:
         return None
-    chain = [path, *parents(path)]
-    if any(each in hidden for each in chain):
+    if is_within(path, hidden):
         return Stand(Why.UNKNOWN)
-    return Stand(Why.BELOW) if any(each in standing for each in chain) else None
+    return Stand(Why.BELOW) if is_within(path, standing) else None

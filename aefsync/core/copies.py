@@ -16,7 +16,7 @@ import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from aefsync.core.action import Act, Action
-from aefsync.core.conflict import original_name, plain_name
+from aefsync.core.conflict_name import original_name, plain_name
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from functools import lru_cache
 
 RESERVED = b".aefsync"
@@ -157,6 +157,11 @@ def parents(path: bytes) -> Iterator[bytes]:
     while path:
         path = path.rpartition(b"/")[0]
         yield path
+
+
+def is_within(path: bytes, scope: Container[bytes]) -> bool:
+    """Whether a path is one of these or lies below one; everything lies below the root."""
+    return path in scope or any(above in scope for above in parents(path))
 
 
 def outermost(paths: Iterable[RelPath]) -> tuple[RelPath, ...]:

@@ -42,7 +42,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from aefsync.core.compare import Graves
-from aefsync.core.conflict import original_name
+from aefsync.core.conflict_name import original_name
 from aefsync.core.conflicts import Settled, barred, settle_conflicts
 from aefsync.core.differences import BLOCK, Differences
 from aefsync.core.entry import Kind

@@ -26,7 +26,7 @@ from aefsync.core.metadata import Aspects
 from aefsync.core.moves import Moves
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.one_sided import OneSided
-from aefsync.core.path import END, RelPath
+from aefsync.core.path import END, RelPath, is_within, parents
 from aefsync.core.plan import Plan
 from aefsync.core.reconcile import Decisions
 from aefsync.core.sketch import Sketch
@@ -94,13 +94,13 @@ class Outlook(NamedTuple):
 
 def outlook(decisions: Decisions, unknown: Iterable[Collection[bytes]]) -> Outlook:
     """Look through all decisions once; of what only one replica has, all of which is taken, nothing goes nor stands."""
-    barred = {above for own in unknown for path in own for above in _at_and_above(path)}
+    barred = {each for own in unknown for path in own for each in (path, *parents(path))}
     going: defaultdict[int, Sketch] = defaultdict(partial(Sketch, SKETCH))
     coming: defaultdict[int, Sketch] = defaultdict(partial(Sketch, SKETCH))
     singly = (number for number in range(decisions.windows) if not decisions.is_one_sided(number))
     for decision in itertools.chain.from_iterable(map(decisions.window, singly)):
         if isinstance(decision.verdict, Stand):
-            barred.update(_at_and_above(decision.path))
+            barred.update((decision.path, *parents(decision.path)))
         for replica in range(len(decision.entries)):
             fate = _fate(decision, replica, decisions.aspects)
             if fate is None or fate.stays:
@@ -111,12 +111,6 @@ def outlook(decisions: Decisions, unknown: Iterable[Collection[bytes]]) -> Outlo
                 coming[replica].add(head(fate.wanted.content))
     move = (replica for replica in going.keys() & coming.keys() if going[replica].meets(coming[replica]))
     return Outlook(frozenset(move), frozenset(barred))
-
-
-def _at_and_above(path: bytes) -> Iterator[bytes]:
-    while path:
-        yield path
-        path = path.rpartition(b"/")[0]
 
 
 def relocated(decisions: Decisions, moves: Mapping[int, Moves], replicas: int, view: View) -> Differences:
@@ -218,9 +212,7 @@ def _without_moved_leaders(difference: Difference, moved: Mapping[int, frozenset
     """A path moved away is no leader any more; `moved` are such paths, and those of directories, by replica."""
     entries = [
         entry.uprooted
-        if entry is not None
-        and entry.leader
-        and not moved.get(number, frozenset()).isdisjoint(_at_and_above(entry.leader))
+        if entry is not None and entry.leader and is_within(entry.leader, moved.get(number, frozenset()))
         else entry
         for number, entry in enumerate(difference.entries)
     ]

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from aefsync.core.compare import Graves
-from aefsync.core.conflict import original_name
+from aefsync.core.conflict_name import original_name
 from aefsync.core.differences import Differences
 from aefsync.core.entry import Entry
 from aefsync.core.named_tuple import NamedTuple

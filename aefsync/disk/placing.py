@@ -16,7 +16,7 @@ import os
 from collections.abc import Callable
 
 from aefsync.core.action import Action, KeptCopy
-from aefsync.core.conflict import conflict_name
+from aefsync.core.conflict_name import conflict_name
 from aefsync.core.entry import Entry
 from aefsync.core.metadata import Aspects
 from aefsync.disk import syscalls

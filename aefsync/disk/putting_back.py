@@ -6,7 +6,7 @@ import os
 
 from aefsync.core.action import KeptCopy
 from aefsync.core.change import Change
-from aefsync.core.conflict import conflict_name
+from aefsync.core.conflict_name import conflict_name
 from aefsync.core.entry import Entry
 from aefsync.core.path import RelPath
 from aefsync.disk import syscalls

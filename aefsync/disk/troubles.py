@@ -11,7 +11,7 @@ import errno
 import os
 
 from aefsync.core.action import Act, Action
-from aefsync.core.path import RelPath, parents
+from aefsync.core.path import RelPath, is_within
 from aefsync.core.problem import Problem, reason_of
 from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.mounts import top_of
@@ -43,7 +43,7 @@ class Troubles:
             place = self._place(split(path)[0], number)
         if place is None:
             return [Problem(bytes(path), reason_of(error))]
-        if place in self._told or any(above in self._told for above in parents(place)):
+        if is_within(place, self._told):
             return []
         self._told.add(place)
         return [Problem(place, reason)]

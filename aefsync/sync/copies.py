@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from aefsync.core.conflict import INFIX
+from aefsync.core.conflict_name import INFIX
 from aefsync.core.copies import Copies, grouped, plain_paths
 from aefsync.core.entry import Entry
 from aefsync.core.path import RelPath

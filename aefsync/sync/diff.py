@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from aefsync.core.action import StageFile
 from aefsync.core.compare import Difference
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.metadata import Aspects
-from aefsync.core.path import RelPath
+from aefsync.core.path import RelPath, is_within
 from aefsync.core.ports import Access, Missing, Monitor
 from aefsync.core.view import View
 from aefsync.errors import UsageError
@@ -71,7 +71,7 @@ def differing(session: Session, found: Survey) -> Iterator[Differs]:
     unknown = frozenset(path for own in found.unknown for path in own)
     failed = frozenset(problem.path for scanned in found.scans for problem in scanned.problems)
     for difference in found.differences(session):
-        if unknown and hidden(difference.path, unknown):
+        if unknown and is_within(difference.path, unknown):
             continue
         if difference.path in failed and not all(entry is None or entry.is_read for entry in difference.entries):
             continue
@@ -115,15 +115,6 @@ def _seeded(event: Differs) -> Seeded:
     path, (_, entry), _ = event.difference
     assert entry is not None
     return Seeded(StageFile(entry, path), (path,))
-
-
-def hidden(path: bytes, unknown: Collection[bytes]) -> bool:
-    """Whether a path is, or lies below, one of which nothing is known."""
-    while path:
-        if path in unknown:
-            return True
-        path = path.rpartition(b"/")[0]
-    return False
 
 
 def state_of(difference: Difference) -> State:

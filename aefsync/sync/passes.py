@@ -15,10 +15,10 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 
 from aefsync.core.action import Act, Action, Applied, KeptCopy
-from aefsync.core.conflict import original_name
+from aefsync.core.conflict_name import original_name
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.one_sided import OneSided
-from aefsync.core.path import RelPath, parents
+from aefsync.core.path import RelPath, is_within
 from aefsync.core.ports import Monitor, Phase
 from aefsync.core.problem import Problem
 from aefsync.core.step import Pass, Place, Transfer
@@ -221,8 +221,7 @@ class _Passes:
     def _is_idle(self, action: Action, failed: frozenset[RelPath]) -> bool:
         """Whether an action would have nothing to put in place, or adopt a version that others failed to make."""
         if action.act is Act.RECORD:
-            places = (action.path, *parents(action.path)) if self._unmoved else ()
-            return action.path in self._undone or not self._unmoved.isdisjoint(places)
+            return action.path in self._undone or (bool(self._unmoved) and is_within(action.path, self._unmoved))
         return action.act in (Act.CREATE, Act.COPY) and action.path in failed
 
 

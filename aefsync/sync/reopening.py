@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 from aefsync.core.action import Act, Action
 from aefsync.core.change import Change, Did
-from aefsync.core.conflict import original_name
+from aefsync.core.conflict_name import original_name
 from aefsync.core.entry import Kind
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Scan

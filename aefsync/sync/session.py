@@ -27,10 +27,10 @@ from aefsync.disk.crew import processors
 from aefsync.errors import AefsyncError, IncompatibleError, LockedError
 from aefsync.sync.acquaintance import Acquaintance
 from aefsync.sync.admission import Admission
-from aefsync.sync.apart import check_apart
 from aefsync.sync.child import Nursery
 from aefsync.sync.connecting import connected, deploy_to, dial
 from aefsync.sync.location import Location, parse
+from aefsync.sync.overlap import check_apart
 from aefsync.sync.present import of_all
 from aefsync.sync.reconnecting import Patience, persistently
 from aefsync.sync.request import Request

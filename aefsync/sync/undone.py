@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 
 from aefsync.core.hint import bounded
 from aefsync.core.named_tuple import NamedTuple
-from aefsync.core.path import parents
+from aefsync.core.path import is_within
 
 AGAIN_S = 1.0
 """When to look again for the first time; from then on twice as late each time."""
@@ -33,7 +33,7 @@ class Undone:
     def note(self, scope: Sequence[bytes], paths: Collection[bytes], now_s: float) -> None:
         """A pass over these sub-trees has left these paths."""
         seen = frozenset(scope)
-        tried = {path: due for path, due in self._due.items() if _is_within(path, seen)}
+        tried = {path: due for path, due in self._due.items() if is_within(path, seen)}
         self._due = {path: due for path, due in self._due.items() if path not in tried}
         for path in bounded([*self._due, *paths]):
             if path not in self._due:
@@ -47,8 +47,3 @@ class Undone:
     def due(self, now_s: float) -> list[bytes]:
         """What is due by now."""
         return [path for path, due in self._due.items() if due.at_s <= now_s]
-
-
-def _is_within(path: bytes, scope: frozenset[bytes]) -> bool:
-    """Whether a pass over these sub-trees looked at a path."""
-    return path in scope or any(above in scope for above in parents(path))

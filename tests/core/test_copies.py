@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aefsync.core.action import Act, Action
-from aefsync.core.conflict import conflict_name, plain_name
+from aefsync.core.conflict_name import conflict_name, plain_name
 from aefsync.core.copies import Copies, Take, Way, are_meant, grouped, original_of, prune, resolve
 from aefsync.core.entry import UNKNOWN, Entry, Kind
 from aefsync.core.path import RelPath

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aefsync.core.path import END, MAX_PATH, PathError, RelPath, check_paths, is_reserved, subtree_range
+from aefsync.core.path import END, MAX_PATH, PathError, RelPath, check_paths, is_reserved, is_within, subtree_range
 
 NAMES = st.binary(min_size=1, max_size=6).filter(
     lambda name: name not in (b".", b"..") and not set(name) & {0, 0x2F} and not is_reserved(name)
@@ -108,3 +108,20 @@ def test_a_sibling_is_checked() -> None:
 
 def test_text_keeps_odd_bytes() -> None:
     assert str(RelPath(b"caf\xe9")) == "caf\udce9"
+
+
+@pytest.mark.parametrize(
+    ("path", "scope", "expected"),
+    [
+        (b"d/f", {b"d"}, True),
+        (b"d", {b"d"}, True),
+        (b"d/e/f", {b"d/e"}, True),
+        (b"d", {b"d/e"}, False),
+        (b"df", {b"d"}, False),
+        (b"f", set(), False),
+        (b"f", {b""}, True),
+        (b"", {b"f"}, False),
+    ],
+)
+def test_within(path: bytes, scope: set[bytes], expected: bool) -> None:
+    assert is_within(path, scope) is expected

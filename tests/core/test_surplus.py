@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from aefsync.core.compare import Difference
-from aefsync.core.conflict import conflict_name
+from aefsync.core.conflict_name import conflict_name
 from aefsync.core.differences import Differences
 from aefsync.core.entry import UNKNOWN, Entry
 from aefsync.core.path import RelPath

@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import pytest
 
-from aefsync.core.conflict import original_name
+from aefsync.core.conflict_name import original_name
 from aefsync.core.identity import Allowed
 from aefsync.core.metadata import PLAIN
 from aefsync.core.policy import Policies, parse_policy

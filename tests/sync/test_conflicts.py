@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aefsync.core.conflict import conflict_name
+from aefsync.core.conflict_name import conflict_name
 from aefsync.core.copies import Take, Way
 from aefsync.core.path import RelPath
 from aefsync.core.policy import Policies

@@ -12,7 +12,7 @@ from aefsync.core.silent import Silent
 from aefsync.core.view import View
 from aefsync.disk.replica import FEW_BYTES
 from aefsync.errors import GuardError, RootError
-from aefsync.sync.diff import diff, hidden
+from aefsync.sync.diff import diff
 from aefsync.sync.events import Differs, Event, Notice, Started, State, Summary, Troubled
 from aefsync.sync.request import DiffRequest, Request
 from tests.disk.ground import pass_the_step
@@ -180,18 +180,3 @@ def test_a_name_that_is_refused_is_trouble_and_no_difference(engine: Threads, ro
     assert b"d/.AEFSYNC" not in differences(events)
     assert (summary(events).exit_code, summary(events).problems) == (2, 1)
     assert summary(events).causes == ("differences", "problems")
-
-
-@pytest.mark.parametrize(
-    ("path", "unknown", "expected"),
-    [
-        (b"d/f", {b"d"}, True),
-        (b"d", {b"d"}, True),
-        (b"d/e/f", {b"d/e"}, True),
-        (b"d", {b"d/e"}, False),
-        (b"df", {b"d"}, False),
-        (b"f", set(), False),
-    ],
-)
-def test_what_lies_below_the_unknown_is_hidden(path: bytes, unknown: set[bytes], expected: bool) -> None:
-    assert hidden(path, unknown) is expected

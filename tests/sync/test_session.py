@@ -18,8 +18,8 @@ from aefsync.disk.home import Home
 from aefsync.disk.lock import Lock
 from aefsync.disk.replica import LocalReplica
 from aefsync.errors import AefsyncError, LockedError, RootError, UnreachableError, UsageError
-from aefsync.sync.apart import check_apart
 from aefsync.sync.location import parse
+from aefsync.sync.overlap import check_apart
 from aefsync.sync.request import Request
 from aefsync.sync.session import Session, Terms, open_session
 from aefsync.wire.login import Login

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from aefsync.core.conflict import conflict_name
+from aefsync.core.conflict_name import conflict_name
 from aefsync.core.members import State
 from aefsync.core.path import RelPath
 from aefsync.core.policy import Policies, Policy, PolicyKind

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aefsync.core.conflict import conflict_name
+from aefsync.core.conflict_name import conflict_name
 from aefsync.core.surplus import MOST, REASON
 from aefsync.sync.events import Acted
 from tests.sync.joined import threads

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from aefsync.core.action import KeptCopy
-from aefsync.core.conflict import conflict_name
+from aefsync.core.conflict_name import conflict_name
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.files import FarStat, Lstat, Rename, Replace, SetStat, Task, ask, raised
 from aefsync.core.metadata import Aspects

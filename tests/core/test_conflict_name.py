@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aefsync.core.conflict import conflict_name, original_name
+from aefsync.core.conflict_name import conflict_name, original_name
 from aefsync.core.digest import framed_digest
 from aefsync.core.path import RelPath
 from tests.core.test_path import NAMES
