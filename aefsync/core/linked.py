@@ -25,7 +25,7 @@ from aefsync.core.entry import Entry, Kind
 from aefsync.core.metadata import Aspects
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
-from aefsync.core.verdict import Decision, Take, at
+from aefsync.core.verdict import Decision, KeepBoth, Take, at
 
 
 class Linked(NamedTuple):
@@ -75,11 +75,14 @@ class _Linking:
         path, entries, verdict, _ = decision
         self._differing.add(path)
         # What is moved to a conflict copy stays apart.
-        if not isinstance(verdict, Take) or any(entry is not None and entry.path != path for entry in entries):
+        if not isinstance(verdict, Take | KeepBoth) or any(each is not None and each.path != path for each in entries):
             return
         own = self._settle(_Settled(verdict.winner, at(entries, verdict.winner), path))
+        left = entries
+        if isinstance(verdict, KeepBoth):
+            left = tuple(None if kept_as else entry for entry, kept_as in zip(entries, verdict.kept_as, strict=True))
         stays = frozenset(
-            number for number, entry in enumerate(entries) if entry is not None and self._stays(number, entry, own)
+            number for number, entry in enumerate(left) if entry is not None and self._stays(number, entry, own)
         )
         self.found[path] = Linked(own.leader, stays)
 

@@ -111,19 +111,25 @@ def _plan_take(draft: _Draft, decision: Decision, verdict: Take) -> None:
     for replica, entry in enumerate(entries):
         if entry is wanted and entry.extra is None:
             continue
-        is_several = entry is not None and bool(entry.leader) and replica not in stays
         why = "conflict" if moved else "missing" if entry is None and reason != "mirror" else reason
         spot = _Spot(replica, winner, source, wanted, why, moved)
-        if leader is not path and replica not in stays and leader != path:
-            _plan_join(draft, spot._replace(leader=leader), entry)
-        elif entry is None:
-            draft.put(spot)
-        elif entry.path != path:
+        if entry is not None and entry.path != path:
             draft.keep(spot, entry)
-        elif is_several and entry.same_content(wanted):
-            draft.part(spot, entry)
         else:
-            _plan_change(draft, spot, entry)
+            _plan_name(draft, spot, entry, leader, stays)
+
+
+def _plan_name(draft: _Draft, spot: _Spot, entry: Entry | None, leader: RelPath, stays: frozenset[int]) -> None:
+    """Turn what a replica has at the path, if anything, into what is wanted, and that into a name of its leader."""
+    path, does_stay = spot.wanted.path, spot.replica in stays
+    if leader is not path and not does_stay and leader != path:
+        _plan_join(draft, spot._replace(leader=leader), entry)
+    elif entry is None:
+        draft.put(spot)
+    elif entry.leader and not does_stay and entry.same_content(spot.wanted):
+        draft.part(spot, entry)
+    else:
+        _plan_change(draft, spot, entry)
 
 
 def _plan_join(draft: _Draft, spot: _Spot, entry: Entry | None) -> None:
@@ -154,13 +160,11 @@ def _plan_both(draft: _Draft, decision: Decision, verdict: KeepBoth) -> None:
     winner, kept_as, version = verdict
     source = at(decision.entries, winner)
     wanted = source._replace(version=version)
+    leader, stays = draft.links.get(decision.path) or (decision.path, _NOWHERE)
     for replica, entry in enumerate(decision.entries):
         why = "missing" if entry is None else "mode" if entry.same_content(wanted) else "conflict"
         spot = _Spot(replica, winner, source, wanted, why)
-        if entry is None or kept_as[replica] is not None:
-            draft.put(spot)
-        else:
-            _plan_change(draft, spot, entry)
+        _plan_name(draft, spot, entry if kept_as[replica] is None else None, leader, stays)
 
 
 def _plan_removal(draft: _Draft, decision: Decision, verdict: Remove) -> None:

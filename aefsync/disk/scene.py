@@ -72,20 +72,18 @@ class Scene:
         """An entry of the snapshot with the times that it has since this run moved it, or changed it under another name."""
         if entry is None:
             return None
-        stamp = self.moved.get(entry.path)
-        if stamp is not None and stamp[1] == entry.inode:
-            entry = entry._replace(ctime_ns=stamp[0])
         times = self.renewed.get(entry.inode, ())
         if (entry.mtime_ns, entry.ctime_ns) in times:
             return entry._replace(mtime_ns=times[-1][0], ctime_ns=times[-1][1])
-        return entry
+        stamp = self.moved.get(entry.path)
+        return entry._replace(ctime_ns=stamp[0]) if stamp is not None and stamp[1] == entry.inode else entry
 
     def renew(self, found: Entry | None, seen: os.stat_result) -> None:
         """Note what this run made of the times of something that may have other names."""
         if found is not None and found.kind is not Kind.DIRECTORY and found.inode and seen.st_nlink > 1:
             before = found.mtime_ns, found.ctime_ns
             known = self.renewed.get(found.inode, ())
-            earlier = known if known[-1:] == (before,) else (before,)
+            earlier = known if before in known else (before,)
             # A plan names the first of them, whoever looks in between one of the last.
             self.renewed[found.inode] = (*earlier[:1], *earlier[1:][-2:], (seen.st_mtime_ns, seen.st_ctime_ns))
 

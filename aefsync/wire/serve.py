@@ -24,7 +24,10 @@ _OF_THE_DISK = (
 )
 """Errors that no replica can do anything about, wherever they come up."""
 PROGRESS_INTERVAL = 0.05
-"""Seconds between two progress messages of one phase."""
+PROGRESS_SHARE = 0.1
+PROGRESS_LONGEST = 1.0
+"""Between two progress messages of one phase lie so many seconds, and such a share of how long it has been going on, up to
+a longest pause: a long scan that finds nothing to do shall not say more of itself than everything else takes."""
 
 
 class Served(Replica, Protocol):
@@ -172,8 +175,8 @@ class _Channel:
 
 
 class _Throttle:
-    """Lets progress through when its phase changes, every `PROGRESS_INTERVAL` seconds, and when a phase of at least that
-    length comes to its end: of a shorter one nobody sees a bar, and a session with nothing to do says no word too much."""
+    """Lets progress through when its phase changes, ever more seldom while that lasts, and when one of at least
+    `PROGRESS_INTERVAL` comes to its end: of a shorter one nobody sees a bar."""
 
     def __init__(self, report: Callable[[Phase, int, int], None], clock: Callable[[], float]) -> None:
         self._report = report
@@ -187,5 +190,6 @@ class _Throttle:
             self._begun = self._due = now
         is_at_end = 0 < total == done and now >= self._begun + PROGRESS_INTERVAL
         if now >= self._due or is_at_end:
-            self._phase, self._due = phase, now + PROGRESS_INTERVAL
+            pause = PROGRESS_INTERVAL + PROGRESS_SHARE * (now - self._begun)
+            self._phase, self._due = phase, now + min(pause, PROGRESS_LONGEST)
             self._report(phase, done, total)

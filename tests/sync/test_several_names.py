@@ -53,8 +53,37 @@ def one_deleted_the_other_replaced(_: Path, b: Path) -> None:
     (b / "two").write_text("replaced")
 
 
-CONFLICTS = [one_of_them_in_the_way, one_of_them_in_conflict]
+def another_name_in_conflict(a: Path, b: Path) -> None:
+    """A file gets another name where there is a file of its own on the other side, which is older."""
+    tree(a, {"three": "a file of its own"})
+    (b / "one").write_text("edited, and later")
+    os.link(b / "one", b / "three")
+
+
+def all_at_once(a: Path, b: Path) -> None:
+    """What becomes another name of a file is in conflict; of that file one name is deleted and another one made."""
+    for root in (a, b):
+        tree(root, {"three": "a file of its own"})
+    run(a, b)
+    (a / "three").unlink()
+    os.link(a / "one", a / "three")
+    tree(b, {"three": "edited, and later"}, mtime_ns=(a / "one").stat().st_mtime_ns + SECOND)
+    (b / "two").unlink()
+    os.link(b / "one", b / "plus")
+    (b / "another").unlink()
+
+
+CONFLICTS = [one_of_them_in_the_way, one_of_them_in_conflict, another_name_in_conflict, all_at_once]
 STORIES = [another_name, one_deleted_the_other_replaced, *CONFLICTS]
+
+
+def names(root: Path) -> list[list[str]]:
+    """Which files are one."""
+    found: dict[int, list[str]] = {}
+    for path in sorted(root.rglob("*")):
+        if path.is_file() and ".aefsync" not in path.parts:
+            found.setdefault(path.stat().st_ino, []).append(str(path.relative_to(root)))
+    return sorted(found.values())
 
 
 def run(a: Path, b: Path, *, links: bool = False, keeps_trash: bool = True) -> tuple[int, list[str]]:
@@ -88,6 +117,7 @@ def test_one_run_is_enough(
     story(*roots)
     assert run(*roots, links=links, keeps_trash=keeps_trash) == (int(story in CONFLICTS), [])
     assert judge(*roots) == []
+    assert not links or names(roots[0]) == names(roots[1])
     put_away = [path for root in roots for path in (root / ".aefsync" / "trash").rglob("*") if path.is_file()]
     assert put_away or not keeps_trash
     assert run(*roots, links=links) == (0, [])

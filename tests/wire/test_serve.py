@@ -208,9 +208,27 @@ def test_progress_is_limited_in_rate() -> None:
     begun, midway, ended = (each.done for each in heard if each.phase is Phase.COPY)
     assert (begun, midway // 2, ended) == (0, 25, 70)
     scans = [each.done for each in heard if each.phase is Phase.SCAN][:-1]
-    step = round(PROGRESS_INTERVAL / 0.001)
-    assert all(later - earlier in (step, step + 1) for earlier, later in itertools.pairwise(scans))
-    assert len(scans) >= 1000 // (step + 1)
+    pauses = [later - earlier for earlier, later in itertools.pairwise(scans)]
+    assert pauses[0] == pytest.approx(1000 * PROGRESS_INTERVAL, abs=1)
+    assert pauses == sorted(pauses)
+    assert pauses[-1] > 2 * pauses[0]
+
+
+def test_a_long_scan_says_little_of_itself() -> None:
+    """An hour of looking through files, of which each takes ten milliseconds."""
+
+    class Long(MemoryReplica):
+        def scan(self, request: Scan) -> Scanned:
+            for number in range(360_000):
+                self.on_progress(Phase.SCAN, number, 0)
+            return super().scan(request)
+
+    times = itertools.count(step=0.01)
+    stream = Inbox(said(HELLO, SCAN))
+    serve(Long(MemoryTree()), stream, lambda: next(times))
+    at = [message.done for message in stream.messages(HELLO, SCAN) if isinstance(message, Progress)]
+    assert sum(done < 100 * 10 for done in at) <= 32, "in the first ten seconds"
+    assert max(later - earlier for earlier, later in itertools.pairwise(at)) <= 101, "and never nothing for long"
 
 
 def test_work_for_nobody_ends() -> None:
