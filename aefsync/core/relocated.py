@@ -31,7 +31,7 @@ from aefsync.core.plan import Plan
 from aefsync.core.reconcile import Decisions
 from aefsync.core.sketch import Sketch
 from aefsync.core.step import Pass, Place, Step
-from aefsync.core.verdict import Decision, Remove, Stand, Take, Versions, at
+from aefsync.core.verdict import Decision, KeepBoth, Remove, Stand, Take, Versions, at
 from aefsync.core.view import View
 
 _MKDIR, _MOVE, _FILE, _DIRECTORY = Act.MKDIR.value, Act.MOVE.value, Kind.FILE, Kind.DIRECTORY
@@ -40,11 +40,13 @@ T = TypeVar("T")
 
 
 class OwnFates:
-    """The fates of the paths of one replica that the decisions change, a window at a time."""
+    """The fates of the paths of one replica that the decisions change, a window at a time, but for those in directories
+    that come `late`."""
 
-    def __init__(self, decisions: Decisions, replica: int) -> None:
+    def __init__(self, decisions: Decisions, replica: int, late: Collection[bytes] = ()) -> None:
         self._decisions = decisions
         self._replica = replica
+        self._late = late
         self._cached: dict[int, list[Fate]] = {}
 
     def between(self, low: bytes, high: bytes) -> Iterator[Fate]:
@@ -61,7 +63,9 @@ class OwnFates:
                 del self._cached[next(iter(self._cached))]
             aspects = self._decisions.aspects
             fates = (_fate(decision, self._replica, aspects) for decision in self._decisions.window(number))
-            self._cached[number] = [fate for fate in fates if fate is not None]
+            found = [fate for fate in fates if fate is not None]
+            late = self._late
+            self._cached[number] = [fate for fate in found if not is_within(fate.path, late)] if late else found
         return self._cached[number]
 
 
@@ -85,11 +89,13 @@ def _fate(decision: Decision, replica: int, aspects: Aspects) -> Fate | None:
 
 class Outlook(NamedTuple):
     """What must be known before moves are looked for: the replicas which may `move` something, as something goes there and
-    something comes whose contents are known and may be the same, and the directories that are `barred` because something
-    below them is left standing or is not known."""
+    something comes whose contents are known and may be the same, the directories that are `barred` because something
+    below them is left standing or is not known, and by replica those that come `late`: a conflict has to be settled
+    first, as something else stands there, or does elsewhere."""
 
     move: frozenset[int]
     barred: frozenset[bytes]
+    late: Mapping[int, Collection[bytes]]
 
 
 def outlook(decisions: Decisions, unknown: Iterable[Collection[bytes]]) -> Outlook:
@@ -97,10 +103,16 @@ def outlook(decisions: Decisions, unknown: Iterable[Collection[bytes]]) -> Outlo
     barred = {each for own in unknown for path in own for each in (path, *parents(path))}
     going: defaultdict[int, Sketch] = defaultdict(partial(Sketch, SKETCH))
     coming: defaultdict[int, Sketch] = defaultdict(partial(Sketch, SKETCH))
+    late: defaultdict[int, set[bytes]] = defaultdict(set)
     singly = (number for number in range(decisions.windows) if not decisions.is_one_sided(number))
     for decision in itertools.chain.from_iterable(map(decisions.window, singly)):
         if isinstance(decision.verdict, Stand):
             barred.update((decision.path, *parents(decision.path)))
+        elif isinstance(decision.verdict, KeepBoth):
+            kinds = [None if entry is None else entry.kind for entry in decision.entries]
+            if kinds[decision.verdict.winner] is _DIRECTORY:
+                for replica in (number for number, kind in enumerate(kinds) if kind is not _DIRECTORY):
+                    late[replica].add(decision.path)
         for replica in range(len(decision.entries)):
             fate = _fate(decision, replica, decisions.aspects)
             if fate is None or fate.stays:
@@ -110,7 +122,7 @@ def outlook(decisions: Decisions, unknown: Iterable[Collection[bytes]]) -> Outlo
             if fate.wanted is not None and fate.wanted.is_read:
                 coming[replica].add(head(fate.wanted.content))
     move = (replica for replica in going.keys() & coming.keys() if going[replica].meets(coming[replica]))
-    return Outlook(frozenset(move), frozenset(barred))
+    return Outlook(frozenset(move), frozenset(barred), late)
 
 
 def relocated(decisions: Decisions, moves: Mapping[int, Moves], replicas: int, view: View) -> Differences:

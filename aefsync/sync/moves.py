@@ -37,7 +37,7 @@ def relocate(session: Session, survey: Survey, decisions: Decisions, rules: Rule
     def find(number: int, replica: Replica) -> Moves | None:
         if number not in ahead.move:
             return None
-        fates = OwnFates(decisions, number)
+        fates = OwnFates(decisions, number, ahead.late.get(number, ()))
         return find_moves(fates, ahead.barred, lambda renames: _movable(replica, renames), decisions.aspects)
 
     found = session.each(find)

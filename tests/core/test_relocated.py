@@ -81,7 +81,7 @@ def test_what_stands_bars_the_directories_above_it() -> None:
     a = tree(directory(b"d"), directory(b"d/e"), unread(file(b"d/e/f", b"xx")), file(b"g", b"1"), file(b"h", b"22"))
     b = tree(directory(b"d"), directory(b"d/e"), file(b"d/e/f", b"yy"), file(b"g", b"22"))
     ahead = outlook(decided([a, b]), [(), (b"s/t",)])
-    assert ahead == (frozenset({1}), frozenset({b"", b"d", b"d/e", b"d/e/f", b"s", b"s/t"}))
+    assert ahead == (frozenset({1}), frozenset({b"", b"d", b"d/e", b"d/e/f", b"s", b"s/t"}), {})
     left = relocated(decided([a, b]), {}, 2, View.FULL)
     standing = [each.path for each in reconcile(left, MIRROR, [()] * 2) if each.verdict == Stand(Why.UNREAD)]
     assert standing == [RelPath(b"d/e/f")]

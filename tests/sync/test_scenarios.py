@@ -290,6 +290,26 @@ def test_a_directory_moves_into_its_sibling(pair: Group) -> None:
     quiet(pair)
 
 
+@pytest.mark.parametrize("beside", ["", "old/stays", "elsewhere/inside"])
+def test_a_directory_is_renamed_to_where_there_is_a_file_by_now(three: Group, beside: str) -> None:
+    """The file has to go out of the way first, and the third one has nothing there yet."""
+    three.write(0, "old/inside", "data")
+    three.write(0, "elsewhere/inside", "other data")
+    three.write(0, "old/stays", "still other data")
+    three.meet()
+    (three.roots[0] / "new").mkdir()
+    names = {"old/inside", beside} - {""}
+    for name in names:
+        (three.roots[0] / name).rename(three.roots[0] / "new" / name.replace("/", "-"))
+    three.write(1, "new", "a file")
+    assert end(three.meet()).causes == ("conflicts",)
+    found = three.agreed()
+    assert {name for name in found if "new/" in name} == {"new/", *(f"new/{name.replace('/', '-')}" for name in names)}
+    assert not names & found.keys()
+    assert sum(text == "a file" for text in found.values()) == 1
+    quiet(three)
+
+
 def test_what_is_deleted_after_its_directory_was_renamed_does_not_come_along(three: Group) -> None:
     for name in ("x", "y", "z"):
         three.everywhere(f"d/s/{name}", name)
