@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -57,22 +59,42 @@ class Command:
 
 
 @dataclass(frozen=True)
+class Call:
+    """Something to time in this process; its peak is that of the benchmark so far."""
+
+    step: Step
+
+    def run(self) -> Run:
+        """Time one run, garbage collected as our program does."""
+        usual = gc.get_threshold()
+        gc.set_threshold(200_000, 20, 100)
+        gc.collect()
+        begin, begin_cpu = time.perf_counter(), time.process_time()
+        self.step()
+        seconds, cpu_seconds = time.perf_counter() - begin, time.process_time() - begin_cpu
+        gc.set_threshold(*usual)
+        return Run(seconds, cpu_seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+@dataclass(frozen=True)
 class Case:
     """One line of the table.
 
     `goal` is the greatest ratio ours / peer that is fine (`None`: for information); `goal_s` a limit in seconds for
     ours on a machine where a bare Python takes 10 ms, scaled by what the peer, which is that bare Python, takes here.
-    `goal_mib` limits the peak of any one process; with `entries` the table tells the time for each of them.
+    `goal_mib` limits the peak of any one process; with `entries` the table tells the time for each of them, and
+    `goal_rate` is how many there are to be in a second of one core.
     """
 
     what: str
-    ours: Command
+    ours: Command | Call
     peer_name: str
-    peer: Command
+    peer: Command | Call
     goal: float | None = None
     goal_s: float | None = None
     goal_mib: float | None = None
     entries: int | None = None
+    goal_rate: float | None = None
     max_runs: int = 1000
 
 
@@ -91,6 +113,11 @@ class Result:
         return max(run.peak_mib for run in self.ours)
 
     @property
+    def rate(self) -> float:
+        """Entries in a second of one core."""
+        return (self.case.entries or 0) / statistics.median(run.cpu_seconds for run in self.ours)
+
+    @property
     def limit(self) -> float | None:
         """The goal as a ratio."""
         if self.case.goal_s is not None:
@@ -101,13 +128,15 @@ class Result:
     def is_short(self) -> bool:
         """Whether a goal is missed."""
         too_slow = self.limit is not None and self.ratio > self.limit
-        return too_slow or (self.case.goal_mib is not None and self.peak_mib > self.case.goal_mib)
+        too_few = self.case.goal_rate is not None and self.rate < self.case.goal_rate
+        return too_slow or too_few or (self.case.goal_mib is not None and self.peak_mib > self.case.goal_mib)
 
     @property
     def cells(self) -> list[str]:
         goals = [] if self.limit is None else [f"<= {self.limit:.2g}"]
         goals += [] if self.case.goal_s is None else [f"({self.case.goal_s * 1000:.0f} ms at 10)"]
         goals += [] if self.case.goal_mib is None else [f"<= {self.case.goal_mib:.0f} MiB"]
+        goals += [] if self.case.goal_rate is None else [f"{self.rate:,.0f}/s >= {self.case.goal_rate:,.0f}/s"]
         verdict = "" if not goals else "SHORT" if self.is_short else "ok"
         times = [run.seconds for run in self.ours]
         spread = f"{seconds(statistics.median(times))} ({seconds(min(times))}-{seconds(max(times))})"

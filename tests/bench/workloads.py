@@ -5,6 +5,8 @@ A workload yields its cases one at a time; what it does between two of them is n
 
 from __future__ import annotations
 
+import collections
+import functools
 import itertools
 import os
 import shutil
@@ -13,7 +15,8 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench.measure import Case, Command
+from tests.bench.deciding import MIXTURES, decide, differing
+from tests.bench.measure import Call, Case, Command
 from tests.bench.place import LARGE, Place, deep, flat, large_files, small_files
 from tests.support.sshd import Sshd
 
@@ -198,6 +201,16 @@ def burst(place: Place) -> Iterator[Case]:
         shutil.rmtree(tree)
 
 
+def reconcile(place: Place) -> Iterator[Case]:
+    """The decisions on as many differing paths as there are files, without a disk, against a look at each of them."""
+    for mixture, replicas in itertools.product(MIXTURES, (2, 3)):
+        differences = differing(place.files, replicas, mixture, place.seed)
+        ours = Call(functools.partial(decide, differences, replicas))
+        peer = Call(functools.partial(collections.deque, differences, maxlen=0))
+        what = f"reconcile, {replicas} replicas, edits {mixture}"
+        yield Case(what, ours, "a look at each", peer, entries=place.files, goal_rate=200_000)
+
+
 def versions() -> list[str]:
     """What was compared, for the head of the table."""
     lines = [f"python {sys.version.split()[0]}"]
@@ -219,4 +232,5 @@ WORKLOADS: dict[str, Workload] = {
     "curve": curve,
     "rename": rename,
     "burst": burst,
+    "reconcile": reconcile,
 }
