@@ -17,6 +17,7 @@ INFIX = b".conflict-"
 LONGEST_EXTENSION = 32
 """What follows the last dot counts as an extension up to this many bytes, dot included."""
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COPY = re.compile(rb"(.+)\.conflict-(?:-\d+|\d{8,})T\d{6}Z-[0-9a-f]{8}(\.[^.]*)?", re.DOTALL)
 _DAYS_IN_400_YEARS = 146_097
 
@@ -41,7 +42,7 @@ def original_name(name: bytes) -> bytes:
 
     Where the copy's name had to be cut, so is the result.
     """
-    while match := _COPY.fullmatch(name):
+    while INFIX in name and (match := _COPY.fullmatch(name)):
         name = match[1] + (match[2] or b"")
     return name
 
@@ -66,8 +67,8 @@ def _split(name: bytes) -> tuple[bytes, bytes]:
 def _utc(mtime_ns: int) -> str:
     """Like 20261122T101112Z, for any year: the calendar repeats every 400."""
     cycles, seconds = divmod(mtime_ns // 10**9, _DAYS_IN_400_YEARS * 86_400)
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
-    return f"{moment.year + 400 * cycles:04d}{moment:%m%dT%H%M%SZ}"
+    at = _EPOCH + timedelta(seconds=seconds)
+    return f"{at.year + 400 * cycles:04d}{at.month:02d}{at.day:02d}T{at.hour:02d}{at.minute:02d}{at.second:02d}Z"
 
 
 def _cut(stem: bytes, room: int) -> bytes:

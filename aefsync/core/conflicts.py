@@ -151,7 +151,7 @@ def _keep_both(
     decisions = []
     for copy, (versions, buried) in copies.items():
         verdict = last_write(versions, rules) if rules.policies is None else settle(copy, versions, buried, rules)
-        if isinstance(verdict, Stand | Conflict) or is_clash(versions) or barred(copy, hidden, ()):
+        if not isinstance(verdict, (Take, Remove)) or is_clash(versions) or barred(copy, hidden, ()):
             return None
         if isinstance(verdict, Remove):
             # Somebody has seen the copy, and deleted it.

@@ -138,18 +138,20 @@ class Decisions:
         return decisions
 
     def _decided(self, number: int) -> list[Decision]:
-        decisions = self._settled_in(number)
-        begins_settled = bool(decisions)
+        ordered, settled, is_each_alone = self._settled_in(number), self._settled, self._is_each_alone
         block = self._differences.block(number)
         known = self._verdicts.pop(number, itertools.repeat(None))
-        for (path, entries, graves), own in zip(block, known, strict=False):
-            if path not in self._settled:
-                apart = own if self._is_each_alone else None
-                verdict = _alone(apart) if apart else self._verdict(path, entries, graves, own)
-                decisions.append(Decision(path, entries, verdict, graves))
-        if begins_settled:
-            decisions.sort(key=_key)
-        return decisions
+        decisions = [
+            Decision(
+                path,
+                entries,
+                _alone(own) if is_each_alone and own else self._verdict(path, entries, graves, own),
+                graves,
+            )
+            for (path, entries, graves), own in zip(block, known, strict=False)
+            if path not in settled
+        ]
+        return sorted([*ordered, *decisions], key=_key) if ordered else decisions
 
     def one_sided(self, number: int) -> OneSided | None:
         """The growth that a window is about, where all of it is to be taken whatever else there is."""

@@ -22,7 +22,6 @@ apart end equal.  Every other one is an edit, and takes a dot of its own besides
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from aefsync.core.action import RETURNED
@@ -60,7 +59,7 @@ from aefsync.core.version import (
     order,
 )
 
-_DIRECTORY = Kind.DIRECTORY
+_FILE, _DIRECTORY = Kind.FILE, Kind.DIRECTORY
 _EQUAL, _BEFORE, _AFTER, _CONCURRENT = Order
 PREFERRED = "preferred"
 """The reason of a verdict that is an edit."""
@@ -275,12 +274,11 @@ def edited(merged: Vector, rules: Rules) -> Version:
 
 def _may_be_damaged(entries: Versions, groups: Sequence[Sequence[int]]) -> bool:
     """Whether two contents have one size and mtime: the mark of damage, not of an edit."""
-    files = [
-        {(at(entries, i).size, at(entries, i).mtime_ns) for i in own}
-        for own in groups
-        if at(entries, own[0]).kind is Kind.FILE
-    ]
-    return any(count > 1 for count in Counter(stat for own in files for stat in own).values())
+    files = [own for own in groups if at(entries, own[0]).kind is _FILE]
+    if len(files) == 1:
+        return False
+    stats = [stat for own in files for stat in {(at(entries, i).size, at(entries, i).mtime_ns) for i in own}]
+    return len(set(stats)) < len(stats)
 
 
 def _majority(
