@@ -88,7 +88,7 @@ complete -c aefsync -n '__fish_seen_subcommand_from repair sync watch gossip sch
 complete -c aefsync -n '__fish_seen_subcommand_from repair sync watch gossip schedule' -l mirror -d 'A is the truth: extras on the others go to their trash'
 complete -c aefsync -n '__fish_seen_subcommand_from repair sync watch gossip schedule' -l mirror-from -x -d 'With a set: the replica that is the truth'
 complete -c aefsync -n '__fish_seen_subcommand_from repair sync watch gossip schedule' -l max-delete -x -d 'Stop before deleting more (default: 50%, at least 10)'
-complete -c aefsync -n '__fish_seen_subcommand_from repair sync watch gossip schedule' -l no-delete -d '--mirror: keep what A does not have'
+complete -c aefsync -n '__fish_seen_subcommand_from repair sync watch gossip schedule' -l no-delete -d 'Delete nothing: the next run without it does'
 complete -c aefsync -n '__fish_seen_subcommand_from repair sync watch gossip schedule' -l lock-wait -x -d 'Wait so long for another run to end (default: not at all)'
 complete -c aefsync -n '__fish_seen_subcommand_from repair sync watch gossip schedule' -l max-duration -x -d 'End when so much time has passed; the next run goes on'
 complete -c aefsync -n '__fish_seen_subcommand_from repair sync watch gossip schedule' -l no-create-root -d 'A root that is missing is an error'

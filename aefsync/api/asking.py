@@ -64,7 +64,7 @@ class RepairOptions(Options, total=False):
     mirror: bool
     """the first location is the truth; all others become like it"""
     no_delete: bool
-    """with `mirror`: keep what the first one does not have"""
+    """delete nothing, with `mirror` neither what the first one does not have; the next run without it does"""
     max_delete: str
     """`N` or `N%`; by default 50 %, and at least 10"""
     create_root: bool

@@ -46,7 +46,7 @@ class Repairing(NamedTuple):
         str,
         option("--max-delete", says="Stop before deleting more (default: 50%, at least 10).", metavar="N|N%"),
     ] = "50%"
-    no_delete: Annotated[bool, option("--no-delete", says="--mirror: keep what A does not have.")] = False
+    no_delete: Annotated[bool, option("--no-delete", says="Delete nothing: the next run without it does.")] = False
     lock_wait: Annotated[
         str,
         option("--lock-wait", says="Wait so long for another run to end (default: not at all).", metavar="DURATION"),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from aefsync.core.ports import Access, Missing, Monitor, Scanned
 from aefsync.core.space import size_text
+from aefsync.core.verdict import Why
 from aefsync.core.view import View
 from aefsync.errors import AefsyncError, LockedError, UnreachableError
 from aefsync.sync.accepting import accept
@@ -276,8 +277,10 @@ def _is_to_be_recorded(session: Session, decided: Decided) -> bool:
 
 
 def _is_whole(request: RepairRequest, found: Survey, tally: Tally, scans: Sequence[Scanned], *, late: bool) -> bool:
-    """Whether all replicas have now seen all that any of them knew."""
+    """Whether all replicas have now seen all that any of them knew, and done it: whoever keeps what others deleted
+    (`--no-delete`) still needs their tombstones, without which it would be a new file."""
     partial = request.common.paths or late or tally.problems or tally.damaged or tally.standing or tally.skipped
+    partial = partial or tally.reasons[Why.KEPT]
     return not partial and not any(scanned.excluded for scanned in scans) and not any(map(len, found.unknown))
 
 

@@ -474,6 +474,18 @@ def test_a_filter_is_no_deletion(pair: Group) -> None:
     quiet(pair)
 
 
+def test_what_is_kept_from_deletion_goes_with_the_next_run(three: Group) -> None:
+    (three.roots[0] / "a.txt").unlink()
+    for _ in range(2):
+        events = three.meet(no_delete=True)
+        assert actions(events) == [] and end(events).exit_code == 0
+    three.meet(1, 2)
+    assert three.trees() == [{}, {"a.txt": "a"}, {"a.txt": "a"}]
+    events = three.meet()
+    assert actions(events) == [("delete", "a.txt")] and three.agreed() == {}
+    quiet(three)
+
+
 def test_a_partial_run_loses_and_resurrects_nothing(pair: Group) -> None:
     from aefsync.core.path import RelPath
 
