@@ -65,6 +65,7 @@ def _stood(event: Stood) -> str:
         count_text(event.rot, "damaged file") if event.rot else "",
         count_text(event.suspects, "suspect") if event.suspects else "",
         f"trash {size_text(event.trash_bytes)}" if event.trash_bytes else "",
+        f"{count_text(event.quarantined, 'entry', 'entries')} in quarantine" if event.quarantined else "",
         f"last run {escape_text(event.last_run)}" if event.last_run else "",
     )
     who = f"{label(event.replica)} ({name})" if name else label(event.replica)

@@ -35,8 +35,8 @@ def status(
     """Say how replicas stand: members, last success, what is open.
 
     Nothing is compared, and no content read, but with --live. A line for each replica, with its open conflicts, its
-    suspects and its trash, and below it one for each member that it knows: name, last success, where it is reached from
-    here.
+    suspects, its trash and its quarantine, and below it one for each member that it knows: name, last success, where it
+    is reached from here.
     """
     common = request(replicas(ctx, roots), comparing, link(reaching), ctx)._replace(own=own_files([log_file]))
     max_age_s = None if max_age is None else duration_s(max_age, "--max-age")

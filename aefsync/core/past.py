@@ -34,13 +34,14 @@ class TrashQuery(NamedTuple):
     """Which things in the trash are meant, and from which of them on.
 
     `path` and what is below it (empty: everything), those of the run `run` (empty: of any), those of runs whose id is
-    not below `since`; `start` counts those told already.
+    not below `since`, and of `quarantine` only what is there; `start` counts those told already.
     """
 
     path: bytes = b""
     run: str = ""
     since: str = ""
     start: int = 0
+    quarantine: bool = False
 
 
 class Undo(NamedTuple):

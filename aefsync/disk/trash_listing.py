@@ -7,7 +7,7 @@ import heapq
 import itertools
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from aefsync.core.past import TRASH_PAGE, TrashItem, TrashQuery
 from aefsync.core.path import PathError, RelPath
@@ -18,6 +18,7 @@ from aefsync.disk.shelves import shelf_of
 from aefsync.errors import RootError
 
 _AT_A_TIME = 1024
+_SHELVES = (TRASH, QUARANTINE)
 
 
 class TrashPages:
@@ -42,9 +43,9 @@ def trash_runs(home: Readable) -> list[str]:
     return _names(home, TRASH)
 
 
-def _reasons(home: Readable, run: str) -> list[str]:
-    """Why a run put things into the trash, or into quarantine."""
-    found = {shelf: _names(home, shelf + b"/" + os.fsencode(run)) for shelf in (TRASH, QUARANTINE)}
+def _reasons(home: Readable, run: str, shelves: Sequence[bytes] = _SHELVES) -> list[str]:
+    """Why a run put things on these shelves: into the trash, or into quarantine."""
+    found = {shelf: _names(home, shelf + b"/" + os.fsencode(run)) for shelf in shelves}
     return sorted(why for shelf, names in found.items() for why in names if shelf_of(why) == shelf)
 
 
@@ -61,9 +62,10 @@ def _names(home: Readable, path: bytes) -> list[str]:
 
 def _listing(home: Readable, query: TrashQuery) -> Iterator[TrashItem]:
     """Newest run first, in path order within a run; what is in quarantine among it."""
-    for run in sorted({*trash_runs(home), *_names(home, QUARANTINE)}, reverse=True):
+    shelves = (QUARANTINE,) if query.quarantine else _SHELVES
+    for run in sorted({run for shelf in shelves for run in _names(home, shelf)}, reverse=True):
         if query.run in ("", run) and run >= query.since:
-            walks = [_below(home, run, why, query.path) for why in _reasons(home, run)]
+            walks = [_below(home, run, why, query.path) for why in _reasons(home, run, shelves)]
             yield from heapq.merge(*walks, key=lambda item: item.path.key)
 
 

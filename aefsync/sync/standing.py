@@ -14,7 +14,7 @@ class Stood(NamedTuple):
     last session came to its end, in seconds since 1970 (0: none did); `conflicts` are conflict copies, `left_standing`
     the paths that sessions left standing, `last_run` the last one that left something (empty: none); `rot` and
     `suspects` are files that are known to be damaged, or may be, and `oldest_verified_s` is when what was verified
-    longest ago was (0: not all has been).
+    longest ago was (0: not all has been); `quarantined` are entries in quarantine, where nothing ages.
     """
 
     replica: int
@@ -35,6 +35,7 @@ class Stood(NamedTuple):
     left_standing: int = 0
     stands: tuple[StandingPath, ...] = ()
     """the first of the paths that sessions left standing"""
+    quarantined: int = 0
 
 
 class Enrolled(NamedTuple):

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from aefsync.core.past import TrashQuery
 from aefsync.core.ports import Access, Missing, Monitor
 from aefsync.core.rot import Scrub
 from aefsync.core.unsettled import LeftStanding
@@ -27,6 +28,7 @@ from aefsync.sync.request import Request
 from aefsync.sync.session import Session, Terms, open_session
 from aefsync.sync.standing import Stood
 from aefsync.sync.survey import Survey, scan_of, survey
+from aefsync.sync.trash import items_of
 
 if TYPE_CHECKING:
     from aefsync.wire.remote import RemoteReplica
@@ -99,6 +101,7 @@ def _stood(session: Session, number: int, replica: RemoteReplica, names: Sequenc
         rot=found.rot if found else 0,
         suspects=(found.suspects if found else 0) + left.suspects,
         oldest_verified_s=found.oldest_s if found else 0,
+        quarantined=sum(1 for _ in items_of(session, number, TrashQuery(quarantine=True))),
     )
 
 

@@ -60,13 +60,13 @@ def skewed(session: Session) -> Iterator[Event]:
 
 
 def quarantined(session: Session, returned: Mapping[int, int], dry_run: bool) -> Iterator[Event]:  # noqa: FBT001
-    """What replicas that were away for long had alone, and have no more."""
+    """What replicas that were away for long, are restored or were forgotten had alone, and have no more."""
     for number, count in sorted(returned.items()):
         text = session.locations[number].text
         what = "1 entry" if count == 1 else f"{count} entries"
         goes = "would go" if dry_run else "went"
-        late = "was away for long: the others deleted meanwhile what it alone has of old"
-        yield Notice(f"{text} {late}; {what} {goes} to quarantine (aefsync trash ROOT list)", warning=True)
+        late = "what it alone had of old was deleted by the others meanwhile"
+        yield Notice(f"{text}: {late}: {what} {goes} to quarantine (aefsync trash ROOT list)", warning=True)
 
 
 def told(outcome: Outcome, read_only: frozenset[int]) -> Iterator[Event]:

@@ -32,7 +32,7 @@ def _list(common: Request, query: TrashQuery, monitor: Monitor) -> Iterator[Even
     yield Started("trash", common.locations, common.names)
     with _open(common, Access.READ, monitor) as session:
         for number in range(len(common.locations)):
-            yield from (Trashed(number, item) for item in _items(session, number, query))
+            yield from (Trashed(number, item) for item in items_of(session, number, query))
         yield concluded(session, begun)
 
 
@@ -54,7 +54,7 @@ def _put_back(common: Request, query: TrashQuery, to: bytes | None, monitor: Mon
     with _open(common, Access.WRITE, monitor) as session:
         restored = problems = 0
         for number in range(len(common.locations)):
-            chosen = _chosen(_items(session, number, query._replace(path=path)), at=at)
+            chosen = _chosen(items_of(session, number, query._replace(path=path)), at=at)
             for event in _restore(session, number, chosen, _place(session, number, to) if to else b""):
                 restored += isinstance(event, Trashed)
                 problems += isinstance(event, Troubled)
@@ -110,7 +110,7 @@ def _place(session: Session, number: int, to: bytes) -> bytes:
     return os.path.abspath(to) if session.locations[number].is_served_here else to
 
 
-def _items(session: Session, number: int, query: TrashQuery) -> Iterator[TrashItem]:
+def items_of(session: Session, number: int, query: TrashQuery) -> Iterator[TrashItem]:
     """What a replica's trash holds, page after page."""
     start = 0
     while page := session.call(number, lambda _, replica: replica.trash(query._replace(start=start))):  # noqa: B023

@@ -103,7 +103,7 @@ def test_trouble_is_2_for_a_status(monkeypatch: pytest.MonkeyPatch) -> None:
 
 STOOD = Stood(0, ID, "nas", True, SECOND, 2, 1200, "20261122T101112Z-1f3a", rot=2, suspects=1, oldest_verified_s=77)
 STANDING = (StandingPath(RelPath(b"d/x\x1b"), is_suspect=False), StandingPath(RelPath(b"y"), is_suspect=True))
-STOOD = STOOD._replace(left_standing=3, stands=STANDING)
+STOOD = STOOD._replace(left_standing=3, stands=STANDING, quarantined=1)
 EVENTS = [
     STATUS,
     STOOD,
@@ -121,7 +121,7 @@ def test_a_line_for_each_replica_and_member() -> None:
     assert lines(EVENTS) == [
         (
             "A (nas): last success 2020-01-02T03:04:05Z, 2 conflict copies, 3 conflicts left standing, 2 damaged files, "
-            "1 suspect, trash 1.2 kB, last run 20261122T101112Z-1f3a"
+            "1 suspect, trash 1.2 kB, 1 entry in quarantine, last run 20261122T101112Z-1f3a"
         ),
         r"  left standing: d/x\x1b",
         "  suspect: y",
@@ -166,6 +166,7 @@ def test_replicas_and_members_for_programs() -> None:
         "suspects": 1,
         "oldest_verified_s": 77,
         "left_standing": 3,
+        "quarantined": 1,
         "stands": [{"path": "d/x\x1b", "suspect": False}, {"path": "y", "suspect": True}],
         "last_success_s": SECOND,
     }

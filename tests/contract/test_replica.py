@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from aefsync.core.action import Act, Action, Applied, Staged, StageFile
+from aefsync.core.action import RETURNED, Act, Action, Applied, Staged, StageFile
 from aefsync.core.compare import Span, select
 from aefsync.core.digest import KEY_SIZE, content_digest
 from aefsync.core.entry import UNKNOWN, Entry, Kind
@@ -1248,6 +1248,13 @@ def test_the_trash_is_told_as_asked(bench: Bench) -> None:
     assert told(start=2) == [b"empty", b"link"]
     assert told(start=1, run="r1") == [b"empty", b"link"]
     assert told(start=4) == []
+    assert told(quarantine=True) == []
+    replica.record()
+    replica.close()
+    replica, entries = bench.survey(bench.a, run="r3")
+    replica.apply([Action(Act.DELETE, RelPath(b"docs/a.txt"), None, entries[b"docs/a.txt"], aside=RETURNED)])
+    assert told(start=0)[0] == told(quarantine=True)[0] == b"docs/a.txt"
+    assert told(quarantine=True, start=1) == []
 
 
 # runs, undo

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from aefsync.core.action import Act, Action, Applied, Staged, StageFile
+from aefsync.core.action import QUARANTINED, Act, Action, Applied, Staged, StageFile
 from aefsync.core.change import Change, Did, change_of
 from aefsync.core.compare import BATCH, Span, spans_of
 from aefsync.core.digest import PUBLIC_KEY, ROOT_DIGEST, content_digest, framed_digest
@@ -498,6 +498,7 @@ class MemoryReplica:
             TrashItem(run, why, path, node.kind is Kind.DIRECTORY, len(node.data))
             for (run, why, path), node in self.tree.trash.items()
             if query.run in ("", run) and run >= query.since and (path == query.path or path.is_below(query.path))
+            if why in QUARANTINED or not query.quarantine
         ]
         by_path = sorted(items, key=lambda item: item.path.key, reverse=True)
         return sorted(by_path, key=lambda item: item.run)[::-1][query.start :][:TRASH_PAGE]

@@ -16,7 +16,8 @@ from aefsync.sync.init import init
 from aefsync.sync.members import add_member, forget, leave, list_members
 from aefsync.sync.repair import repair
 from aefsync.sync.request import RepairRequest, Request
-from aefsync.sync.standing import Enrolled
+from aefsync.sync.standing import Enrolled, Stood
+from aefsync.sync.status import status
 from tests.support.trees import tree, write
 from tests.sync.joined import threads
 
@@ -92,7 +93,11 @@ def test_who_was_forgotten_joins_as_a_new_replica(group: Group) -> None:
     events = group.meet("AC")
     told, quarantined = notices(events)
     assert (told, code(events)) == (text, 0)
-    assert "2 entries went to quarantine" in quarantined
+    assert quarantined == (
+        f"{group.roots['C']}: what it alone had of old was deleted by the others meanwhile: 2 entries went to quarantine "
+        "(aefsync trash ROOT list)"
+    )
+    assert [each.quarantined for each in status(group.request("AC"), Silent()) if isinstance(each, Stood)] == [0, 2]
     assert group.id("C") != before
     assert group.files("A") == group.files("C") == {"d/kept", "d/fresh", "f"}
     assert [each.name for each in (group.roots["C"] / ".aefsync").rglob("old")] == ["old"]

@@ -14,6 +14,7 @@ class TrashCall(Form, tag="trash"):
     run: Text
     since: Text
     start: Count
+    quarantine: bool
 
     def __post_init__(self) -> None:
         if self.path:
@@ -21,11 +22,11 @@ class TrashCall(Form, tag="trash"):
 
     @classmethod
     def of(cls, *values: TrashQuery) -> Self:
-        path, run, since, start = values[0]
-        return cls(path, pack_text(run), pack_text(since), start)
+        path, run, since, start, quarantine = values[0]
+        return cls(path, pack_text(run), pack_text(since), start, quarantine)
 
     def values(self) -> tuple[TrashQuery]:
-        return (TrashQuery(self.path, unpack_text(self.run), unpack_text(self.since), self.start),)
+        return (TrashQuery(self.path, unpack_text(self.run), unpack_text(self.since), self.start, self.quarantine),)
 
 
 class PurgeCall(Form, tag="purge"):
