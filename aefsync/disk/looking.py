@@ -49,6 +49,12 @@ def look(parent: int, name: bytes, found: Entry | None) -> None:
         raise Refused("changed since the scan")
 
 
+def in_the_way(seen: Looked) -> Refused:
+    """Why nothing is put where something stands that the scan did not tell of: it tells of no device, whenever it came."""
+    is_told_of = kind_of(seen.st_mode) is not None
+    return Refused("appeared since the scan" if is_told_of else "a device, pipe or socket is in its place")
+
+
 def shows(seen: Looked, found: Entry, *, after_rename: bool = False) -> bool:
     """Whether a stat is that of an entry (ctime moves with a rename, so it does not count after one)."""
     if kind_of(seen.st_mode) is not found.kind or (found.inode and seen.st_ino & INODE != found.inode):

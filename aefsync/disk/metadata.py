@@ -9,7 +9,7 @@ from aefsync.core.action import Act, Action, StageFile
 from aefsync.core.entry import Entry, Kind, kind_of
 from aefsync.core.metadata import SPECIAL
 from aefsync.disk.confined import split
-from aefsync.disk.looking import Refused, look, shows, wanted_of
+from aefsync.disk.looking import Refused, in_the_way, look, shows, wanted_of
 from aefsync.disk.modes import MADE
 from aefsync.disk.placing import place_file
 from aefsync.disk.present import entry_of
@@ -28,8 +28,9 @@ def make_directory(scene: Scene, action: Action) -> None:
     try:
         os.mkdir(name, MADE, dir_fd=parent)
     except FileExistsError:
-        if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
-            raise Refused("appeared since the scan") from None
+        seen = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        if not stat.S_ISDIR(seen.st_mode):
+            raise in_the_way(seen) from None
         scene.there.add(action.path)
     with scene.root.directory(action.path) as fd:
         finish_directory(fd, wanted_of(action), scene.aspects)

@@ -23,7 +23,7 @@ from aefsync.disk import syscalls
 from aefsync.disk.annexes import bring
 from aefsync.disk.confined import split
 from aefsync.disk.intents import Intent, Intents, replacing
-from aefsync.disk.looking import Place, Refused, is_already_there, look, shows, wanted_of
+from aefsync.disk.looking import Place, Refused, in_the_way, is_already_there, look, shows, wanted_of
 from aefsync.disk.renaming import NO_FLAGS, rename_new, rename_out
 from aefsync.disk.scene import Scene
 from aefsync.disk.setting import finish_link, keep_mode
@@ -99,7 +99,7 @@ def put(scene: Scene, action: Action, staged: Place, target: Place) -> None:
         except FileExistsError:
             content = scene.staging.content(action.path)
             if not is_already_there(*target, wanted_of(action), content):
-                raise Refused("appeared since the scan") from None
+                raise in_the_way(os.stat(target[1], dir_fd=target[0], follow_symlinks=False)) from None
             scene.there.add(action.path)
         scene.durable.step(target[0])
         return

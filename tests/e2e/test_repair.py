@@ -235,6 +235,23 @@ def test_unreadable_things_are_reported_and_the_rest_is_done(aefsync: Program, p
     assert judge(*pair) == []
 
 
+def test_what_a_fifo_is_in_the_place_of_is_told_as_such(aefsync: Program, pair: Pair) -> None:
+    tree(pair.a, {"file": "x", "new": "1", "d/in": "2"})
+    tree(pair.b, {"other": "3"})
+    for name in ("file", "d"):
+        os.mkfifo(pair.b / name)
+    done = aefsync("repair", *pair).expect(4)
+    told = done.out + done.err
+    for name in (b"file", b"d"):
+        assert b"! B %s: a device, pipe or socket is in its place" % name in told
+    assert b"since the scan" not in told
+    assert ((pair.b / "new").exists(), (pair.a / "other").exists()) == (True, True)
+    for name in ("file", "d"):
+        (pair.b / name).unlink()
+    aefsync("repair", *pair).expect(0)
+    assert judge(*pair) == []
+
+
 def test_an_unreadable_source_is_reported_and_the_rest_is_done(aefsync: Program, pair: Pair) -> None:
     tree(pair.a, {"locked": "secret", "new": "1"})
     tree(pair.b, {})

@@ -31,7 +31,7 @@ from aefsync.core.metadata import PERMISSIONS, USABLE
 from aefsync.disk.deleting import Spared
 from aefsync.disk.far.scene import FarScene
 from aefsync.disk.far.staging import seconds, setting
-from aefsync.disk.looking import Refused, shows, wanted_of
+from aefsync.disk.looking import Refused, in_the_way, shows, wanted_of
 from aefsync.disk.modes import MADE
 from aefsync.disk.setting import changed_mode, new_mode
 from aefsync.disk.trash import DELETED, REPLACED
@@ -76,7 +76,7 @@ def _put(scene: FarScene, action: Action, staged: bytes, wanted: Entry) -> Task[
                     raise placed
         if seen is not None:
             if not (yield from scene.is_already_there(path, seen, wanted)):
-                raise Refused("appeared since the scan")
+                raise in_the_way(seen)
             scene.there.add(path)
             raised((yield [Remove(staged)])[0])
     else:
@@ -108,7 +108,7 @@ def make_directory(scene: FarScene, action: Action) -> Task[None]:
     elif stat.S_ISDIR(seen.st_mode):
         scene.there.add(action.path)
     else:
-        raise Refused("appeared since the scan")
+        raise in_the_way(seen)
     raised((yield [SetStat(place, mode=new_mode(wanted.mode, scene.aspects) | USABLE)])[0])
 
 

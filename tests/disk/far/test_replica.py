@@ -26,6 +26,7 @@ from aefsync.errors import LockedError, RootError, UnreachableError
 from aefsync.wire.sftp.client import SftpFiles
 from tests.disk.far.elsewhere import Distant, Elsewhere, file, put, replace
 from tests.support.sftpd import sftp_stream
+from tests.support.snapshots import directory
 
 
 def test_the_second_time_nothing_is_read(elsewhere: Elsewhere) -> None:
@@ -242,6 +243,20 @@ def test_what_is_no_file_directory_or_link_is_left_alone(elsewhere: Elsewhere) -
     (elsewhere.path / "f").unlink()
     os.mkfifo(elsewhere.path / "f")
     assert replica.read_unread((), None).problems[0].reason == "no longer a regular file"
+
+
+def test_what_a_fifo_is_in_the_place_of_is_told_as_such(elsewhere: Elsewhere) -> None:
+    for name in ("f", "d"):
+        os.mkfifo(elsewhere.path / name)
+    replica = elsewhere.open()
+    replica.scan(Scan())
+    wanted = [file("f", b"xyz"), directory(b"d")]
+    assert stage(replica, wanted[0]).problems == ()
+    applied = replica.apply(
+        [Action(act, each.path, each, None) for act, each in zip((Act.COPY, Act.MKDIR), wanted, strict=True)]
+    )
+    assert {each.reason for each in applied.problems} == {"a device, pipe or socket is in its place"}
+    assert applied.done == (False, False)
 
 
 def failing(kind: type, error: int) -> Callable[[Op], OSError | None]:
