@@ -11,7 +11,7 @@ below it is needed by nobody any more.  (Riak and Cassandra drop theirs by age a
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Sized
 from typing import Protocol
 
 from aefsync.core.digest import framed_digest
@@ -116,6 +116,12 @@ def after_session(members: Members, present: Mapping[str, Vector], now_s: int) -
     return tuple(updated.get(each.id, each) for each in members)
 
 
+def after_part(members: Members, present: Collection[str], now_s: int) -> Members:
+    """The map once the members in `present` had a session that came to its end, though not all that each has was looked
+    at: nobody has seen more than before."""
+    return tuple(each._replace(last_s=now_s) if each.id in present else each for each in members)
+
+
 class Mark(NamedTuple):
     """What a replica leaves behind with each dot that it mints: the counter, and 8 random bytes that tell two timelines
     apart, should one replica live twice: it was restored from a backup."""
@@ -189,11 +195,12 @@ def understood(standing: Standing, rosters: Mapping[bytes, Members]) -> Standing
 
 class Memory(NamedTuple):
     """What a session leaves in a sidecar beside versions: what is new of those who take part, with whom the replica had a
-    session, and what it left standing (`None`: nothing was compared)."""
+    session, and what it left standing (`None`: nothing was compared); `is_whole`: the others now have all that it has."""
 
     members: Members
     met: tuple[Encounter, ...] = ()
     seen: Sighting | None = None
+    is_whole: bool = False
 
 
 class Remembers(Protocol):

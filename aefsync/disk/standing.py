@@ -96,9 +96,8 @@ def with_memory(words: Words, memory: Memory, is_in_sight: Callable[[RelPath], b
     encounters = [[each.id, each.mark.counter, each.mark.tag.hex(), each.counter] for _, each in sorted(met.items())]
     members = merge_members([members_of(words), memory.members])
     check_fits(members, met)
-    own = words.get(ID, b"").decode()
     # It stays so under another id, and in a copy.
-    shared = {_SHARED: b"1"} if any(each.id == own and each.last_s for each in members) else {}
+    shared = {_SHARED: b"1"} if memory.is_whole else {}
     stands = {}
     if memory.seen is not None:
         unsettled = after(unsettled_in(words), memory.seen, is_in_sight)

@@ -138,6 +138,18 @@ class Tally:
         return self.rot + self.suspects
 
 
+def is_troubled(tally: Tally) -> bool:
+    """Whether anything was not done that was to be."""
+    return bool(tally.problems or tally.damaged or tally.standing or tally.skipped)
+
+
+def is_complete(tally: Tally, found: Survey, scans: Sequence[Scanned]) -> bool:
+    """Whether all replicas have now seen all that any of them knew, and done it: whoever keeps what others deleted
+    (`--no-delete`) still needs their tombstones, without which it would be a new file."""
+    partial = tally.reasons[Why.KEPT] or any(scanned.excluded for scanned in scans)
+    return not partial and not any(map(len, found.unknown))
+
+
 def sighting(tally: Tally, found: Survey, attending: Attending, *, late: bool) -> Sighting:
     """What the run left standing, and where it could not tell."""
     told = (problem.path for scanned in found.scans for problem in scanned.problems)

@@ -13,6 +13,7 @@ from aefsync.core.members import (
     Memory,
     Standing,
     State,
+    after_part,
     after_session,
     awaited,
     believed,
@@ -98,15 +99,21 @@ class Past:
         attending.each(begin, lambda _: None)
 
     def conclude(
-        self, attending: Attending, scans: Sequence[Scanned], seen: Sighting = _NOTHING_SEEN, *, is_whole: bool
+        self,
+        attending: Attending,
+        scans: Sequence[Scanned],
+        seen: Sighting = _NOTHING_SEEN,
+        *,
+        is_whole: bool,
+        is_success: bool = False,
     ) -> None:
         """Have every replica remember the session, and what was left standing; `is_whole`: over the whole roots,
-        unfiltered, and without trouble."""
+        unfiltered, and without trouble; `is_success`: all was done that was asked, be it of a part."""
         present = [scanned.standing for scanned in scans if scanned.standing is not None]
         members = self._joined(present, is_whole=is_whole)
-        if is_whole:
-            rows = {each.id: self._seen(each, members) for each in present}
-            noted = after_session(members, rows, self._now_s)
+        rows = {each.id: self._seen(each, members) for each in present}
+        if is_whole or is_success:
+            noted = (after_session if is_whole else after_part)(members, rows, self._now_s)
             members = noted if self._is_news(members, noted) else members
         self.members = members
         ids = [own.id if own else "" for own in (scanned.standing for scanned in scans)]
@@ -120,9 +127,10 @@ class Past:
             met = tuple(Encounter(each.id, each.mark, own.mark.counter) for each in present if each.id != own.id)
             before = frozenset(known.members) if known is not None else frozenset()
             fresh = tuple(each for each in members if each not in before)
-            if known is None or fresh or not set(met) <= set(known.met) or seen.stood or any(left):
+            is_old = known is not None and (known.shared or not is_whole) and set(met) <= set(known.met)
+            if fresh or not is_old or seen.stood or any(left):
                 peers = frozenset(ids[:number] + ids[number + 1 :]) - {""}
-                return replica.remember(Memory(fresh, met, seen._replace(peers=peers)))
+                return replica.remember(Memory(fresh, met, seen._replace(peers=peers), is_whole))
             return left
 
         self.left = LeftStanding.among(attending.each(remember, lambda _: LeftStanding()))

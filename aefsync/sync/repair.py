@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from aefsync.core.ports import Access, Missing, Monitor, Scanned
 from aefsync.core.space import size_text
-from aefsync.core.verdict import Why
 from aefsync.core.view import View
 from aefsync.errors import AefsyncError, LockedError, UnreachableError
 from aefsync.sync.accepting import accept
@@ -33,7 +32,7 @@ from aefsync.sync.known import KnownRoots
 from aefsync.sync.location import parse
 from aefsync.sync.meetings import Meetings
 from aefsync.sync.merging import merge_all
-from aefsync.sync.outcome import Tally, sighting, summary
+from aefsync.sync.outcome import Tally, is_complete, is_troubled, sighting, summary
 from aefsync.sync.passes import carry_out, rehearse
 from aefsync.sync.past import Past
 from aefsync.sync.present import AbsentError, Present
@@ -243,9 +242,11 @@ class _Run:
     ) -> Iterator[Event]:
         """Keep, there and here, what the session came to."""
         tally, late = self._tally, self._deadline.late
-        is_whole = _is_whole(self._company.request, found, tally, scans, late=late)
+        is_success = not (late or self._company.request.common.paths or is_troubled(tally))
+        is_whole = is_success and is_complete(tally, found, scans)
         if past is not None:
-            past.conclude(attending, scans, sighting(tally, found, attending, late=late), is_whole=is_whole)
+            seen = sighting(tally, found, attending, late=late)
+            past.conclude(attending, scans, seen, is_whole=is_whole, is_success=is_success)
         opened = attending.each(session.opened_now, session.opened.__getitem__)
         if not attending.lost:
             admission.remember(session.locations, opened, scans, is_whole=is_whole)
@@ -274,14 +275,6 @@ def _is_to_be_recorded(session: Session, decided: Decided) -> bool:
     """Whether there was something to be done, or is to be read, or was left in staging by a run that was interrupted."""
     unread = any(scanned.unread_files for scanned in decided.survey.scans)
     return not decided.is_empty or unread or any(opened.unfinished for opened in session.opened)
-
-
-def _is_whole(request: RepairRequest, found: Survey, tally: Tally, scans: Sequence[Scanned], *, late: bool) -> bool:
-    """Whether all replicas have now seen all that any of them knew, and done it: whoever keeps what others deleted
-    (`--no-delete`) still needs their tombstones, without which it would be a new file."""
-    partial = request.common.paths or late or tally.problems or tally.damaged or tally.standing or tally.skipped
-    partial = partial or tally.reasons[Why.KEPT]
-    return not partial and not any(scanned.excluded for scanned in scans) and not any(map(len, found.unknown))
 
 
 def _terms(request: RepairRequest) -> list[Terms]:

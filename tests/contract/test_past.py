@@ -270,6 +270,21 @@ def test_members_and_encounters_are_kept(bench: Bench) -> None:
     assert (standing.members, standing.met) == (members, met)
 
 
+def test_the_others_have_all_that_one_has_once_a_session_was_whole(bench: Bench) -> None:
+    for is_whole in (False, True, False):
+        seen = Seen(bench, bench.a)
+        own = (Member(seen.standing.id, last_s=5),)
+        seen.replica.remember(Memory(own, is_whole=is_whole))
+        seen.replica.close()
+        replica = bench.replica(bench.a)
+        standing = hello(replica, bench.a).standing
+        replica.close()
+        assert standing is not None
+        # It stays so, and a session that looked at a part does not tell.
+        before = is_whole or seen.standing.shared
+        assert standing.shared == before
+
+
 def test_what_is_left_standing_stays_until_a_session_finds_it_settled(bench: Bench) -> None:
     furnish(bench.a)
     stood = (StandingPath(RelPath(b"a"), is_suspect=True), StandingPath(RelPath(b"d/x"), is_suspect=False))

@@ -165,7 +165,7 @@ class Sidecar:
         self.members = merge_members([self.members, memory.members])
         kept = {each.id: each for each in (*self.met, *memory.met)}
         self.met = tuple(kept[each] for each in sorted(kept))
-        self.shared = self.shared or any(each.id == self.id and each.last_s for each in self.members)
+        self.shared = self.shared or memory.is_whole
         if memory.seen is not None:
             self.unsettled = after(self.unsettled, memory.seen, sees)
         return self.left

@@ -199,3 +199,19 @@ def test_what_a_run_left_standing_needs_a_look_until_one_finds_it_settled(
     assert said(Policies(Policy(PolicyKind.NEWEST)), *roots, paths=(RelPath(b"f"),)) == [(0, 1)] * 2
     (a / "s").unlink()
     assert said(Policies(), *roots) == [(0, 0)] * 2
+
+
+def test_a_run_that_did_what_was_asked_is_a_success_whatever_it_left_out(
+    engine: Threads, roots: list[Path], state: str
+) -> None:
+    write(roots[0] / "x.o", b"not for the others")
+    common = request(state, *roots)
+    asked = RepairRequest(common._replace(rules=("*.o",)), policies=Policies())
+    assert end(list(repair(asked, Silent()))).exit_code == 0
+    first, second = stood(list(status(common, Silent())))
+    assert first.last_s and second.last_s
+    # Of a sub-tree alone nothing can be said.
+    other = tree(roots[0].with_name("C"), {"d/f": "1"})
+    common = request(state, other, tree(other.with_name("D"), {}))
+    list(repair(RepairRequest(common._replace(paths=(RelPath(b"d"),)), policies=Policies()), Silent()))
+    assert not any(each.last_s for each in stood(list(status(common, Silent()))))

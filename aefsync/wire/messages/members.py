@@ -187,6 +187,7 @@ class RememberCall(Form, tag="remember"):
     members: MemberRows
     met: EncounterRows
     seen: SightingRow | None = None
+    is_whole: bool = False
 
     @classmethod
     def of(cls, *values: Memory) -> Self:
@@ -194,11 +195,11 @@ class RememberCall(Form, tag="remember"):
         members = tuple(MemberRow.of(each, roll) for each in values[0].members)
         met = tuple(EncounterRow.of(each, roll) for each in values[0].met)
         seen = values[0].seen and SightingRow.of(values[0].seen, roll)
-        return cls(roll.authors, members, met, seen)
+        return cls(roll.authors, members, met, seen, values[0].is_whole)
 
     def values(self) -> tuple[Memory]:
         seen = self.seen.sighting(self.authors) if self.seen else None
-        return (Memory(_members(self.authors, self.members), _met(self.authors, self.met), seen),)
+        return (Memory(_members(self.authors, self.members), _met(self.authors, self.met), seen, self.is_whole),)
 
 
 class RememberReply(Form, tag="remember"):
