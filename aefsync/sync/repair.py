@@ -40,7 +40,7 @@ from aefsync.sync.reconnecting import Patience, anew
 from aefsync.sync.request import RepairRequest, Request
 from aefsync.sync.session import Session, Terms, begin, places
 from aefsync.sync.survey import Survey, coarsened, observations, survey
-from aefsync.sync.telling import begun, created, guests, quarantined, restored, skewed, told
+from aefsync.sync.telling import begun, bereft, created, guests, quarantined, restored, skewed, told
 
 if TYPE_CHECKING:
     from aefsync.wire.remote import RemoteReplica
@@ -200,7 +200,8 @@ class _Run:
         yield from coarsened(session, request.common)
         yield from observations(found)
         yield from restored(session, found.scans)
-        yield from guests(session, past.members if past is not None else ())
+        members = past.members if past is not None else ()
+        yield from itertools.chain(bereft(session, members), guests(session, members))
         decided = decide(session, found, request, past)
         if past is not None and decided.merges and not request.dry_run:
             yield from merge_all(session, decided.merges, past)

@@ -35,6 +35,16 @@ def restored(session: Session, scans: Sequence[Scanned]) -> Iterator[Event]:
             yield Notice(f"{location.text}: {text}", warning=True)
 
 
+def bereft(session: Session, members: Members) -> Iterator[Event]:
+    """Replicas that the others know though they know of nothing themselves; of a damaged history there is a problem to
+    tell, and where nothing may be written none is kept."""
+    known = {each.id for each in members}
+    for location, opened in zip(session.locations, session.opened, strict=True):
+        if opened.standing is None and opened.identity in known and not (opened.unreadable or opened.read_only):
+            text = "it joins as a new replica, and nothing tells any more what was edited or deleted there"
+            yield Notice(f"{location.text}: its history is gone (.aefsync/sidecar.db): {text}", warning=True)
+
+
 def guests(session: Session, members: Members) -> Iterator[Event]:
     """Replicas that have left: they agree with the others now, and nobody waits for them to do so again."""
     left = {each.id for each in members if each.state is State.LEFT}

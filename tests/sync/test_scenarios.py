@@ -354,6 +354,9 @@ def test_the_sidecar_of_one_side_is_deleted(pair: Group) -> None:
         extra.unlink()
     pair.write(1, "a.txt", "edited since")
     events = pair.meet()
+    told = [each.text for each in events if isinstance(each, Notice)]
+    gone = "its history is gone (.aefsync/sidecar.db): it joins as a new replica"
+    assert told == [f"{pair.roots[0]}: {gone}, and nothing tells any more what was edited or deleted there"]
     assert conflicts(events) == []  # what it still has is what the edit was made of
     assert pair.agreed()["a.txt"] == "edited since"
     quiet(pair)
