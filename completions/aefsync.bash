@@ -98,7 +98,7 @@ _aefsync()
             [[ $cur == -* ]] && _aefsync_words '--json --help' && return
             ;;
         deploy)
-            [[ $cur == -* ]] && _aefsync_words '--help --transport --ssh --port --identity --remote-command --connect-timeout --timeout --retries --deploy --compress --no-compress --bwlimit --accept-new-host-key' && return
+            [[ $cur == -* ]] && _aefsync_words '--help --json --verbose --quiet --progress --no-progress --color --stats --config --transport --ssh --port --identity --remote-command --connect-timeout --timeout --retries --deploy --compress --no-compress --bwlimit --accept-new-host-key' && return
             _aefsync_ask hosts
             ;;
         doctor)

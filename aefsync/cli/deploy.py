@@ -9,14 +9,16 @@ import typer
 
 from aefsync import __version__
 from aefsync.cli.escape import escape_text
+from aefsync.cli.options import Output
 from aefsync.cli.reaching import Reaching, link
+from aefsync.cli.records import tell
 from aefsync.errors import AefsyncError, UsageError
 from aefsync.sync.location import parse
 
 Host = Annotated[str, typer.Argument(metavar="[USER@]HOST", hidden=True)]
 
 
-def deploy(*, host: Host, reaching: Reaching) -> int:
+def deploy(*, host: Host, output: Output, reaching: Reaching) -> int:
     """Put an agent on a host, in the cache directory of the login.
 
     Copies this program and the packages that fit the Python there (3.11 or newer); needs no root and touches nothing
@@ -33,7 +35,10 @@ def deploy(*, host: Host, reaching: Reaching) -> int:
         if location.login.host not in error.message:
             error.put_before(str(location.login))
         raise
-    sys.stdout.write(f"aefsync {__version__} is on {escape_text(str(location.login))}: {escape_text(place)}\n")
+    if output.json:
+        tell("deploy", [host], [{"event": "deployed", "version": __version__, "place": place}])
+    elif not output.quiet:
+        sys.stdout.write(f"aefsync {__version__} is on {escape_text(str(location.login))}: {escape_text(place)}\n")
     return 0
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import fsencode
 from typing import Any
 
@@ -101,6 +101,14 @@ def failure(exit_code: int, causes: Sequence[str], message: str, hint: str | Non
     unknown: Record = dict.fromkeys(_summary(Summary(exit_code)))
     known = {"event": "summary", "exit_code": exit_code, "causes": list(causes), "message": _text(message)}
     return unknown | known | {"hint": _text(hint) if hint else None}
+
+
+def framed(command: str, locations: Sequence[str], records: Iterable[Mapping[str, Any]]) -> Iterator[Record]:
+    """What a command says that no run is part of, between its start and its summary."""
+    yield record(Started(command, tuple(locations)))
+    for each in records:
+        yield {field: _text(value) if isinstance(value, str) else value for field, value in each.items()}
+    yield record(Summary(0))
 
 
 def _name(field: str, name: bytes) -> Record:

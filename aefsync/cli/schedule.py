@@ -17,6 +17,7 @@ from aefsync.cli.escape import escape_text
 from aefsync.cli.hooking import Hooking, hooks_of
 from aefsync.cli.options import Allowing, Comparing, Output
 from aefsync.cli.reaching import Reaching
+from aefsync.cli.records import tell
 from aefsync.cli.repairing import Repairing, asked
 from aefsync.cli.reporting import Reporting, reporting_on
 from aefsync.cli.resolving import Resolving
@@ -69,7 +70,7 @@ def schedule(
     if scheduling.install + scheduling.list_ + scheduling.remove > 1:
         raise UsageError("--install, --list and --remove exclude each other")
     if scheduling.list_:
-        _say(f"{each.name}  {each.when:<16}  aefsync {each.what}" for each in UserUnits(os.environ).installed())
+        _list(output)
         return 0
     wanted = reporting_on(
         asked(ctx, locations or [], repairing, resolving, safety, allowing, counting, comparing, reaching).request,
@@ -80,28 +81,53 @@ def schedule(
     name = _name(wanted.common.locations)
     if scheduling.remove:
         UserUnits(os.environ).remove(name)
+        if output.json:
+            tell("schedule", wanted.common.locations, ())
         return 0
     words = (*_program(), "repair", *_handed_on(given(ctx)))
     job = job_of(words, os.getcwd(), scheduling.at, scheduling.every)
     if scheduling.install:
-        units = UserUnits(os.environ)
-        units.install(name, job)
-        _say([f"aefsync-{name}.timer runs it {job.spoken}; journalctl --user -u aefsync-{name} tells what it did"])
-        _say(
-            [] if units.lingers else ["it runs while you are logged in; loginctl enable-linger has it run at all times"]
-        )
+        UserUnits(os.environ).install(name, job)
+    if output.json:
+        tell("schedule", wanted.common.locations, [_record(name, job, is_installed=scheduling.install)])
+    elif scheduling.install:
+        _say(_installed(name, job))
     else:
         _say(_printed(name, job, has_log=bool(reporting.log_file)))
     return 0
 
 
+def _installed(name: str, job: Job) -> Iterator[str]:
+    yield f"aefsync-{name}.timer runs it {job.spoken}; journalctl --user -u aefsync-{name} tells what it did"
+    if not UserUnits(os.environ).lingers:
+        yield "it runs while you are logged in; loginctl enable-linger has it run at all times"
+
+
+def _list(output: Output) -> None:
+    found = UserUnits(os.environ).installed()
+    if output.json:
+        tell("schedule", (), ({"event": "scheduled", **each._asdict()} for each in found))
+    else:
+        _say(f"{each.name}  {each.when:<16}  aefsync {each.what}" for each in found)
+
+
+def _record(name: str, job: Job, *, is_installed: bool) -> dict[str, object]:
+    units = {"service": service_unit(job), "timer": timer_unit(job)}
+    line = crontab_line(job, _delay_min(name))
+    return {"event": "schedule", "name": name, "when": job.spoken, "crontab": line, **units, "installed": is_installed}
+
+
+def _delay_min(name: str) -> int:
+    """Not all machines begin at once, nor all jobs of one."""
+    return int.from_bytes(framed_digest([name.encode(), os.fsencode(os.uname().nodename)], 4)) % SPREAD_MIN
+
+
 def _printed(name: str, job: Job, *, has_log: bool) -> Iterator[str]:
     log = "" if has_log else "; what it says is mailed to you, or kept with --log-file FILE"
-    delay_min = int.from_bytes(framed_digest([name.encode(), os.fsencode(os.uname().nodename)], 4)) % SPREAD_MIN
     yield f"# crontab -e{log}"
     if job.at_min is not None:
         yield "# (a few minutes later than asked for, others on each machine, so that not all begin at once)"
-    yield crontab_line(job, delay_min) or f"# cron has no words for {job.spoken!r}"
+    yield crontab_line(job, _delay_min(name)) or f"# cron has no words for {job.spoken!r}"
     for kind, text in (("service", service_unit(job)), ("timer", timer_unit(job))):
         yield ""
         yield f"# ~/.config/systemd/user/aefsync-{name}.{kind}"

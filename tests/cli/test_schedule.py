@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -141,6 +143,25 @@ def test_install_list_remove(systemctl: Path, home: Path, capsys: Capture) -> No
     assert not list((home / "config" / "systemd" / "user").iterdir())
     assert f"--user disable --now {name}.timer\n" in systemctl.read_text()
     assert app.run(["schedule", "a", "host:b", "--uninstall"]) == 3
+
+
+def test_a_program_is_told_the_same(systemctl: Path, home: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    def told(*words: str) -> list[dict[str, Any]]:
+        assert app.run(["schedule", *words, "--json"]) == 0
+        start, *said, summary = map(json.loads, capsysbinary.readouterr().out.splitlines())
+        assert (start["event"], start["command"]) == ("start", "schedule")
+        assert (summary["event"], summary["exit_code"], summary["causes"]) == ("summary", 0, [])
+        return said
+
+    (printed,) = told("a", "b\udce9", "--at", "4:05")
+    assert (printed["event"], printed["when"], printed["installed"]) == ("schedule", "daily at 04:05", False)
+    assert " 4 * * * cd " in printed["crontab"] and printed["timer"].startswith("[Unit]\n")
+    assert 'repair a "b\\xe9" --json' in printed["service"]
+    (installed,) = told("a", "b", "--every=7m", "--install")
+    assert (installed["crontab"], installed["installed"]) == (None, True)
+    what = {"name": installed["name"], "when": "every 7m", "what": "repair a b --json"}
+    assert told("--list") == [{"event": "scheduled", **what}]
+    assert told("a", "b", "--remove") == told("--list") == []
 
 
 def test_a_systemctl_that_refuses_is_quoted_and_nothing_is_left(systemctl: Path, home: Path, capsys: Capture) -> None:

@@ -33,6 +33,8 @@ def test_an_agent_is_deployed_and_used_from_then_on(bare: Far, tmp_path: Path) -
     tree(bare.home / "B", {"g": "y"})
     bare("repair", tmp_path / "A", "box:B").expect(8)
     assert bare("deploy", "box").expect(0).out.startswith(b"aefsync 0.1.0 is on box: ")
+    start, deployed, end = bare("deploy", "box", "--json").expect(0).events
+    assert (start["command"], deployed["event"], end["exit_code"]) == ("deploy", "deployed", 0)
     bare("repair", tmp_path / "A", "box:B").expect(0)
     assert not judge(tmp_path / "A", bare.home / "B")
     assert sorted(path.name for path in bare.home.iterdir()) == ["B", "cache"]
