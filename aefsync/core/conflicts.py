@@ -59,12 +59,14 @@ def settle_conflicts(
     doomed: list[RelPath] = []
     for difference, found in _found(differences, rules, doomed, verdicts):
         path, entries, graves = difference
-        stand = barred(path, hidden, standing)
-        decisions = _keep_both(difference, found, known, rules, hidden) if stand is None and found is not None else None
+        stand, decisions = barred(path, hidden, standing), None
+        if isinstance(found, Stand):
+            stand = stand or found
+        elif stand is None:
+            decisions = _keep_both(difference, found, known, rules, hidden)
         if decisions is None:
             standing.add(path)
-            why = found is None and Stand(Why.UNREAD)
-            decisions = [Decision(path, entries, stand or why or Stand(Why.NAME_TAKEN), graves)]
+            decisions = [Decision(path, entries, stand or Stand(Why.NAME_TAKEN), graves)]
         for each in decisions:
             settled[each.path] = each
     for difference in _revived(differences, rules, settled) if doomed else ():
@@ -75,14 +77,15 @@ def settle_conflicts(
 
 def _found(
     differences: Differences, rules: Rules, doomed: list[RelPath], verdicts: dict[int, list[Settled]]
-) -> Iterator[tuple[Difference, Conflict | None]]:
-    """All conflicts; `None` for one that cannot be settled before contents are known.
+) -> Iterator[tuple[Difference, Conflict | Stand]]:
+    """All conflicts, and what is left standing although something may lie below it.
 
     A directory that is to go somewhere, and may have to stay for what is in it, is added to the `doomed`.
     """
     if rules.policies is None:
         for difference in differences.clashes:
-            yield difference, None if undecided(difference.entries, rules) else _clash(difference.entries)
+            is_unread = undecided(difference.entries, rules)
+            yield difference, Stand(Why.UNREAD) if is_unread else _clash(difference.entries)
         return
     for number in range(len(differences.firsts)):
         if _is_taken(differences, number, rules):
@@ -94,7 +97,11 @@ def _found(
         for each, verdict in zip(block, settled, strict=True):
             if isinstance(verdict, Conflict):
                 yield each, verdict
-            elif not isinstance(verdict, Stand) and not _stays(each.entries, verdict):
+            elif isinstance(verdict, Stand):
+                kinds = [None if entry is None else entry.kind for entry in each.entries]
+                if _DIRECTORY in kinds and not all(kind is _DIRECTORY for kind in kinds):
+                    yield each, verdict
+            elif not _stays(each.entries, verdict):
                 doomed.append(each.path)
 
 

@@ -290,6 +290,20 @@ def test_a_directory_moves_into_its_sibling(pair: Group) -> None:
     quiet(pair)
 
 
+def test_nothing_is_done_below_a_clash_that_is_skipped(three: Group) -> None:
+    three.write(0, "p/inside", "data")
+    three.write(1, "p", "a file")
+    for _ in range(2):
+        events = three.meet(conflicts="skip")
+        assert (end(events).exit_code, end(events).causes, end(events).problems) == (1, ("left standing",), 0)
+        assert [("p" in tree, "p/inside" in tree) for tree in three.trees()] == [
+            (False, True),
+            (True, False),
+            (False, False),
+        ]
+    assert "p/inside" in (three.meet(), three.agreed())[1]
+
+
 @pytest.mark.parametrize("beside", ["", "old/stays", "elsewhere/inside"])
 def test_a_directory_is_renamed_to_where_there_is_a_file_by_now(three: Group, beside: str) -> None:
     """The file has to go out of the way first, and the third one has nothing there yet."""
