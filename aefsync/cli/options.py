@@ -11,7 +11,7 @@ from aefsync.cli import environment, filters
 from aefsync.cli.chosen import Chosen
 from aefsync.cli.command import configured, option_order
 from aefsync.cli.config import filter_values
-from aefsync.cli.units import duration_ns
+from aefsync.cli.units import duration_ns, in_seconds
 from aefsync.core.identity import Allowed
 from aefsync.core.metadata import PERMISSIONS, PLAIN, Aspects
 from aefsync.core.named_tuple import NamedTuple
@@ -130,7 +130,7 @@ def request(
 
 def _aspects(comparing: Comparing) -> Aspects:
     """The metadata that is to count."""
-    window_ns = duration_ns(comparing.modify_window, "--modify-window")
+    window_ns = duration_ns(in_seconds(comparing.modify_window), "--modify-window")
     mode_bits = 0 if comparing.no_perms else PERMISSIONS
     return PLAIN._replace(mode_bits=mode_bits, times=not comparing.no_times, window_ns=window_ns)
 

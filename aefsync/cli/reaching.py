@@ -6,7 +6,7 @@ import re
 from typing import Annotated
 
 from aefsync.cli.options import option
-from aefsync.cli.units import duration_s, rate
+from aefsync.cli.units import duration_s, in_seconds, rate
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.errors import UsageError
 from aefsync.wire.login import Link, Transport
@@ -54,7 +54,7 @@ def link(reaching: Reaching) -> Link:
     if reaching.transport not in {each.value for each in Transport}:
         words = ", ".join(each.value for each in Transport)
         raise UsageError(f"--transport: {reaching.transport!r} is none of {words}")
-    timeout_s = duration_s(reaching.timeout, "--timeout")
+    timeout_s = duration_s(in_seconds(reaching.timeout), "--timeout")
     if timeout_s < _LEAST_S:
         raise UsageError(f"--timeout: {reaching.timeout} is too short: a healthy host may be silent for some seconds")
     return Link(
@@ -63,7 +63,7 @@ def link(reaching: Reaching) -> Link:
         port=_port(reaching.port),
         identity=reaching.identity,
         remote_command=reaching.remote_command,
-        connect_timeout_s=max(1, duration_s(reaching.connect_timeout, "--connect-timeout")),
+        connect_timeout_s=max(1, duration_s(in_seconds(reaching.connect_timeout), "--connect-timeout")),
         timeout_s=timeout_s,
         retries=_number(reaching.retries, "--retries"),
         accept_new_host_key=reaching.accept_new_host_key,

@@ -32,6 +32,11 @@ def duration_ns(text: str, option: str) -> int:
     return total_ns
 
 
+def in_seconds(text: str) -> str:
+    """A duration for an option that rsync has, too: a bare number means seconds there."""
+    return f"{text}s" if re.fullmatch(r"\d+(\.\d+)?", text) else text
+
+
 def _times(number: str, unit_ns: int) -> int:
     """A decimal number of units, exactly."""
     whole, _, fraction = number.partition(".")

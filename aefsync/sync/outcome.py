@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from aefsync.core.action import RETURNED, Act
 from aefsync.core.hint import MOST_HINTS
+from aefsync.core.path import RESERVED
 from aefsync.core.ports import Scanned
 from aefsync.core.problem import ROT, SUSPECT, Problem
 from aefsync.core.step import Pass
@@ -62,6 +63,7 @@ class Tally:
         self.rot, self.suspects = damaged.count(ROT), damaged.count(SUSPECT)
         """files that are not as they were recorded"""
         self.problems = len(self._known) - len(damaged)
+        self._own = sum(problem.path.startswith(RESERVED + b"/") for _, problem in self._known)
         self.skipped = self.spared = 0
         self.undone: set[bytes] = set()
         """Paths of what was skipped."""
@@ -133,6 +135,11 @@ class Tally:
         return sum(count for why, count in self.reasons.items() if why not in _ELSEWHERE)
 
     @property
+    def are_paths_unclear(self) -> bool:
+        """Whether there was trouble with the tree; what is damaged of our own says nothing of that."""
+        return self.problems > self._own
+
+    @property
     def damaged(self) -> int:
         """Files that are not as they were recorded, on all replicas together."""
         return self.rot + self.suspects
@@ -176,7 +183,7 @@ def summary(
 ) -> Summary:
     """The last event; `scans` are how the replicas are now, `late` says that the time was up before all was done."""
     session = attending.session
-    equal = not attending.lost and not tally.problems and agree(session, decided.survey, scans)
+    equal = not attending.lost and not tally.are_paths_unclear and agree(session, decided.survey, scans)
     alike, standing = tally.reasons[Why.SUSPECT], tally.standing
     pending = request.dry_run and not decided.is_empty
     causes = _causes(attending, tally, settled=equal or pending, late=late)
@@ -205,7 +212,7 @@ def summary(
         round_trips=tally.round_trips + session.round_trips,
         literal_bytes=tally.literal_bytes,
         reused_bytes=tally.reused_bytes,
-        verified=not tally.problems,
+        verified=not tally.are_paths_unclear,
         keeps_trash=request.writing.keeps_trash or (bool(tally.changed) and tally.changed <= {*keeping}),
         elapsed_s=elapsed_s,
         caveats=() if request.dry_run else tuple(_caveats(session, tally)),

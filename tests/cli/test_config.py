@@ -247,3 +247,10 @@ def test_where_the_file_is() -> None:
 def test_help_is_given_whatever_the_file_says(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config.write_text("broken")
     assert app.run(["repair", "--help"]) == 0
+
+
+@pytest.mark.parametrize("option", ["--timeout", "--connect-timeout", "--modify-window"])
+def test_what_rsync_has_takes_bare_seconds(engines: dict[str, Engine], option: str) -> None:
+    assert [app.run(["diff", "a", "b", option, text]) for text in ("90", "1m30s", "90 ")] == [0, 0, 2]
+    one, other = (request for request, *_ in engines["diff"].asked)
+    assert one == other

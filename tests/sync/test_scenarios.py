@@ -14,7 +14,7 @@ from aefsync.core.one_sided import FROM
 from aefsync.core.policy import Policies, parse_policy
 from aefsync.core.silent import Silent
 from aefsync.errors import AefsyncError
-from aefsync.sync.events import Acted, Conflicted, Event, Notice, Summary
+from aefsync.sync.events import Acted, Conflicted, Event, Notice, Summary, Troubled
 from aefsync.sync.repair import repair
 from aefsync.sync.request import RepairRequest, Request
 from tests.support.trees import BASE_NS, SECOND, judge, texts, write
@@ -360,6 +360,20 @@ def test_more_than_half_renamed_are_no_deletions(tmp_path: Path) -> None:
     assert end(group.meet()).deleted == 0
     assert len(group.agreed()) == 30
     quiet(group)
+
+
+def test_the_sidecar_of_one_side_is_damaged(pair: Group) -> None:
+    """That is told, and nothing to do with whether the trees agree."""
+    for extra in pair.roots[0].glob(".aefsync/sidecar.db-*"):
+        extra.unlink()
+    (pair.roots[0] / ".aefsync" / "sidecar.db").write_bytes(b"garbage")
+    pair.write(1, "a.txt", "edited since")
+    events = pair.meet()
+    (told,) = [(each.replica, bytes(each.problem.path)) for each in events if isinstance(each, Troubled)]
+    assert told == (0, b".aefsync/sidecar.db")
+    assert (end(events).exit_code, end(events).causes, end(events).equal) == (4, ("problems",), True)
+    assert pair.agreed()["a.txt"] == "edited since"
+    quiet(pair)
 
 
 def test_the_sidecar_of_one_side_is_deleted(pair: Group) -> None:
