@@ -34,8 +34,8 @@ CHUNK_DIGEST = 16
 """Bytes of a digest that is remembered."""
 SHORT_DIGEST = 8
 """Of one among those of a single exchange: a collision costs no more than that its file travels again, as a whole."""
-SMALLEST = 2 << 10
-"""A file of fewer bytes travels whole: naming its chunks would cost about as much."""
+SMALLEST = 512
+"""A file of fewer bytes travels whole: of the few chunks that it is cut into, one edit leaves little."""
 FEW_CHUNKS = 4
 """A level is worth its exchange where it cuts a file into more chunks than these."""
 WORTH_AN_EXCHANGE = 16 << 10
