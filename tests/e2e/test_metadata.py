@@ -79,7 +79,7 @@ def test_times_within_the_window(aefsync: Program, pair: Pair) -> None:
 
 
 def test_a_window_that_is_none(aefsync: Program, pair: Pair) -> None:
-    for text in ("5", "soon", "-1s", "99999999999d"):
+    for text in ("5x", "soon", "-1s", "99999999999d"):
         assert b"--modify-window" in aefsync("diff", f"--modify-window={text}", *pair).expect(2).err
 
 
