@@ -98,8 +98,7 @@ def _found(
             if isinstance(verdict, Conflict):
                 yield each, verdict
             elif isinstance(verdict, Stand):
-                kinds = [None if entry is None else entry.kind for entry in each.entries]
-                if _DIRECTORY in kinds and not all(kind is _DIRECTORY for kind in kinds):
+                if is_clash(each.entries):
                     yield each, verdict
             elif not _stays(each.entries, verdict):
                 doomed.append(each.path)

@@ -121,8 +121,8 @@ def _plan_take(draft: _Draft, decision: Decision, verdict: Take) -> None:
 
 def _plan_name(draft: _Draft, spot: _Spot, entry: Entry | None, leader: RelPath, stays: frozenset[int]) -> None:
     """Turn what a replica has at the path, if anything, into what is wanted, and that into a name of its leader."""
-    path, does_stay = spot.wanted.path, spot.replica in stays
-    if leader is not path and not does_stay and leader != path:
+    does_stay = spot.replica in stays
+    if leader != spot.wanted.path and not does_stay:
         _plan_join(draft, spot._replace(leader=leader), entry)
     elif entry is None:
         draft.put(spot)

@@ -111,8 +111,8 @@ class Past:
         unfiltered, and without trouble; `is_success`: all was done that was asked, be it of a part."""
         present = [scanned.standing for scanned in scans if scanned.standing is not None]
         members = self._joined(present, is_whole=is_whole)
-        rows = {each.id: self._seen(each, members) for each in present}
         if is_whole or is_success:
+            rows = {each.id: self._seen(each, members) for each in present}
             noted = (after_session if is_whole else after_part)(members, rows, self._now_s)
             members = noted if self._is_news(members, noted) else members
         self.members = members

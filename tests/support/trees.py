@@ -105,6 +105,14 @@ def texts(root: Path) -> dict[str, str]:
     }
 
 
+def one_file(root: Path) -> list[list[str]]:
+    """Which names are one file, `.aefsync` left out."""
+    found: dict[int, list[str]] = {}
+    for name in (name for name in sorted(texts(root)) if not name.endswith("/")):
+        found.setdefault((root / name).lstat().st_ino, []).append(name)
+    return sorted(found.values())
+
+
 def odd_tree(root: Path) -> Path:
     """Every odd name and kind that aefsync replicates, and beside them the specials that it skips."""
     base = os.fsencode(root)

@@ -26,7 +26,7 @@ from aefsync.sync.events import Acted, Event, Summary
 from aefsync.sync.repair import repair
 from aefsync.sync.request import RepairRequest, Request
 from aefsync.sync.undo import undo
-from tests.support.trees import BASE_NS, SECOND, judge, survey, texts
+from tests.support.trees import BASE_NS, SECOND, judge, one_file, survey
 from tests.sync.joined import threads
 
 FOLDERS, NAMES = ("", "d", "d/e", "f", "f/g", "d/e/h"), ("a", "e", "g", "h")
@@ -129,14 +129,6 @@ def contents(roots: Sequence[Path], *, below: str = "") -> set[bytes]:
     return {
         p.read_bytes() for p in places if p.is_file() and not p.is_symlink() and (below or ".aefsync" not in p.parts)
     }
-
-
-def one_file(root: Path) -> list[list[str]]:
-    """Which names are one file."""
-    found: dict[int, list[str]] = {}
-    for name in (name for name in sorted(texts(root)) if not name.endswith("/")):
-        found.setdefault((root / name).lstat().st_ino, []).append(name)
-    return sorted(found.values())
 
 
 def end(events: Sequence[Event]) -> Summary:

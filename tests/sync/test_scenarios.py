@@ -517,6 +517,13 @@ def test_what_is_kept_from_deletion_goes_with_the_next_run(three: Group) -> None
     quiet(three)
 
 
+def test_a_directory_is_kept_from_deletion_with_what_is_in_it(pair: Group) -> None:
+    shutil.rmtree(pair.roots[0] / "d")
+    for _ in range(2):
+        events = pair.meet(no_delete=True)
+        assert actions(events) == [] and conflicts(events) == [] and end(events).exit_code == 0
+
+
 def test_a_partial_run_loses_and_resurrects_nothing(pair: Group) -> None:
     from aefsync.core.path import RelPath
 

@@ -20,7 +20,7 @@ from aefsync.sync.events import Summary, Troubled
 from aefsync.sync.repair import repair
 from aefsync.sync.request import RepairRequest, Request
 from aefsync.sync.session import Session
-from tests.support.trees import SECOND, judge, tree
+from tests.support.trees import SECOND, judge, one_file, tree
 from tests.sync.joined import threads
 
 
@@ -77,15 +77,6 @@ CONFLICTS = [one_of_them_in_the_way, one_of_them_in_conflict, another_name_in_co
 STORIES = [another_name, one_deleted_the_other_replaced, *CONFLICTS]
 
 
-def names(root: Path) -> list[list[str]]:
-    """Which files are one."""
-    found: dict[int, list[str]] = {}
-    for path in sorted(root.rglob("*")):
-        if path.is_file() and ".aefsync" not in path.parts:
-            found.setdefault(path.stat().st_ino, []).append(str(path.relative_to(root)))
-    return sorted(found.values())
-
-
 def run(a: Path, b: Path, *, links: bool = False, keeps_trash: bool = True) -> tuple[int, list[str]]:
     """The exit code of a repair, and what it had trouble with."""
     common = Request((str(a), str(b)), allowed=Allowed(empty_root=True), aspects=PLAIN._replace(links=links))
@@ -117,7 +108,7 @@ def test_one_run_is_enough(
     story(*roots)
     assert run(*roots, links=links, keeps_trash=keeps_trash) == (int(story in CONFLICTS), [])
     assert judge(*roots) == []
-    assert not links or names(roots[0]) == names(roots[1])
+    assert not links or one_file(roots[0]) == one_file(roots[1])
     put_away = [path for root in roots for path in (root / ".aefsync" / "trash").rglob("*") if path.is_file()]
     assert put_away or not keeps_trash
     assert run(*roots, links=links) == (0, [])
