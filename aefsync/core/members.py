@@ -45,8 +45,9 @@ class State(enum.IntEnum):
 class Member(NamedTuple):
     """One replica of the group, by its id of 32 hex digits.
 
-    `last_s` is when it last had a session that came to its end, in seconds since 1970 by the clock of whoever ran it,
-    `author` what it is called in vectors since, so that people can be told whose a version is (empty: not known).
+    `last_s` is when it last had a session that came to its end, in seconds since 1970 by the clock of whoever ran it, and
+    `whole_s` when one that left nothing out; `author` is what it is called in vectors since, so that people can be told
+    whose a version is (empty: not known).
     """
 
     id: str
@@ -56,13 +57,14 @@ class Member(NamedTuple):
     seen: Vector = ()
     last_s: int = 0
     author: bytes = b""
+    whole_s: int = 0
 
     def merged(self, other: Member) -> Member:
         """What both say of one member together: the later state; of one incarnation, all that was seen."""
         low, high = sorted((self, other), key=lambda each: (each.incarnation, each.state, each.name))
         seen = merge([low.seen, high.seen]) if low.incarnation == high.incarnation else high.seen
         last_s, author = max((low.last_s, low.author), (high.last_s, high.author))
-        return high._replace(seen=seen, last_s=last_s, author=author)
+        return high._replace(seen=seen, last_s=last_s, author=author, whole_s=max(low.whole_s, high.whole_s))
 
 
 Members = tuple[Member, ...]
@@ -89,7 +91,12 @@ def check_fits(members: Sequence[Member], met: Sized = ()) -> None:
 def believed(members: Members, now_s: int) -> Members:
     """The map without sessions of days to come: who is said to have had one would make all others seem absent."""
     latest_s = now_s + AHEAD_S
-    return tuple(each if each.last_s <= latest_s else each._replace(last_s=latest_s) for each in members)
+    return tuple(
+        each
+        if max(each.last_s, each.whole_s) <= latest_s
+        else each._replace(last_s=min(each.last_s, latest_s), whole_s=min(each.whole_s, latest_s))
+        for each in members
+    )
 
 
 def watermark(members: Members, max_absence_s: int = MAX_ABSENCE_S) -> Vector:
@@ -100,20 +107,21 @@ def watermark(members: Members, max_absence_s: int = MAX_ABSENCE_S) -> Vector:
 def awaited(members: Members, max_absence_s: int = MAX_ABSENCE_S) -> Members:
     """The members for which tombstones are kept.
 
-    A member is absent while others meet without it: a group that rests as a whole forgets nothing.
+    A member is absent while others meet without it: a group that rests as a whole forgets nothing.  To meet them over a
+    part ends no absence: of the rest it may still have what they have deleted.
     """
-    newest_s = max((each.last_s for each in members), default=0)
+    newest_s = max((each.whole_s for each in members), default=0)
     active = (each for each in members if each.state is State.ACTIVE)
-    return tuple(each for each in active if not each.last_s or newest_s - each.last_s <= max_absence_s)
+    return tuple(each for each in active if not each.whole_s or newest_s - each.whole_s <= max_absence_s)
 
 
 def after_session(members: Members, present: Mapping[str, Vector], now_s: int) -> Members:
     """The map once the members in `present` (with what each has seen) had a whole session with each other."""
     seen = merge(present.values())
-    updated = {
-        each.id: each._replace(seen=merge([each.seen, seen]), last_s=now_s) for each in members if each.id in present
-    }
-    return tuple(updated.get(each.id, each) for each in members)
+    return tuple(
+        each._replace(seen=merge([each.seen, seen]), last_s=now_s, whole_s=now_s) if each.id in present else each
+        for each in members
+    )
 
 
 def after_part(members: Members, present: Collection[str], now_s: int) -> Members:
@@ -176,7 +184,7 @@ def roster_of(members: Members) -> bytes:
 def _parts(member: Member) -> Iterator[bytes]:
     yield member.id.encode()
     yield member.name.encode("utf-8", "surrogatepass")
-    yield b"%d %d %d" % (member.incarnation, member.state, member.last_s)
+    yield b"%d %d %d %d" % (member.incarnation, member.state, member.last_s, member.whole_s)
     yield member.author
     yield b"".join(dot.author + dot.counter.to_bytes(8) for dot in member.seen)
 

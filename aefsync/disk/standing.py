@@ -52,8 +52,18 @@ def members_of(words: Words) -> Members:
     """Who takes part; raises `ValueError` where that is not what was written."""
     with _as_written():
         return tuple(
-            Member(each, name, incarnation, State(state), _vector(seen), last_s, bytes.fromhex(author))
-            for each, name, incarnation, state, seen, last_s, author in json.loads(words.get(_MEMBERS, b"[]"))
+            # Who wrote no time of whole sessions knew of no others.
+            Member(
+                each,
+                name,
+                incarnation,
+                State(state),
+                _vector(seen),
+                last_s,
+                bytes.fromhex(author),
+                *(whole or [last_s]),
+            )
+            for each, name, incarnation, state, seen, last_s, author, *whole in json.loads(words.get(_MEMBERS, b"[]"))
         )
 
 
@@ -134,7 +144,8 @@ def _as_written() -> Iterator[None]:
 
 def _packed(member: Member) -> list[Any]:
     seen = [[dot.author.hex(), dot.counter] for dot in member.seen]
-    return [member.id, member.name, member.incarnation, int(member.state), seen, member.last_s, member.author.hex()]
+    times = member.last_s, member.author.hex(), member.whole_s
+    return [member.id, member.name, member.incarnation, int(member.state), seen, *times]
 
 
 def _listed(unsettled: Sequence[Unsettled]) -> bytes:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _NOTHING_SEEN = Sighting()
 _NEWS_S = 3600
-"""A session in which nothing happened is noted when the last note is so old."""
+"""A session in which nothing happened is noted when the last note of such a one is so old."""
 
 
 class Past:
@@ -162,8 +162,11 @@ class Past:
         own = (Dot(standing.author, standing.mark.counter),) if standing.mark.counter else ()
         return merge([row, own])
 
-    def _is_news(self, before: Members, after: Members) -> bool:
+    @staticmethod
+    def _is_news(before: Members, after: Members) -> bool:
         """Whether anybody has seen anything new, or it is long since that was last noted."""
-        rows = ([(each.id, each.seen) for each in members] for members in (before, after))
-        active = (each for each in before if each.state is State.ACTIVE)
-        return len(set(map(tuple, rows))) > 1 or any(self._now_s - each.last_s > _NEWS_S for each in active)
+        return any(
+            own.seen != noted.seen
+            or (own.state is State.ACTIVE and max(noted.last_s - own.last_s, noted.whole_s - own.whole_s) > _NEWS_S)
+            for own, noted in zip(before, after, strict=True)
+        )

@@ -259,7 +259,7 @@ def test_minted_dots_are_new_and_last(bench: Bench) -> None:
 
 def test_members_and_encounters_are_kept(bench: Bench) -> None:
     seen = Seen(bench, bench.a)
-    members = (Member(seen.standing.id, "here", 1), Member("f" * 32, seen=(Dot(bytes(16), 3),), last_s=5))
+    members = (Member(seen.standing.id, "here", 1), Member("f" * 32, seen=(Dot(bytes(16), 3),), last_s=5, whole_s=4))
     met = (Encounter("f" * 32, Mark(3, b"12345678"), 0),)
     seen.replica.remember(Memory(members, met))
     seen.replica.close()

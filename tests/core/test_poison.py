@@ -54,10 +54,10 @@ def test_more_members_than_can_be_told_of_are_refused() -> None:
 
 def test_a_session_in_days_to_come_makes_nobody_absent() -> None:
     now_s = 1_800_000_000
-    members = (Member(ONE, last_s=now_s), Member(OTHER, last_s=HUGE))
+    members = (Member(ONE, last_s=now_s, whole_s=now_s), Member(OTHER, last_s=HUGE, whole_s=HUGE))
     assert len(awaited(members)) == 1
     sober = believed(members, now_s)
-    assert [each.last_s for each in sober] == [now_s, now_s + AHEAD_S]
+    assert [(each.last_s, each.whole_s) for each in sober] == [(now_s,) * 2, (now_s + AHEAD_S,) * 2]
     assert awaited(sober) == sober
 
 

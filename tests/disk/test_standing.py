@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +26,7 @@ from aefsync.disk.standing import (
 
 MARKS = tuple(Mark(counter, counter.to_bytes(8)) for counter in range(1, 400))
 MEMBERS = (
-    Member("a" * 32, "näme", 2, State.LEFT, (Dot(bytes(16), 3), Dot(b"b" * 16, 1 << 62)), 5, b"c" * 16),
+    Member("a" * 32, "näme", 2, State.LEFT, (Dot(bytes(16), 3), Dot(b"b" * 16, 1 << 62)), 5, b"c" * 16, 4),
     Member("b" * 32),
 )
 MET = (Encounter("b" * 32, Mark(7, b"12345678"), 2),)
@@ -51,6 +53,12 @@ def test_what_is_known_of_members_is_never_forgotten() -> None:
     left = MEMBERS[1]._replace(state=State.LEFT, last_s=9)
     assert members_of(kept(words, Memory((left, MEMBERS[0]._replace(incarnation=1))))) == (MEMBERS[0], left)
     assert members_of(kept(words, Memory(()))) == MEMBERS
+
+
+def test_of_whom_no_whole_session_was_noted_apart_the_last_one_was_whole() -> None:
+    words = kept({}, Memory(MEMBERS[:1]))
+    (row,) = json.loads(words["members"])
+    assert members_of({"members": json.dumps([row[:7]]).encode()}) == (MEMBERS[0]._replace(whole_s=5),)
 
 
 def test_the_last_encounter_with_a_member_counts() -> None:

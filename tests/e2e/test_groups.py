@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -92,7 +93,9 @@ def test_a_replica_copied_with_its_sidecar(three: Replicas, tmp_path: Path) -> N
     three.quiet()
 
 
-def test_a_replica_absent_for_a_year(three: Replicas) -> None:
+@pytest.mark.parametrize("first", [(), ("--exclude", "x"), ("--no-delete",)])
+def test_a_replica_absent_for_a_year(three: Replicas, first: Sequence[str]) -> None:
+    """Whatever it leaves out when it comes back, that does not come back to the others later."""
     three.write(2, "made while away", "1")
     three.delete(0, "d/x")
     three.write(0, "a.txt", "edited meanwhile")
@@ -101,6 +104,9 @@ def test_a_replica_absent_for_a_year(three: Replicas) -> None:
     for number in range(3):
         three.write(number % 2, "at work", str(number))
         three.meet(0, 1, by=later)
+    if first:
+        three.meet(1, 2, options=first, by=later)
+        assert (three.roots[2] / "d" / "x").exists()
     met = three.meet(1, 2, by=later)
     assert (met.conflicts, (three.roots[2] / "d" / "x").exists()) == ([], False)
     assert three.meet(by=later).conflicts == []

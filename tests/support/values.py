@@ -202,6 +202,7 @@ some_members = st.lists(
         vectors,
         counts,
         st.just(b"") | authors,
+        counts,
     ),
     max_size=4,
     unique_by=lambda member: member.id,

@@ -32,8 +32,9 @@ def grown_to(size: int, *standings: Standing, now_s: int) -> Memory:
     ids = [chance.randbytes(16) for _ in range(size - len(standings))]
     seen = tuple(Dot(each, 1000 + number) for number, each in enumerate(sorted(ids)))
     others = tuple(
-        Member(each.hex(), f"host-{number}", seen=seen, last_s=now_s - 60 * number, author=each)
+        Member(each.hex(), f"host-{number}", seen=seen, last_s=met_s, author=each, whole_s=met_s)
         for number, each in enumerate(sorted(ids))
+        for met_s in (now_s - 60 * number,)
     )
     here = [tuple(each._replace(seen=seen) for each in standing.members) for standing in standings]
     return Memory(

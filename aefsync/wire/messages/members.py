@@ -43,17 +43,18 @@ class MemberRow(Row):
     last_s: Count
     author: Count
     """counted from 1; 0: not known"""
+    whole_s: Count
 
     @classmethod
     def of(cls, member: Member, roll: Roll) -> Self:
         number, seen = roll.number(bytes.fromhex(member.id)), roll.vector(member.seen)
         author = roll.number(member.author) + 1 if member.author else 0
-        return cls(number, member.name, member.incarnation, member.state, seen, member.last_s, author)
+        return cls(number, member.name, member.incarnation, member.state, seen, member.last_s, author, member.whole_s)
 
     def member(self, authors: Sequence[bytes]) -> Member:
         seen, identity = unpack_vector(authors, self.seen, MOST_MEMBERS), author_of(authors, self.id).hex()
         author = author_of(authors, self.author - 1) if self.author else b""
-        return Member(identity, self.name, self.incarnation, self.state, seen, self.last_s, author)
+        return Member(identity, self.name, self.incarnation, self.state, seen, self.last_s, author, self.whole_s)
 
 
 class EncounterRow(Row):
