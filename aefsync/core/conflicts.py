@@ -96,6 +96,8 @@ def _found(
             verdicts[number] = settled
         for each, verdict in zip(block, settled, strict=True):
             if isinstance(verdict, Conflict):
+                if not _stays(each.entries, verdict):
+                    doomed.append(each.path)
                 yield each, verdict
             elif isinstance(verdict, Stand):
                 if is_clash(each.entries):
@@ -117,11 +119,11 @@ def _in_turn(differences: Differences, rules: Rules) -> Iterator[Difference | Bl
         yield from differences.block(number) if found is None else found.growth.blocks
 
 
-def _stays(entries: Versions, verdict: Take | Remove) -> bool:
+def _stays(entries: Versions, verdict: Take | Remove | KeepBoth | Conflict) -> bool:
     """Whether no replica loses a directory."""
     for entry in entries:
         if entry is not None and entry.kind is _DIRECTORY:
-            return isinstance(verdict, Take) and at(entries, verdict.winner).kind is _DIRECTORY
+            return not isinstance(verdict, Remove) and at(entries, verdict.winner).kind is _DIRECTORY
     return True
 
 
@@ -153,10 +155,14 @@ def _keep_both(
                 own = list(there.entries)
                 own[i] = at(entries, i)._replace(version=loser.version)
                 there, kept[i] = there._replace(entries=tuple(own)), copy
+            elif at(there.entries, i).path == path:
+                kept[i] = copy
         copies[copy] = there
     decisions = []
+    # What becomes a copy only now was never one that the others deleted.
+    fresh = rules._replace(returned=frozenset())
     for copy, (versions, buried) in copies.items():
-        verdict = last_write(versions, rules) if rules.policies is None else settle(copy, versions, buried, rules)
+        verdict = last_write(versions, rules) if rules.policies is None else settle(copy, versions, buried, fresh)
         if not isinstance(verdict, (Take, Remove)) or is_clash(versions) or barred(copy, hidden, ()):
             return None
         if isinstance(verdict, Remove):
@@ -209,7 +215,7 @@ def _revived(differences: Differences, rules: Rules, settled: Mapping[RelPath, D
         # A file that takes the place of a directory lives as well; but there may be something below that directory.
         if not isinstance(verdict, Remove):
             revived += [doomed.pop(above) for above in path.ancestors if above in doomed]
-        if isinstance(verdict, Take | Remove) and not _stays(entries, verdict):
+        if not isinstance(verdict, Stand) and not _stays(entries, verdict):
             doomed[path] = difference
     return revived
 

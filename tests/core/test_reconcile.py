@@ -11,8 +11,10 @@ from aefsync.core.conflict_name import conflict_name
 from aefsync.core.differences import Differences
 from aefsync.core.entry import Entry
 from aefsync.core.path import RelPath
+from aefsync.core.policy import Policies
 from aefsync.core.reconcile import Unread, needs_content, reconcile
 from aefsync.core.verdict import Decision, KeepBoth, Remove, Rules, Stand, Take, Verdict, Versions, Why, mirror
+from aefsync.core.version import FOUND, Dot, Version, base, minted
 from aefsync.core.view import View
 from tests.support.snapshots import directory, file, link, planted, unread
 
@@ -342,6 +344,18 @@ def test_a_path_too_long_for_a_copy_leaves_all_standing() -> None:
     assert list(reconcile(Differences([Difference(path, entries)]), LWW, [(), ()])) == [
         Decision(path, entries, Stand(Why.NAME_TAKEN))
     ]
+
+
+def test_what_a_replica_that_came_back_has_in_conflict_is_kept_as_a_copy() -> None:
+    """The others have seen it, and have no such copy: that does not mean that they have deleted one."""
+    author = b"A" * 16
+    older = Version(minted((Dot(base(file(P, b"xxx", 1)), 0),), Dot(author, 1)), author)
+    entries = file(P, b"xxx", 1)._replace(version=older), file(P, b"longer", 2)._replace(version=FOUND)
+    rules = Rules(NOW, policies=Policies(), returned=frozenset([0]), watermark=older.vector)
+    copy = P.sibling(conflict_name(P.name, author, 1, entries[0].content))
+    found = {each.path: each.verdict for each in reconcile(Differences([Difference(P, entries)]), rules, [(), ()])}
+    assert isinstance(found[P], KeepBoth) and found[P].kept_as == (copy, None)
+    assert isinstance(found[copy], Take) and found[copy].winner == 0
 
 
 def test_the_loser_of_a_conflict_on_a_copy_is_another_copy_of_the_original() -> None:

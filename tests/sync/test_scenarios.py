@@ -235,6 +235,20 @@ def test_a_directory_becomes_a_file_here_and_lives_there(pair: Group) -> None:
     quiet(pair)
 
 
+def test_a_directory_becomes_two_files_here_and_there_and_lives_elsewhere(three: Group) -> None:
+    three.everywhere("d/x", "x")
+    three.meet()
+    for number in (0, 1):
+        shutil.rmtree(three.roots[number] / "d")
+        three.write(number, "d", f"file {number}")
+    three.write(2, "d/x", "edited")
+    assert end(three.meet()).causes == ("conflicts",)
+    tree = three.agreed()
+    assert tree["d/x"] == "edited"
+    assert {"file 0", "file 1"} <= {*tree.values()}
+    quiet(three)
+
+
 @pytest.mark.parametrize("size", [20, 300_000])
 def test_one_name_of_a_file_is_put_aside_and_the_other_one_travels(pair: Group, size: int) -> None:
     """To rename one name of a file moves the ctime of all: that is no change since the scan."""
