@@ -83,9 +83,7 @@ def _found(
     A directory that is to go somewhere, and may have to stay for what is in it, is added to the `doomed`.
     """
     if rules.policies is None:
-        for difference in differences.clashes:
-            is_unread = undecided(difference.entries, rules)
-            yield difference, Stand(Why.UNREAD) if is_unread else _clash(difference.entries)
+        yield from ((each, _by_time(each, rules)) for each in differences.clashes)
         return
     for number in range(len(differences.firsts)):
         if _is_taken(differences, number, rules):
@@ -95,7 +93,9 @@ def _found(
         if differences.is_kept(number):
             verdicts[number] = settled
         for each, verdict in zip(block, settled, strict=True):
-            if isinstance(verdict, Conflict):
+            if rules.above and each.path in rules.above and is_clash(each.entries):
+                yield each, Stand(Why.ABOVE)
+            elif isinstance(verdict, Conflict):
                 if not _stays(each.entries, verdict):
                     doomed.append(each.path)
                 yield each, verdict
@@ -127,8 +127,14 @@ def _stays(entries: Versions, verdict: Take | Remove | KeepBoth | Conflict) -> b
     return True
 
 
+def _by_time(clash: Difference, rules: Rules) -> Conflict | Stand:
+    """The verdict on a directory against something else, where the last write wins."""
+    if clash.path in rules.above:
+        return Stand(Why.ABOVE)
+    return Stand(Why.UNREAD) if undecided(clash.entries, rules) else _clash(clash.entries)
+
+
 def _clash(entries: Versions) -> Conflict:
-    """A directory against something else, where the last write wins."""
     directories = [i for i, entry in enumerate(entries) if entry is not None and entry.kind is Kind.DIRECTORY]
     others = [i for i, entry in enumerate(entries) if entry is not None and entry.kind is not Kind.DIRECTORY]
     return Conflict(freshest(entries, directories), tuple(map(tuple, by_content(entries, others).values())), None)

@@ -96,7 +96,11 @@ class Decisions:
         self._rules = rules
         self._hidden = frozenset(path for own in unknown for path in own)
         self._verdicts: dict[int, list[Settled]] = {}
-        settled = {} if rules.mirror else settle_conflicts(differences, rules, self._hidden, self._verdicts)
+        settled = (
+            _barred_above(differences, rules)
+            if rules.mirror
+            else settle_conflicts(differences, rules, self._hidden, self._verdicts)
+        )
         stands = frozenset(path for path, each in settled.items() if isinstance(each.verdict, Stand))
         self._standing = stands | frozenset(rules.folded) | frozenset(rules.appeared)
         self._is_each_alone = not (self._hidden or self._standing or rules.above)
@@ -227,6 +231,12 @@ def needs_content(differences: Differences, rules: Rules) -> Iterator[Unread]:
         replicas = {*(candidates if beside_clash else decisive), *lookalikes.maybe_moved(entries, candidates)}
         for replica in sorted(replicas):
             yield Unread(replica, path)
+
+
+def _barred_above(differences: Differences, rules: Rules) -> dict[RelPath, Decision]:
+    """What bars the way to a chosen sub-tree where it is no directory: it is none of what was chosen."""
+    clashes = (each for each in differences.clashes if each.path in rules.above) if rules.above else ()
+    return {path: Decision(path, entries, Stand(Why.ABOVE), graves) for path, entries, graves in clashes}
 
 
 def _alone(verdict: Settled) -> Take | Remove | Stand:

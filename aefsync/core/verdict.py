@@ -56,6 +56,7 @@ class Why(enum.StrEnum):
     UNKNOWN = "not known on every replica"
     NAME_TAKEN = "no name for a conflict copy"
     BELOW = "below a path left standing"
+    ABOVE = "a directory and something else, and only what is below was chosen"
     CONFLICT = "edited on several replicas"
     KEPT = "kept, as nothing is to be deleted"
     APPEARED = "there on a second look, though the scan had missed it"

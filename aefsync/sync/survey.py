@@ -16,6 +16,7 @@ from aefsync.core.path import RelPath, outermost, subtree_range
 from aefsync.core.ports import Scan, Scanned
 from aefsync.core.stores import coarsest, lacking
 from aefsync.core.tree import KeyRange, Question
+from aefsync.core.verdict import is_clash
 from aefsync.core.view import View
 from aefsync.errors import GuardError, UsageError
 from aefsync.sync.events import Event, Filtered, Notice, Troubled
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 class Survey(NamedTuple):
     """What the replicas hold, and in which positions they may differ as `view` sees them, `aspects` counting.
 
-    `above` are the directories on the way to the chosen sub-trees: not compared, but made where they are missing.
+    `above` are the directories on the way to the chosen sub-trees: not compared, but made where they are missing, and in
+    the way of all below where they are something else.
     """
 
     view: View
@@ -44,7 +46,7 @@ class Survey(NamedTuple):
     def differences(self, session: Session) -> Iterator[Difference]:
         """The paths on which replicas disagree, in key order."""
         found = self._apart(session).singly(self.selections, self.buried)
-        return (each for each in found if each.path not in self.above or _is_to_be_made(each)) if self.above else found
+        return (each for each in found if each.path not in self.above or _concerns_below(each)) if self.above else found
 
     def found(self, session: Session) -> Iterator[Difference | OneSided]:
         """The same, what many entries are alike in together."""
@@ -149,9 +151,11 @@ def agree(session: Session, found: Survey, scans: Sequence[Scanned]) -> bool:
     return not any(compare(session, View.FULL, scans, found.aspects, found.above).differences(session))
 
 
-def _is_to_be_made(difference: Difference) -> bool:
+def _concerns_below(difference: Difference) -> bool:
+    """Whether a directory on the way to what was chosen has to be made, or bars the way where it is none."""
     present = [entry for entry in difference.entries if entry is not None]
-    return len(present) < len(difference.entries) and all(entry.kind is Kind.DIRECTORY for entry in present)
+    is_missing = len(present) < len(difference.entries) and all(entry.kind is Kind.DIRECTORY for entry in present)
+    return is_missing or is_clash(difference.entries)
 
 
 def _check_chosen(session: Session, paths: Sequence[RelPath], scans: Sequence[Scanned]) -> None:

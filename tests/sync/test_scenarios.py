@@ -11,6 +11,7 @@ import pytest
 
 from aefsync.core.identity import Allowed
 from aefsync.core.one_sided import FROM
+from aefsync.core.path import RelPath
 from aefsync.core.policy import Policies, parse_policy
 from aefsync.core.silent import Silent
 from aefsync.errors import AefsyncError
@@ -54,7 +55,8 @@ class Group:
         )
         common = common._replace(**{name: options.pop(name) for name in ("paths", "rules") if name in options})
         policy = parse_policy(conflicts)
-        asked = RepairRequest(common, policies=Policies(policy), preferred=((policy.argument, prefers),), **options)
+        options.setdefault("policies", Policies(policy))
+        asked = RepairRequest(common, preferred=((policy.argument, prefers),), **options)
         return list(repair(asked, Silent()))
 
     def trees(self) -> list[dict[str, str]]:
@@ -539,14 +541,30 @@ def test_a_directory_is_kept_from_deletion_with_what_is_in_it(pair: Group) -> No
 
 
 def test_a_partial_run_loses_and_resurrects_nothing(pair: Group) -> None:
-    from aefsync.core.path import RelPath
-
     (pair.roots[0] / "a.txt").unlink()
     pair.write(1, "d/x", "edited")
     pair.meet(paths=(RelPath(b"d"),))
     assert pair.trees()[1]["a.txt"] == "a" and pair.trees()[0]["d/x"] == "edited"
     pair.meet()
     assert pair.agreed() == {"d/": "", "d/x": "edited", "d/y": "y"}
+    quiet(pair)
+
+
+@pytest.mark.parametrize("options", [{}, {"policies": None}, {"policies": None, "mirror": True}])
+def test_what_was_chosen_lies_below_a_file_elsewhere(pair: Group, options: dict[str, object]) -> None:
+    """Only what is below was chosen: nothing is done about the file, nor can anything be made below it."""
+    shutil.rmtree(pair.roots[1] / "d")
+    pair.write(1, "d", "a file now")
+    pair.write(0, "d/x", "edited")
+    before = pair.trees()
+    for _ in range(2):
+        events = pair.meet(paths=(RelPath(b"d/x"),), **options)
+        assert (end(events).causes, end(events).problems, actions(events)) == (("left standing",), 0, [])
+        assert conflicts(events) == ["d", "d/x"]
+    assert pair.trees() == before
+    pair.meet()
+    tree = pair.agreed()
+    assert tree["d/x"] == "edited" and "a file now" in tree.values() and "d/y" not in tree
     quiet(pair)
 
 
