@@ -118,8 +118,9 @@ class KeptCopy(NamedTuple):
 
 
 class Applied(NamedTuple):
-    """Outcome of a batch of actions: `done` holds, in order, whether each was carried out; `spared` are the directories
-    that stay for the sake of what filters leave out in them, and that is nobody's problem."""
+    """Outcome of a batch of actions: `done` holds, in order, whether each was carried out; `spared` are the paths of
+    those that were not for the sake of what filters leave out, which is nobody's problem: of directories that stay for
+    it, and of what it is in the way of."""
 
     done: tuple[bool, ...]
     problems: tuple[Problem, ...]

@@ -58,6 +58,7 @@ class Why(enum.StrEnum):
     BELOW = "below a path left standing"
     ABOVE = "a directory and something else, and only what is below was chosen"
     CONFLICT = "edited on several replicas"
+    FILTERED = "what filters leave out is in its place"
     KEPT = "kept, as nothing is to be deleted"
     APPEARED = "there on a second look, though the scan had missed it"
     FOLDED = "its name and that of another path are one name on a replica"

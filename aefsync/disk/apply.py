@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 
 from aefsync.core.action import Act, Action, Applied
 from aefsync.core.entry import Entry
-from aefsync.core.path import RelPath
+from aefsync.core.path import RelPath, is_within
 from aefsync.core.problem import Problem
 from aefsync.disk.confined import split
-from aefsync.disk.deleting import Spared, delete
+from aefsync.disk.deleting import delete
 from aefsync.disk.intents import replacing
 from aefsync.disk.joining import join
-from aefsync.disk.looking import Refused
+from aefsync.disk.looking import Refused, Spared
 from aefsync.disk.metadata import make_directory, set_metadata
 from aefsync.disk.modes import of_new
 from aefsync.disk.moving import move
@@ -70,6 +70,7 @@ class Applier:
                 try:
                     self._perform(action)
                 except Spared:
+                    self._scene.spared.add(action.path)
                     spared.append(action.path)
                     done.append(False)
                 except (Refused, OSError) as error:
@@ -95,6 +96,8 @@ class Applier:
 
     def _perform(self, action: Action) -> None:
         scene = self._scene
+        if scene.spared and action.act is not Act.DELETE and is_within(action.path, scene.spared):
+            raise Spared
         scene.touch(action.path)
         if action.source is not None:
             scene.touch(action.source)

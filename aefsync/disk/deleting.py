@@ -9,14 +9,10 @@ from aefsync.core.action import Action
 from aefsync.core.entry import Kind
 from aefsync.core.path import RelPath
 from aefsync.disk.confined import split
-from aefsync.disk.looking import Place, Refused, look, shows
+from aefsync.disk.looking import Place, Refused, Spared, look, shows
 from aefsync.disk.renaming import rename_new, rename_out
 from aefsync.disk.scene import Scene
 from aefsync.disk.trash import DELETED
-
-
-class Spared(Exception):
-    """A directory that stays for the sake of what filters leave out: nobody's problem."""
 
 
 def delete(scene: Scene, action: Action) -> None:
@@ -60,7 +56,6 @@ def _remove_directory(scene: Scene, parent: int, name: bytes, path: RelPath) -> 
         with scene.root.directory(path) as fd:
             inside = [path + b"/" + os.fsencode(left) for left in os.listdir(fd)]
         if inside and all(each in scene.spared or scene.is_unmanaged(each) for each in inside):
-            scene.spared.add(path)
             raise Spared from None
         raise Refused("directory is not empty: kept") from None
     return mode

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from aefsync.core.action import Action
 from aefsync.core.entry import Entry, Kind, kind_of
@@ -11,6 +12,8 @@ from aefsync.disk.hashing import Seen, hash_file
 from aefsync.disk.listing import INODE
 from aefsync.disk.readable import Looked
 
+IsUnmanaged = Callable[[bytes], bool]
+"""Whether filters leave out a path, as a directory or as anything else."""
 Place = tuple[int, bytes]
 """A directory by descriptor, and a name in it."""
 
@@ -25,6 +28,10 @@ class Stamp(NamedTuple):
     mtime_ns: int
     ctime_ns: int
     inode: int
+
+
+class Spared(Exception):
+    """An action that is not carried out for the sake of what filters leave out: no trouble of this replica."""
 
 
 def wanted_of(action: Action) -> Entry:
@@ -49,8 +56,18 @@ def look(parent: int, name: bytes, found: Entry | None) -> None:
         raise Refused("changed since the scan")
 
 
-def in_the_way(seen: Looked) -> Refused:
+def is_left_out(action: Action, seen: Looked, is_unmanaged: IsUnmanaged) -> bool:
+    """Whether what stands where something is to be put is what filters leave out: they may do so only with directories, or
+    only with anything else."""
+    kind = kind_of(seen.st_mode)
+    is_other = (kind is Kind.DIRECTORY) != (wanted_of(action).kind is Kind.DIRECTORY)
+    return kind is not None and is_other and is_unmanaged(action.path)
+
+
+def in_the_way(action: Action, seen: Looked, is_unmanaged: IsUnmanaged) -> Refused | Spared:
     """Why nothing is put where something stands that the scan did not tell of: it tells of no device, whenever it came."""
+    if is_left_out(action, seen, is_unmanaged):
+        return Spared()
     is_told_of = kind_of(seen.st_mode) is not None
     return Refused("appeared since the scan" if is_told_of else "a device, pipe or socket is in its place")
 

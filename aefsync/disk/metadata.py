@@ -30,7 +30,7 @@ def make_directory(scene: Scene, action: Action) -> None:
     except FileExistsError:
         seen = os.stat(name, dir_fd=parent, follow_symlinks=False)
         if not stat.S_ISDIR(seen.st_mode):
-            raise in_the_way(seen) from None
+            raise in_the_way(action, seen, scene.is_unmanaged) from None
         scene.there.add(action.path)
     with scene.root.directory(action.path) as fd:
         finish_directory(fd, wanted_of(action), scene.aspects)

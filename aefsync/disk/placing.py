@@ -99,7 +99,8 @@ def put(scene: Scene, action: Action, staged: Place, target: Place) -> None:
         except FileExistsError:
             content = scene.staging.content(action.path)
             if not is_already_there(*target, wanted_of(action), content):
-                raise in_the_way(os.stat(target[1], dir_fd=target[0], follow_symlinks=False)) from None
+                seen = os.stat(target[1], dir_fd=target[0], follow_symlinks=False)
+                raise in_the_way(action, seen, scene.is_unmanaged) from None
             scene.there.add(action.path)
         scene.durable.step(target[0])
         return

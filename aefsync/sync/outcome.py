@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from aefsync.core.action import RETURNED, Act
 from aefsync.core.hint import MOST_HINTS
-from aefsync.core.path import RESERVED
+from aefsync.core.path import RESERVED, RelPath
 from aefsync.core.ports import Scanned
 from aefsync.core.problem import ROT, SUSPECT, Problem
 from aefsync.core.step import Pass
@@ -83,6 +83,7 @@ class Tally:
         if outcome.skipped and len(self.undone) <= MOST_HINTS:
             self.undone.update(outcome.undone(read_only))
         self.spared += outcome.spared
+        self._stand((path, Why.FILTERED) for path in outcome.barred)
         self.copies += len(outcome.kept)
         self.literal_bytes += outcome.literal_bytes
         self.reused_bytes += outcome.reused_bytes
@@ -122,12 +123,13 @@ class Tally:
         self._count_standing(outcome.window.decisions)
 
     def _count_standing(self, decisions: Sequence[Decision]) -> None:
-        for decision in decisions:
-            if isinstance(decision.verdict, Stand):
-                why = decision.verdict.why
-                self.reasons[why] += 1
-                if why not in _ELSEWHERE and len(self.stood) < MOST:
-                    self.stood.append(StandingPath(decision.path, why is Why.SUSPECT))
+        self._stand((each.path, each.verdict.why) for each in decisions if isinstance(each.verdict, Stand))
+
+    def _stand(self, paths: Iterable[tuple[RelPath, Why]]) -> None:
+        for path, why in paths:
+            self.reasons[why] += 1
+            if why not in _ELSEWHERE and len(self.stood) < MOST:
+                self.stood.append(StandingPath(path, why is Why.SUSPECT))
 
     @property
     def standing(self) -> int:

@@ -48,7 +48,9 @@ class Outcome(NamedTuple):
     literal_bytes: int = 0
     reused_bytes: int = 0
     spared: int = 0
-    """directories that stay for the sake of what filters leave out"""
+    """actions not carried out for the sake of what filters leave out"""
+    barred: tuple[RelPath, ...] = ()
+    """paths at which it is in the way: told of once each"""
     grown: Grown | None = None
 
     def is_done(self, replica: int, place: Place) -> bool:
@@ -122,6 +124,9 @@ class _Passes:
         """Paths on which some replica did not do its part, and those that have lost a conflict copy so."""
         self._bringing = threading.Lock()
         """The files of one window come after those of another."""
+        self._spared: tuple[set[RelPath], ...] = tuple(set() for _ in range(decided.replicas))
+        """by replica, the paths that stay as they are for the sake of what filters leave out"""
+        self._barred: set[RelPath] = set()
         self._unmoved: set[bytes] = set()
         """Both paths of what some replica did not move: nothing at them, or below, is what the others have there."""
         for number, size in enumerate(decided.load.sizes):
@@ -166,9 +171,21 @@ class _Passes:
         problems = [(number, problem) for number, own in enumerate(applied) for problem in own.problems]
         kept = tuple((number, copy) for number, own in enumerate(applied) for copy in own.kept)
         spared = sum(len(own.spared) for own in applied)
+        barred = tuple(self._barred_among(zip(actions, applied, strict=True))) if spared else ()
         literal = transferred.literal_bytes + (grown.literal_bytes if grown is not None else 0)
         told = (*transferred.problems, *problems)
-        return Outcome(step, window, done, told, kept, literal, transferred.reused_bytes, spared, grown)
+        return Outcome(step, window, done, told, kept, literal, transferred.reused_bytes, spared, barred, grown)
+
+    def _barred_among(self, applied: Iterable[tuple[Sequence[Action], Applied]]) -> Iterator[RelPath]:
+        """The paths of what could not be put in place, as what filters leave out stands there; each only once."""
+        for number, (actions, result) in enumerate(applied):
+            own = self._spared[number]
+            own.update(result.spared)
+            for action, done in zip(actions, result.done, strict=True):
+                is_put = not done and action.path in own and action.act not in (Act.DELETE, Act.RECORD)
+                if is_put and action.path not in self._barred and not is_within(action.path.parent, own):
+                    self._barred.add(action.path)
+                    yield action.path
 
     def _leave(self, undone: Iterable[Action]) -> None:
         for path, source in ((each.path, each.source) for each in undone):
@@ -191,6 +208,8 @@ class _Passes:
         wanted: Sequence[Transfer] = ()
         if step is Pass.MOVE or step is Pass.PUT:
             wanted = window.plan.early if step is Pass.MOVE else window.plan.transfers
+            if any(self._spared):
+                wanted = [each for each in wanted if not is_within(each.file.path, self._spared[each.receiver])]
         if not wanted:
             return Transferred((frozenset(),) * len(self._totals), ())
         with self._bringing:

@@ -10,7 +10,7 @@ from aefsync.core.members import Members, State
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Opened, Scanned
 from aefsync.core.step import Pass, Step
-from aefsync.core.verdict import Decision, KeepBoth, at
+from aefsync.core.verdict import Decision, KeepBoth, Why, at
 from aefsync.sync.decide import SKEW_NS
 from aefsync.sync.events import Acted, Begun, Conflicted, Event, Grew, LeftUndone, Notice, Troubled, made
 from aefsync.sync.growing import Grown
@@ -89,6 +89,7 @@ def told(outcome: Outcome, read_only: frozenset[int]) -> Iterator[Event]:
             steps: list[Step | Decision] = [*outcome.window.plan.steps, *filter(is_standing, outcome.window.decisions)]
             for each in sorted(steps, key=lambda each: each.path.key):
                 yield from _step(outcome, read_only, each) if isinstance(each, Step) else _stands(each)
+    yield from (Conflicted(path, "skip", None, None, str(Why.FILTERED)) for path in outcome.barred)
     for replica, copy in outcome.kept:
         yield Conflicted(copy.path, "keep-both", replica, copy.kept_as, "edited during the run")
 

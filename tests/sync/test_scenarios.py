@@ -521,6 +521,40 @@ def test_a_filter_is_no_deletion(pair: Group) -> None:
     quiet(pair)
 
 
+@pytest.mark.parametrize("rules", [("x",), ("d/",), ("d", "!d/")])
+def test_what_filters_leave_out_is_in_the_place_of_a_file(three: Group, rules: tuple[str, ...]) -> None:
+    """A directory that is not empty without it, that is left out itself, or a file that is, where a directory is to come."""
+    three.write(0, "d/x", "1")
+    three.write(0, "d/y", "2")
+    if rules == ("x",):
+        three.meet()
+        shutil.rmtree(three.roots[1] / "d")
+    three.write(1, "d", "a file now")
+    for _ in range(2):
+        events = three.meet(rules=rules)
+        assert (end(events).causes, end(events).problems) == (("left standing",), 0)
+        assert conflicts(events) == ["d"]
+        trees = three.trees()
+        assert (trees[0]["d/x"], trees[1]["d"]) == ("1", "a file now")
+    assert end(events).literal_bytes == 0 or rules != ("x",)
+    three.meet()
+    found = three.agreed()
+    assert "a file now" in found.values() and ("d/x" in found) == (rules != ("x",))
+    quiet(three)
+
+
+def test_what_is_moved_finds_what_filters_leave_out_in_its_place(pair: Group) -> None:
+    shutil.rmtree(pair.roots[1] / "d")
+    (pair.roots[1] / "a.txt").rename(pair.roots[1] / "d")
+    for _ in range(2):
+        events = pair.meet(rules=("x",))
+        assert (end(events).causes, end(events).problems, conflicts(events)) == (("left standing",), 0, ["d"])
+        assert pair.trees()[0]["d/x"] == "x"
+    pair.meet()
+    assert pair.agreed() == {"d": "a"}
+    quiet(pair)
+
+
 def test_what_is_kept_from_deletion_goes_with_the_next_run(three: Group) -> None:
     (three.roots[0] / "a.txt").unlink()
     for _ in range(2):

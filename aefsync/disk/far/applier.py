@@ -18,15 +18,14 @@ from collections.abc import Callable, Iterator, Sequence
 
 from aefsync.core.action import Act, Action, Applied
 from aefsync.core.files import Task
-from aefsync.core.path import RelPath
+from aefsync.core.path import RelPath, is_within
 from aefsync.core.problem import Problem
-from aefsync.disk.deleting import Spared
 from aefsync.disk.far.home import FULL, READ_ONLY, why
 from aefsync.disk.far.intents import intents_of
 from aefsync.disk.far.scene import FarScene
 from aefsync.disk.far.steps import delete, make_directory, move, place_file, place_link, set_metadata
 from aefsync.disk.intents import Intent
-from aefsync.disk.looking import Refused
+from aefsync.disk.looking import Refused, Spared
 from aefsync.disk.modes import of_new
 from aefsync.disk.setting import new_mode
 
@@ -102,6 +101,9 @@ class FarApplier:
     def _attempt(self, action: Action, refusal: OSError | None) -> Task[Exception | None]:
         if refusal is not None:
             return refusal
+        spared = self._scene.spared
+        if spared and action.act is not Act.DELETE and is_within(action.path, spared):
+            return Spared()
         self._scene.touch(action.path)
         if action.source is not None:
             self._scene.touch(action.source)
@@ -112,6 +114,7 @@ class FarApplier:
             yield from step(self._scene, action)
             self._scene.settle(action.source or action.path)
         except (Spared, Refused, OSError) as error:
+            spared.update([action.path] if isinstance(error, Spared) else ())
             return error
         return None
 

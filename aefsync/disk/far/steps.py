@@ -28,10 +28,9 @@ from aefsync.core.files import (
     raised,
 )
 from aefsync.core.metadata import PERMISSIONS, USABLE
-from aefsync.disk.deleting import Spared
 from aefsync.disk.far.scene import FarScene
 from aefsync.disk.far.staging import seconds, setting
-from aefsync.disk.looking import Refused, in_the_way, shows, wanted_of
+from aefsync.disk.looking import Refused, Spared, in_the_way, is_left_out, shows, wanted_of
 from aefsync.disk.modes import MADE
 from aefsync.disk.setting import changed_mode, new_mode
 from aefsync.disk.trash import DELETED, REPLACED
@@ -76,7 +75,7 @@ def _put(scene: FarScene, action: Action, staged: bytes, wanted: Entry) -> Task[
                     raise placed
         if seen is not None:
             if not (yield from scene.is_already_there(path, seen, wanted)):
-                raise in_the_way(seen)
+                raise in_the_way(action, seen, scene.is_unmanaged)
             scene.there.add(path)
             raised((yield [Remove(staged)])[0])
     else:
@@ -108,7 +107,7 @@ def make_directory(scene: FarScene, action: Action) -> Task[None]:
     elif stat.S_ISDIR(seen.st_mode):
         scene.there.add(action.path)
     else:
-        raise in_the_way(seen)
+        raise in_the_way(action, seen, scene.is_unmanaged)
     raised((yield [SetStat(place, mode=new_mode(wanted.mode, scene.aspects) | USABLE)])[0])
 
 
@@ -153,7 +152,6 @@ def _remove_directory(scene: FarScene, action: Action) -> Task[None]:
     if not inside:
         raise removed
     if all(each in scene.spared or scene.is_unmanaged(each) for each in inside):
-        scene.spared.add(action.path)
         raise Spared
     raise Refused("directory is not empty: kept")
 
@@ -170,7 +168,7 @@ def move(scene: FarScene, action: Action) -> Task[None]:
     seen = yield from scene.look(action.path)
     if seen is not None:
         if not (yield from scene.is_already_there(action.path, seen, wanted)):
-            raise Refused("its new name appeared since the scan")
+            raise _new_name_is_taken(scene, action, seen)
         scene.there.add(action.path)
         yield from delete(scene, action._replace(path=action.source))
         return
@@ -189,8 +187,13 @@ def _rename(scene: FarScene, action: Action, old: bytes, new: bytes) -> Task[Non
         # What is not ours may not be linked, which is how servers see to it that nothing is replaced.
         seen = yield from scene.look(action.path)
         if seen is not None:
-            raise Refused("its new name appeared since the scan")
+            raise _new_name_is_taken(scene, action, seen)
         raised((yield [scene.aside(old, new)])[0])
+
+
+def _new_name_is_taken(scene: FarScene, action: Action, seen: FarStat) -> Refused | Spared:
+    is_spared = is_left_out(action, seen, scene.is_unmanaged)
+    return Spared() if is_spared else Refused("its new name appeared since the scan")
 
 
 def _change_places(scene: FarScene, action: Action) -> Task[None]:
