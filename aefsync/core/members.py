@@ -155,7 +155,8 @@ class Standing(NamedTuple):
 
     `id` is what the root is known by, `author` what it is called in vectors (another one after it was restored), `mark`
     the last one.  `roster` stands for `members`, which are left out where whoever asks knows them.  `shared`: all that its
-    first scan found was once compared with what others had.  `left` is what sessions left standing.
+    first scan found was once compared with what others had.  `left` is what sessions left standing.  `returned`: it was
+    restored from a backup, and no session since left nothing out.
     """
 
     id: str
@@ -166,6 +167,7 @@ class Standing(NamedTuple):
     roster: bytes = b""
     shared: bool = False
     left: LeftStanding = LeftStanding()
+    returned: bool = False
 
 
 class Known(NamedTuple):
@@ -203,12 +205,14 @@ def understood(standing: Standing, rosters: Mapping[bytes, Members]) -> Standing
 
 class Memory(NamedTuple):
     """What a session leaves in a sidecar beside versions: what is new of those who take part, with whom the replica had a
-    session, and what it left standing (`None`: nothing was compared); `is_whole`: the others now have all that it has."""
+    session, and what it left standing (`None`: nothing was compared); `is_whole`: the others now have all that it has;
+    `returned`: it turned out to be restored."""
 
     members: Members
     met: tuple[Encounter, ...] = ()
     seen: Sighting | None = None
     is_whole: bool = False
+    returned: bool = False
 
 
 class Remembers(Protocol):

@@ -23,7 +23,7 @@ from aefsync.disk.key_order import runs
 from aefsync.disk.page import Brief, Page, PageKey
 from aefsync.disk.pages import Pages
 from aefsync.disk.sidecar import Sidecar
-from aefsync.disk.standing import AUTHOR, ID, NO_MARK, PLACE, disproves, marks_of, met_of, with_marks
+from aefsync.disk.standing import AUTHOR, ID, NO_MARK, PLACE, RETURNED, disproves, marks_of, met_of, with_marks
 from aefsync.disk.vectors import FIRST, NUMBER, Vectors, packed, unpacked
 
 _FOUND = FIRST.to_bytes(NUMBER, "little")
@@ -164,6 +164,7 @@ class Chronicle:
         known = min(agreed.get(each, 0) for each in foreign)
         old = self.author
         self._take_another_name()
+        self.set_words({RETURNED: b"1"})
         lost = self.vectors.numbers(lambda vector: dict(vector).get(old, 0) > known)
         dot = self.mint() if lost else self.next_dot
         for number in lost:

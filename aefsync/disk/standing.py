@@ -27,7 +27,7 @@ from aefsync.core.version import Dot, Vector
 
 Words = Mapping[str, bytes]
 """The words of a sidecar (`meta`)."""
-AUTHOR, ID, PLACE = "author", "id", "place"
+AUTHOR, ID, PLACE, RETURNED = "author", "id", "place", "returned"
 _MEMBERS, _MET, _MARKS, _SHARED, _UNSETTLED = "members", "met", "marks", "shared", "unsettled"
 _MARK = struct.Struct(f"<Q{TAG}s")
 _LATEST = 256
@@ -42,7 +42,7 @@ def standing_of(words: Words, identity: str, *, is_brief: bool = False) -> Stand
         return None
     marks = marks_of(words)
     mark = marks[-1] if marks else NO_MARK
-    standing = Standing(identity, words[AUTHOR], mark, shared=_SHARED in words)
+    standing = Standing(identity, words[AUTHOR], mark, shared=_SHARED in words, returned=bool(words.get(RETURNED)))
     if is_brief:
         return standing
     return standing._replace(members=members_of(words), met=met_of(words), left=left_in(words))
@@ -106,13 +106,15 @@ def with_memory(words: Words, memory: Memory, is_in_sight: Callable[[RelPath], b
     encounters = [[each.id, each.mark.counter, each.mark.tag.hex(), each.counter] for _, each in sorted(met.items())]
     members = merge_members([members_of(words), memory.members])
     check_fits(members, met)
-    # It stays so under another id, and in a copy.
-    shared = {_SHARED: b"1"} if memory.is_whole else {}
+    # It stays shared under another id, and in a copy.
+    flags = {_SHARED: b"1"} if memory.is_whole else {}
+    if memory.returned or (memory.is_whole and RETURNED in words):
+        flags[RETURNED] = b"1" if memory.returned else b""
     stands = {}
     if memory.seen is not None:
         unsettled = after(unsettled_in(words), memory.seen, is_in_sight)
         stands = {_UNSETTLED: _listed(unsettled)} if unsettled or _UNSETTLED in words else {}
-    return {_MEMBERS: _json([_packed(each) for each in members]), _MET: _json(encounters), **shared, **stands}
+    return {_MEMBERS: _json([_packed(each) for each in members]), _MET: _json(encounters), **flags, **stands}
 
 
 def with_marks(marks: Sequence[Mark], met: Iterable[Encounter]) -> dict[str, bytes]:

@@ -23,7 +23,7 @@ from aefsync.core.members import (
 )
 from aefsync.core.ports import Access, Scan, Scanned
 from aefsync.core.unsettled import LeftStanding, Sighting
-from aefsync.core.version import Dot, Vector, merge
+from aefsync.core.version import Dot, Vector, is_covered, merge
 from aefsync.sync.attending import Attending
 from aefsync.sync.session import Session
 
@@ -73,7 +73,21 @@ class Past:
             for number, own in enumerate(self._standings)
             if own is not None and own.members and own.id not in waited_for
         }
-        return frozenset(away | {number for number, scanned in enumerate(scans) if scanned.restored})
+        known = enumerate(zip(self._standings, scans, strict=True))
+        older = {n for n, (own, scanned) in known if scanned.restored or (own and own.returned) or self._is_older(n)}
+        return frozenset(away | older)
+
+    def _is_older(self, number: int) -> bool:
+        """Whether others know a replica to have seen more than it remembers: it was restored, be it that it had done nothing
+        in between that would tell, or it has no history any more, or a session was cut short as it was noted."""
+        own, identity = self._standings[number], self._session.opened[number].identity
+        mine = next((each for each in (own.members if own else ()) if each.id == identity), None)
+        return any(
+            each.id == identity and each.seen and (mine is None or _is_behind(mine, each))
+            for other in self._standings
+            if other is not None and other is not own
+            for each in other.members
+        )
 
     def shared(self, scans: Sequence[Scanned]) -> frozenset[int]:
         """The replicas of which the others once had all that their first scan found; one that turned out to be damaged has
@@ -127,10 +141,12 @@ class Past:
             met = tuple(Encounter(each.id, each.mark, own.mark.counter) for each in present if each.id != own.id)
             before = frozenset(known.members) if known is not None else frozenset()
             fresh = tuple(each for each in members if each not in before)
-            is_old = known is not None and (known.shared or not is_whole) and set(met) <= set(known.met)
+            is_told = known is not None and (not is_whole or (known.shared and not own.returned))
+            is_old = known is not None and is_told and set(met) <= set(known.met)
             if fresh or not is_old or seen.stood or any(left):
                 peers = frozenset(ids[:number] + ids[number + 1 :]) - {""}
-                return replica.remember(Memory(fresh, met, seen._replace(peers=peers), is_whole))
+                is_older = not is_whole and self._is_older(number)
+                return replica.remember(Memory(fresh, met, seen._replace(peers=peers), is_whole, is_older))
             return left
 
         self.left = LeftStanding.among(attending.each(remember, lambda _: LeftStanding()))
@@ -170,3 +186,7 @@ class Past:
             or (own.state is State.ACTIVE and max(noted.last_s - own.last_s, noted.whole_s - own.whole_s) > _NEWS_S)
             for own, noted in zip(before, after, strict=True)
         )
+
+
+def _is_behind(mine: Member, told: Member) -> bool:
+    return mine.incarnation == told.incarnation and not is_covered(told.seen, mine.seen)

@@ -348,6 +348,16 @@ def test_a_mark_that_is_not_its_own_makes_a_replica_another_one(bench: Bench) ->
     assert seen.standing.author not in dict(later.version(b"a").vector)
     assert later.version(b"a").author == later.standing.author
     assert later.version(b"d/x") == FOUND
+    # So it is until a session leaves nothing out.
+    for is_whole in (False, True):
+        assert later.standing.returned
+        later.replica.remember(Memory((), is_whole=is_whole))
+        later.close()
+        later = Seen(bench, bench.a, PAST)
+    assert not later.standing.returned
+    later.replica.remember(Memory((), returned=True))
+    later.close()
+    assert Seen(bench, bench.a, PAST).standing.returned
 
 
 def test_lists_of_graves(bench: Bench) -> None:

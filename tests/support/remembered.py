@@ -29,6 +29,7 @@ class Sidecar:
     met: tuple[Encounter, ...] = ()
     is_new: bool = True
     shared: bool = False
+    returned: bool = False
     unsettled: tuple[Unsettled, ...] = ()
 
     def __post_init__(self) -> None:
@@ -39,7 +40,7 @@ class Sidecar:
         return self.marks[-1] if self.marks else Mark(0, bytes(8))
 
     def standing(self, *, brief: bool = False) -> Standing:
-        own = Standing(self.id, self.author, self.mark, shared=self.shared)
+        own = Standing(self.id, self.author, self.mark, shared=self.shared, returned=self.returned)
         return own if brief else own._replace(members=self.members, met=self.met, left=self.left)
 
     @property
@@ -73,7 +74,7 @@ class Sidecar:
         return True
 
     def _begin_anew(self, agreed: int) -> None:
-        old = self.author
+        old, self.returned = self.author, True
         self._take_another_name()
         lost = [path for path, each in self.records.items() if dict(each.version.vector).get(old, 0) > agreed]
         dot = self.mint() if lost else None
@@ -166,6 +167,7 @@ class Sidecar:
         kept = {each.id: each for each in (*self.met, *memory.met)}
         self.met = tuple(kept[each] for each in sorted(kept))
         self.shared = self.shared or memory.is_whole
+        self.returned = memory.returned or (self.returned and not memory.is_whole)
         if memory.seen is not None:
             self.unsettled = after(self.unsettled, memory.seen, sees)
         return self.left

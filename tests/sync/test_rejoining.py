@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -43,8 +44,8 @@ class Group:
     def request(self, names: str) -> Request:
         return Request(tuple(str(self.roots[name]) for name in names), state_dir=self.state)
 
-    def meet(self, names: str, *paths: bytes, dry_run: bool = False) -> list[Event]:
-        common = self.request(names)._replace(paths=tuple(map(RelPath, paths)))
+    def meet(self, names: str, *paths: bytes, dry_run: bool = False, rules: Sequence[str] = ()) -> list[Event]:
+        common = self.request(names)._replace(paths=tuple(map(RelPath, paths)), rules=tuple(rules))
         return list(repair(RepairRequest(common, dry_run, policies=Policies()), Silent()))
 
     def id(self, name: str) -> str:
@@ -67,6 +68,12 @@ class Group:
         (self.roots["A"] / "old").unlink()
         for _ in range(3):
             self.meet("AB")
+
+    def restore_c(self, backup: Path) -> None:
+        """C is again as it was then."""
+        for each in self.roots["C"].iterdir():
+            shutil.rmtree(each) if each.is_dir() else each.unlink()
+        shutil.copytree(backup, self.roots["C"], dirs_exist_ok=True, symlinks=True)
 
 
 @pytest.fixture
@@ -120,6 +127,32 @@ def test_what_others_have_deleted_stays_so_where_only_a_part_was_looked_at_first
     assert group.states("B")[new] is State.ACTIVE
     assert group.files("B") == group.files("C") == {"d/kept", "f"}
     assert (group.roots["B"] / "f").read_bytes() == b"an edit"
+
+
+@pytest.mark.parametrize("is_idle", [True, False])
+@pytest.mark.parametrize(("first", "rules"), [(None, ()), (b"f", ()), (b"", ("gone",))])
+def test_what_others_have_deleted_stays_so_where_a_replica_is_restored(
+    group: Group, tmp_path: Path, is_idle: bool, first: bytes | None, rules: Sequence[str]
+) -> None:
+    """Also where that had done nothing since the backup that the others would remember it by."""
+    shutil.copytree(group.roots["C"], tmp_path / "backup", symlinks=True)
+    (group.roots["A"] / "d" / "gone").unlink()
+    if not is_idle:
+        write(group.roots["C"] / "later", b"made after the backup")
+    for _ in range(3):
+        group.meet("ABC")
+    group.restore_c(tmp_path / "backup")
+    if first is not None:
+        group.meet("AC", *filter(None, [first]), rules=rules)
+        assert "d/gone" in group.files("C")
+    events = group.meet("AC")
+    assert code(events) == 0
+    left = {"d/kept", "f", "old"} | (set() if is_idle else {"later"})
+    assert group.files("A") == group.files("C") == left
+    assert any("1 entry went to quarantine" in each for each in notices(events))
+    group.meet("ABC")  # B finds out for itself
+    assert notices(group.meet("ABC")) == []
+    assert group.files("B") == left
 
 
 def test_who_left_is_a_guest_until_it_is_taken_in_again(group: Group) -> None:

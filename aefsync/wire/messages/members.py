@@ -123,6 +123,7 @@ class StandingRow(Row):
     roster: Roster
     shared: bool
     left: LeftRow
+    returned: bool
 
     @classmethod
     def of(cls, standing: Standing) -> Self:
@@ -130,13 +131,14 @@ class StandingRow(Row):
         own = (roll.number(bytes.fromhex(standing.id)), roll.number(standing.author), *standing.mark)
         members = tuple(MemberRow.of(each, roll) for each in standing.members)
         met = tuple(EncounterRow.of(each, roll) for each in standing.met)
-        return cls(roll.authors, *own, members, met, standing.roster, standing.shared, LeftRow.of(standing.left))
+        left = LeftRow.of(standing.left)
+        return cls(roll.authors, *own, members, met, standing.roster, standing.shared, left, standing.returned)
 
     def standing(self) -> Standing:
         own_id, author = (author_of(self.authors, number) for number in (self.id, self.author))
         members, met = _members(self.authors, self.members), _met(self.authors, self.met)
         mark, left = Mark(self.counter, self.tag), self.left.left()
-        return Standing(own_id.hex(), author, mark, members, met, self.roster, self.shared, left)
+        return Standing(own_id.hex(), author, mark, members, met, self.roster, self.shared, left, self.returned)
 
 
 class RecallRow(Row):
@@ -189,18 +191,20 @@ class RememberCall(Form, tag="remember"):
     met: EncounterRows
     seen: SightingRow | None = None
     is_whole: bool = False
+    returned: bool = False
 
     @classmethod
     def of(cls, *values: Memory) -> Self:
-        roll = Roll()
-        members = tuple(MemberRow.of(each, roll) for each in values[0].members)
-        met = tuple(EncounterRow.of(each, roll) for each in values[0].met)
-        seen = values[0].seen and SightingRow.of(values[0].seen, roll)
-        return cls(roll.authors, members, met, seen, values[0].is_whole)
+        roll, memory = Roll(), values[0]
+        members = tuple(MemberRow.of(each, roll) for each in memory.members)
+        met = tuple(EncounterRow.of(each, roll) for each in memory.met)
+        seen = memory.seen and SightingRow.of(memory.seen, roll)
+        return cls(roll.authors, members, met, seen, memory.is_whole, memory.returned)
 
     def values(self) -> tuple[Memory]:
         seen = self.seen.sighting(self.authors) if self.seen else None
-        return (Memory(_members(self.authors, self.members), _met(self.authors, self.met), seen, self.is_whole),)
+        members, met = _members(self.authors, self.members), _met(self.authors, self.met)
+        return (Memory(members, met, seen, self.is_whole, self.returned),)
 
 
 class RememberReply(Form, tag="remember"):
