@@ -221,18 +221,18 @@ NONCE = bytes(32)
         ["apply", ONE, ["version"], b"\2", columns(STATS), [], [], VERSIONS],
         ["apply", ONE, ["version"], b"\1", columns(STATS), [], [], VERSIONS],
         ["apply", TWO, ["create", "create"], b"\1\1", columns(STATS, STATS), [], [], VERSIONS],
-        ["remember", [], [[0, "x", 0, 0, [], 0, 0]], []],
-        ["remember", [A], [[0, "x\n", 0, 0, [], 0, 0]], []],
-        ["remember", [A], [[0, "x\x9b", 0, 0, [], 0, 0]], []],
-        ["remember", [A], [[0, "x" * 65, 0, 0, [], 0, 0]], []],
-        ["remember", [A], [[0, "x", 0, 3, [], 0, 0]], []],
-        ["remember", [A], [[0, "x", -1, 0, [], 0, 0]], []],
-        ["remember", [A, B], [[1, "", 0, 0, [], 0, 0], [0, "", 0, 0, [], 0, 0]], []],
-        ["remember", [A], [[0, "", 0, 0, [], 0, 0]] * 2, []],
-        ["remember", [A], [[0, "x", 0, 0, [], 0, 2]], []],
+        ["remember", [], [[0, "x", 0, 0, [], 0, 0, 0]], []],
+        ["remember", [A], [[0, "x\n", 0, 0, [], 0, 0, 0]], []],
+        ["remember", [A], [[0, "x\x9b", 0, 0, [], 0, 0, 0]], []],
+        ["remember", [A], [[0, "x" * 65, 0, 0, [], 0, 0, 0]], []],
+        ["remember", [A], [[0, "x", 0, 3, [], 0, 0, 0]], []],
+        ["remember", [A], [[0, "x", -1, 0, [], 0, 0, 0]], []],
+        ["remember", [A, B], [[1, "", 0, 0, [], 0, 0, 0], [0, "", 0, 0, [], 0, 0, 0]], []],
+        ["remember", [A], [[0, "", 0, 0, [], 0, 0, 0]] * 2, []],
+        ["remember", [A], [[0, "x", 0, 0, [], 0, 2, 0]], []],
         ["remember", [A], [], [[0, 1, b"seven b", 0]]],
         ["remember", [A], [], [[0, 1, b"8 bytes.", 0]] * 2],
-        ["remember", [A], [[0, "", 0, 0, [], 0, 0]] * 5000, []],
+        ["remember", [A], [[0, "", 0, 0, [], 0, 0, 0]] * 5000, []],
         ["purge", ["a/b"]],
         ["purge", [""]],
         ["purge", [5]],
@@ -318,8 +318,8 @@ def test_entries_in_columns_as_an_honest_client_has_them(form: Any) -> None:
 
 def test_members_as_an_honest_client_has_them() -> None:
     """The control of all that is refused above."""
-    call = decode_call(pack(["remember", [A, B], [[0, "x", 0, 0, [0, 5, 1, 0], 0, 2]], [[1, 7, b"8 bytes.", 3]]]))
-    member = Member(A.hex(), "x", seen=(Dot(A, 5), Dot(B, 0)), author=B)
+    call = decode_call(pack(["remember", [A, B], [[0, "x", 0, 0, [0, 5, 1, 0], 6, 2, 4]], [[1, 7, b"8 bytes.", 3]]]))
+    member = Member(A.hex(), "x", seen=(Dot(A, 5), Dot(B, 0)), last_s=6, author=B, whole_s=4)
     assert call.arguments == (Memory((member,), (Encounter(B.hex(), Mark(7, b"8 bytes."), 3),)),)
 
 
