@@ -39,7 +39,7 @@ from aefsync.core.version import FOUND, Version, merge
 
 Known = Callable[[RelPath], tuple[Versions, Graves] | None]
 Settled = Take | Remove | Stand | Conflict
-_DIRECTORY = Kind.DIRECTORY
+_DIRECTORY, _KEPT = Kind.DIRECTORY, Stand(Why.KEPT)
 
 
 def settle_conflicts(
@@ -95,15 +95,13 @@ def _found(
         for each, verdict in zip(block, settled, strict=True):
             if rules.above and each.path in rules.above and is_clash(each.entries):
                 yield each, Stand(Why.ABOVE)
-            elif isinstance(verdict, Conflict):
+            elif isinstance(verdict, Stand) and is_clash(each.entries):
+                yield each, verdict
+            else:
                 if not _stays(each.entries, verdict):
                     doomed.append(each.path)
-                yield each, verdict
-            elif isinstance(verdict, Stand):
-                if is_clash(each.entries):
+                if isinstance(verdict, Conflict):
                     yield each, verdict
-            elif not _stays(each.entries, verdict):
-                doomed.append(each.path)
 
 
 def _is_taken(differences: Differences, number: int, rules: Rules) -> bool:
@@ -119,11 +117,13 @@ def _in_turn(differences: Differences, rules: Rules) -> Iterator[Difference | Bl
         yield from differences.block(number) if found is None else found.growth.blocks
 
 
-def _stays(entries: Versions, verdict: Take | Remove | KeepBoth | Conflict) -> bool:
-    """Whether no replica loses a directory."""
+def _stays(entries: Versions, verdict: Take | Remove | KeepBoth | Conflict | Stand) -> bool:
+    """Whether no replica has a directory that is to go, or would if anything were to be deleted."""
+    if isinstance(verdict, Stand) and verdict != _KEPT:
+        return True
     for entry in entries:
         if entry is not None and entry.kind is _DIRECTORY:
-            return not isinstance(verdict, Remove) and at(entries, verdict.winner).kind is _DIRECTORY
+            return not isinstance(verdict, Remove | Stand) and at(entries, verdict.winner).kind is _DIRECTORY
     return True
 
 
@@ -209,6 +209,7 @@ def _copy_path(path: RelPath, loser: Entry) -> RelPath | None:
 def _revived(differences: Differences, rules: Rules, settled: Mapping[RelPath, Decision]) -> list[Difference]:
     """Directories that were deleted somewhere, or made something else, and in which something lives elsewhere."""
     doomed: dict[bytes, Difference] = {}
+    spared: set[bytes] = set()
     revived: list[Difference] = []
     for difference in _in_turn(differences, rules):
         if isinstance(difference, Block):
@@ -220,9 +221,13 @@ def _revived(differences: Differences, rules: Rules, settled: Mapping[RelPath, D
         entries = entries if decision is None else decision.entries
         # A file that takes the place of a directory lives as well; but there may be something below that directory.
         if not isinstance(verdict, Remove):
-            revived += [doomed.pop(above) for above in path.ancestors if above in doomed]
-        if not isinstance(verdict, Stand) and not _stays(entries, verdict):
+            # What is only spared lives where it is, and needs what is spared nowhere else.
+            apart = spared if verdict == _KEPT else ()
+            revived += [doomed.pop(above) for above in path.ancestors if above in doomed and above not in apart]
+        if not _stays(entries, verdict):
             doomed[path] = difference
+            if verdict == _KEPT:
+                spared.add(path)
     return revived
 
 

@@ -574,6 +574,31 @@ def test_a_directory_is_kept_from_deletion_with_what_is_in_it(pair: Group) -> No
         assert actions(events) == [] and conflicts(events) == [] and end(events).exit_code == 0
 
 
+def test_what_is_new_in_a_directory_kept_from_deletion_goes_everywhere(pair: Group) -> None:
+    shutil.rmtree(pair.roots[0] / "d")
+    pair.write(1, "d/new", "n")
+    events = pair.meet(no_delete=True)
+    assert actions(events) == [("mkdir", "d"), ("create", "d/new")] and end(events).exit_code == 0
+    assert pair.trees()[0] == {"a.txt": "a", "d/": "", "d/new": "n"}
+    assert pair.trees()[1] == {"a.txt": "a", "d/": "", "d/new": "n", "d/x": "x", "d/y": "y"}
+    pair.meet()
+    assert pair.agreed() == {"a.txt": "a", "d/": "", "d/new": "n"}
+    quiet(pair)
+
+
+def test_a_file_in_the_place_of_a_directory_kept_from_deletion_is_kept_beside_it(pair: Group) -> None:
+    shutil.rmtree(pair.roots[0] / "d")
+    pair.write(0, "d", "a file")
+    events = pair.meet(no_delete=True)
+    assert len(conflicts(events)) == 1 and end(events).exit_code == 1
+    here, there = pair.trees()
+    assert there["d/x"] == "x" and "d/" in here
+    assert "a file" in here.values() and "a file" in there.values()
+    events = pair.meet()
+    assert "a file" in pair.agreed().values()
+    quiet(pair)
+
+
 def test_a_partial_run_loses_and_resurrects_nothing(pair: Group) -> None:
     (pair.roots[0] / "a.txt").unlink()
     pair.write(1, "d/x", "edited")
