@@ -127,7 +127,9 @@ class Human:
                 self._differences.troubled(event)
                 return
         path, reason = escape(event.problem.path) or ".", escape_text(event.problem.reason)
-        self._err.line(f" {label(event.replica)} {path}: {reason}", marked="!", style=_STYLES["!"])
+        # What a scrub finds is what it was started for.
+        out = self._out if self._started.command == "scrub" and not self._style.quiet else self._err
+        out.line(f" {label(event.replica)} {path}: {reason}", marked="!", style=_STYLES["!"])
 
     def _conflicted(self, event: Conflicted) -> None:
         if event.kept_as is None:

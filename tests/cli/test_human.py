@@ -270,6 +270,13 @@ def test_what_a_repair_notices_goes_to_stderr() -> None:
     assert human(events, quiet=True).err == conflicts
 
 
+def test_what_a_scrub_finds_is_its_result() -> None:
+    events = [Started("scrub", ("/a",)), troubled(0, b"p"), summary(1, ("problems",), problems=1, verified_files=3)]
+    found = "! A p: permission denied\n"
+    assert human(events) == (found.encode() + b"A: 3 files (0 B) read: 1 problem\n", "")
+    assert human(events, quiet=True) == (b"", found)
+
+
 def test_stats() -> None:
     events = [REPAIR, summary(literal_bytes=1500, sent_bytes=280, received_bytes=310, round_trips=2, elapsed_s=1.25)]
     assert human(events, stats=True).err == (
