@@ -81,7 +81,7 @@ class Judge:
         if wanted := to_be_read(chronicle, scanner, self._intended, changed, absent):
             read(wanted)
         for directory, heads in changed.items():
-            if directory in self._intended or not is_known(chronicle, scanner.pages, heads):
+            if directory in self._intended or not is_known(chronicle, scanner.pages.known, heads):
                 self._judge(directory, heads)
         for directory in sorted({*absent, *self._intended} - changed.keys()):
             self._judge_absent(directory)

@@ -124,9 +124,12 @@ class Merging:
     def _note(self) -> None:
         """Have the chronicle know the versions of what is shown, page by page."""
         low = 0
+        # Where all of it is recorded as it is shown the records have the names.
+        is_recorded = self._is_whole and self._chronicle.writable and self._chronicle.sidecar is not None
         for number, page in enumerate(self._pages):
             part = packed(self._numbers[low : low + page.length])
-            self._chronicle.pages[self._directory, number] = Numbered(part, page.names)
+            of = (None, page.digests) if is_recorded else (page.names, None)
+            self._chronicle.pages[self._directory, number] = Numbered(part, *of)
             low += page.length
 
 

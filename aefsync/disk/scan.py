@@ -24,6 +24,10 @@ from aefsync.disk.pages import Pages
 from aefsync.disk.sight import Sight
 from aefsync.disk.spill import Place
 from aefsync.disk.spreading import Look
+from aefsync.disk.syscalls import trim_memory
+
+_MANY = 64
+"""Pages of a directory whose listing took memory worth being given back."""
 
 
 class Scanner:
@@ -125,6 +129,8 @@ class Scanner:
                 continue
             looked_at.add(prefix)
             known, before = self._withdraw(prefix)
+            if len(known) > _MANY:
+                trim_memory()
             after = {child for each in self._visit(prefix, known) for child in children(prefix, each)}
             seen(prefix)
             for gone in before - after:
@@ -231,6 +237,8 @@ class Scanner:
                 found.append(self._keep((prefix, number), page))
         if len(found) < len(briefs):
             self.index.cut(prefix, len(found))
+        if len(found) > _MANY:
+            trim_memory()
         return found
 
     def _pages_before(self, prefix: bytes, before: list[Page | Place | Brief]) -> Iterator[Page]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -102,3 +103,9 @@ def file_system_magic(fd: int) -> int:
     buffer = (ctypes.c_long * 32)()
     _check(_function("fstatfs", ctypes.c_int, ctypes.c_void_p)(fd, ctypes.byref(buffer)))
     return int(buffer[0]) & 0xFFFFFFFF
+
+
+def trim_memory() -> None:
+    """Give memory that was freed back to the system, which glibc does not always do by itself."""
+    with contextlib.suppress(OSError):
+        _function("malloc_trim", ctypes.c_size_t)(0)

@@ -119,9 +119,10 @@ class _Theirs(SocketStream):
 
 @dataclass
 class Hosts:
-    """The hosts, by name, and what their agents are."""
+    """The hosts, by name, and what their agents are; `in_turn`: an agent has ended before the next one is started."""
 
     lines: dict[str, Line] = field(default_factory=dict)
+    in_turn: bool = False
     serving: Callable[[], Served] = lambda: PinnedReplica(Pin())
     threads: list[threading.Thread] = field(default_factory=list)
 
@@ -129,6 +130,8 @@ class Hosts:
         return self.lines.setdefault(host, Line())
 
     def dial(self, login: Login, link: Link, heard: Callable[[str], None], command: str = "") -> Stream:
+        if self.in_turn:
+            self.rest()
         here, there = socket.socketpair()
         line = self.line(login.host)
         line.dials += 1
