@@ -183,6 +183,7 @@ class Remembering(Chronicling[Root, Keep]):
             # A root that cannot be written, and had not to be, needs no home.
             with contextlib.suppress(RootError):
                 self._writing()
+        self._taken = None  # what it was taken from is looked at again, which may need the memory
         failed = self._look_again()
         if self._scanner is not None:
             self._read(self._scanner, unread(self._scanner.pages))
