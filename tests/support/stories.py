@@ -125,6 +125,29 @@ def linked(grounds: Grounds) -> None:
     os.link(b / "three", b / "fourth")
 
 
+def clashing(grounds: Grounds) -> None:
+    """Files of several names in conflict, and files in conflict with directories into which others were renamed."""
+    a, b = grounds.roots
+    for root in grounds.roots:
+        tree(root, {"one": "of two names", "three": "alone", "d/x": "into a directory that clashes", "d/y": "y"})
+        tree(root, {"four": "of four and five", "s": "of one name", "e/z": "z"})
+        for path, other in (("one", "two"), ("four", "five"), ("d/y", "d/yy")):
+            os.link(root / path, root / other)
+    assert grounds.meet().code == 0
+    write(a / "one", b"A's, of two names", mtime_ns=LATER)
+    write(b / "one", b"B's, of two names, and later", mtime_ns=LATEST)
+    for path, moved in (("three", ("d/x", "e")), ("four", ("d/y",))):
+        write(a / path, b"edited at A, " + path.encode(), mtime_ns=LATER)
+        os.unlink(b / path)
+        os.mkdir(b / path)
+        for each in moved:
+            os.rename(b / each, b / path / os.path.basename(each))
+    os.link(a / "s", a / "t")
+    write(b / "t", b"B's, of two names from the start", mtime_ns=LATER)
+    os.link(b / "t", b / "u")
+    write(a / "u", b"A's, and alone", mtime_ns=LATEST)
+
+
 def harmed(grounds: Grounds) -> None:
     """They agree; then some of what B holds has other bytes, and nothing else shows it."""
     harm = {"harm/1": b"as it was", "harm/2/2": b"as it was, too", "harm/large": NOISE[:100_000]}
@@ -179,6 +202,7 @@ STORIES = {
     "mirror of another": Story(apart, mirror=True),
     "hard links": Story(linked, versions=True, links=True),
     "hard links, without exchange": Story(linked, versions=True, links=True, file_system=like_nfs),
+    "clashes": Story(clashing, versions=True, links=True),
     "undo": Story(done, versions=True, ask=ordered, goes_on=True),
     "scrub": Story(harmed, versions=True, ask=mended, goes_on=True),
     "restore": Story(done, versions=True, ask=partial(wanted, b"go"), has_one_end=False),
