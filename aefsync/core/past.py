@@ -78,10 +78,12 @@ class RunRecord(NamedTuple):
 class TakenBack(NamedTuple):
     """A part of a run taken back: the changes this needed, in order, and whether each could be made.
 
-    `problems` has one for each that could not, and `rest` how many parts are left.
+    `problems` has one for each that could not, and `rest` how many parts are left.  `gone` are conflict copies that the run
+    made and that are not there any more: perhaps an undo took them away that did not come to its end.
     """
 
     changes: tuple[Change, ...]
     done: tuple[bool, ...]
     problems: tuple[Problem, ...]
     rest: int
+    gone: tuple[RelPath, ...] = ()

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from aefsync.core.action import RETURNED
 from aefsync.core.change import Change, Did
+from aefsync.core.conflict_name import original_name
 from aefsync.core.entry import UNKNOWN, Entry, Kind
 from aefsync.core.past import TakenBack, Undo
 from aefsync.core.path import RelPath
@@ -57,6 +58,7 @@ class Undoing:
         """and the directories that they would make, move or remove"""
         self._steps: list[Step] = []
         self._taken: list[tuple[Change, str]] = []
+        self._gone: list[RelPath] = []
         try:
             self._recorded = Recorded(home, run)
         except OSError as error:
@@ -68,13 +70,14 @@ class Undoing:
     def part(self, request: Undo) -> TakenBack:
         """Take a batch back, counted from the last one."""
         rest = self._recorded.batches - 1 - request.part
-        self._taken = []
+        self._taken, self._gone = [], []
         for change in reversed(self._recorded.batch(rest) if rest >= 0 else []):
             self._take_back(change)
         self._flush()
         problems = tuple(Problem(bytes(change.path), reason) for change, reason in self._taken if reason)
         done = tuple(not reason for _, reason in self._taken)
-        return TakenBack(tuple(change for change, _ in self._taken), done, problems, max(rest, 0))
+        changes = tuple(change for change, _ in self._taken)
+        return TakenBack(changes, done, problems, max(rest, 0), tuple(self._gone))
 
     def close(self) -> None:
         self._recorded.close()
@@ -92,6 +95,8 @@ class Undoing:
         else:
             if step is not None:
                 self._plan(step)
+            elif change.did is Did.CREATED and original_name(change.path.name) != change.path.name:
+                self._gone.append(change.path)
 
     def _is_pending(self, change: Change) -> bool:
         """Whether steps not yet made concern a path of the change, or a directory above it."""

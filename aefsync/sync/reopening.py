@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from aefsync.core.action import Act, Action
-from aefsync.core.change import Change, Did
 from aefsync.core.conflict_name import original_name
 from aefsync.core.entry import Kind
 from aefsync.core.path import RelPath
@@ -22,12 +21,10 @@ from aefsync.sync.session import Session
 from aefsync.sync.survey import scan_of
 
 
-def original_of(change: Change) -> RelPath | None:
-    """The path of which this takes a copy away; `None` where it is about something else."""
-    if change.did is not Did.DELETED:
-        return None
-    original = change.path.sibling(original_name(change.path.name))
-    return original if original != change.path else None
+def original_of(path: RelPath) -> RelPath | None:
+    """The path of which this is a conflict copy; `None` where it is none."""
+    original = path.sibling(original_name(path.name))
+    return original if original != path else None
 
 
 def reopen(session: Session, common: Request, number: int, paths: Collection[RelPath]) -> None:

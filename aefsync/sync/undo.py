@@ -111,7 +111,8 @@ def _take_back(session: Session, common: Request, number: int, record: RunRecord
         request = Undo(record.run, part, dry_run)
         taken = session.call(number, lambda _, replica: replica.undo(request))  # noqa: B023
         done = [change for change, is_done in zip(taken.changes, taken.done, strict=True) if is_done]
-        originals.update(filter(None, map(original_of, done)))
+        copies = [*taken.gone, *(change.path for change in done if change.did is Did.DELETED)]
+        originals.update(filter(None, map(original_of, copies)))
         yield from (_acted(number, change) for change in done)
         yield from (Troubled(number, problem) for problem in taken.problems)
         part, rest = part + 1, taken.rest

@@ -315,7 +315,7 @@ staged = st.builds(Staged, rows(st.sampled_from([b"", bytes(32)])), rows(problem
 levels = st.integers(0, len(LEVELS) - 1)
 change_counts = st.builds(ChangeCounts, counts, counts, counts, counts, counts)
 records = st.builds(RunRecord, runs, texts, rows(st.binary(max_size=30)), change_counts)
-taken_back = st.builds(TakenBack, rows(changes()), rows(st.booleans()), rows(problems), counts)
+taken_back = st.builds(TakenBack, rows(changes()), rows(st.booleans()), rows(problems), counts, rows(paths))
 
 sub_trees = rows(st.just(b"") | paths.map(bytes))
 

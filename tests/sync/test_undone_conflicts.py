@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
 
+from aefsync.core.path import RelPath
 from aefsync.core.silent import Silent
+from aefsync.errors import AefsyncError
 from aefsync.sync.events import Event, Notice
 from aefsync.sync.request import Request
 from aefsync.sync.undo import undo
@@ -66,6 +68,27 @@ def test_so_is_what_is_taken_back_on_one_after_the_other(settled: Group) -> None
     (run,) = runs_of(settled, 0) & runs_of(settled, 1)
     for number in (1, 0):
         list(undo(Request((str(settled.roots[number]),)), run, Silent(), dry_run=False))
+    assert conflicts(settled.meet()) == ["a.txt"]
+    assert sorted(settled.agreed().values()) == sorted([HERE, THERE])
+    quiet(settled)
+
+
+def test_so_is_what_was_taken_back_by_an_undo_that_was_cut_short_and_begun_anew(
+    settled: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between taking the copy away and having the winner count as edited."""
+    (run,) = runs_of(settled, 0) & runs_of(settled, 1)
+
+    def cut(_: object, __: object, ___: int, paths: Collection[RelPath]) -> None:
+        if paths:
+            raise AefsyncError("cut short")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("aefsync.sync.undo.reopen", cut)
+        with pytest.raises(AefsyncError):
+            take_back(settled, 0, 1)
+    assert settled.trees() == [{"a.txt": HERE}, {"a.txt": THERE}]
+    list(undo(Request(tuple(map(str, settled.roots))), run, Silent(), dry_run=False))
     assert conflicts(settled.meet()) == ["a.txt"]
     assert sorted(settled.agreed().values()) == sorted([HERE, THERE])
     quiet(settled)

@@ -205,13 +205,14 @@ class UndoReply(Form, tag="undo"):
     done: Annotated[tuple[bool, ...], Asked]
     problems: Problems
     rest: Count
+    gone: Strings
 
     @classmethod
     def of(cls, *values: TakenBack) -> Self:
-        changes, done, problems, rest = values[0]
+        changes, done, problems, rest, gone = values[0]
         paths = [path for each in changes for path in (each.path, each.source) if path is not None]
         rows = tuple(map(ChangeRow.of, changes))
-        return cls(Strings.of(paths), rows, done, pack_problems(problems), rest)
+        return cls(Strings.of(paths), rows, done, pack_problems(problems), rest, Strings.of(gone))
 
     def values(self) -> tuple[TakenBack]:
         paths = self.paths.paths()
@@ -219,7 +220,8 @@ class UndoReply(Form, tag="undo"):
             raise ValueError("paths and changes do not fit")
         rest = iter(paths)
         changes = tuple(r.change(next(rest), next(rest) if r.did is Did.MOVED else None) for r in self.rows)
-        return (TakenBack(changes, self.done, unpack_problems(self.problems), self.rest),)
+        problems, gone = unpack_problems(self.problems), tuple(self.gone.paths())
+        return (TakenBack(changes, self.done, problems, self.rest, gone),)
 
 
 class CloseReply(Nothing, tag="close"): ...
