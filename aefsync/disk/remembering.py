@@ -14,6 +14,8 @@ from aefsync.core.growth import Learned
 from aefsync.core.members import Memory
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Scan, Scanned
+from aefsync.core.problem import Problem
+from aefsync.core.renamed import Rename
 from aefsync.core.snapshot import Snapshot
 from aefsync.core.tree import Answer, Question, answer
 from aefsync.core.unsettled import LeftStanding
@@ -58,6 +60,24 @@ class Remembering(Chronicling[Root, Keep]):
         self._versioned = NOTHING
         self._is_in_sight: Callable[[bytes, bytes], bool] = lambda directory, name: True
         self._underway = Underway()
+
+    @abstractmethod
+    def _are_movable(self, root: Root, scanner: Scanner, renames: Sequence[Rename]) -> Sequence[bool]:
+        """Whether each of these renames moves nothing but what the snapshot tells of."""
+
+    def _take_in(self, root: Root, scanner: Scanner, request: Scan, troubles: Sequence[Problem]) -> bool:
+        """Report what was in trouble before a scan, and judge what that found; whether the replica turned out to be
+        restored.  Raises `RootError` where the root was not found."""
+        for problem in troubles:
+            scanner.report(b"", problem)
+        scanner.index.flush()
+        if not scanner.found_root:
+            problems = scanner.problems.get(b"", [])
+            raise RootError(problems[0].reason if problems else "vanished")
+        self._taking.report_folded(scanner)
+        restored = self._chronicle is not None and self._judge_scan(root, scanner, request)
+        self._taken = None
+        return restored
 
     def _judge_scan(self, root: Root, scanner: Scanner, request: Scan) -> bool:
         """Judge what a scan found, all trouble with which is reported; whether the replica turned out to be restored."""
@@ -139,6 +159,12 @@ class Remembering(Chronicling[Root, Keep]):
             self._check_open()
             return answer(self._graves, question, self._request.nonce)
         return super().fingerprints(question)
+
+    def movable(self, renames: Sequence[Rename]) -> Sequence[bool]:
+        self._check_open()
+        if self._scanner is None or self._root is None or not self._snapshot.count:
+            return [False] * len(renames)
+        return self._are_movable(self._root, self._scanner, renames)
 
     def graves(self, spans: Sequence[Span]) -> Sequence[Grave]:
         self._check_open()

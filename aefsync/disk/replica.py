@@ -41,7 +41,7 @@ from aefsync.disk.scan import Scanner
 from aefsync.disk.scrubbing import Scrubbing
 from aefsync.disk.sight import LocalSight
 from aefsync.disk.taking import Taking
-from aefsync.errors import AefsyncError, RootError
+from aefsync.errors import AefsyncError
 
 PeerRoot = Callable[[int], int]
 FEW_FILES, FEW_BYTES = 256, 4 << 20
@@ -121,15 +121,7 @@ class LocalReplica(Scrubbing):
         self._scanner.scan()
         if self._chronicle is not None:
             self._let_settle(self._scanner)
-        for problem in troubles:
-            self._scanner.report(b"", problem)
-        self._index.flush()
-        if not self._scanner.found_root:
-            problems = self._scanner.problems.get(b"", [])
-            raise RootError(problems[0].reason if problems else "vanished")
-        self._taking.report_folded(self._scanner)
-        restored = self._chronicle is not None and self._judge_scan(self._root, self._scanner, request)
-        self._taken = None
+        restored = self._take_in(self._root, self._scanner, request, troubles)
         scanned, is_eager = self._scanned(), request.eager and not request.ignore_index
         if is_eager and 0 < scanned.unread_files <= FEW_FILES and scanned.unread_bytes <= FEW_BYTES:
             self._read(self._scanner, unread(self._scanner.pages))
@@ -217,11 +209,8 @@ class LocalReplica(Scrubbing):
             raise AefsyncError("no replica to copy from directly")
         return ConfinedRoot(self._peer_root(number))
 
-    def movable(self, renames: Sequence[Rename]) -> Sequence[bool]:
-        self._check_open()
-        if self._scanner is None or self._root is None or not self._snapshot.count:
-            return [False] * len(renames)
-        return are_movable(self._root, self._scanner, renames)
+    def _are_movable(self, root: ConfinedRoot, scanner: Scanner, renames: Sequence[Rename]) -> Sequence[bool]:
+        return are_movable(root, scanner, renames)
 
     def _look_again(self) -> frozenset[bytes]:
         return self._writer.look_again(self._scanner) if self._writer is not None else frozenset()

@@ -37,7 +37,7 @@ from aefsync.disk.index import Index
 from aefsync.disk.narrowing import Narrowing
 from aefsync.disk.scan import Scanner
 from aefsync.disk.taking import Taking
-from aefsync.errors import AefsyncError, RootError
+from aefsync.errors import AefsyncError
 
 
 class FarReplica(FarRemembering):
@@ -105,15 +105,7 @@ class FarReplica(FarRemembering):
         self._scanner = Scanner(self._sight, self._index, limits, self._scanning)
         troubles += self._settle(self._root)
         self._scanner.scan()
-        for problem in troubles:
-            self._scanner.report(b"", problem)
-        self._index.flush()
-        if not self._scanner.found_root:
-            problems = self._scanner.problems.get(b"", [])
-            raise RootError(problems[0].reason if problems else "vanished")
-        self._taking.report_folded(self._scanner)
-        restored = self._chronicle is not None and self._judge_scan(self._root, self._scanner, request)
-        self._taken = None
+        restored = self._take_in(self._root, self._scanner, request, troubles)
         scanned = self._scanned()
         if not scanned.unread_files:
             self._keep_what_is_known(self._scanner)
@@ -185,11 +177,8 @@ class FarReplica(FarRemembering):
             raise AefsyncError("no replica to copy from directly")
         return writer.stage(files)
 
-    def movable(self, renames: Sequence[Rename]) -> Sequence[bool]:
-        self._check_open()
-        if self._scanner is None or self._root is None or not self._snapshot.count:
-            return [False] * len(renames)
-        return are_movable(self._root, self._scanner, renames)
+    def _are_movable(self, root: FarRoot, scanner: Scanner, renames: Sequence[Rename]) -> Sequence[bool]:
+        return are_movable(root, scanner, renames)
 
     def _look_again(self) -> frozenset[bytes]:
         return self._writer.look_again(self._scanner, self._sight) if self._writer is not None else frozenset()
