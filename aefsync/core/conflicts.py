@@ -31,6 +31,7 @@ from aefsync.core.verdict import (
     at,
     by_content,
     freshest,
+    insoluble,
     is_clash,
     last_write,
     undecided,
@@ -85,6 +86,8 @@ def _found(
     if rules.policies is None:
         yield from ((each, _by_time(each, rules)) for each in differences.clashes)
         return
+    whys = ((each.path, insoluble(each.path, each.entries, rules)) for each in differences.clashes)
+    barring = {path: why for path, why in whys if why is not None}
     for number in range(len(differences.firsts)):
         if _is_taken(differences, number, rules):
             continue
@@ -93,8 +96,9 @@ def _found(
         if differences.is_kept(number):
             verdicts[number] = settled
         for each, verdict in zip(block, settled, strict=True):
-            if rules.above and each.path in rules.above and is_clash(each.entries):
-                yield each, Stand(Why.ABOVE)
+            why = barring.get(each.path)
+            if why is not None:
+                yield each, Stand(why)
             elif isinstance(verdict, Stand) and is_clash(each.entries):
                 yield each, verdict
             else:
@@ -129,8 +133,9 @@ def _stays(entries: Versions, verdict: Take | Remove | KeepBoth | Conflict | Sta
 
 def _by_time(clash: Difference, rules: Rules) -> Conflict | Stand:
     """The verdict on a directory against something else, where the last write wins."""
-    if clash.path in rules.above:
-        return Stand(Why.ABOVE)
+    why = insoluble(clash.path, clash.entries, rules)
+    if why is not None:
+        return Stand(why)
     return Stand(Why.UNREAD) if undecided(clash.entries, rules) else _clash(clash.entries)
 
 

@@ -63,6 +63,7 @@ from aefsync.core.verdict import (
     Versions,
     Why,
     at,
+    insoluble,
     last_write,
     mirror,
     undecided,
@@ -97,7 +98,7 @@ class Decisions:
         self._hidden = frozenset(path for own in unknown for path in own)
         self._verdicts: dict[int, list[Settled]] = {}
         settled = (
-            _barred_above(differences, rules)
+            _insoluble(differences, rules)
             if rules.mirror
             else settle_conflicts(differences, rules, self._hidden, self._verdicts)
         )
@@ -233,10 +234,10 @@ def needs_content(differences: Differences, rules: Rules) -> Iterator[Unread]:
             yield Unread(replica, path)
 
 
-def _barred_above(differences: Differences, rules: Rules) -> dict[RelPath, Decision]:
-    """What bars the way to a chosen sub-tree where it is no directory: it is none of what was chosen."""
-    clashes = (each for each in differences.clashes if each.path in rules.above) if rules.above else ()
-    return {path: Decision(path, entries, Stand(Why.ABOVE), graves) for path, entries, graves in clashes}
+def _insoluble(differences: Differences, rules: Rules) -> dict[RelPath, Decision]:
+    """Clashes that even a mirror leaves alone."""
+    found = ((each, insoluble(each.path, each.entries, rules)) for each in differences.clashes)
+    return {each.path: Decision(each.path, each.entries, Stand(why), each.graves) for each, why in found if why}
 
 
 def _alone(verdict: Settled) -> Take | Remove | Stand:

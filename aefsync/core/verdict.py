@@ -58,7 +58,8 @@ class Why(enum.StrEnum):
     BELOW = "below a path left standing"
     ABOVE = "a directory and something else, and only what is below was chosen"
     CONFLICT = "edited on several replicas"
-    FILTERED = "what filters leave out is in its place"
+    FILTERED = "what is left out of the comparison is in its place"
+    LINKED = "a directory and a symlink, which not every replica can store"
     KEPT = "kept, as nothing is to be deleted"
     APPEARED = "there on a second look, though the scan had missed it"
     FOLDED = "its name and that of another path are one name on a replica"
@@ -116,6 +117,14 @@ def is_clash(entries: Versions) -> bool:
     """Whether a directory stands against something else."""
     kinds = [entry.kind for entry in entries if entry is not None]
     return len(kinds) > 1 and _DIRECTORY in kinds and kinds.count(_DIRECTORY) < len(kinds)
+
+
+def insoluble(path: bytes, entries: Versions, rules: Rules) -> Why | None:
+    """Why nothing is done about a directory against something else, nor below it, whatever the versions are."""
+    if path in rules.above:
+        return Why.ABOVE
+    has_link = any(entry is not None and entry.kind is Kind.SYMLINK for entry in entries)
+    return Why.LINKED if has_link and not rules.aspects.symlinks else None
 
 
 def unread(entries: Versions) -> list[int]:

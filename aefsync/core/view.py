@@ -53,7 +53,8 @@ class View(enum.IntEnum):
         """Whether entries of one path look equal in this view."""
         versions = list(entries)
         if not aspects.symlinks and any(entry is not None and entry.kind is Kind.SYMLINK for entry in versions):
-            return True
+            # It is left alone, but what lies below the directory that another replica has there cannot be.
+            return not any(entry is not None and entry.kind is Kind.DIRECTORY for entry in versions)
         there = [entry for entry in versions if entry is not None]
         if len(there) < len(versions):
             return not there

@@ -9,7 +9,7 @@ from aefsync.core.action import Action
 from aefsync.core.entry import Kind
 from aefsync.core.path import RelPath
 from aefsync.disk.confined import split
-from aefsync.disk.looking import Place, Refused, Spared, look, shows
+from aefsync.disk.looking import NOT_EMPTY, Place, Refused, Spared, look, shows, stays
 from aefsync.disk.renaming import rename_new, rename_out
 from aefsync.disk.scene import Scene
 from aefsync.disk.trash import DELETED
@@ -54,8 +54,10 @@ def _remove_directory(scene: Scene, parent: int, name: bytes, path: RelPath) -> 
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
         with scene.root.directory(path) as fd:
-            inside = [path + b"/" + os.fsencode(left) for left in os.listdir(fd)]
-        if inside and all(each in scene.spared or scene.is_unmanaged(each) for each in inside):
+            inside = [(path + b"/" + os.fsencode(left), os.lstat(left, dir_fd=fd)) for left in os.listdir(fd)]
+        if inside and all(
+            each in scene.spared or stays(seen, each, scene.aspects, scene.is_unmanaged) for each, seen in inside
+        ):
             raise Spared from None
-        raise Refused("directory is not empty: kept") from None
+        raise Refused(NOT_EMPTY) from None
     return mode

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from aefsync.core.action import Action
 from aefsync.core.entry import Entry, Kind, kind_of
+from aefsync.core.metadata import Aspects
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.disk.hashing import Seen, hash_file
 from aefsync.disk.listing import INODE
@@ -16,6 +17,9 @@ IsUnmanaged = Callable[[bytes], bool]
 """Whether filters leave out a path, as a directory or as anything else."""
 Place = tuple[int, bytes]
 """A directory by descriptor, and a name in it."""
+
+
+NOT_EMPTY = "directory is not empty: kept"
 
 
 class Refused(Exception):
@@ -62,6 +66,13 @@ def is_left_out(action: Action, seen: Looked, is_unmanaged: IsUnmanaged) -> bool
     kind = kind_of(seen.st_mode)
     is_other = (kind is Kind.DIRECTORY) != (wanted_of(action).kind is Kind.DIRECTORY)
     return kind is not None and is_other and is_unmanaged(action.path)
+
+
+def stays(seen: Looked, path: bytes, aspects: Aspects, is_unmanaged: IsUnmanaged) -> bool:
+    """Whether what is in a directory is left out of the comparison: by filters, as are devices, pipes and sockets, and
+    symlinks where some replica cannot store any."""
+    kind = kind_of(seen.st_mode)
+    return kind is None or (kind is Kind.SYMLINK and not aspects.symlinks) or is_unmanaged(path)
 
 
 def in_the_way(action: Action, seen: Looked, is_unmanaged: IsUnmanaged) -> Refused | Spared:

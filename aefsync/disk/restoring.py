@@ -16,7 +16,7 @@ from aefsync.core.problem import Problem, reason_of
 from aefsync.disk.journal import Journal
 from aefsync.disk.journal_batch import NO_STAMP, Fate, Outcome, Stamp
 from aefsync.disk.journaling import Applies, stamps_of
-from aefsync.disk.looking import Refused
+from aefsync.disk.looking import NOT_EMPTY, Refused
 from aefsync.disk.present import entry_at, present
 from aefsync.disk.readable import Readable
 from aefsync.disk.shelves import shelf_of
@@ -91,7 +91,8 @@ class Restorer:
         applied = self._applier.apply(_actions(change))
         if all(applied.done):
             return Made(stamp=stamps_of(self._applier.placed).get(change.path, NO_STAMP))
-        return Made(applied.problems[0].reason if applied.problems else "left as it is")
+        refused = NOT_EMPTY if applied.spared else "left as it is"
+        return Made(applied.problems[0].reason if applied.problems else refused)
 
 
 def _actions(change: Change) -> list[Action]:

@@ -20,6 +20,7 @@ from aefsync.core.problem import Problem, reason_of
 from aefsync.disk.extras import Completing
 from aefsync.disk.hashing import HashFailure
 from aefsync.disk.journal import Recorded
+from aefsync.disk.looking import NOT_EMPTY
 from aefsync.disk.present import entry_at, present
 from aefsync.disk.readable import Readable
 from aefsync.disk.restoring import Made, Step
@@ -34,7 +35,6 @@ CHANGED = "changed since that run"
 GONE = "gone since that run"
 TAKEN = "something else is there now"
 PURGED = "what was there before is no longer in the trash"
-NOT_EMPTY = "directory is not empty: kept"
 
 
 class _Stays(Exception):

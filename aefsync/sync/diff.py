@@ -75,11 +75,15 @@ def differing(session: Session, found: Survey) -> Iterator[Differs]:
             continue
         if difference.path in failed and not all(entry is None or entry.is_read for entry in difference.entries):
             continue
-        if difference.path in found.above:
+        if difference.path in found.above or not (found.aspects.symlinks or _without_links(difference)):
             continue
         state = state_of(difference)
         same_stat = state is State.CONTENT and _same_stat(difference, found.aspects)
         yield Differs(difference, state, same_stat, found.view, found.aspects)
+
+
+def _without_links(difference: Difference) -> bool:
+    return all(entry is None or entry.kind is not Kind.SYMLINK for entry in difference.entries)
 
 
 def in_parts(session: Session, events: Iterable[Differs]) -> Iterator[Differs]:

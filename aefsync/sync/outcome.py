@@ -154,8 +154,8 @@ def is_troubled(tally: Tally) -> bool:
 
 def is_complete(tally: Tally, found: Survey, scans: Sequence[Scanned]) -> bool:
     """Whether all replicas have now seen all that any of them knew, and done it: whoever keeps what others deleted
-    (`--no-delete`) still needs their tombstones, without which it would be a new file."""
-    partial = tally.reasons[Why.KEPT] or any(scanned.excluded for scanned in scans)
+    (`--no-delete`, or a directory for what is left out in it) still needs their tombstones, without which it would be new."""
+    partial = tally.reasons[Why.KEPT] or tally.spared or any(scanned.excluded for scanned in scans)
     return not partial and not any(map(len, found.unknown))
 
 

@@ -120,7 +120,7 @@ def survey(session: Session, request: Request, view: View, past: Past | None = N
         scans = _read(session, scans)
     if not request.hinted:
         _check_chosen(session, request.paths, scans)
-    above = frozenset(parent for path in request.paths for parent in path.ancestors)
+    above = frozenset(parent for path in outermost(request.paths) for parent in path.ancestors)
     return compare(session, view, scans, scan.aspects, above)
 
 

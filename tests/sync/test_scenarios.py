@@ -543,6 +543,24 @@ def test_what_filters_leave_out_is_in_the_place_of_a_file(three: Group, rules: t
     quiet(three)
 
 
+def test_a_directory_that_goes_stays_for_a_pipe_in_it(pair: Group) -> None:
+    """No replica has pipes, and none raises an exit code; what was deleted around it does not come back for it."""
+    os.mkfifo(pair.roots[0] / "d" / "pipe")
+    shutil.rmtree(pair.roots[1] / "d")
+    for _ in range(3):
+        events = pair.meet()
+        assert (end(events).exit_code, end(events).problems) == (0, 0)
+        assert {path.name for path in (pair.roots[0] / "d").iterdir()} == {"pipe"}
+        assert texts(pair.roots[1]) == {"a.txt": "a"}
+    pair.write(1, "d", "a file now")
+    events = pair.meet()
+    assert (end(events).causes, end(events).problems, conflicts(events)) == (("left standing",), 0, ["d"])
+    (pair.roots[0] / "d" / "pipe").unlink()
+    pair.meet()
+    assert pair.agreed() == {"a.txt": "a", "d": "a file now"}
+    quiet(pair)
+
+
 def test_what_is_moved_finds_what_filters_leave_out_in_its_place(pair: Group) -> None:
     shutil.rmtree(pair.roots[1] / "d")
     (pair.roots[1] / "a.txt").rename(pair.roots[1] / "d")
@@ -607,6 +625,18 @@ def test_a_partial_run_loses_and_resurrects_nothing(pair: Group) -> None:
     pair.meet()
     assert pair.agreed() == {"d/": "", "d/x": "edited", "d/y": "y"}
     quiet(pair)
+
+
+def test_a_sub_tree_is_chosen_that_lies_in_another_one(pair: Group) -> None:
+    """What is above the inner one is chosen, too."""
+    (pair.roots[0] / "d" / "e").mkdir()
+    pair.write(0, "d/e/f/x", "1")
+    pair.meet()
+    shutil.rmtree(pair.roots[1] / "d" / "e")
+    pair.write(1, "d/e", "a file now")
+    events = pair.meet(paths=(RelPath(b"d/e/f"), RelPath(b"d")))
+    assert (end(events).exit_code, end(events).equal) == (0, True)
+    assert pair.agreed()["d/e"] == "a file now"
 
 
 @pytest.mark.parametrize("options", [{}, {"policies": None}, {"policies": None, "mirror": True}])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from zlib import crc32
@@ -87,6 +88,40 @@ def test_a_poor_root_is_told_of_once_and_does_not_bounce(pair: Pair) -> None:
     assert summary(pair.repair()).exit_code == 0
     assert (pair.a / "g").read_bytes() == b"edited"
     assert os.stat(pair.a / "g").st_mode & 0o777 == 0o600, "the permissions that it had"
+
+
+@pytest.mark.parametrize("versions", [True, False])
+def test_a_directory_stands_against_a_symlink_that_cannot_be_stored(pair: Pair, *, versions: bool) -> None:
+    """The link is left alone, and nothing can be brought below it; neither is a difference to be shown."""
+    tree(pair.a, {"g": "1"})
+    link(pair.a / "d", b"elsewhere")
+    tree(pair.b, {"d/e/x": "2"})
+    for _ in range(2):
+        events = pair.repair(versions=versions)
+        left = {bytes(each.path): each.reason for each in events if isinstance(each, Conflicted)}
+        assert left == {b"d": Why.LINKED, b"d/e": Why.BELOW, b"d/e/x": Why.BELOW}
+        assert (summary(events).exit_code, summary(events).problems) == (1, 0)
+        assert os.readlink(pair.a / "d") == "elsewhere" and (pair.b / "g").exists()
+    (pair.a / "d").unlink()
+    assert summary(pair.repair(versions=versions)).exit_code == 0
+    assert (pair.a / "d/e/x").read_text() == "2"
+
+
+def test_a_directory_that_goes_stays_for_a_symlink_that_cannot_be_stored(pair: Pair) -> None:
+    for root in (pair.a, pair.b):
+        tree(root, {"d/x": "1", "g": "2"})
+    link(pair.a / "d/l", b"x")
+    assert summary(pair.repair(versions=True)).exit_code == 0
+    shutil.rmtree(pair.b / "d")
+    for _ in range(2):
+        assert summary(pair.repair(versions=True)).exit_code == 0
+        assert (os.listdir(pair.a / "d"), (pair.b / "d").exists()) == (["l"], False)
+    write(pair.b / "d", b"a file now")
+    events = pair.repair(versions=True)
+    assert [(bytes(each.path), each.reason) for each in events if isinstance(each, Conflicted)] == [
+        (b"d", Why.FILTERED)
+    ]
+    assert (summary(events).exit_code, summary(events).problems) == (1, 0)
 
 
 def test_two_names_that_are_one_on_a_target_are_not_written(pair: Pair) -> None:

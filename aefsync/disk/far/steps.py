@@ -30,7 +30,7 @@ from aefsync.core.files import (
 from aefsync.core.metadata import PERMISSIONS, USABLE
 from aefsync.disk.far.scene import FarScene
 from aefsync.disk.far.staging import seconds, setting
-from aefsync.disk.looking import Refused, Spared, in_the_way, is_left_out, shows, wanted_of
+from aefsync.disk.looking import NOT_EMPTY, Refused, Spared, in_the_way, is_left_out, shows, stays, wanted_of
 from aefsync.disk.modes import MADE
 from aefsync.disk.setting import changed_mode, new_mode
 from aefsync.disk.trash import DELETED, REPLACED
@@ -148,12 +148,12 @@ def _remove_directory(scene: FarScene, action: Action) -> Task[None]:
     if not isinstance(removed, OSError):
         return
     (listed,) = yield [List(place)]
-    inside = [action.path + b"/" + name for name, _ in raised(listed)]
+    inside = [(action.path + b"/" + name, seen) for name, seen in raised(listed)]
     if not inside:
         raise removed
-    if all(each in scene.spared or scene.is_unmanaged(each) for each in inside):
+    if all(each in scene.spared or stays(seen, each, scene.aspects, scene.is_unmanaged) for each, seen in inside):
         raise Spared
-    raise Refused("directory is not empty: kept")
+    raise Refused(NOT_EMPTY)
 
 
 def move(scene: FarScene, action: Action) -> Task[None]:
