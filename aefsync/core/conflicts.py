@@ -35,6 +35,7 @@ from aefsync.core.verdict import (
     is_clash,
     last_write,
     undecided,
+    unread,
 )
 from aefsync.core.version import FOUND, Version, merge
 
@@ -249,6 +250,8 @@ def _live_again(difference: Difference, known: Known, rules: Rules, hidden: Coll
     if not is_clash(entries):
         return [Decision(path, entries, Take(winner, "not empty", version), graves)]
     others = [i for i, entry in enumerate(entries) if entry is not None and i not in directories]
+    if not set(others).isdisjoint(unread(entries)):
+        return [Decision(path, entries, Stand(Why.UNREAD), graves)]
     conflict = Conflict(winner, tuple(map(tuple, by_content(entries, others).values())), version)
     decisions = _keep_both(difference, conflict, known, rules, hidden)
     return decisions or [Decision(path, entries, Stand(Why.NAME_TAKEN), graves)]

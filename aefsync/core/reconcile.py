@@ -64,6 +64,7 @@ from aefsync.core.verdict import (
     Why,
     at,
     insoluble,
+    is_clash,
     last_write,
     mirror,
     undecided,
@@ -229,7 +230,9 @@ def needs_content(differences: Differences, rules: Rules) -> Iterator[Unread]:
             continue
         beside_clash = bool(folders) and path.parent in folders and original_name(path.name) != path.name
         decisive = undecided(entries, rules) if rules.policies is None else hinging(entries, graves)
-        replicas = {*(candidates if beside_clash else decisive), *lookalikes.maybe_moved(entries, candidates)}
+        # What gives way to a directory that stays for what is in it is kept under a name that its content tells.
+        is_whole = beside_clash or (bool(folders) and is_clash(entries))
+        replicas = {*(candidates if is_whole else decisive), *lookalikes.maybe_moved(entries, candidates)}
         for replica in sorted(replicas):
             yield Unread(replica, path)
 

@@ -358,6 +358,23 @@ def test_what_a_replica_that_came_back_has_in_conflict_is_kept_as_a_copy() -> No
     assert isinstance(found[copy], Take) and found[copy].winner == 0
 
 
+def test_what_became_a_file_and_lives_on_as_a_directory_elsewhere_is_read() -> None:
+    """Newer as it is, it has to give way, to a copy that its content names: unread, it is left standing."""
+    here, there = b"A" * 16, b"B" * 16
+    old = Version((Dot(here, 1),), here)
+    gone, edited = (Version(minted(old.vector, Dot(author, 2)), author) for author in (there, here))
+    became = file(P, b"a file now", 5)._replace(version=Version(minted(old.vector, Dot(there, 1)), there))
+    inner = file(b"p.txt/in", b"edited", 6)._replace(version=edited)
+    below = Difference(inner.path, (inner, None), (None, gone))
+    rules, was = Rules(NOW, policies=Policies()), directory(P)._replace(version=old)
+    found = Differences([Difference(P, (was, unread(became))), below])
+    assert list(needs_content(found, rules)) == [Unread(1, P)]
+    verdicts = {each.path: each.verdict for each in reconcile(found, rules, [(), ()])}
+    assert verdicts == {P: UNREAD, inner.path: Stand(Why.BELOW)}
+    found = Differences([Difference(P, (was, became)), below])
+    assert isinstance(next(each.verdict for each in reconcile(found, rules, [(), ()]) if each.path == P), KeepBoth)
+
+
 def test_the_loser_of_a_conflict_on_a_copy_is_another_copy_of_the_original() -> None:
     first = copy_of("x1")
     found = list(reconcile(Differences([Difference(first, (file(first, b"yyy", 5), directory(first)))]), LWW, [(), ()]))
