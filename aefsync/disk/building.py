@@ -58,7 +58,7 @@ class Limits(NamedTuple):
 
 
 LinkContents = Callable[[bytes, Mapping[int, bytes]], Mapping[int, bytes]]
-"""As `Sight.link_contents`."""
+"""As `Sight.link_contents`, without what could not be read."""
 
 
 class PageBuilder:

@@ -220,7 +220,7 @@ class Scanner:
         in_brief = before is None and not self._ignores_index and self.narrowing.names(prefix) is None
         briefs = self.index.briefs(prefix) if in_brief else {}
         earlier = Earlier(self._pages_before(prefix, before or []))
-        builder = PageBuilder(prefix, self.limits, look.file_system, look.seen_at, self.sight.link_contents)
+        builder = PageBuilder(prefix, self.limits, look.file_system, look.seen_at, self._link_contents)
         found: list[Page | Brief] = []
         # Each is let go of: what is made of it may be put away.
         look.listings.reverse()
@@ -261,6 +261,17 @@ class Scanner:
         known = self.problems.setdefault(prefix, [])
         if problem not in known:
             known.append(problem)
+
+    def _link_contents(self, prefix: bytes, names: Mapping[int, bytes]) -> dict[int, bytes]:
+        """The targets of links, as digests; those that cannot be read are reported, and nothing is known of them."""
+        found: dict[int, bytes] = {}
+        for number, content in self.sight.link_contents(prefix, names).items():
+            if isinstance(content, bytes):
+                found[number] = content
+            elif not content.vanished:
+                path = directory_path(prefix + names[number] + b"\0")
+                self.report(prefix, Problem(path, content.reason, subtree=True))
+        return found
 
     def _report_left_out(self, prefix: bytes, page: Page) -> None:
         """Names that no replica may hold, and paths that are too long to be told, are a problem each time they are seen."""

@@ -7,6 +7,7 @@ several processes).  The other one is that of a root behind SFTP (`far/sight`).
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 from array import array
@@ -53,7 +54,7 @@ class Sight(Protocol):
     def look(self, prefix: bytes, *, eager: bool) -> Look | None:
         """See one directory; `None` where nothing is to be known of it; raises `OSError`."""
 
-    def link_contents(self, prefix: bytes, names: Mapping[int, bytes]) -> dict[int, bytes]:
+    def link_contents(self, prefix: bytes, names: Mapping[int, bytes]) -> Results:
         """The digests of the targets of symlinks in a directory, as far as they are there, by whatever numbers they have."""
 
     def read(self, pages: Mapping[PageKey, Page], wanted: Wanted) -> Iterator[tuple[PageKey, Results]]:
@@ -111,13 +112,12 @@ class LocalSight(Sight):
                 return Look(seen_at, *read_directory(fd, stable=True), file_system)
         return Look(seen_at, list_directory(fd, stable=file_system.stable), {}, file_system)
 
-    def link_contents(self, prefix: bytes, names: Mapping[int, bytes]) -> dict[int, bytes]:
-        found: dict[int, bytes] = {}
-        with contextlib.suppress(OSError), self._root.directory(directory_path(prefix)) as fd:
-            for number, name in names.items():
-                with contextlib.suppress(OSError):
-                    found[number] = content_digest(os.readlink(name, dir_fd=fd))
-        return found
+    def link_contents(self, prefix: bytes, names: Mapping[int, bytes]) -> Results:
+        try:
+            with self._root.directory(directory_path(prefix)) as fd:
+                return {number: _link_content(fd, name) for number, name in names.items()}
+        except OSError as error:
+            return dict.fromkeys(names, _failure(error))
 
     def read(self, pages: Mapping[PageKey, Page], wanted: Wanted) -> Iterator[tuple[PageKey, Results]]:
         pays = self._crew.pays(sum(map(len, wanted.values())))
@@ -135,3 +135,17 @@ class LocalSight(Sight):
             except OSError as error:
                 results = [HashFailure(reason_of(error))] * len(rows)
             yield key, {**known, **dict(zip(rows, results, strict=True))}
+
+
+def _link_content(fd: int, name: bytes) -> bytes | HashFailure:
+    try:
+        return content_digest(os.readlink(name, dir_fd=fd))
+    except OSError as error:
+        return _failure(error)
+
+
+def _failure(error: OSError) -> HashFailure:
+    """Why a link could not be read; what is none any more, or is below one, has vanished as a link."""
+    return HashFailure(
+        reason_of(error), vanished=error.errno in (errno.ENOENT, errno.EINVAL, errno.ENOTDIR, errno.ELOOP)
+    )

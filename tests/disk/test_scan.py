@@ -443,7 +443,9 @@ def test_a_link_that_could_not_be_read_is_tried_again(
         raise OSError(errno.EIO, "input/output error")
 
     monkeypatch.setattr(os, "readlink", fail)
-    assert not ground.look(index, clock_ns=later)[b"link"].is_read
+    scanner = ground.scanner(index, clock_ns=later)
+    assert not finish(scanner)[b"link"].is_read
+    assert problems(scanner) == {Problem(b"link", "input/output error", subtree=True)}
     monkeypatch.setattr(os, "readlink", readlink)
     for _ in range(2):
         assert ground.look(index, clock_ns=later)[b"link"].content == content_digest(b"target")

@@ -13,6 +13,7 @@ from aefsync.core.digest import content_digest, content_hasher
 from aefsync.core.files import FarStat, List, Lstat, Op, Readlink, Statfs, Task, Volume, ask, raised
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RESERVED
+from aefsync.core.problem import reason_of
 from aefsync.core.view import STAT
 from aefsync.disk.building import Limits, directory_path
 from aefsync.disk.far.root import BLOCK, FarRoot, block, failure_of
@@ -123,11 +124,16 @@ class FarSight(Sight):
         look = Look(seen_at, _listings(rows), contents, REMOTE)
         return look, raised(volumes[0]).number if volumes else self._volume
 
-    def link_contents(self, prefix: bytes, names: Mapping[int, bytes]) -> dict[int, bytes]:
+    def link_contents(self, prefix: bytes, names: Mapping[int, bytes]) -> Results:
         path = directory_path(prefix)
         places = [self._root.at(path + b"/" + name if path else name) for name in names.values()]
         targets = zip(names, ask(self._root.files, *map(Readlink, places)), strict=True)
-        return {number: content_digest(target) for number, target in targets if isinstance(target, bytes)}
+        return {
+            number: content_digest(target)
+            if isinstance(target, bytes)
+            else HashFailure(reason_of(target), vanished=_is_gone(target))
+            for number, target in targets
+        }
 
     def read(self, pages: Mapping[PageKey, Page], wanted: Wanted) -> Iterator[tuple[PageKey, Results]]:
         keys = sorted(wanted)
