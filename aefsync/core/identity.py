@@ -17,12 +17,18 @@ from aefsync.core.ports import Opened
 class KnownRoot(NamedTuple):
     """What was at a location at the last run: `identity` (empty: it had none), and whether it held any entry.
 
-    `mounts` are the mount points below it, as relative paths (`None`: nobody looked).
+    `mounts` are the mount points below it, as relative paths (`None`: nobody looked).  `renewed` is the identity that a
+    run was about to give it (empty: none): wherever that ended, it has either.
     """
 
     identity: str
     filled: bool
     mounts: tuple[bytes, ...] | None = None
+    renewed: str = ""
+
+    def found(self, identity: str) -> KnownRoot:
+        """The same where it has this identity: the one that it was about to be given counts once it has that."""
+        return self._replace(identity=identity, renewed="") if self.renewed and identity == self.renewed else self
 
 
 class Allowed(NamedTuple):

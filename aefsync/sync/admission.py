@@ -38,7 +38,8 @@ class Admission:
         """Look at the roots as they were found; raises `GuardError`."""
         everything = self._roots.load()
         keys = list(map(key_of, locations, opened))
-        self.known = [everything.get(key) for key in keys]
+        known_before = map(everything.get, keys)
+        self.known = [root and root.found(each.identity) for root, each in zip(known_before, opened, strict=True)]
         for location, known, each in zip(locations, self.known, opened, strict=True):
             refusal = unexpected(location.text, known, each, self._allowed)
             if refusal is not None:
@@ -61,6 +62,10 @@ class Admission:
                 self.renewed |= {} if number in fixed else {number: os.urandom(16).hex()}
                 text = "was forgotten by its group: it joins as a new replica"
                 self.notices.append(Notice(f"{locations[number].text}: {text}", warning=True))
+        # Before they are given them: a run that ends then must not find somebody else in the next one.
+        due = ((keys[number], self.known[number], identity) for number, identity in self.renewed.items())
+        if giving := {key: root._replace(renewed=identity) for key, root, identity in due if root is not None}:
+            self._roots.remember(giving)
 
     @staticmethod
     def _copies(opened: Sequence[Opened], expected: Sequence[str], fixed: Sequence[int]) -> dict[int, int]:

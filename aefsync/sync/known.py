@@ -56,6 +56,5 @@ def _row(root: KnownRoot) -> dict[str, Any]:
 
 def _parse(row: Any) -> KnownRoot:
     mounts = row["mounts"]
-    return KnownRoot(
-        str(row["identity"]), bool(row["filled"]), None if mounts is None else tuple(map(os.fsencode, mounts))
-    )
+    known = None if mounts is None else tuple(map(os.fsencode, mounts))
+    return KnownRoot(str(row["identity"]), bool(row["filled"]), known, str(row.get("renewed", "")))

@@ -6,6 +6,8 @@ replica; what went with a disk that an older copy took the place of, nobody asks
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
 import os
 import random
 import stat
@@ -23,13 +25,17 @@ from aefsync.sync.events import Acted, Event, Grew, Summary, Troubled
 from aefsync.sync.repair import repair
 from aefsync.sync.request import RepairRequest, Request
 from tests.support.edits import Editor, contents
+from tests.support.touches import Touch, touching
 from tests.support.trees import one_file, survey
+from tests.support.trials import KILLED
 from tests.sync.joined import threads
 
 REFUSED = (GuardError, UsageError)
 """What a run may be that filters or sub-trees leave nothing for."""
 FINE = (0, 1)
 _IGNORE = b".aefsyncignore"
+_ENDED = 64
+"""Added to what a run in another process came to: that ends with 1 where something is raised."""
 
 
 def end(events: Sequence[Event]) -> Summary:
@@ -53,6 +59,8 @@ class Teller:
         self.written: set[bytes] = set()
         self.runs: list[str] = []
         self.where: Callable[[Path], str] = str
+        self.kills = 0.0
+        """how likely a run is to be killed"""
         self.excused = ""
         """why paths may be left out, which is no trouble"""
         self._state = str(folder / "state") if number % 2 else ""
@@ -104,6 +112,9 @@ class Teller:
         *,
         fine: Sequence[int] = FINE,
     ) -> list[Event]:
+        if self.chance.random() < self.kills:
+            self._kill(begin, refused, fine)
+            return []
         try:
             with threads():
                 events = list(begin())
@@ -116,14 +127,40 @@ class Teller:
         self.runs.append(end(events).run)
         return events
 
+    def _kill(
+        self, begin: Callable[[], Iterable[Event]], refused: tuple[type[AefsyncError], ...], fine: Sequence[int]
+    ) -> None:
+        """Have a run end itself before one of the calls by which it changes something, unless it needs fewer."""
+        number = self.chance.randrange(120)
+
+        def work() -> None:
+            left = number
+
+            def before(touch: Touch) -> None:
+                nonlocal left
+                left -= touch.writes
+                if left < 0:
+                    os._exit(KILLED)
+
+            with touching(before), threads(), contextlib.suppress(*refused):
+                os._exit(_ENDED + end(list(begin())).exit_code)
+            os._exit(_ENDED)
+
+        process = multiprocessing.get_context("fork").Process(target=work)
+        process.start()
+        process.join()
+        assert process.exitcode in (KILLED, *(_ENDED + code for code in fine))
+
     def conclude(self, *, as_one: Callable[[list[Event]], None] | None = None, **more: Any) -> None:
         """One run over everything makes all agree, a second one does nothing, and nothing is lost."""
+        self.kills = 0.0
         assert self.meet(**more)
         again = self.meet(**more)
         assert not [event for event in again if isinstance(event, Acted | Grew)]
         (as_one or self._agree)(again)
 
         assert self.written <= self.held([*self.roots, self.outside])
+        assert not [file for root in self.roots for file in (root / ".aefsync/tmp").rglob("*") if file.is_file()]
 
     def _agree(self, again: list[Event]) -> None:
         first, *others = map(survey, self.roots)

@@ -12,6 +12,7 @@ from aefsync.core.members import State
 from aefsync.core.path import RelPath
 from aefsync.core.policy import Policies
 from aefsync.core.silent import Silent
+from aefsync.errors import AefsyncError
 from aefsync.sync.events import Event, Notice, Summary
 from aefsync.sync.init import init
 from aefsync.sync.members import add_member, forget, leave, list_members
@@ -114,6 +115,25 @@ def test_who_was_forgotten_joins_as_a_new_replica(group: Group) -> None:
     again = group.meet("ABC")
     assert (notices(again), code(again)) == ([], 0)
     assert group.files("B") == {"d/kept", "d/fresh", "f"}
+
+
+@pytest.mark.parametrize("method", ["hello", "scan"])
+def test_who_is_given_another_id_by_a_run_that_is_killed_is_known_by_either(group: Group, method: str) -> None:
+    group.forget_c()
+    before, calls = group.id("C"), 0
+
+    def killed(_: object) -> None:
+        nonlocal calls
+        calls += 1
+        if method == "scan" or calls > 1:  # the first time it only looks
+            raise AefsyncError("killed")
+
+    with threads({(1, method): killed}), pytest.raises(AefsyncError, match="killed"):
+        group.meet("AC")
+    assert (group.id("C") == before) == (method == "hello")
+    assert code(group.meet("AC")) == 0
+    assert group.id("C") != before
+    assert (notices(group.meet("ABC")), code(group.meet("ABC"))) == ([], 0)
 
 
 def test_what_others_have_deleted_stays_so_where_only_a_part_was_looked_at_first(group: Group) -> None:
