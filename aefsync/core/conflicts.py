@@ -62,6 +62,8 @@ def settle_conflicts(
     for difference, found in _found(differences, rules, doomed, verdicts):
         path, entries, graves = difference
         stand, decisions = barred(path, hidden, standing), None
+        if path in rules.folded:
+            stand = Stand(Why.FOLDED)
         if isinstance(found, Stand):
             stand = stand or found
         elif stand is None:
@@ -72,6 +74,8 @@ def settle_conflicts(
         for each in decisions:
             settled[each.path] = each
     for difference in _revived(differences, rules, settled) if doomed else ():
+        if difference.path in rules.folded:
+            continue
         for each in _live_again(difference, known, rules, hidden):
             settled[each.path] = each
     return settled

@@ -9,7 +9,9 @@ from __future__ import annotations
 import errno
 import stat
 from collections.abc import Collection, Sequence
+from functools import cached_property
 
+from aefsync.core.path import RESERVED
 from aefsync.core.stores import ANY_FOLDING, folded
 from aefsync.disk.building import directory_path
 from aefsync.disk.readable import Readable
@@ -17,6 +19,7 @@ from aefsync.disk.scan import Scanner
 
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 """Nothing there, or something else than a directory on the way to it."""
+_LOUD = RESERVED.upper()
 
 
 class Absence:
@@ -69,9 +72,15 @@ class Absence:
             unheard = {other.swapcase(), other.upper(), other.lower(), other.title()} - listed - {name}
             own, there, *looks = self._root.stats(directory, [name, other, *unheard])
             is_same = own is not None and there is not None and own.st_ino == there.st_ino != 0
-            if is_same or any(look is not None for look in looks):
+            if is_same or any(look is not None for look in looks) or (not unheard and self._folds_case):
                 answering.add(name)
         return frozenset(answering)
+
+    @cached_property
+    def _folds_case(self) -> bool:
+        """Whether our own directory answers to another spelling: what tells where a name has but one letter."""
+        (look,) = self._root.stats(b"", [_LOUD])
+        return look is not None and _LOUD not in self._root.names(b"")
 
     def gone(self, directory: bytes, names: Collection[bytes]) -> frozenset[bytes]:
         """Which entries of a directory that is open are no longer there; they are looked for once more."""

@@ -147,6 +147,19 @@ def test_names_of_different_replicas_that_are_one(pair: Pair) -> None:
     assert set(os.listdir(pair.b)) == {"README", "other", ".aefsync"}
 
 
+def test_a_directory_that_lives_on_beside_a_name_that_is_one_with_its_own(pair: Pair) -> None:
+    tree(pair.a, {"D/x": "1", "other": "2"})
+    assert summary(pair.repair(versions=True)).exit_code == 0
+    shutil.rmtree(pair.b / "D")
+    write(pair.b / "d", b"a file")
+    write(pair.a / "D/x", b"edited", mtime_ns=BASE_NS + 4 * SECOND_NS)
+    events = pair.repair(versions=True)
+    left = {bytes(event.path): event.reason for event in events if isinstance(event, Conflicted)}
+    assert left == {b"D": Why.FOLDED, b"D/x": Why.BELOW, b"d": Why.FOLDED}
+    assert (summary(events).exit_code, summary(events).problems) == (1, 0)
+    assert set(os.listdir(pair.b)) == {"d", "other", ".aefsync"}
+
+
 @pytest.fixture(params=["inodes", "an inode for each spelling"])
 def renamed(pair: Pair, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Pair:
     """Two that agree, and of which the second takes names for one that differ in case only; one has a name for that."""
@@ -202,6 +215,16 @@ def test_a_name_that_is_only_spelt_otherwise_is_renamed(renamed: Pair, where: st
         assert not list((each / ".aefsync/trash").rglob("README"))
     again = renamed.repair(versions=not mirror, mirror=mirror)
     assert (summary(again).exit_code, [each for each in again if isinstance(each, Acted)]) == (0, [])
+
+
+def test_a_name_of_one_letter_is_renamed(renamed: Pair) -> None:
+    write(renamed.a / "A1", b"4")
+    assert summary(renamed.repair(versions=True)).exit_code == 0
+    (renamed.b / "A1").rename(renamed.b / "a1")
+    events = renamed.repair(versions=True)
+    assert [(each.action, str(each.path)) for each in events if isinstance(each, Acted)] == [("move", "a1")]
+    assert summary(events).exit_code == 0
+    assert (renamed.a / "a1").read_text() == "4" and not (renamed.a / "A1").exists()
 
 
 def test_what_is_edited_under_its_old_spelling_stands(renamed: Pair) -> None:
