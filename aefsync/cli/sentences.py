@@ -73,13 +73,19 @@ def repaired(started: Started, summary: Summary, tally: Tally) -> str:
         what = ", ".join(would for _, would in _parts(summary, tally))
         return f"would {what}; nothing was changed" if what else ""
     what = ", ".join(done for done, _ in _parts(summary, tally))
-    standing = _standing(summary, tally)
-    if not what and (summary.equal or not standing):
+    standing, where = _standing(summary, tally), _where(started, summary)
+    if not (what or where) and (summary.equal or not standing):
         return ""
     names = spoken([label(i) for i in range(len(started.locations)) if i not in summary.absent])
     agreement = "" if summary.absent else " agree" if summary.equal else " still differ"
-    line = f"{names}{agreement}: " + ", ".join(part for part in (what, standing) if part)
-    return line + undo_hint(started, summary, tally)
+    told = ", ".join(part for part in (what, standing, where) if part)
+    return f"{names}{agreement}: {told}{undo_hint(started, summary, tally)}"
+
+
+def _where(started: Started, summary: Summary) -> str:
+    """How to see what differs, where a run has no reason for it: a file system may make other names of those it is given."""
+    unexplained = "still different" in summary.causes
+    return f"see aefsync diff {' '.join(map(quoted, started.locations))}" if unexplained else ""
 
 
 def _parts(summary: Summary, tally: Tally) -> list[tuple[str, str]]:

@@ -238,6 +238,11 @@ def test_a_repair_that_could_not_do_all_says_what_is_left() -> None:
     assert printed.out == b"A and B still differ: 1 problem\n"
 
 
+def test_a_repair_that_has_no_reason_for_what_differs_says_where_to_look() -> None:
+    events = [REPAIR, summary(4, ("still different",), equal=False)]
+    assert lines(events) == ["A and B still differ: see aefsync diff /a " + """'/srv/it'"'"'s b'"""]
+
+
 def test_a_dry_run_says_would() -> None:
     assert lines([*REPAIRED, summary(dry_run=True, equal=False, **DONE)]) == [
         (
