@@ -143,10 +143,11 @@ def compare(
 
 
 def agree(session: Session, found: Survey, scans: Sequence[Scanned]) -> bool:
-    """Whether the replicas agree now: equal roots, or where those tell too little, no difference found."""
+    """Whether the replicas agree now: equal roots, or where those tell too little, or with more aspects of what is only on the
+    way to what was chosen, no difference found."""
     if len({scanned.root for scanned in scans}) == 1:
         return True
-    if not found.aspects.is_approximate:
+    if not (found.aspects.is_approximate or found.above):
         return False
     return not any(compare(session, View.FULL, scans, found.aspects, found.above).differences(session))
 

@@ -19,7 +19,7 @@ class Editor:
     """Edits replicas at random, each time a little later; what cannot be done is not."""
 
     def __init__(self, chance: random.Random, *, links: bool) -> None:
-        self.names = NAMES
+        self.names, self.folders = NAMES, FOLDERS
         self.poor: Path | None = None
         """a root that takes names for one that differ in case only, and holds no symlinks"""
         self._chance = chance
@@ -35,7 +35,7 @@ class Editor:
             self._chance.choice(self._ways)(root)
 
     def _place(self, root: Path) -> Path:
-        place = root / self._chance.choice(FOLDERS) / self._chance.choice(self.names)
+        place = root / self._chance.choice(self.folders) / self._chance.choice(self.names)
         place = _spelt(root, place) if root == self.poor else place
         place.parent.mkdir(parents=True, exist_ok=True)
         return place
@@ -65,7 +65,7 @@ class Editor:
             place.rename(to)
 
     def _rename_directory(self, root: Path) -> None:
-        places = (root / self._chance.choice(FOLDERS[1:]) for _ in range(2))
+        places = (root / self._chance.choice(self.folders[1:] or [""]) for _ in range(2))
         place, to = (_spelt(root, each) if root == self.poor else each for each in places)
         if not os.path.lexists(to):
             place.rename(to)

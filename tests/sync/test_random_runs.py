@@ -40,6 +40,7 @@ from tests.sync.test_far_trials import Agentless, unheard
 PLACES = [*FOLDERS[1:], *(f"{folder}/{name}".strip("/") for folder in FOLDERS for name in NAMES)]
 RULES = ["a", "e", "/d", "d/", "/f/g", "g", "*.conflict-*", "/d/e/*", "h", "!a", "!e", "!/d/e/h", "!g"]
 POLICIES = ["keep-both"] * 4 + ["skip", "newest", "prefer:A", "prefer:B"]
+REGIONS = [("d", "d/e", "d/e/h"), ("f", "f/g", "f"), ("",)]
 FAT = Stores(0, 2 * SECOND_NS, owners=False, symlinks=False, folding=Folding.CASE)
 NUMBER = int(os.environ.get("RUNS", "40"))
 
@@ -78,6 +79,32 @@ def of_parts(teller: Teller) -> None:
         before = survey(single) if single else None
         teller.conclude()
         assert before in (None, survey(teller.roots[0])), "who alone edits is obeyed"
+
+
+def of_regions(teller: Teller) -> None:
+    """Each edits directories of its own, all at once, between runs of parts: no conflict arises, and nothing comes back."""
+    chance, roots = teller.chance, teller.roots
+    regions = [("", "d", "d/e", "d/e/h"), ("f", "f/g", "f")] if len(roots) == 2 else REGIONS
+    teller.meet()
+    for _ in range(3):
+        for _ in range(chance.choice([1, 2, 3])):
+            for _ in range(chance.randrange(6)):
+                number = chance.randrange(len(roots))
+                teller.editor.folders = regions[number]
+                teller.edit(roots[number])
+            part(teller, roots[0])
+        for root in roots:
+            (root / ".aefsyncignore").unlink(missing_ok=True)
+        wanted = {}
+        for root, folders in zip(roots, regions, strict=True):
+            tops = {folder.partition("/")[0].encode() for folder in folders}
+            others = {b"d", b"f"} - tops if b"" in tops else set()
+            for path, row in survey(root).items():
+                top = path.partition(b"/")[0]
+                if top in tops or (b"" in tops and top not in others):
+                    wanted[path] = row
+        teller.conclude()
+        assert survey(roots[0]) == wanted
 
 
 def afterthought(teller: Teller) -> None:
@@ -262,11 +289,11 @@ def with_a_poor_target(teller: Teller) -> None:
 
 def tell(story: Callable[[Teller], None], folder: Path, number: int) -> None:
     """One story; those of some classes are of a sort that names of one file are no part of."""
-    has_links = None if story in (of_parts, of_afterthoughts, of_mishaps, of_kills, of_gossip) else False
+    has_links = None if story in (of_parts, of_regions, of_afterthoughts, of_mishaps, of_kills, of_gossip) else False
     story(Teller(folder, number, replicas=3 if story is of_gossip else 0, links=has_links))
 
 
-STORIES = [of_parts, of_afterthoughts, of_mishaps, of_kills, of_gossip, over_sftp, with_a_poor_target]
+STORIES = [of_parts, of_regions, of_afterthoughts, of_mishaps, of_kills, of_gossip, over_sftp, with_a_poor_target]
 
 
 @pytest.mark.parametrize(("story", "number"), [*itertools.product(STORIES, [1, 4]), (over_sftp, 1014)])

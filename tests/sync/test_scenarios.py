@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from aefsync.core.identity import Allowed
+from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.one_sided import FROM
 from aefsync.core.path import RelPath
 from aefsync.core.policy import Policies, parse_policy
@@ -53,7 +54,9 @@ class Group:
         common = Request(
             tuple(map(str, roots)), state_dir=str(self._folder / "state"), allowed=Allowed(empty_root=True)
         )
-        common = common._replace(**{name: options.pop(name) for name in ("paths", "rules") if name in options})
+        common = common._replace(
+            **{name: options.pop(name) for name in ("paths", "rules", "aspects") if name in options}
+        )
         policy = parse_policy(conflicts)
         options.setdefault("policies", Policies(policy))
         asked = RepairRequest(common, preferred=((policy.argument, prefers),), **options)
@@ -637,6 +640,15 @@ def test_a_sub_tree_is_chosen_that_lies_in_another_one(pair: Group) -> None:
     events = pair.meet(paths=(RelPath(b"d/e/f"), RelPath(b"d")))
     assert (end(events).exit_code, end(events).equal) == (0, True)
     assert pair.agreed()["d/e"] == "a file now"
+
+
+@pytest.mark.parametrize("aspects", [PLAIN, PLAIN._replace(links=True)])
+def test_what_is_above_the_chosen_may_differ(pair: Group, aspects: Aspects) -> None:
+    (pair.roots[1] / "d").chmod(0o700)
+    pair.write(1, "d/x", "edited")
+    events = pair.meet(paths=(RelPath(b"d/x"),), aspects=aspects)
+    assert (end(events).exit_code, end(events).equal, actions(events)) == (0, True, [("copy", "d/x")])
+    assert (pair.roots[0] / "d").stat().st_mode & 0o777 == 0o755
 
 
 @pytest.mark.parametrize("options", [{}, {"policies": None}, {"policies": None, "mirror": True}])
