@@ -25,21 +25,10 @@ from aefsync.disk.carrying import Carried
 from aefsync.disk.checksums import checksum_of, flat, is_of
 from aefsync.disk.records import ROWS, Records, pack, unpack
 from aefsync.disk.shrinking import shrink
+from aefsync.disk.sidecar_schema import check_schema, make_tables
 from aefsync.disk.vectors import VectorPage, packed, unpacked
-from aefsync.errors import GuardError, RootError
+from aefsync.errors import RootError
 
-_SCHEMA = 1
-_APPLICATION = 0x61656673
-_PAGE = "directory BLOB, first BLOB, count INTEGER, seal BLOB, versions BLOB, checksum BLOB, body BLOB"
-_GRAVE = "directory BLOB, number INTEGER, versions BLOB, checksum BLOB, names BLOB"
-_TABLES = (
-    "meta (word TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID",
-    "vector (number INTEGER PRIMARY KEY, digests BLOB, checksum BLOB, body BLOB)",
-    # With row ids, which nobody asks for: without, what a row has beyond a quarter of a page takes pages of its own.
-    f"page ({_PAGE}, PRIMARY KEY (directory, first))",
-    f"grave ({_GRAVE}, PRIMARY KEY (directory, number))",
-    "pending (number INTEGER PRIMARY KEY, checksum BLOB, body BLOB)",
-)
 _CHECKSUM = "checksum"
 """The word that the others are checked by."""
 _HEAD = (bytes, bytes, int, bytes, bytes)
@@ -254,39 +243,12 @@ def connect(place: str, *, journal: str | None, synchronous: str = "FULL") -> Si
     try:
         with trouble():
             if journal is not None:
-                _make_tables(database, journal, synchronous)
-            _check_schema(database)
+                make_tables(database, journal, synchronous)
+            check_schema(database)
     except BaseException:
         database.close()
         raise
     return Sidecar(database)
-
-
-def _make_tables(database: sqlite3.Connection, journal: str, synchronous: str) -> None:
-    is_new = not database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
-    if is_new:
-        database.execute("PRAGMA page_size = 2048")
-    else:
-        _check_schema(database)
-    database.execute(f"PRAGMA journal_mode = {journal}")
-    database.execute(f"PRAGMA synchronous = {synchronous}")
-    if is_new:
-        marks = (f"PRAGMA application_id = {_APPLICATION}", f"PRAGMA user_version = {_SCHEMA}")
-        for statement in ("BEGIN IMMEDIATE", *(f"CREATE TABLE {table}" for table in _TABLES), *marks, "COMMIT"):
-            database.execute(statement)
-
-
-def _check_schema(database: sqlite3.Connection) -> None:
-    application, schema = database.execute("SELECT * FROM pragma_application_id, pragma_user_version").fetchone()
-    if application != _APPLICATION:
-        raise ValueError("is no sidecar")
-    if schema > _SCHEMA:
-        raise GuardError(
-            f".aefsync/sidecar.db was written by a newer aefsync (its version is {schema}, known are those up to "
-            f"{_SCHEMA}): nothing was done, because what it remembers would be lost; upgrade aefsync on this machine"
-        )
-    if schema < 1:
-        raise ValueError("has no version")
 
 
 def _head(row: tuple[Any, ...]) -> Head:
