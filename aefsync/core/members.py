@@ -17,7 +17,7 @@ from typing import Protocol
 from aefsync.core.digest import framed_digest
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.unsettled import LeftStanding, Sighting
-from aefsync.core.version import MANY_DOTS, Dot, Vector, least, merge
+from aefsync.core.version import MANY_DOTS, Dot, Vector, is_covered, least, merge
 from aefsync.errors import ProtocolError
 
 MAX_ABSENCE_S = 90 * 86_400
@@ -113,6 +113,20 @@ def awaited(members: Members, max_absence_s: int = MAX_ABSENCE_S) -> Members:
     newest_s = max((each.whole_s for each in members), default=0)
     active = (each for each in members if each.state is State.ACTIVE)
     return tuple(each for each in active if not each.whole_s or newest_s - each.whole_s <= max_absence_s)
+
+
+def is_older(replica: str, members: Members, others: Iterable[Members]) -> bool:
+    """Whether `others` know a replica to have seen more than it remembers itself, which is `members`: it was restored, be it
+    that it had done nothing in between that would tell, or it has no history any more, or a session was cut short as it
+    was noted."""
+    own = next((each for each in members if each.id == replica), None)
+    return any(
+        each.id == replica and each.seen and (own is None or _is_behind(own, each)) for told in others for each in told
+    )
+
+
+def _is_behind(own: Member, told: Member) -> bool:
+    return own.incarnation == told.incarnation and not is_covered(told.seen, own.seen)
 
 
 def after_session(members: Members, present: Mapping[str, Vector], now_s: int) -> Members:

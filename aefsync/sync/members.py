@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from typing import ParamSpec, TypeVar
 
 from aefsync.core.identity import KnownRoot
-from aefsync.core.members import Member, Members, Memory, Standing, State, merge_members
+from aefsync.core.members import Member, Members, Memory, Standing, State, is_older, merge_members
 from aefsync.core.membership import joined, named, with_name, without
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Monitor, Scan
@@ -60,7 +60,7 @@ def _add(common: Request, name: str, location: str, monitor: Monitor) -> Iterato
         # Whoever takes somebody in takes part.
         known = _said(joined, known, own.id, own.author)
         members = _said(with_name, known, other.id, name)
-        _remember(session, members)
+        _remember(session, Memory(members, returned=is_older(own.id, own.members, [other.members])))
         seen = KnownRoot(session.opened[1].identity, filled=not session.opened[1].empty)
         KnownRoots(common.state_dir).remember({key_of(session.locations[1], session.opened[1]): seen})
         contacts = Contacts(common.state_dir)
@@ -111,10 +111,10 @@ def standing_of(session: Session, number: int) -> Standing:
     return standing
 
 
-def _remember(session: Session, members: Members) -> None:
-    """Have the replica know these members; what is written to a sidecar needs a scan, if of next to nothing."""
+def _remember(session: Session, memory: Memory) -> None:
+    """Have the replica remember this; what is written to a sidecar needs a scan, if of next to nothing."""
     session.call(0, lambda _, replica: replica.scan(Scan(paths=(_NEXT_TO_NOTHING,), versions=True)))
-    session.call(0, lambda _, replica: replica.remember(Memory(members)))
+    session.call(0, lambda _, replica: replica.remember(memory))
 
 
 def _unreached(common: Request, standing: Standing, name: str) -> tuple[Members, str]:
@@ -131,7 +131,7 @@ def _edit(common: Request, change: Callable[[Standing], tuple[Members, str]], mo
         standing = standing_of(session, 0)
         members, about = change(standing)
         if members != standing.members:
-            _remember(session, members)
+            _remember(session, Memory(members))
         yield from _shown(standing._replace(members=members), about, Contacts(common.state_dir))
         if members != standing.members:
             yield Notice(_TOLD)

@@ -18,12 +18,13 @@ from aefsync.core.members import (
     awaited,
     believed,
     check_fits,
+    is_older,
     merge_members,
     watermark,
 )
 from aefsync.core.ports import Access, Scan, Scanned
 from aefsync.core.unsettled import LeftStanding, Sighting
-from aefsync.core.version import Dot, Vector, is_covered, merge
+from aefsync.core.version import Dot, Vector, merge
 from aefsync.sync.attending import Attending
 from aefsync.sync.session import Session
 
@@ -78,16 +79,9 @@ class Past:
         return frozenset(away | older)
 
     def _is_older(self, number: int) -> bool:
-        """Whether others know a replica to have seen more than it remembers: it was restored, be it that it had done nothing
-        in between that would tell, or it has no history any more, or a session was cut short as it was noted."""
         own, identity = self._standings[number], self._session.opened[number].identity
-        mine = next((each for each in (own.members if own else ()) if each.id == identity), None)
-        return any(
-            each.id == identity and each.seen and (mine is None or _is_behind(mine, each))
-            for other in self._standings
-            if other is not None and other is not own
-            for each in other.members
-        )
+        others = (other.members for other in self._standings if other is not None and other is not own)
+        return is_older(identity, own.members if own else (), others)
 
     def shared(self, scans: Sequence[Scanned]) -> frozenset[int]:
         """The replicas of which the others once had all that their first scan found; one that turned out to be damaged has
@@ -186,7 +180,3 @@ class Past:
             or (own.state is State.ACTIVE and max(noted.last_s - own.last_s, noted.whole_s - own.whole_s) > _NEWS_S)
             for own, noted in zip(before, after, strict=True)
         )
-
-
-def _is_behind(mine: Member, told: Member) -> bool:
-    return mine.incarnation == told.incarnation and not is_covered(told.seen, mine.seen)

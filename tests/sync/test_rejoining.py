@@ -175,6 +175,17 @@ def test_what_others_have_deleted_stays_so_where_a_replica_is_restored(
     assert group.files("B") == left
 
 
+def test_a_word_on_members_does_not_hide_that_a_replica_was_restored(group: Group, tmp_path: Path) -> None:
+    shutil.copytree(group.roots["C"], tmp_path / "backup", symlinks=True)
+    (group.roots["A"] / "d" / "gone").unlink()
+    for _ in range(3):
+        group.meet("ABC")
+    group.restore_c(tmp_path / "backup")
+    list(add_member(group.request("C"), "first", str(group.roots["A"]), Silent()))
+    group.meet("AC")
+    assert group.files("A") == group.files("C") == {"d/kept", "f", "old"}
+
+
 def test_who_left_is_a_guest_until_it_is_taken_in_again(group: Group) -> None:
     (group.roots["A"] / "d" / "gone").unlink()
     *_, end = repair(RepairRequest(group.request("AB"), policies=Policies(), gauged=True), Silent())
