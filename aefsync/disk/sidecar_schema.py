@@ -18,7 +18,9 @@ _TABLES = {
 _KEYS = {"page": ", PRIMARY KEY (directory, first)", "grave": ", PRIMARY KEY (directory, number)"}
 # All others with row ids, which nobody asks for: without, what a row has beyond a quarter of a page takes pages of its own.
 _OPTIONS = {"meta": " WITHOUT ROWID"}
-_FOUND = "SELECT entry.name, info.name FROM sqlite_master AS entry, pragma_table_info(entry.name) AS info"
+# As bytes: what is damaged may be no text.
+_FOUND = """SELECT CAST(entry.name AS BLOB), CAST(info.name AS BLOB)
+    FROM sqlite_master AS entry, pragma_table_info(entry.name) AS info"""
 
 
 def make_tables(database: sqlite3.Connection, journal: str, synchronous: str) -> None:
@@ -54,6 +56,6 @@ def check_schema(database: sqlite3.Connection) -> None:
         raise ValueError("has no version")
     # A bit that flipped in a name would look like a mistake of ours, in every run.
     found = set(database.execute(_FOUND))
-    named = {(table, each.split(" ")[0]) for table, columns in _TABLES.items() for each in columns.split(", ")}
-    if not named <= found:
+    named = ((table, each.partition(" ")[0]) for table, columns in _TABLES.items() for each in columns.split(", "))
+    if not {(table.encode(), column.encode()) for table, column in named} <= found:
         raise ValueError("its tables are not those of a sidecar")

@@ -55,11 +55,12 @@ def check_set_aside(root: Rememberer, problem: Problem, damaged: bytes) -> None:
     assert root.graves == {}
 
 
-@pytest.mark.parametrize("damage", ["empty", "cut", "head", "other", "column", "table"])
+@pytest.mark.parametrize("damage", ["empty", "cut", "head", "other", "column", "letter", "table"])
 def test_a_damaged_sidecar_is_set_aside(root: Rememberer, damage: str) -> None:
     whole = furnished(root)
     damaged = {"empty": b"", "cut": whole[:9000], "head": b"x" * 100 + whole[100:], "other": b"no database\n" * 999}
     damaged["column"] = whole.replace(b"digests BLOB, checksum", b"digests BLOB, checksul")
+    damaged["letter"] = whole.replace(b"digests BLOB, checksum", b"digests BLOB, \xe3hecksum")
     damaged["table"] = whole.replace(b"pending", b"qending")
     assert damaged[damage] != whole
     root.place_of_sidecar.write_bytes(damaged[damage])
