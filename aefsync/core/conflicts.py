@@ -101,9 +101,8 @@ def _found(
         if differences.is_kept(number):
             verdicts[number] = settled
         for each, verdict in zip(block, settled, strict=True):
-            why = barring.get(each.path)
-            if why is not None:
-                yield each, Stand(why)
+            if barring and each.path in barring:
+                yield each, Stand(barring[each.path])
             elif isinstance(verdict, Stand) and is_clash(each.entries):
                 yield each, verdict
             else:
@@ -128,11 +127,11 @@ def _in_turn(differences: Differences, rules: Rules) -> Iterator[Difference | Bl
 
 def _stays(entries: Versions, verdict: Take | Remove | KeepBoth | Conflict | Stand) -> bool:
     """Whether no replica has a directory that is to go, or would if anything were to be deleted."""
-    if isinstance(verdict, Stand) and verdict != _KEPT:
-        return True
     for entry in entries:
         if entry is not None and entry.kind is _DIRECTORY:
-            return not isinstance(verdict, Remove | Stand) and at(entries, verdict.winner).kind is _DIRECTORY
+            if isinstance(verdict, Remove | Stand):
+                return isinstance(verdict, Stand) and verdict != _KEPT
+            return at(entries, verdict.winner).kind is _DIRECTORY
     return True
 
 
@@ -176,7 +175,7 @@ def _keep_both(
         copies[copy] = there
     decisions = []
     # What becomes a copy only now was never one that the others deleted.
-    fresh = rules._replace(returned=frozenset())
+    fresh = rules._replace(returned=frozenset()) if rules.returned else rules
     for copy, (versions, buried) in copies.items():
         verdict = last_write(versions, rules) if rules.policies is None else settle(copy, versions, buried, fresh)
         if not isinstance(verdict, (Take, Remove)) or is_clash(versions) or barred(copy, hidden, ()):
