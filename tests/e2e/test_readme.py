@@ -56,7 +56,6 @@ def test_commands_and_options_exist() -> None:
     opposites = {option.opposite for command in commands.values() for option in command.options}
     others = re.compile(r"## Against the others.*?(?=## Over SSH)", re.DOTALL)
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", others.sub("", README)))
-    assert named <= options | opposites | {"--version", "--help", "--only", "--files", "--size", "--runs", "--dir"}, (
-        named - options
-    )
+    of_benchmarks = {"--only", "--files", "--size", "--runs", "--peers", "--dir", "--download"}
+    assert named <= options | opposites | {"--version", "--help"} | of_benchmarks, named - options
     assert set(re.findall(r"(?:^|`)aefsync ([a-z]+)", README, re.MULTILINE)) <= {*commands, "format"}
