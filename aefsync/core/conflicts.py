@@ -61,9 +61,8 @@ def settle_conflicts(
     doomed: list[RelPath] = []
     for difference, found in _found(differences, rules, doomed, verdicts):
         path, entries, graves = difference
-        stand, decisions = barred(path, hidden, standing), None
-        if path in rules.folded:
-            stand = Stand(Why.FOLDED)
+        stand = Stand(Why.FOLDED) if path in rules.folded else barred(path, hidden, standing)
+        decisions = None
         if isinstance(found, Stand):
             stand = stand or found
         elif stand is None:

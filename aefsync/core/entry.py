@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import stat
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from aefsync.core.metadata import PLAIN, Aspects, Extra
@@ -114,3 +115,8 @@ class Entry(NamedTuple):
         """The same when its leader was moved: who has the same one is all that is left of it."""
         extra = self.extra and self.extra._replace(leader=b"\0" + self.leader)
         return self if self.is_uprooted else self._replace(extra=extra)
+
+
+def has_kind(entries: Iterable[Entry | None], kind: Kind) -> bool:
+    """Whether one of the versions of a path is of that kind."""
+    return any(entry is not None and entry.kind is kind for entry in entries)

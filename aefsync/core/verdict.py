@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Collection, Iterable
 
-from aefsync.core.entry import UNKNOWN, Entry, Kind
+from aefsync.core.entry import UNKNOWN, Entry, Kind, has_kind
 from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
@@ -123,8 +123,7 @@ def insoluble(path: bytes, entries: Versions, rules: Rules) -> Why | None:
     """Why nothing is done about a directory against something else, nor below it, whatever the versions are."""
     if path in rules.above:
         return Why.ABOVE
-    has_link = any(entry is not None and entry.kind is Kind.SYMLINK for entry in entries)
-    return Why.LINKED if has_link and not rules.aspects.symlinks else None
+    return Why.LINKED if not rules.aspects.symlinks and has_kind(entries, Kind.SYMLINK) else None
 
 
 def unread(entries: Versions) -> list[int]:

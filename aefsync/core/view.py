@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from aefsync.core.digest import META
-from aefsync.core.entry import KIND_BITS, Entry, Kind
+from aefsync.core.entry import KIND_BITS, Entry, Kind, has_kind
 from aefsync.core.metadata import PLAIN, Aspects
 
 STAT = struct.Struct("=5q")
@@ -52,9 +52,9 @@ class View(enum.IntEnum):
     def same(self, entries: Iterable[Entry | None], aspects: Aspects = PLAIN) -> bool:
         """Whether entries of one path look equal in this view."""
         versions = list(entries)
-        if not aspects.symlinks and any(entry is not None and entry.kind is Kind.SYMLINK for entry in versions):
+        if not aspects.symlinks and has_kind(versions, Kind.SYMLINK):
             # It is left alone, but what lies below the directory that another replica has there cannot be.
-            return not any(entry is not None and entry.kind is Kind.DIRECTORY for entry in versions)
+            return not has_kind(versions, Kind.DIRECTORY)
         there = [entry for entry in versions if entry is not None]
         if len(there) < len(versions):
             return not there

@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 
 from aefsync.core.action import Act, Action, Applied
 from aefsync.core.entry import Entry
-from aefsync.core.path import RelPath, is_within
+from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem
 from aefsync.disk.confined import split
 from aefsync.disk.deleting import delete
 from aefsync.disk.intents import replacing
 from aefsync.disk.joining import join
-from aefsync.disk.looking import Refused, Spared
+from aefsync.disk.looking import Refused, Spared, is_barred
 from aefsync.disk.metadata import make_directory, set_metadata
 from aefsync.disk.modes import of_new
 from aefsync.disk.moving import move
@@ -96,7 +96,7 @@ class Applier:
 
     def _perform(self, action: Action) -> None:
         scene = self._scene
-        if scene.spared and action.act is not Act.DELETE and is_within(action.path, scene.spared):
+        if is_barred(action, scene.spared):
             raise Spared
         scene.touch(action.path)
         if action.source is not None:

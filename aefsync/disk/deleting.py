@@ -9,7 +9,7 @@ from aefsync.core.action import Action
 from aefsync.core.entry import Kind
 from aefsync.core.path import RelPath
 from aefsync.disk.confined import split
-from aefsync.disk.looking import NOT_EMPTY, Place, Refused, Spared, look, shows, stays
+from aefsync.disk.looking import Place, Refused, look, not_empty, shows
 from aefsync.disk.renaming import rename_new, rename_out
 from aefsync.disk.scene import Scene
 from aefsync.disk.trash import DELETED
@@ -55,9 +55,5 @@ def _remove_directory(scene: Scene, parent: int, name: bytes, path: RelPath) -> 
             raise
         with scene.root.directory(path) as fd:
             inside = [(path + b"/" + os.fsencode(left), os.lstat(left, dir_fd=fd)) for left in os.listdir(fd)]
-        if inside and all(
-            each in scene.spared or stays(seen, each, scene.aspects, scene.is_unmanaged) for each, seen in inside
-        ):
-            raise Spared from None
-        raise Refused(NOT_EMPTY) from None
+        raise not_empty(inside, scene.spared, scene.aspects, scene.is_unmanaged) from None
     return mode

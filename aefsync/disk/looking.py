@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 
-from aefsync.core.action import Action
+from aefsync.core.action import Act, Action
 from aefsync.core.entry import Entry, Kind, kind_of
 from aefsync.core.metadata import Aspects
 from aefsync.core.named_tuple import NamedTuple
+from aefsync.core.path import is_within
 from aefsync.disk.hashing import Seen, hash_file
 from aefsync.disk.listing import INODE
 from aefsync.disk.readable import Looked
@@ -17,8 +18,6 @@ IsUnmanaged = Callable[[bytes], bool]
 """Whether filters leave out a path, as a directory or as anything else."""
 Place = tuple[int, bytes]
 """A directory by descriptor, and a name in it."""
-
-
 NOT_EMPTY = "directory is not empty: kept"
 
 
@@ -60,7 +59,12 @@ def look(parent: int, name: bytes, found: Entry | None) -> None:
         raise Refused("changed since the scan")
 
 
-def is_left_out(action: Action, seen: Looked, is_unmanaged: IsUnmanaged) -> bool:
+def is_barred(action: Action, spared: Collection[bytes]) -> bool:
+    """Whether an action would put something at, or below, a path that stays as it is."""
+    return bool(spared) and action.act is not Act.DELETE and is_within(action.path, spared)
+
+
+def _is_left_out(action: Action, seen: Looked, is_unmanaged: IsUnmanaged) -> bool:
     """Whether what stands where something is to be put is what filters leave out: they may do so only with directories, or
     only with anything else."""
     kind = kind_of(seen.st_mode)
@@ -68,19 +72,32 @@ def is_left_out(action: Action, seen: Looked, is_unmanaged: IsUnmanaged) -> bool
     return kind is not None and is_other and is_unmanaged(action.path)
 
 
-def stays(seen: Looked, path: bytes, aspects: Aspects, is_unmanaged: IsUnmanaged) -> bool:
-    """Whether what is in a directory is left out of the comparison: by filters, as are devices, pipes and sockets, and
-    symlinks where some replica cannot store any."""
-    kind = kind_of(seen.st_mode)
-    return kind is None or (kind is Kind.SYMLINK and not aspects.symlinks) or is_unmanaged(path)
-
-
 def in_the_way(action: Action, seen: Looked, is_unmanaged: IsUnmanaged) -> Refused | Spared:
     """Why nothing is put where something stands that the scan did not tell of: it tells of no device, whenever it came."""
-    if is_left_out(action, seen, is_unmanaged):
+    if _is_left_out(action, seen, is_unmanaged):
         return Spared()
     is_told_of = kind_of(seen.st_mode) is not None
     return Refused("appeared since the scan" if is_told_of else "a device, pipe or socket is in its place")
+
+
+def new_name_taken(action: Action, seen: Looked, is_unmanaged: IsUnmanaged) -> Refused | Spared:
+    """Why nothing is renamed to where something else stands."""
+    is_left_out = _is_left_out(action, seen, is_unmanaged)
+    return Spared() if is_left_out else Refused("its new name appeared since the scan")
+
+
+def not_empty(
+    inside: Sequence[tuple[bytes, Looked]], spared: Collection[bytes], aspects: Aspects, is_unmanaged: IsUnmanaged
+) -> Refused | Spared:
+    """Why a directory with these paths in it stays: it may be for what is left out of the comparison alone, as are devices,
+    pipes and sockets, and symlinks where some replica cannot store any, besides what filters leave out."""
+
+    def stays(path: bytes, seen: Looked) -> bool:
+        kind = kind_of(seen.st_mode)
+        is_left_out = kind is None or (kind is Kind.SYMLINK and not aspects.symlinks)
+        return path in spared or is_left_out or is_unmanaged(path)
+
+    return Spared() if inside and all(stays(*each) for each in inside) else Refused(NOT_EMPTY)
 
 
 def shows(seen: Looked, found: Entry, *, after_rename: bool = False) -> bool:

@@ -21,7 +21,7 @@ from aefsync.disk import syscalls
 from aefsync.disk.confined import split
 from aefsync.disk.deleting import delete
 from aefsync.disk.intents import Intent, exchanging
-from aefsync.disk.looking import Place, Refused, Spared, is_already_there, is_left_out, look, shows, wanted_of
+from aefsync.disk.looking import Place, Refused, is_already_there, look, new_name_taken, shows, wanted_of
 from aefsync.disk.metadata import make_directory
 from aefsync.disk.modes import PassingMode, of_new
 from aefsync.disk.placing import place_file, place_link
@@ -118,9 +118,7 @@ def _rename(scene: Scene, action: Action, old: Place, new: Place) -> os.stat_res
             return _respell(scene, action, old, new)
         if not is_already_there(*new, wanted_of(action), wanted_of(action).content):
             seen = os.stat(new[1], dir_fd=new[0], follow_symlinks=False)
-            if is_left_out(action, seen, scene.is_unmanaged):
-                raise Spared from None
-            raise Refused("its new name appeared since the scan") from None
+            raise new_name_taken(action, seen, scene.is_unmanaged) from None
         scene.there.add(action.path)
         _discard(scene, action)
     except OSError as error:

@@ -33,9 +33,10 @@ class Scene:
     and inode they had right afterwards: with those they are still what was put there.  `moved` gives the last two of all
     that the run moved within the root.  `kept` are the local edits that raced the batch, `there` the paths where it had
     nothing to put, because what was wanted stood there already.  `spared` are the paths that stay as they are for the sake
-    of what filters leave out: of directories that are not empty without it, and where it is in the way.  `renewed` gives, for a file with several names, by its inode, the times that it had, as
-    often as this run moved or changed it under one of them, and last those that it has since.  `anchors` are files of
-    which other paths may become further names, as they were put in place, or found there and read.
+    of what filters leave out: of directories that are not empty without it, and where it is in the way.  `renewed` gives,
+    for a file with several names, by its inode, the times that it had, as often as this run moved or changed it under one
+    of them, and last those that it has since.  `anchors` are files of which other paths may become further names, as they
+    were put in place, or found there and read.
     """
 
     def __init__(

@@ -242,9 +242,10 @@ def connect(place: str, *, journal: str | None, synchronous: str = "FULL") -> Si
         database = sqlite3.connect(place, uri=journal is None, isolation_level=None, timeout=10)
     try:
         with trouble():
-            if journal is not None:
+            if journal is None:
+                check_schema(database)
+            else:
                 make_tables(database, journal, synchronous)
-            check_schema(database)
     except BaseException:
         database.close()
         raise

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from aefsync.core.action import StageFile
 from aefsync.core.compare import Difference
-from aefsync.core.entry import Entry, Kind
+from aefsync.core.entry import Entry, Kind, has_kind
 from aefsync.core.metadata import Aspects
 from aefsync.core.path import RelPath, is_within
 from aefsync.core.ports import Access, Missing, Monitor
@@ -75,15 +75,12 @@ def differing(session: Session, found: Survey) -> Iterator[Differs]:
             continue
         if difference.path in failed and not all(entry is None or entry.is_read for entry in difference.entries):
             continue
-        if difference.path in found.above or not (found.aspects.symlinks or _without_links(difference)):
+        is_unstorable = not found.aspects.symlinks and has_kind(difference.entries, Kind.SYMLINK)
+        if difference.path in found.above or is_unstorable:
             continue
         state = state_of(difference)
         same_stat = state is State.CONTENT and _same_stat(difference, found.aspects)
         yield Differs(difference, state, same_stat, found.view, found.aspects)
-
-
-def _without_links(difference: Difference) -> bool:
-    return all(entry is None or entry.kind is not Kind.SYMLINK for entry in difference.entries)
 
 
 def in_parts(session: Session, events: Iterable[Differs]) -> Iterator[Differs]:

@@ -139,8 +139,8 @@ class Past:
             is_old = known is not None and is_told and set(met) <= set(known.met)
             if fresh or not is_old or seen.stood or any(left):
                 peers = frozenset(ids[:number] + ids[number + 1 :]) - {""}
-                is_older = not is_whole and self._is_older(number)
-                return replica.remember(Memory(fresh, met, seen._replace(peers=peers), is_whole, is_older))
+                returned = not is_whole and self._is_older(number)
+                return replica.remember(Memory(fresh, met, seen._replace(peers=peers), is_whole, returned))
             return left
 
         self.left = LeftStanding.among(attending.each(remember, lambda _: LeftStanding()))

@@ -17,9 +17,10 @@ from aefsync.disk import metadata, mounts, movable, moving, syscalls
 from aefsync.sync.events import Acted, Grew
 from aefsync.sync.repair import repair
 from aefsync.sync.request import RepairRequest, Request
+from tests.support.tellers import end
 from tests.support.trees import odd_tree, survey, without_specials
 from tests.sync.joined import threads
-from tests.sync.test_random_edits import end, tell
+from tests.sync.test_random_edits import tell
 
 _OF_LINUX = (
     *("copy_file_range", "posix_fadvise", "sched_getaffinity"),

@@ -21,11 +21,12 @@ from aefsync.core.metadata import PLAIN
 from aefsync.core.policy import Policies, parse_policy
 from aefsync.core.silent import Silent
 from aefsync.core.writing import Durability, Writing
-from aefsync.sync.events import Acted, Event, Summary
+from aefsync.sync.events import Acted, Event
 from aefsync.sync.repair import repair
 from aefsync.sync.request import RepairRequest, Request
 from aefsync.sync.undo import undo
 from tests.support.edits import Editor, contents
+from tests.support.tellers import end
 from tests.support.trees import judge, one_file, survey
 from tests.sync.joined import threads
 
@@ -33,11 +34,6 @@ POLICIES = ("keep-both", "keep-both", "newest", "skip")
 TURNS = 3
 FAST = Writing(Durability.NONE)
 NUMBER = int(os.environ.get("EDITS", "100"))
-
-
-def end(events: Sequence[Event]) -> Summary:
-    assert isinstance(events[-1], Summary)
-    return events[-1]
 
 
 def tell(folder: Path, number: int) -> None:

@@ -18,14 +18,14 @@ from collections.abc import Callable, Iterator, Sequence
 
 from aefsync.core.action import Act, Action, Applied
 from aefsync.core.files import Task
-from aefsync.core.path import RelPath, is_within
+from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem
 from aefsync.disk.far.home import FULL, READ_ONLY, why
 from aefsync.disk.far.intents import intents_of
 from aefsync.disk.far.scene import FarScene
 from aefsync.disk.far.steps import delete, make_directory, move, place_file, place_link, set_metadata
 from aefsync.disk.intents import Intent
-from aefsync.disk.looking import Refused, Spared
+from aefsync.disk.looking import Refused, Spared, is_barred
 from aefsync.disk.modes import of_new
 from aefsync.disk.setting import new_mode
 
@@ -102,7 +102,7 @@ class FarApplier:
         if refusal is not None:
             return refusal
         spared = self._scene.spared
-        if spared and action.act is not Act.DELETE and is_within(action.path, spared):
+        if is_barred(action, spared):
             return Spared()
         self._scene.touch(action.path)
         if action.source is not None:

@@ -30,7 +30,7 @@ from aefsync.core.files import (
 from aefsync.core.metadata import PERMISSIONS, USABLE
 from aefsync.disk.far.scene import FarScene
 from aefsync.disk.far.staging import seconds, setting
-from aefsync.disk.looking import NOT_EMPTY, Refused, Spared, in_the_way, is_left_out, shows, stays, wanted_of
+from aefsync.disk.looking import Refused, in_the_way, new_name_taken, not_empty, shows, wanted_of
 from aefsync.disk.modes import MADE
 from aefsync.disk.setting import changed_mode, new_mode
 from aefsync.disk.trash import DELETED, REPLACED
@@ -151,9 +151,7 @@ def _remove_directory(scene: FarScene, action: Action) -> Task[None]:
     inside = [(action.path + b"/" + name, seen) for name, seen in raised(listed)]
     if not inside:
         raise removed
-    if all(each in scene.spared or stays(seen, each, scene.aspects, scene.is_unmanaged) for each, seen in inside):
-        raise Spared
-    raise Refused(NOT_EMPTY)
+    raise not_empty(inside, scene.spared, scene.aspects, scene.is_unmanaged)
 
 
 def move(scene: FarScene, action: Action) -> Task[None]:
@@ -168,7 +166,7 @@ def move(scene: FarScene, action: Action) -> Task[None]:
     seen = yield from scene.look(action.path)
     if seen is not None:
         if not (yield from scene.is_already_there(action.path, seen, wanted)):
-            raise _new_name_is_taken(scene, action, seen)
+            raise new_name_taken(action, seen, scene.is_unmanaged)
         scene.there.add(action.path)
         yield from delete(scene, action._replace(path=action.source))
         return
@@ -187,13 +185,8 @@ def _rename(scene: FarScene, action: Action, old: bytes, new: bytes) -> Task[Non
         # What is not ours may not be linked, which is how servers see to it that nothing is replaced.
         seen = yield from scene.look(action.path)
         if seen is not None:
-            raise _new_name_is_taken(scene, action, seen)
+            raise new_name_taken(action, seen, scene.is_unmanaged)
         raised((yield [scene.aside(old, new)])[0])
-
-
-def _new_name_is_taken(scene: FarScene, action: Action, seen: FarStat) -> Refused | Spared:
-    is_spared = is_left_out(action, seen, scene.is_unmanaged)
-    return Spared() if is_spared else Refused("its new name appeared since the scan")
 
 
 def _change_places(scene: FarScene, action: Action) -> Task[None]:
