@@ -42,7 +42,15 @@ def judge(found: Entry | None, record: Record | None, dot: Dot, *, first: bool) 
         return record if found is None else Record(_after(version, dot), found)
     if found is not None and is_same(before, found):
         return Record(version, found)
-    return Record(_after(Version(explicit(version, before)), dot), found)
+    return Record(following(version, before, dot), found)
+
+
+def following(version: Version, before: Entry | None, dot: Dot) -> Version:
+    """The version of what took the place of an entry that is remembered, or of nothing where it stood.
+
+    Where its vector is not empty it does not matter what entry it was.
+    """
+    return _after(version if before is None else Version(explicit(version, before)), dot)
 
 
 def fresh(dot: Dot) -> Version:

@@ -164,10 +164,10 @@ def minted(vector: Vector, dot: Dot) -> Vector:
         return (dot,)
     if len(vector) == 1 and vector[0].author != dot.author:
         return (vector[0], dot) if vector[0].author < dot.author else (dot, vector[0])
-    components = dict(vector)
-    if len(components) >= MOST_DOTS and dot.author not in components:
-        return (dot,)
-    return _ordered({**components, dot.author: max(dot.counter, components.get(dot.author, 0))})
+    for at, each in enumerate(vector):
+        if each.author == dot.author:
+            return (*vector[:at], max(each, dot), *vector[at + 1 :])
+    return tuple(sorted((*vector, dot))) if len(vector) < MOST_DOTS else (dot,)
 
 
 def without(vector: Vector, author: bytes) -> Vector:

@@ -63,8 +63,8 @@ class Judge:
         self._dot = chronicle.next_dot
         self._is_minted = False
         self._absence = absence
-        self._buried: dict[int, int] = {}
-        """the versions of the tombstones of what had these versions"""
+        self._following: dict[int, int] = {}
+        """the versions of what took the place of what had these versions"""
         self._fresh: int | None = None
         """the version of what nothing is remembered of"""
 
@@ -141,6 +141,9 @@ class Judge:
                 return None
             if now is not None and before is None and name not in self._chronicle.graves.get(place.directory, ()):
                 return self._appeared(now, first=place.is_first)
+            if now is not None and before is not None and before.is_plainly_another(now):
+                self._chronicle.unbury(place.directory, name)
+                return Record(now.stat, now.content, now.flags & RACY, self._after(place, name, before))
         path = place.path(name)
         remembered = self._remember(place.directory, path, name, before)
         found = now.entry(path, self._mode_bits) if now is not None else None
@@ -156,18 +159,21 @@ class Judge:
         return self._keep(place.directory, name, judged, before, now)
 
     def _bury(self, place: _Place, name: bytes, before: Record) -> None:
-        """What is remembered is gone: nearly always there are many of one version."""
-        vectors, number = self._chronicle.vectors, self._buried.get(before.version)
+        """What is remembered is gone."""
+        self._chronicle.bury(place.directory, name, self._after(place, name, before))
+
+    def _after(self, place: _Place, name: bytes, before: Record) -> int:
+        """The version of what took the place of what is remembered: nearly always there are many of one version."""
+        vectors, number = self._chronicle.vectors, self._following.get(before.version)
         if number is None:
             version = vectors.version(before.version)
-            remembered = minting.Record(version, before.entry(place.path(name), self._mode_bits))
-            judged = minting.judge(None, remembered, self._dot, first=False)
-            assert judged is not None
-            number = vectors.number(judged.version)
-            if version.vector:  # an empty one stands for the content
-                self._buried[before.version] = number
+            # An empty vector stands for the content.
+            entry = None if version.vector else before.entry(place.path(name), self._mode_bits)
+            number = vectors.number(minting.following(version, entry, self._dot))
+            if entry is None:
+                self._following[before.version] = number
         self._is_minted = True
-        self._chronicle.bury(place.directory, name, number)
+        return number
 
     def _appeared(self, now: Record, *, first: bool) -> Record:
         """Nothing is known of what is found."""

@@ -19,6 +19,7 @@ from aefsync.core.metadata import PERMISSIONS
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.snapshot import CONTENT, STAT_COLUMNS
+from aefsync.core.stores import SECOND_NS
 from aefsync.core.view import STAT
 from aefsync.disk.vectors import unpacked
 
@@ -48,6 +49,14 @@ class Record(NamedTuple):
         """Whether both have one stat, as far as it says something of an entry itself (that of a directory does not)."""
         mine, theirs = STAT.unpack(self.stat), STAT.unpack(other.stat)
         return mine == theirs or (mine[0] == theirs[0] and stat.S_ISDIR(mine[0]))
+
+    def is_plainly_another(self, other: Record) -> bool:
+        """Whether both are of regular files that differ in size, or by more than a second: whatever else is known, of these
+        the one is an edit of the other, and no damage."""
+        mine, theirs = STAT.unpack(self.stat), STAT.unpack(other.stat)
+        if not (stat.S_ISREG(mine[0]) and stat.S_ISREG(theirs[0])):
+            return False
+        return bool(mine[1] != theirs[1] or mine[2] // SECOND_NS != theirs[2] // SECOND_NS)
 
     def entry(self, path: RelPath, mode_bits: int = PERMISSIONS) -> Entry:
         """The entry that it stands for, with these bits of its mode."""

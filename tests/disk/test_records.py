@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aefsync.core.entry import UNKNOWN, Entry
+from aefsync.core.minting import is_same, is_same_time
+from aefsync.core.path import RelPath
 from aefsync.core.view import STAT
 from aefsync.disk.page import RACY
 from aefsync.disk.records import NOTHING, ROWS, Record, Records, joined, pack, pieces, record_of, unpack
@@ -71,3 +73,30 @@ def test_what_a_stat_says_of_an_entry() -> None:
     c, d = (record_of(file(b"f", ctime_ns=each), 0) for each in (1, 2))
     assert not c.is_like(d)
     assert not record_of(file(b"f")._replace(content=UNKNOWN), 0).is_read
+
+
+LOOKS = st.builds(
+    lambda mode, size, mtime_ns, rest, content: Record(STAT.pack(mode, size, mtime_ns, *rest), content, 0, 0),
+    st.sampled_from([stat.S_IFREG | 0o644, stat.S_IFREG | 0o755, stat.S_IFDIR | 0o755, stat.S_IFLNK | 0o777]),
+    st.sampled_from([0, 3, 4]),
+    st.sampled_from([-1, 0, 1, 10**9 - 1, 10**9, 3 * 10**9]),
+    st.tuples(st.sampled_from([0, 7]), st.sampled_from([0, 8])),
+    st.sampled_from([UNKNOWN, bytes(31) + b"1", bytes(31) + b"2"]),
+)
+
+
+@given(LOOKS, LOOKS)
+def test_what_is_plainly_another_is_neither_the_same_nor_damaged(before: Record, now: Record) -> None:
+    path = RelPath(b"f")
+    entry, found = before.entry(path), now.entry(path)
+    if before.is_plainly_another(now):
+        assert not is_same(entry, found)
+        assert entry.size != found.size or not is_same_time(entry, found), "or it may be damage"
+
+
+def test_an_edit_is_plain_by_its_size_or_its_time() -> None:
+    before = record_of(file(b"f", b"1", mtime_ns=5 * 10**9), 0)
+    assert before.is_plainly_another(record_of(file(b"f", b"22", mtime_ns=5 * 10**9), 0))
+    assert before.is_plainly_another(record_of(file(b"f", b"1", mtime_ns=6 * 10**9), 0))
+    assert not before.is_plainly_another(record_of(file(b"f", b"2", mtime_ns=5 * 10**9 + 1), 0)), "told whole seconds"
+    assert not before.is_plainly_another(record_of(directory(b"f"), 0))
