@@ -50,8 +50,11 @@ def finish_directory(fd: int, wanted: Entry, aspects: Aspects) -> None:
     """Set what counts on a directory that this run makes, and leave it usable for its owner."""
     seen = os.fstat(fd)
     set_owner(fd, wanted, seen, aspects)
-    inherited = seen.st_mode & SPECIAL & ~aspects.mode_bits
-    os.fchmod(fd, new_mode(wanted.mode, aspects) | USABLE | inherited)
+    try:
+        set_xattrs(fd, wanted, aspects)
+    finally:  # an access list brings permissions along
+        inherited = seen.st_mode & SPECIAL & ~aspects.mode_bits
+        os.fchmod(fd, new_mode(wanted.mode, aspects) | USABLE | inherited)
 
 
 def set_owner(place: int | str, wanted: Entry, seen: os.stat_result, aspects: Aspects) -> None:

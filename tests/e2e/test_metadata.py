@@ -167,10 +167,13 @@ def test_extended_attributes_follow(aefsync: Program, pair: Pair) -> None:
     for name in ("changed", "readonly", "d"):
         os.setxattr(pair.a / name, "user.a", b"\0" + name.encode())
     os.setxattr(pair.b / "changed", "user.gone", b"x")
-    tree(pair.a, {"new/file": "5"})
-    os.setxattr(pair.a / "new" / "file", "user.b", b"y" * 100)
+    tree(pair.a, {"new/file": "5", "new/closed/file": "6"})
+    for name in ("new/file", "new", "new/closed"):
+        os.setxattr(pair.a / name, "user.b", b"y" * 100)
+    (pair.a / "new/closed").chmod(0o500)
     if IS_ROOT:
-        os.setxattr(pair.a / "d", "system.posix_acl_default", acl(7))
+        for name in ("d", "new"):
+            os.setxattr(pair.a / name, "system.posix_acl_default", acl(7))
         os.setxattr(pair.a / "same", "system.posix_acl_access", acl(7, 8))
         os.chmod(pair.b / "same", mode(pair.a / "same"))
     for root in pair:
@@ -181,9 +184,9 @@ def test_extended_attributes_follow(aefsync: Program, pair: Pair) -> None:
     inode = os.stat(pair.b / "changed").st_ino
     aefsync("repair", "-X", "--mirror", *pair).expect(0)
     assert os.stat(pair.b / "changed").st_ino == inode, "no content moves"
-    for name in ("same", "changed", "readonly", "d", "new/file"):
+    for name in ("same", "changed", "readonly", "d", "new/file", "new", "new/closed"):
         assert attributes(pair.b / name) == attributes(pair.a / name), name
-    assert mode(pair.b / "readonly") == 0o444
+    assert (mode(pair.b / "readonly"), mode(pair.b / "new/closed")) == (0o444, 0o500)
     assert judged(pair) == []
     nothing_left(aefsync, pair, "-X")
 
