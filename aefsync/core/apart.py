@@ -16,7 +16,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 
-from aefsync.core.compare import FEW, Difference, Fetch, FetchGraves, Selection, Span
+from aefsync.core.compare import FEW, Difference, Fetch, FetchTombstones, Selection, Span
 from aefsync.core.consistent import check_order
 from aefsync.core.entry import Entry
 from aefsync.core.growth import Growth
@@ -31,47 +31,47 @@ Grow = Callable[[int, Sequence[Span]], Growth]
 
 
 class Apart:
-    """What of the selected entries (`fetch`) and tombstones (`fetch_graves`) of so many replicas differs, as `view` sees
+    """What of the selected entries (`fetch`) and tombstones (`fetch_tombstones`) of so many replicas differs, as `view` sees
     it."""
 
     def __init__(
-        self, replicas: int, fetch: Fetch, fetch_graves: FetchGraves, view: View, aspects: Aspects = PLAIN
+        self, replicas: int, fetch: Fetch, fetch_tombstones: FetchTombstones, view: View, aspects: Aspects = PLAIN
     ) -> None:
         self._replicas = replicas
         self._fetch = fetch
-        self._fetch_graves = fetch_graves
+        self._fetch_tombstones = fetch_tombstones
         self._view = view
         self._aspects = aspects
 
     def singly(self, selections: Sequence[Selection], buried: Sequence[Selection]) -> Iterator[Difference]:
         """Path by path, in key order."""
-        return self._paired(streams(self._fetch, selections), merged(streams(self._fetch_graves, buried)))
+        return self._paired(streams(self._fetch, selections), merged(streams(self._fetch_tombstones, buried)))
 
     def grown(
         self, selections: Sequence[Selection], buried: Sequence[Selection], grow: Grow
     ) -> Iterator[Difference | OneSided]:
         """The same, where many entries of one replica come together by columns."""
-        graves = _Graves(merged(streams(self._fetch_graves, buried)))
+        tombstones = _Tombstones(merged(streams(self._fetch_tombstones, buried)))
         others: Sequence[Selection] = ()
         for holder, group in one_sided(selections):
             if holder is None:
                 others = group
                 continue
             for growth in _growths(holder, joined(span for each in group for span in each.spans[holder]), grow):
-                yield from self._paired(streams(self._fetch, others), graves.until(growth.first))
+                yield from self._paired(streams(self._fetch, others), tombstones.until(growth.first))
                 others = ()
-                if graves.are_until(growth.last):
-                    yield from self._taken_apart(OneSided(holder, growth), graves.until(growth.last + b"\0"))
+                if tombstones.are_until(growth.last):
+                    yield from self._taken_apart(OneSided(holder, growth), tombstones.until(growth.last + b"\0"))
                 else:
                     yield OneSided(holder, growth)
-        yield from self._paired(streams(self._fetch, others), graves.until(END))
+        yield from self._paired(streams(self._fetch, others), tombstones.until(END))
 
-    def _taken_apart(self, found: OneSided, graves: Iterator[Item]) -> Iterator[Difference | OneSided]:
+    def _taken_apart(self, found: OneSided, tombstones: Iterator[Item]) -> Iterator[Difference | OneSided]:
         """A growth among these tombstones: growths still where there are many entries between two of them."""
         holder, growth = found.holder, found.growth
         keys, low, begin = growth.keys(), 0, 0
         buried: list[Item] = []
-        for key, group in itertools.chain(itertools.groupby(graves, key=itemgetter(0)), [(END, iter(()))]):
+        for key, group in itertools.chain(itertools.groupby(tombstones, key=itemgetter(0)), [(END, iter(()))]):
             high = bisect_left(keys, key)
             if pays(high - low):
                 yield from self._paired([_items(holder, growth.part(begin, low))], iter(buried))
@@ -81,8 +81,8 @@ class Apart:
             buried += group
         yield from self._paired([_items(holder, growth.part(begin, low))], iter(buried))
 
-    def _paired(self, entries: Sequence[Iterator[Item]], graves: Iterator[Item]) -> Iterator[Difference]:
-        return paired(merged([*entries, graves]), self._replicas, self._view, self._aspects)
+    def _paired(self, entries: Sequence[Iterator[Item]], tombstones: Iterator[Item]) -> Iterator[Difference]:
+        return paired(merged([*entries, tombstones]), self._replicas, self._view, self._aspects)
 
 
 def fetching(grow: Grow, singly: Fetch) -> Fetch:
@@ -111,12 +111,12 @@ def _growths(holder: int, spans: Sequence[Span], grow: Grow) -> Iterator[Growth]
         spans = without_first(spans, growth.length)
 
 
-class _Graves:
+class _Tombstones:
     """Tombstones in key order, taken as far as they are needed."""
 
-    def __init__(self, graves: Iterator[Item]) -> None:
-        self._graves = graves
-        self._next = next(graves, None)
+    def __init__(self, tombstones: Iterator[Item]) -> None:
+        self._tombstones = tombstones
+        self._next = next(tombstones, None)
 
     def are_until(self, key: bytes) -> bool:
         """Whether there are any up to a key, of those that are left."""
@@ -126,4 +126,4 @@ class _Graves:
         """Those of smaller keys."""
         while self._next is not None and self._next[0] < high:
             yield self._next
-            self._next = next(self._graves, None)
+            self._next = next(self._tombstones, None)

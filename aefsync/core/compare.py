@@ -28,14 +28,14 @@ from aefsync.core.entry import Entry
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import END, RelPath
 from aefsync.core.tree import LEAF, LEAVES, Answer, KeyRange, Question
-from aefsync.core.version import Grave, Version
+from aefsync.core.version import Tombstone, Version
 from aefsync.core.view import View
 
 Ask = Callable[[Sequence[Question | None]], Sequence[Answer | None]]
 Span = tuple[int, int]
 Fetch = Callable[[int, Sequence[Span]], Sequence[Entry]]
-FetchGraves = Callable[[int, Sequence[Span]], Sequence[Grave]]
-Graves = tuple[Version | None, ...]
+FetchTombstones = Callable[[int, Sequence[Span]], Sequence[Tombstone]]
+Tombstones = tuple[Version | None, ...]
 
 FEW = 96
 """Entries (of one replica) that are fetched at once rather than asked for their short digests first."""
@@ -46,12 +46,12 @@ BATCH = 2048
 class Difference(NamedTuple):
     """One path on which replicas disagree; an entry, or `None` where there is none, for each replica.
 
-    In sessions with versions `graves` tells of each replica whether it knows that the path was deleted (empty: none does).
+    In sessions with versions `tombstones` tells of each replica whether it knows that the path was deleted (empty: none does).
     """
 
     path: RelPath
     entries: tuple[Entry | None, ...]
-    graves: Graves = ()
+    tombstones: Tombstones = ()
 
 
 class Range(NamedTuple):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-from aefsync.core.compare import Difference, Graves
+from aefsync.core.compare import Difference, Tombstones
 from aefsync.core.conflict_name import conflict_name
 from aefsync.core.differences import Differences
 from aefsync.core.entry import Entry, Kind
@@ -39,7 +39,7 @@ from aefsync.core.verdict import (
 )
 from aefsync.core.version import FOUND, Version, merge
 
-Known = Callable[[RelPath], tuple[Versions, Graves] | None]
+Known = Callable[[RelPath], tuple[Versions, Tombstones] | None]
 Settled = Take | Remove | Stand | Conflict
 _DIRECTORY, _KEPT = Kind.DIRECTORY, Stand(Why.KEPT)
 
@@ -54,13 +54,13 @@ def settle_conflicts(
     settled: dict[RelPath, Decision] = {}
     standing: set[bytes] = set()
 
-    def known(path: RelPath) -> tuple[Versions, Graves] | None:
+    def known(path: RelPath) -> tuple[Versions, Tombstones] | None:
         each = settled.get(path) or differences.find(path)
-        return (each.entries, each.graves) if each is not None else None
+        return (each.entries, each.tombstones) if each is not None else None
 
     doomed: list[RelPath] = []
     for difference, found in _found(differences, rules, doomed, verdicts):
-        path, entries, graves = difference
+        path, entries, tombstones = difference
         stand = Stand(Why.FOLDED) if path in rules.folded else barred(path, hidden, standing)
         decisions = None
         if isinstance(found, Stand):
@@ -69,7 +69,7 @@ def settle_conflicts(
             decisions = _keep_both(difference, found, known, rules, hidden)
         if decisions is None:
             standing.add(path)
-            decisions = [Decision(path, entries, stand or Stand(Why.NAME_TAKEN), graves)]
+            decisions = [Decision(path, entries, stand or Stand(Why.NAME_TAKEN), tombstones)]
         for each in decisions:
             settled[each.path] = each
     for difference in _revived(differences, rules, settled) if doomed else ():
@@ -155,7 +155,7 @@ def _keep_both(
 
     `known` gives the versions of a differing path: an earlier run may have left a copy on some replicas.
     """
-    path, entries, graves = difference
+    path, entries, tombstones = difference
     kept: list[RelPath | None] = [None] * len(entries)
     copies: dict[RelPath, _Copy] = {}
     for group in conflict.losers:
@@ -184,14 +184,14 @@ def _keep_both(
             kept = [None if each == copy else each for each in kept]
             versions = (known(copy) or (versions, ()))[0]  # noqa: PLW2901 - as if nothing were renamed
         decisions.append(Decision(copy, versions, verdict, buried))
-    return [Decision(path, entries, KeepBoth(conflict.winner, tuple(kept), conflict.version), graves), *decisions]
+    return [Decision(path, entries, KeepBoth(conflict.winner, tuple(kept), conflict.version), tombstones), *decisions]
 
 
 class _Copy(NamedTuple):
     """What replicas have, or will have, at the path of a conflict copy."""
 
     entries: Versions
-    graves: Graves
+    tombstones: Tombstones
 
 
 def _loser(entries: Versions, group: Sequence[int], rules: Rules) -> Entry:
@@ -245,18 +245,18 @@ def _directories(entries: Versions) -> list[int]:
 
 def _live_again(difference: Difference, known: Known, rules: Rules, hidden: Collection[bytes]) -> list[Decision]:
     """The directory stays, its tombstone live again without a new dot; what took its place is kept beside it."""
-    path, entries, graves = difference
+    path, entries, tombstones = difference
     directories = _directories(entries)
     winner = oldest(entries, directories, rules.aspects)
-    version = Version(merge(known_of(entries, graves).values()), (at(entries, winner).version or FOUND).author)
+    version = Version(merge(known_of(entries, tombstones).values()), (at(entries, winner).version or FOUND).author)
     if not is_clash(entries):
-        return [Decision(path, entries, Take(winner, "not empty", version), graves)]
+        return [Decision(path, entries, Take(winner, "not empty", version), tombstones)]
     others = [i for i, entry in enumerate(entries) if entry is not None and i not in directories]
     if not set(others).isdisjoint(unread(entries)):
-        return [Decision(path, entries, Stand(Why.UNREAD), graves)]
+        return [Decision(path, entries, Stand(Why.UNREAD), tombstones)]
     conflict = Conflict(winner, tuple(map(tuple, by_content(entries, others).values())), version)
     decisions = _keep_both(difference, conflict, known, rules, hidden)
-    return decisions or [Decision(path, entries, Stand(Why.NAME_TAKEN), graves)]
+    return decisions or [Decision(path, entries, Stand(Why.NAME_TAKEN), tombstones)]
 
 
 def barred(path: RelPath, hidden: Collection[bytes], standing: Collection[bytes]) -> Stand | None:

@@ -23,7 +23,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
-from aefsync.core.compare import Difference, Graves
+from aefsync.core.compare import Difference, Tombstones
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.growth_bytes import pack, unpack
 from aefsync.core.one_sided import OneSided
@@ -188,8 +188,8 @@ class _Notes:
 
 
 def _pack(block: Sequence[Difference], known: _Notes) -> bytes:
-    paths, versions, graves = zip(*block, strict=True)
-    columns = [b"\0".join(paths), known.pack(graves)]
+    paths, versions, tombstones = zip(*block, strict=True)
+    columns = [b"\0".join(paths), known.pack(tombstones)]
     for own in zip(*versions, strict=True):
         columns += _columns(own, known)
     lengths = struct.pack(f"<{len(columns) + 1}I", len(columns), *map(len, columns))
@@ -217,8 +217,8 @@ def _unpack(packed: bytes, known: _Notes) -> list[Difference]:
         at += length
     paths = [RelPath.again(path) for path in columns[0].split(b"\0")]
     own = [_versions(paths, known, *columns[i : i + _COLUMNS]) for i in range(2, width, _COLUMNS)]
-    graves: list[Graves] = known.unpack(columns[1], 0) or [()] * len(paths)
-    return list(map(Difference, paths, zip(*own, strict=True), graves))
+    tombstones: list[Tombstones] = known.unpack(columns[1], 0) or [()] * len(paths)
+    return list(map(Difference, paths, zip(*own, strict=True), tombstones))
 
 
 def _versions(

@@ -14,13 +14,13 @@ from aefsync.core.version import Version
 class Fate(NamedTuple):
     """One path of one replica; `None` where nothing is, or shall be.  Entries stand at `path`.
 
-    `grave` is the tombstone that it gets, where versions count and nothing shall be there.
+    `tombstone` is the tombstone that it gets, where versions count and nothing shall be there.
     """
 
     path: RelPath
     found: Entry | None
     wanted: Entry | None
-    grave: Version | None = None
+    tombstone: Version | None = None
 
     @property
     def stays(self) -> bool:

@@ -39,7 +39,7 @@ def decided(decisions: Decisions, paths: Iterable[RelPath]) -> Iterator[Decision
 
 
 def _is_finished(decision: Decision, moves: Mapping[int, Moves], aspects: Aspects) -> bool:
-    path, entries, verdict, graves = decision
+    path, entries, verdict, tombstones = decision
     if isinstance(verdict, Take):
         wanted = at(entries, verdict.winner)
         if wanted.kind is _DIRECTORY or wanted.path != path:
@@ -51,9 +51,9 @@ def _is_finished(decision: Decision, moves: Mapping[int, Moves], aspects: Aspect
         return True
     if not isinstance(verdict, Remove) or verdict.version is None:
         return False
-    for replica, (entry, grave) in enumerate(zip(entries, graves or (None,) * len(entries), strict=True)):
+    for replica, (entry, tombstone) in enumerate(zip(entries, tombstones or (None,) * len(entries), strict=True)):
         buried = moves[replica].buried.get(path) if replica in moves else None
-        if (buried or grave) != verdict.version or (entry is not None and buried is None):
+        if (buried or tombstone) != verdict.version or (entry is not None and buried is None):
             return False
     return True
 

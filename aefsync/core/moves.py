@@ -55,7 +55,7 @@ class Moves:
         self._shifted = shifted
         self._moved = single.moved
         self.arrived = _arrived(single.actions)
-        self.buried = {path: pair.grave for path, pair in single.moved.items() if pair.grave is not None}
+        self.buried = {path: pair.tombstone for path, pair in single.moved.items() if pair.tombstone is not None}
         self._made = shifted.made | single.made
 
     @property

@@ -10,11 +10,11 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 
-from aefsync.core.compare import BATCH, Difference, Fetch, FetchGraves, Selection, Span
+from aefsync.core.compare import BATCH, Difference, Fetch, FetchTombstones, Selection, Span
 from aefsync.core.consistent import check_order
 from aefsync.core.entry import Entry
 from aefsync.core.metadata import PLAIN, Aspects
-from aefsync.core.version import Grave, Version
+from aefsync.core.version import Tombstone, Version
 from aefsync.core.view import View
 
 _STRETCH = 256
@@ -29,12 +29,12 @@ def differences(
     return paired(merged(streams(fetch, selections)), replicas, view, aspects)
 
 
-Item = tuple[bytes, int, Entry | Grave]
+Item = tuple[bytes, int, Entry | Tombstone]
 """What a replica has at a key, or knows of it."""
 _key_of = itemgetter(0)
 
 
-def streams(fetch: Fetch | FetchGraves, selections: Sequence[Selection]) -> list[Iterator[Item]]:
+def streams(fetch: Fetch | FetchTombstones, selections: Sequence[Selection]) -> list[Iterator[Item]]:
     """What each replica has at its selected positions, as it is needed."""
     replicas = range(len(selections[0].spans)) if selections else ()
     return [_stream(fetch, i, joined(span for each in selections for span in each.spans[i])) for i in replicas]
@@ -74,19 +74,19 @@ def paired(items: Iterable[Item], replicas: int, view: View, aspects: Aspects) -
     """
     for _, group in itertools.groupby(items, key=_key_of):
         found: list[Entry | None] = [None] * replicas
-        graves: list[Version | None] = []
+        tombstones: list[Version | None] = []
         for _, replica, item in group:
             if isinstance(item, Entry):
                 found[replica] = item
             else:
-                graves = graves or [None] * replicas
-                graves[replica] = item.version
+                tombstones = tombstones or [None] * replicas
+                tombstones[replica] = item.version
         entries = tuple(found)
-        if len(set(graves)) > 1 or (not graves and not view.same(entries, aspects)):
-            yield Difference(item.path, entries, tuple(graves))
+        if len(set(tombstones)) > 1 or (not tombstones and not view.same(entries, aspects)):
+            yield Difference(item.path, entries, tuple(tombstones))
 
 
-def _stream(fetch: Fetch | FetchGraves, replica: int, spans: list[Span]) -> Iterator[Item]:
+def _stream(fetch: Fetch | FetchTombstones, replica: int, spans: list[Span]) -> Iterator[Item]:
     before = b""
     for batch in batches(spans):
         items = fetch(replica, batch)

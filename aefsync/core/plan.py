@@ -169,11 +169,11 @@ def _plan_both(draft: _Draft, decision: Decision, verdict: KeepBoth) -> None:
 
 def _plan_removal(draft: _Draft, decision: Decision, verdict: Remove) -> None:
     reason, version = verdict
-    graves = decision.graves or (None,) * len(decision.entries)
-    for replica, (entry, grave) in enumerate(zip(decision.entries, graves, strict=True)):
+    tombstones = decision.tombstones or (None,) * len(decision.entries)
+    for replica, (entry, tombstone) in enumerate(zip(decision.entries, tombstones, strict=True)):
         if entry is not None:
             draft.delete(replica, entry, reason, version)
-        elif grave != version:
+        elif tombstone != version:
             draft.record(replica, Action(Act.RECORD, decision.path, None, None, tombstone=version))
 
 

@@ -28,7 +28,7 @@ from aefsync.core.rot import Scrubs
 from aefsync.core.space import Space
 from aefsync.core.stores import Stores
 from aefsync.core.tree import Answer, Question
-from aefsync.core.version import Grave, Vector
+from aefsync.core.version import Tombstone, Vector
 from aefsync.core.writing import Writing
 
 
@@ -158,7 +158,7 @@ class Scanned(NamedTuple):
     filtered: tuple[bytes, ...] = ()
     history: bytes = b""
     """with versions: a digest of all entries, their versions, and all tombstones"""
-    graves: int = 0
+    tombstones: int = 0
     """tombstones"""
     standing: Standing | None = None
     """with versions: what the sidecar says now, members left out"""
@@ -193,7 +193,7 @@ class Replica(Grows, Remembers, Scrubs, Protocol):
     def entries(self, spans: Sequence[Span]) -> Sequence[Entry]:
         """The entries at these positions of the snapshot, symlink targets filled in."""
 
-    def graves(self, spans: Sequence[Span]) -> Sequence[Grave]:
+    def tombstones(self, spans: Sequence[Span]) -> Sequence[Tombstone]:
         """The tombstones at these positions, in key order; questions in the view BURIED are about them."""
 
     def search(self, part: bytes, start: int) -> Sequence[Entry]:

@@ -41,7 +41,7 @@ import itertools
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from aefsync.core.compare import Graves
+from aefsync.core.compare import Tombstones
 from aefsync.core.conflict_name import original_name
 from aefsync.core.conflicts import Settled, barred, settle_conflicts
 from aefsync.core.differences import BLOCK, Differences
@@ -151,10 +151,10 @@ class Decisions:
             Decision(
                 path,
                 entries,
-                _alone(own) if is_each_alone and own else self._verdict(path, entries, graves, own),
-                graves,
+                _alone(own) if is_each_alone and own else self._verdict(path, entries, tombstones, own),
+                tombstones,
             )
-            for (path, entries, graves), own in zip(block, known, strict=False)
+            for (path, entries, tombstones), own in zip(block, known, strict=False)
             if path not in settled
         ]
         return sorted([*ordered, *decisions], key=_key) if ordered else decisions
@@ -184,7 +184,7 @@ class Decisions:
         high = len(self._ordered) if last else bisect_left(self._ordered, firsts[number + 1], key=_key)
         return self._ordered[low:high]
 
-    def _verdict(self, path: RelPath, entries: Versions, graves: Graves, known: Settled | None) -> Verdict:
+    def _verdict(self, path: RelPath, entries: Versions, tombstones: Tombstones, known: Settled | None) -> Verdict:
         """The verdict on a path, of which by itself it may be `known` already."""
         if path in self._rules.folded:
             return Stand(Why.FOLDED)
@@ -198,7 +198,7 @@ class Decisions:
         elif self._rules.policies is None:
             return last_write(entries, self._rules)
         else:
-            verdict = _alone(known or settle(path, entries, graves, self._rules))
+            verdict = _alone(known or settle(path, entries, tombstones, self._rules))
             if isinstance(verdict, Remove) and path in self._rules.above:
                 return Stand(Why.KEPT)
         return Stand(Why.UNKNOWN) if path in self._above and not _stays_directory(entries, verdict) else verdict
@@ -224,12 +224,12 @@ def needs_content(differences: Differences, rules: Rules) -> Iterator[Unread]:
     been moved, in key order."""
     folders = set() if rules.mirror else {each.path.parent for each in differences.clashes}
     lookalikes = Lookalikes(differences)
-    for path, entries, graves in differences:
+    for path, entries, tombstones in differences:
         candidates = unread(entries)
         if not candidates:
             continue
         beside_clash = bool(folders) and path.parent in folders and original_name(path.name) != path.name
-        decisive = undecided(entries, rules) if rules.policies is None else hinging(entries, graves)
+        decisive = undecided(entries, rules) if rules.policies is None else hinging(entries, tombstones)
         # What gives way to a directory that stays for what is in it is kept under a name that its content tells.
         is_whole = beside_clash or (bool(folders) and is_clash(entries))
         replicas = {*(candidates if is_whole else decisive), *lookalikes.maybe_moved(entries, candidates)}
@@ -240,7 +240,7 @@ def needs_content(differences: Differences, rules: Rules) -> Iterator[Unread]:
 def _insoluble(differences: Differences, rules: Rules) -> dict[RelPath, Decision]:
     """Clashes that even a mirror leaves alone."""
     found = ((each, insoluble(each.path, each.entries, rules)) for each in differences.clashes)
-    return {each.path: Decision(each.path, each.entries, Stand(why), each.graves) for each, why in found if why}
+    return {each.path: Decision(each.path, each.entries, Stand(why), each.tombstones) for each, why in found if why}
 
 
 def _alone(verdict: Settled) -> Take | Remove | Stand:

@@ -206,9 +206,11 @@ class AfterMoves:
                 # A directory may bring along what is buried here: nothing stood there that had a fate.
                 if path in found or _fate(decision, replica, self._decisions.aspects) is not None:
                     here = found[path][0] if path in found else None
-                    entries, grave = _put(decision.entries, replica, here), self._buried[replica].get(path)
-                    graves = decision.graves if grave is None else _put(decision.graves, replica, grave)
-                    decisions[path] = decision._replace(entries=entries, graves=graves)
+                    entries, tombstone = _put(decision.entries, replica, here), self._buried[replica].get(path)
+                    tombstones = (
+                        decision.tombstones if tombstone is None else _put(decision.tombstones, replica, tombstone)
+                    )
+                    decisions[path] = decision._replace(entries=entries, tombstones=tombstones)
             for path, (here, wanted) in found.items():
                 if path not in decisions and here is not None and wanted is None:
                     none: Versions = (None,) * self._replicas

@@ -25,7 +25,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 from aefsync.core.action import RETURNED
-from aefsync.core.compare import Graves
+from aefsync.core.compare import Tombstones
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.metadata import Aspects
 from aefsync.core.named_tuple import NamedTuple
@@ -74,29 +74,29 @@ class Conflict(NamedTuple):
     version: Version | None
 
 
-def settle(path: RelPath, entries: Versions, graves: Graves, rules: Rules) -> Take | Remove | Stand | Conflict:
+def settle(path: RelPath, entries: Versions, tombstones: Tombstones, rules: Rules) -> Take | Remove | Stand | Conflict:
     """The verdict on one path, what is above and below it left out of account."""
-    later = _in_turn(entries, graves)
+    later = _in_turn(entries, tombstones)
     if later is not None:
         # Nearly always so, and there may be a million.  All of them know of the path: no rule but this concerns them.
         winner, version = later
         return _removed(version, rules) if entries[winner] is None else Take(winner, "newer", version)
     holders = [i for i, entry in enumerate(entries) if entry is not None]
-    if rules.returned and not graves and rules.returned >= set(holders) and _is_buried(entries, holders, rules):
+    if rules.returned and not tombstones and rules.returned >= set(holders) and _is_buried(entries, holders, rules):
         found = at(entries, holders[0]).version or FOUND
         # What was there from the beginning has no vector that a tombstone could have: what all have seen follows it.
         return _removed(found if found.vector else Version(rules.watermark, found.author), rules, RETURNED)
-    if not graves and all(at(entries, i).version == STRAY for i in holders):
+    if not tombstones and all(at(entries, i).version == STRAY for i in holders):
         return _removed(None, rules, "moved")
-    if len(holders) == 1 and not graves:
+    if len(holders) == 1 and not tombstones:
         return Take(holders[0], "missing", at(entries, holders[0]).version)
-    if hinging(entries, graves):
+    if hinging(entries, tombstones):
         return Stand(Why.UNREAD)
-    known = known_of(entries, graves)
+    known = known_of(entries, tombstones)
     heads = _heads(known)
     live = [i for i in heads if entries[i] is not None]
     if not live:
-        return _buried(graves, heads, rules)
+        return _buried(tombstones, heads, rules)
     first = at(entries, live[0]).version
     if len(heads) == 1 and known[live[0]] and first is not None and first.vector:
         return Take(live[0], "newer", first)
@@ -109,12 +109,12 @@ def settle(path: RelPath, entries: Versions, graves: Graves, rules: Rules) -> Ta
     return _conflict(entries, known, heads, list(groups.values()), rules, policy)
 
 
-def _in_turn(entries: Versions, graves: Graves) -> tuple[int, Version] | None:
+def _in_turn(entries: Versions, tombstones: Tombstones) -> tuple[int, Version] | None:
     """Of replicas that all know of the path the one that has seen what every other has, and its version; `None` where there
     is no such one, or it is not known."""
     chosen, version, best, is_shared = 0, FOUND, FOUND.vector, False
     for i, entry in enumerate(entries):
-        own = (entry and entry.version) or (graves[i] if graves else None)
+        own = (entry and entry.version) or (tombstones[i] if tombstones else None)
         if own is None:
             return None
         vector = own.vector
@@ -142,22 +142,22 @@ def _origin(entry: Entry | None) -> Vector:
     return explicit(FOUND, entry) if entry is not None and entry.is_read else ()
 
 
-def known_of(entries: Versions, graves: Graves) -> dict[int, Vector]:
+def known_of(entries: Versions, tombstones: Tombstones) -> dict[int, Vector]:
     """The vector of each replica that knows anything of the path."""
     known = {i: explicit(entry.version or FOUND, entry) for i, entry in enumerate(entries) if entry is not None}
-    if graves:
-        known |= {i: version.vector for i, version in enumerate(graves) if version is not None}
+    if tombstones:
+        known |= {i: version.vector for i, version in enumerate(tombstones) if version is not None}
     return known
 
 
-def hinging(entries: Versions, graves: Graves) -> list[int]:
+def hinging(entries: Versions, tombstones: Tombstones) -> list[int]:
     """The replicas whose version was not read though the verdict hangs on its content."""
     candidates = unread(entries)
-    if not candidates or _in_turn(entries, graves) is not None:
+    if not candidates or _in_turn(entries, tombstones) is not None:
         return []
     known = {i: (e.version or FOUND).vector or _origin(e) for i, e in enumerate(entries) if e is not None}
     # A tombstone has no content to tell it from: only where an entry comes from may have to be known.
-    is_buried = any(graves)
+    is_buried = any(tombstones)
     return [
         i
         for i in candidates
@@ -181,8 +181,8 @@ def _heads(known: Mapping[int, Vector]) -> list[int]:
     return [i for i, own in known.items() if own not in older]
 
 
-def _buried(graves: Graves, heads: Sequence[int], rules: Rules) -> Remove | Stand:
-    versions = [version for version in (graves[i] for i in heads) if version is not None]
+def _buried(tombstones: Tombstones, heads: Sequence[int], rules: Rules) -> Remove | Stand:
+    versions = [version for version in (tombstones[i] for i in heads) if version is not None]
     merged = Version(merge(each.vector for each in versions), max(each.author for each in versions))
     return _removed(merged, rules)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from aefsync.core.compare import Graves
+from aefsync.core.compare import Tombstones
 from aefsync.core.conflict_name import original_name
 from aefsync.core.differences import Differences
 from aefsync.core.entry import Entry
@@ -30,7 +30,7 @@ class Surplus(NamedTuple):
 
     path: RelPath
     entries: Versions
-    graves: Graves = ()
+    tombstones: Tombstones = ()
 
 
 def surplus(
@@ -77,6 +77,6 @@ def _is_known(found: Surplus) -> bool:
 
 def buried(found: Iterable[Surplus], rules: Rules) -> Iterator[Decision]:
     """The decisions that take them away; `rules` have the dot of it."""
-    for path, entries, graves in found:
-        version = edited(merge(known_of(entries, graves).values()), rules)
-        yield Decision(path, entries, Remove(REASON, version), graves)
+    for path, entries, tombstones in found:
+        version = edited(merge(known_of(entries, tombstones).values()), rules)
+        yield Decision(path, entries, Remove(REASON, version), tombstones)

@@ -34,11 +34,11 @@ _MOVE = Act.MOVE  # looked up for every move, which costs ten times as much in a
 
 
 class Pair(NamedTuple):
-    """A version that goes, `source`, and the fate of the path that it comes to; `grave` is the tombstone that it leaves."""
+    """A version that goes, `source`, and the fate of the path that it comes to; `tombstone` is the tombstone that it leaves."""
 
     source: Entry
     target: Fate
-    grave: Version | None = None
+    tombstone: Version | None = None
 
     @property
     def wanted(self) -> Entry:
@@ -123,7 +123,7 @@ def _pair_by(trait: Trait, sources: Sequence[Fate], targets: Sequence[Fate]) -> 
 
 def _paired(source: Fate, target: Fate) -> Pair:
     assert source.found is not None
-    return Pair(source.found, target, source.grave)
+    return Pair(source.found, target, source.tombstone)
 
 
 class Told(NamedTuple):
@@ -189,7 +189,7 @@ class _Order:
                 self.actions.append(Action(Act.DELETE, path, None, found))
             source, meant = pair.source, pair.meant(self._aspects)
             self.told.append(Told(len(self.actions), pair.wanted, source.path))
-            self.actions.append(Action(_MOVE, path, meant, source, source.path, None, pair.grave))
+            self.actions.append(Action(_MOVE, path, meant, source, source.path, None, pair.tombstone))
             self._leave(pair, is_done=True)
         elif in_the_way[0] in self._pending:
             self._awaited[pair.source.path] = in_the_way[0]

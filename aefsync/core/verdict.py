@@ -110,7 +110,7 @@ class Decision(NamedTuple):
     path: RelPath
     entries: Versions
     verdict: Verdict
-    graves: tuple[Version | None, ...] = ()
+    tombstones: tuple[Version | None, ...] = ()
 
 
 def is_clash(entries: Versions) -> bool:

@@ -96,7 +96,7 @@ STRAY = Version((Dot(b"aefsync: a stray", 0),))
 _UNKNOWN = (PASSING.vector, STRAY.vector)
 
 
-class Grave(NamedTuple):
+class Tombstone(NamedTuple):
     """A tombstone: the version of a path that was deleted."""
 
     path: RelPath

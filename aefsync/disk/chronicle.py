@@ -12,10 +12,10 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from aefsync.core.digest import ENTRY_DIGEST, content_digest
-from aefsync.core.graves import Tombstone
 from aefsync.core.members import TAG, Encounter, Mark
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.snapshot import Block, VersionList, added
+from aefsync.core.tombstones import TombstoneRow
 from aefsync.core.version import AUTHOR as AUTHOR_BYTES
 from aefsync.core.version import Dot, Vector, Version, is_covered, minted, without
 from aefsync.disk.blocks import with_each
@@ -87,7 +87,7 @@ class Chronicle:
         self.marks = list(marks_of(self.words))
         self.is_first = _WHOLE not in self.words
         self.vectors = Vectors(sidecar.vectors() if sidecar is not None else ())
-        self.graves: dict[bytes, dict[bytes, int]] = sidecar.graves() if sidecar is not None else {}
+        self.tombstones: dict[bytes, dict[bytes, int]] = sidecar.tombstones() if sidecar is not None else {}
         self.pages: dict[PageKey, Numbered] = {}
         self.unsealed: set[bytes] = set()
         self.deferred: set[bytes] = set()
@@ -185,38 +185,38 @@ class Chronicle:
         with self.sidecar.transaction():
             yield
             for directory in sorted(self._dug):
-                self.sidecar.set_graves(directory, self.graves.get(directory, {}))
+                self.sidecar.set_tombstones(directory, self.tombstones.get(directory, {}))
             self._dug.clear()
             self.sidecar.set_vectors(self.vectors.changed())
 
     def bury(self, directory: bytes, name: bytes, version: int) -> None:
         """Put a tombstone at a path."""
-        graves = self.graves.setdefault(directory, {})
-        if graves.get(name) != version:
-            graves[name] = version
+        tombstones = self.tombstones.setdefault(directory, {})
+        if tombstones.get(name) != version:
+            tombstones[name] = version
             self._dug.add(directory)
 
     def unbury(self, directory: bytes, name: bytes) -> None:
         """Take a tombstone away, where there is one."""
-        graves = self.graves.get(directory)
-        if graves is not None and graves.pop(name, None) is not None:
+        tombstones = self.tombstones.get(directory)
+        if tombstones is not None and tombstones.pop(name, None) is not None:
             self._dug.add(directory)
 
-    def tombstones(self, is_in_sight: Callable[[bytes, bytes], bool]) -> Iterator[Tombstone]:
+    def tombstone_rows(self, is_in_sight: Callable[[bytes, bytes], bool]) -> Iterator[TombstoneRow]:
         """All tombstones of what would be seen, by directory and name, were it there."""
         version, digest = self.vectors.version, self.vectors.digest
-        for directory, graves in self.graves.items():
-            for name, number in graves.items():
+        for directory, tombstones in self.tombstones.items():
+            for name, number in tombstones.items():
                 if is_in_sight(directory, name):
-                    yield Tombstone(directory, name, version(number), digest(number))
+                    yield TombstoneRow(directory, name, version(number), digest(number))
 
     def forget(self, watermark: Vector) -> None:
         """Let go of the tombstones that nobody needs any more."""
         if not watermark:
             return
         covered = set(self.vectors.numbers(lambda vector: is_covered(vector, watermark)))
-        for directory, graves in self.graves.items():
-            for name in [name for name, number in graves.items() if number in covered]:
+        for directory, tombstones in self.tombstones.items():
+            for name in [name for name, number in tombstones.items() if number in covered]:
                 self.unbury(directory, name)
 
     def tidy(self) -> None:
@@ -228,7 +228,7 @@ class Chronicle:
             self.set_words({_USED: len(used).to_bytes(8)})
 
     def _used(self, sidecar: Sidecar) -> set[int]:
-        used = {number for graves in self.graves.values() for number in graves.values()}
+        used = {number for tombstones in self.tombstones.values() for number in tombstones.values()}
         for head in sidecar.heads():
             used.update(unpacked(head.versions, head.length))
         return used

@@ -53,7 +53,11 @@ class Entering:
     def _begin(self, prefix: bytes) -> _Laid | None:
         chronicle = self._chronicle
         assert chronicle.sidecar is not None
-        if directory_path(prefix) in self._failed or chronicle.graves.get(prefix) or chronicle.sidecar.heads_of(prefix):
+        if (
+            directory_path(prefix) in self._failed
+            or chronicle.tombstones.get(prefix)
+            or chronicle.sidecar.heads_of(prefix)
+        ):
             return None
         pages = self._scanner.pages.of(prefix)
         return _Laid(pages) if not any(page.flags.strip(b"\0") for page in pages) else None

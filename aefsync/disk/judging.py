@@ -33,7 +33,7 @@ from aefsync.disk.vectors import FIRST
 
 REAPPEARED = "changed while it was looked for"
 """Why nothing is done about what was missing, and is there when it is looked for once more."""
-_NO_GRAVES: Mapping[bytes, int] = {}
+_NO_TOMBSTONES: Mapping[bytes, int] = {}
 
 
 class _Place(NamedTuple):
@@ -139,7 +139,7 @@ class Judge:
             if now is None and before is not None:
                 self._bury(place, name, before)
                 return None
-            if now is not None and before is None and name not in self._chronicle.graves.get(place.directory, ()):
+            if now is not None and before is None and name not in self._chronicle.tombstones.get(place.directory, ()):
                 return self._appeared(now, first=place.is_first)
             if now is not None and before is not None and before.is_plainly_another(now):
                 self._chronicle.unbury(place.directory, name)
@@ -188,14 +188,14 @@ class Judge:
         vectors = self._chronicle.vectors
         if before is not None:
             return minting.Record(vectors.version(before.version), before.entry(path, self._mode_bits))
-        grave = self._chronicle.graves.get(directory, _NO_GRAVES).get(name)
-        return None if grave is None else minting.Record(vectors.version(grave), None)
+        tombstone = self._chronicle.tombstones.get(directory, _NO_TOMBSTONES).get(name)
+        return None if tombstone is None else minting.Record(vectors.version(tombstone), None)
 
     def _meant(self, path: RelPath, intended: Sequence[Intention]) -> Iterator[minting.Record]:
         """What was to be left at a path, step by step."""
         for each in intended:
             if not each.is_departure:
-                entry = None if each.is_grave else each.record.entry(path, self._mode_bits)
+                entry = None if each.is_tombstone else each.record.entry(path, self._mode_bits)
                 yield minting.Record(self._chronicle.vectors.version(each.record.version), entry)
 
     def _keep(

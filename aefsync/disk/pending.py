@@ -30,7 +30,7 @@ _NOTHING = Record(_NO_STAT, _NO_CONTENT, 0, 0)
 
 
 class Intention(NamedTuple):
-    """What one action is to leave at one path: the `record`, or a tombstone of its version where `is_grave`.
+    """What one action is to leave at one path: the `record`, or a tombstone of its version where `is_tombstone`.
 
     `source` is where it is moved from, for a directory, which brings along what is `carried`.
     """
@@ -38,24 +38,24 @@ class Intention(NamedTuple):
     act: Act
     path: bytes
     record: Record
-    is_grave: bool = False
+    is_tombstone: bool = False
     source: bytes = b""
     carried: Carried | None = None
 
     @property
     def is_departure(self) -> bool:
         """Whether nothing is to be left, and nothing buried: it is moved to another path."""
-        return not self.is_grave and not self.record.stat.strip(b"\0")
+        return not self.is_tombstone and not self.record.stat.strip(b"\0")
 
 
 def intentions(action: Action, content: bytes, number: Callable[[Version], int]) -> Iterator[Intention]:
     """What an action is to leave, wherever it does; `content` is that of the file staged for it, `number` gives that of
     a version."""
     act, path, wanted, source = action.act, action.path, action.wanted, action.source
-    grave = action.tombstone
-    gone = _NOTHING if grave is None else Record(_NO_STAT, _NO_CONTENT, 0, number(grave))
+    tombstone = action.tombstone
+    gone = _NOTHING if tombstone is None else Record(_NO_STAT, _NO_CONTENT, 0, number(tombstone))
     if wanted is None:
-        yield Intention(act, path, gone, grave is not None)
+        yield Intention(act, path, gone, tombstone is not None)
         return
     record = record_of(wanted, number(wanted.version or FOUND), b"" if wanted.is_read else content)
     if source is None:
@@ -69,13 +69,13 @@ def intentions(action: Action, content: bytes, number: Callable[[Version], int])
     if action.displaced is not None:
         yield Intention(act, source, record_of(action.displaced, number(action.displaced.version or FOUND)))
     else:
-        yield Intention(act, source, gone, grave is not None)
+        yield Intention(act, source, gone, tombstone is not None)
 
 
 def pack_batch(batch: Sequence[Intention]) -> bytes:
     """The form in the sidecar."""
     records = joined([(each.path, each.record) for each in batch])
-    acts = bytes([_CODES[each.act] | each.is_grave for each in batch])
+    acts = bytes([_CODES[each.act] | each.is_tombstone for each in batch])
     body = pack(records._replace(flags=acts))
     versions = packed(records.versions)
     sources = b"\0".join(each.source for each in batch) if any(each.source for each in batch) else b""

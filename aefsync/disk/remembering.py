@@ -9,7 +9,6 @@ from typing import Any
 
 from aefsync.core.action import Act, Action, Applied
 from aefsync.core.compare import Span
-from aefsync.core.graves import buried, graves_at, history, snapshot_of
 from aefsync.core.growth import Learned
 from aefsync.core.members import Memory
 from aefsync.core.path import RelPath
@@ -17,9 +16,10 @@ from aefsync.core.ports import Access, Scan, Scanned
 from aefsync.core.problem import Problem
 from aefsync.core.renamed import Rename
 from aefsync.core.snapshot import Snapshot
+from aefsync.core.tombstones import buried, history, snapshot_of, tombstones_at
 from aefsync.core.tree import Answer, Question, answer
 from aefsync.core.unsettled import LeftStanding
-from aefsync.core.version import Dot, Grave
+from aefsync.core.version import Dot, Tombstone
 from aefsync.core.view import View
 from aefsync.disk.absence import Absence
 from aefsync.disk.any_writer import AnyWriter
@@ -56,7 +56,7 @@ class Remembering(Chronicling[Root, Keep]):
 
     def _begin(self) -> None:
         super()._begin()
-        self._graves = buried(())
+        self._tombstones = buried(())
         self._versioned = NOTHING
         self._is_in_sight: Callable[[bytes, bytes], bool] = lambda directory, name: True
         self._underway = Underway()
@@ -101,7 +101,7 @@ class Remembering(Chronicling[Root, Keep]):
                 chronicle.sidecar.clear_pending()
         self._underway.forget()
         self._is_in_sight = absence.is_in_sight
-        self._graves = snapshot_of(chronicle.tombstones(self._is_in_sight))
+        self._tombstones = snapshot_of(chronicle.tombstone_rows(self._is_in_sight))
         return restored
 
     def _pending(self, chronicle: Chronicle, root: Root, scanner: Scanner) -> list[Intention]:
@@ -157,7 +157,7 @@ class Remembering(Chronicling[Root, Keep]):
     def fingerprints(self, question: Question) -> Answer:
         if question.view is View.BURIED:
             self._check_open()
-            return answer(self._graves, question, self._request.nonce)
+            return answer(self._tombstones, question, self._request.nonce)
         return super().fingerprints(question)
 
     def movable(self, renames: Sequence[Rename]) -> Sequence[bool]:
@@ -166,9 +166,9 @@ class Remembering(Chronicling[Root, Keep]):
             return [False] * len(renames)
         return self._are_movable(self._root, self._scanner, renames)
 
-    def graves(self, spans: Sequence[Span]) -> Sequence[Grave]:
+    def tombstones(self, spans: Sequence[Span]) -> Sequence[Tombstone]:
         self._check_open()
-        return [grave for low, high in spans for grave in graves_at(self._graves, low, high)]
+        return [tombstone for low, high in spans for tombstone in tombstones_at(self._tombstones, low, high)]
 
     def mint(self) -> Dot:
         with self._remembering() as chronicle:
@@ -227,7 +227,7 @@ class Remembering(Chronicling[Root, Keep]):
             self._underway.settle(chronicle, Settling(chronicle, scanner, self._taking.aspects), failed)
             if not failed:
                 chronicle.tidy()
-            self._graves = snapshot_of(chronicle.tombstones(self._is_in_sight))
+            self._tombstones = snapshot_of(chronicle.tombstone_rows(self._is_in_sight))
         self._taken = None
 
     def _scanned(self, *, complete: bool = False) -> Scanned:
@@ -238,10 +238,10 @@ class Remembering(Chronicling[Root, Keep]):
         scanned = super()._scanned(complete=complete)
         if chronicle is None:
             return scanned
-        past = history(self._versioned, self._graves) if scanned.root else b""
+        past = history(self._versioned, self._tombstones) if scanned.root else b""
         is_known = chronicle.writable or self._is_unborn
         standing = standing_of(chronicle.words, self._id, is_brief=True) if is_known else None
-        return scanned._replace(history=past, graves=self._graves.count, standing=standing)
+        return scanned._replace(history=past, tombstones=self._tombstones.count, standing=standing)
 
     def _root_of(self, scanner: Scanner) -> bytes:
         """With the one that covers versions, which is taken in passing."""

@@ -97,7 +97,7 @@ class Settling:
 
     def _unbury(self, directory: bytes) -> None:
         """Take away the tombstones of what lives in a directory."""
-        sidecar, buried = self._chronicle.sidecar, self._chronicle.graves.get(directory)
+        sidecar, buried = self._chronicle.sidecar, self._chronicle.tombstones.get(directory)
         assert sidecar is not None
         for head in sidecar.heads_of(directory) if buried else ():
             for name in sidecar.records(directory, head.first).names:
@@ -132,7 +132,7 @@ class Settling:
         version = intention.record.version
         if intention.is_departure:
             return None
-        if intention.is_grave:
+        if intention.is_tombstone:
             if intention.act is Act.RECORD and before is not None:
                 return _completed(before, now)
             self._chronicle.bury(directory, name, version)

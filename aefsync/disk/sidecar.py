@@ -169,7 +169,7 @@ class Sidecar:
             self.store(name, head.first, b"", records._replace(versions=numbers))
         self.drop(directory)
 
-    def graves(self) -> dict[bytes, dict[bytes, int]]:
+    def tombstones(self) -> dict[bytes, dict[bytes, int]]:
         """The numbers of the versions of all tombstones, by directory and name."""
         found: dict[bytes, dict[bytes, int]] = {}
         for directory, number, versions, checksum, names in self._run("SELECT * FROM grave ORDER BY directory, number"):
@@ -179,10 +179,10 @@ class Sidecar:
                 found.setdefault(directory, {}).update(zip(cut, unpacked(versions, len(cut)), strict=True))
         return found
 
-    def set_graves(self, directory: bytes, graves: Mapping[bytes, int]) -> None:
+    def set_tombstones(self, directory: bytes, tombstones: Mapping[bytes, int]) -> None:
         """The tombstones of a directory, replaced."""
         self._run("DELETE FROM grave WHERE directory = ?", (directory,))
-        ordered = sorted(graves.items())
+        ordered = sorted(tombstones.items())
         for number, low in enumerate(range(0, len(ordered), ROWS)):
             part = ordered[low : low + ROWS]
             names, versions = b"\0".join([name for name, _ in part]), packed(array("I", [each for _, each in part]))

@@ -33,13 +33,13 @@ class _Counts:
 
     def add(self, difference: Difference) -> None:
         self.differences.append(difference)
-        _, entries, graves = difference
+        _, entries, tombstones = difference
         holders = [number for number, entry in enumerate(entries) if entry is not None]
         if len(holders) == 1:
             self.alone[holders[0]] += 1
         self.holders.update(holders)
         self.is_unread = self.is_unread or bool(unread(entries))
-        self.is_buried = self.is_buried or bool(graves)
+        self.is_buried = self.is_buried or bool(tombstones)
         self.is_absent = self.is_absent or entries[0] is None
 
     def grow(self, found: OneSided) -> None:

@@ -21,7 +21,7 @@ from aefsync.core.ports import Access, Missing, Monitor, Open, Opened
 from aefsync.core.run_id import id_of
 from aefsync.core.scope import Scope
 from aefsync.core.tree import Answer, Question
-from aefsync.core.version import Grave
+from aefsync.core.version import Tombstone
 from aefsync.core.writing import Writing
 from aefsync.disk.crew import processors
 from aefsync.errors import AefsyncError, IncompatibleError, LockedError
@@ -99,11 +99,11 @@ class Session(NamedTuple):
         self.scope.check(entry.path.key for entry in entries)
         return entries
 
-    def fetch_graves(self, replica: int, spans: Sequence[Span]) -> Sequence[Grave]:
-        """Tombstones of one replica (`compare.FetchGraves`)."""
-        graves = self.replicas[replica].graves(spans)
-        self.scope.check(grave.path.key for grave in graves)
-        return graves
+    def fetch_tombstones(self, replica: int, spans: Sequence[Span]) -> Sequence[Tombstone]:
+        """Tombstones of one replica (`compare.FetchTombstones`)."""
+        tombstones = self.replicas[replica].tombstones(spans)
+        self.scope.check(tombstone.path.key for tombstone in tombstones)
+        return tombstones
 
     def grow(self, replica: int, spans: Sequence[Span]) -> Growth:
         """The first of what one replica has there, packed (`apart.Grow`)."""

@@ -56,7 +56,7 @@ class Survey(NamedTuple):
 
     def _apart(self, session: Session) -> Apart:
         fetch = fetching(session.grow, session.fetch) if can_grow(self.aspects) else session.fetch
-        return Apart(len(self.scans), fetch, session.fetch_graves, self.view, self.aspects)
+        return Apart(len(self.scans), fetch, session.fetch_tombstones, self.view, self.aspects)
 
     @property
     def unknown(self) -> tuple[frozenset[bytes], ...]:
@@ -138,7 +138,7 @@ def compare(
     found = tuple(select(session.ask, view, [scanned.entries for scanned in scans]))
     if view is not View.VERSIONED:
         return Survey(view, tuple(scans), found, aspects, above)
-    buried = tuple(select(session.ask, View.BURIED, [scanned.graves for scanned in scans]))
+    buried = tuple(select(session.ask, View.BURIED, [scanned.tombstones for scanned in scans]))
     return Survey(view, tuple(scans), found, aspects, above, buried)
 
 

@@ -15,7 +15,7 @@ from aefsync.core.ports import Piece, Scanned
 from aefsync.core.recipe import Recipe, Run
 from aefsync.core.rot import Scrub, Scrubbed
 from aefsync.core.tree import LEAF, LEAVES, Answer, KeyRange, Question
-from aefsync.core.version import Grave
+from aefsync.core.version import Tombstone
 from aefsync.errors import ProtocolError
 from aefsync.wire.messages.rows import MOST_ENTRIES
 
@@ -27,7 +27,7 @@ def _insist(fits: bool, what: str) -> None:  # noqa: FBT001  reads as a sentence
 
 def check_scanned(scanned: Scanned) -> None:
     _insist(len(scanned.root) in (0, ROOT_DIGEST), "size of the root digest")
-    _insist(max(scanned.entries, scanned.graves) <= MOST_ENTRIES, "more entries than there can be")
+    _insist(max(scanned.entries, scanned.tombstones) <= MOST_ENTRIES, "more entries than there can be")
     _insist(scanned.unread_files <= scanned.entries, "more files than entries")
     _insist(len(scanned.history) in (0, ROOT_DIGEST), "size of the digest of the history")
 
@@ -63,7 +63,7 @@ def _check_bounds(keys: KeyRange, bounds: list[bytes]) -> None:
     _insist(not bounds or all(low < high for low, high in cuts), "order of bounds")
 
 
-def check_entries(spans: Sequence[Span], entries: Sequence[Entry | Grave]) -> None:
+def check_entries(spans: Sequence[Span], entries: Sequence[Entry | Tombstone]) -> None:
     _insist(len(entries) == sum(stop - start for start, stop in spans), "number of entries")
     keys = [entry.path.key for entry in entries]
     _insist(all(low < high for low, high in itertools.pairwise(keys)), "order of entries")

@@ -45,7 +45,7 @@ class Method(enum.StrEnum):
     APPLY = "apply"
     RECORD = "record"
     SEARCH = "search"
-    GRAVES = "graves"
+    TOMBSTONES = "tombstones"
     MINT = "mint"
     REMEMBER = "remember"
     SPACE = "space"

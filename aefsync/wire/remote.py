@@ -22,7 +22,7 @@ from aefsync.core.rot import Scrub, Scrubbed
 from aefsync.core.space import Space
 from aefsync.core.tree import Answer, Question
 from aefsync.core.unsettled import LeftStanding
-from aefsync.core.version import Dot, Grave
+from aefsync.core.version import Dot, Tombstone
 from aefsync.wire import checks
 from aefsync.wire.calling import Pending
 from aefsync.wire.dialogue import Method
@@ -67,12 +67,12 @@ class RemoteReplica(RemoteGrowing):
             found += entries
         return found
 
-    def graves(self, spans: Sequence[Span]) -> Sequence[Grave]:
-        found: list[Grave] = []
+    def tombstones(self, spans: Sequence[Span]) -> Sequence[Tombstone]:
+        found: list[Tombstone] = []
         for batch in batches(spans):
-            graves: Sequence[Grave] = self._call(Method.GRAVES, batch)
-            self._check(checks.check_entries, batch, graves)
-            found += graves
+            tombstones: Sequence[Tombstone] = self._call(Method.TOMBSTONES, batch)
+            self._check(checks.check_entries, batch, tombstones)
+            found += tombstones
         return found
 
     def search(self, part: bytes, start: int) -> Sequence[Entry]:

@@ -61,9 +61,9 @@ def _difference(kind: str, number: int, replicas: int, source: random.Random) ->
     if kind == "found":
         return Difference(path, tuple(entry(FOUND, before, i) for i in range(replicas)))
     entries: list[Entry | None] = [None if kind == "new" else entry(old, before, 5000)] * replicas
-    graves = tuple(new if i == one else None for i in range(replicas)) if kind == "deleted" else ()
+    tombstones = tuple(new if i == one else None for i in range(replicas)) if kind == "deleted" else ()
     entries[one] = None if kind == "deleted" else entry(new, after, 0)
     if kind in ("twice", "conflict"):
         entries = [apart(after, one)] * replicas
         entries[other] = apart(after if kind == "twice" else before, other)
-    return Difference(path, tuple(entries), graves)
+    return Difference(path, tuple(entries), tombstones)

@@ -15,7 +15,7 @@ from aefsync.core.path import END, RelPath
 from aefsync.core.ports import Access, Piece, Replica, Scan, Scanned
 from aefsync.core.tree import KeyRange, Question
 from aefsync.core.unsettled import LeftStanding, Sighting, StandingPath
-from aefsync.core.version import FOUND, Dot, Grave, Version, explicit, minted
+from aefsync.core.version import FOUND, Dot, Tombstone, Version, explicit, minted
 from aefsync.core.view import View
 from tests.contract.test_replica import Bench, bench, hello, logins, opening
 from tests.support.sites import Site
@@ -37,7 +37,10 @@ class Seen:
         self.scanned: Scanned = self.replica.read_unread((), None)
         found = self.replica.entries([(0, self.scanned.entries)])
         self.entries = {bytes(entry.path): entry for entry in found}
-        self.graves = {bytes(grave.path): grave.version for grave in self.replica.graves([(0, self.scanned.graves)])}
+        self.tombstones = {
+            bytes(tombstone.path): tombstone.version
+            for tombstone in self.replica.tombstones([(0, self.scanned.tombstones)])
+        }
 
     def close(self) -> None:
         """End a session as one that came to its end, and left what there was to remember."""
@@ -77,7 +80,7 @@ def test_what_the_first_scan_finds_has_no_origin(bench: Bench) -> None:
     furnish(bench.a)
     seen = Seen(bench, bench.a)
     assert {entry.version for entry in seen.entries.values()} == {FOUND}
-    assert seen.graves == {}
+    assert seen.tombstones == {}
     assert seen.standing.mark.counter == 0
 
 
@@ -130,13 +133,13 @@ def test_what_is_gone_leaves_a_tombstone(bench: Bench) -> None:
     bench.a.remove(b"d/x")
     bench.a.remove(b"d")
     seen = Seen(bench, bench.a)
-    assert set(seen.graves) == {b"d", b"d/x"}
-    assert seen.graves[b"d/x"].vector == minted(explicit(FOUND, before.entries[b"d/x"]), seen.dot(1))
+    assert set(seen.tombstones) == {b"d", b"d/x"}
+    assert seen.tombstones[b"d/x"].vector == minted(explicit(FOUND, before.entries[b"d/x"]), seen.dot(1))
     seen.close()
     bench.a.make_directory(b"d")
     later = Seen(bench, bench.a)
-    assert set(later.graves) == {b"d/x"}
-    assert later.version(b"d").vector == minted(seen.graves[b"d"].vector, later.dot(2))
+    assert set(later.tombstones) == {b"d/x"}
+    assert later.version(b"d").vector == minted(seen.tombstones[b"d"].vector, later.dot(2))
 
 
 def test_tombstones_answer_questions(bench: Bench) -> None:
@@ -154,9 +157,9 @@ def test_what_all_have_seen_is_forgotten(bench: Bench) -> None:
     seen = again(bench, bench.a, lambda: bench.a.remove(b"a"))
     seen.close()
     forgetting = Seen(bench, bench.a, PAST._replace(watermark=(seen.dot(1),)))
-    assert forgetting.graves == {}
+    assert forgetting.tombstones == {}
     forgetting.replica.close()
-    assert set(Seen(bench, bench.a).graves) == set()
+    assert set(Seen(bench, bench.a).tombstones) == set()
 
 
 def test_a_session_that_only_reads_leaves_nothing(bench: Bench) -> None:
@@ -175,9 +178,9 @@ def test_a_session_that_only_reads_leaves_nothing(bench: Bench) -> None:
 def test_outside_of_a_chosen_sub_tree_nothing_is_judged(bench: Bench) -> None:
     furnish(bench.a)
     seen = again(bench, bench.a, lambda: bench.a.remove(b"a"), PAST._replace(paths=(RelPath(b"d"),)))
-    assert seen.graves == {}
+    assert seen.tombstones == {}
     seen.close()
-    assert set(Seen(bench, bench.a).graves) == {b"a"}
+    assert set(Seen(bench, bench.a).tombstones) == {b"a"}
 
 
 def copied(replica: Replica, entry: Entry, path: bytes, data: bytes, version: Version) -> Action:
@@ -201,13 +204,13 @@ def test_what_is_placed_has_the_version_it_came_with(bench: Bench) -> None:
     actions = [copied(seen.replica, other, b"new", b"other", version), gone, adopted, buried]
     assert seen.replica.apply(actions).done == (True,) * 4
     after = seen.replica.record()
-    assert after.graves == 2
+    assert after.tombstones == 2
     found = {bytes(e.path): e.version for e in seen.replica.entries([(0, after.entries)])}
     assert found == {b"d": FOUND, b"d/x": FOUND, b"l": version, b"new": version}
     seen.close()
     later = Seen(bench, bench.a)
     assert later.scanned.history == after.history
-    assert later.graves == {b"a": version, b"never": version}
+    assert later.tombstones == {b"a": version, b"never": version}
     assert later.standing.mark.counter == 0
 
 
@@ -224,7 +227,7 @@ def test_what_an_interrupted_run_placed_has_the_version_it_came_with(bench: Benc
     seen.replica.close()  # nothing was recorded
     later = Seen(bench, bench.a)
     assert later.version(b"new") == version
-    assert later.graves == {b"a": version}
+    assert later.tombstones == {b"a": version}
     assert later.version(b"l") == FOUND
     assert later.standing.mark.counter == 0
 
@@ -360,7 +363,7 @@ def test_a_mark_that_is_not_its_own_makes_a_replica_another_one(bench: Bench) ->
     assert Seen(bench, bench.a, PAST).standing.returned
 
 
-def test_lists_of_graves(bench: Bench) -> None:
+def test_lists_of_tombstones(bench: Bench) -> None:
     furnish(bench.a)
 
     def edit() -> None:
@@ -368,6 +371,6 @@ def test_lists_of_graves(bench: Bench) -> None:
             bench.a.remove(path)
 
     seen = again(bench, bench.a, edit)
-    whole: Sequence[Grave] = seen.replica.graves([(0, 3)])
-    assert [grave.path for grave in whole] == [b"d", b"d/x", b"l"]
-    assert list(seen.replica.graves([(0, 1), (2, 3)])) == [whole[0], whole[2]]
+    whole: Sequence[Tombstone] = seen.replica.tombstones([(0, 3)])
+    assert [tombstone.path for tombstone in whole] == [b"d", b"d/x", b"l"]
+    assert list(seen.replica.tombstones([(0, 1), (2, 3)])) == [whole[0], whole[2]]

@@ -73,7 +73,7 @@ class Host:
         found = self.tree.entries.get(path)
         return found and found._replace(version=self.known[path].version)
 
-    def grave(self, path: RelPath) -> Version | None:
+    def tombstone(self, path: RelPath) -> Version | None:
         record = self.known.get(path)
         return record.version if record is not None and record.entry is None else None
 
@@ -100,14 +100,14 @@ def differences(
     found = []
     for path in sorted({path for host in hosts for path in host.known}, key=lambda path: path.key):
         entries = tuple(host.entry(path) for host in hosts)
-        graves = tuple(host.grave(path) for host in hosts)
-        graves = tuple(None if each is None or is_covered(each.vector, low) else each for each in graves)
-        graves = graves if any(graves) else ()
+        tombstones = tuple(host.tombstone(path) for host in hosts)
+        tombstones = tuple(None if each is None or is_covered(each.vector, low) else each for each in tombstones)
+        tombstones = tombstones if any(tombstones) else ()
         looks = {e and (e.kind, e.content, e.mode, e.kind is Kind.DIRECTORY or e.mtime_ns, e.version) for e in entries}
-        if (len(looks) > 1 or len(set(graves)) > 1) and (
+        if (len(looks) > 1 or len(set(tombstones)) > 1) and (
             chosen is None or path == chosen or path.is_below(chosen) or _is_to_be_made(path, above, entries)
         ):
-            found.append(Difference(path, entries, graves))
+            found.append(Difference(path, entries, tombstones))
     return found
 
 

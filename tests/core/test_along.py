@@ -7,7 +7,7 @@ import pytest
 from aefsync.core import minting
 from aefsync.core.action import Act, Action
 from aefsync.core.along import MOST, Along, along, dated
-from aefsync.core.compare import Graves
+from aefsync.core.compare import Tombstones
 from aefsync.core.differences import Differences
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.metadata import PLAIN
@@ -118,7 +118,7 @@ def has(version: Version, data: bytes = b"1", mtime_ns: int = 1) -> Entry:
 
 
 @pytest.mark.parametrize(
-    ("entries", "graves", "verdict"),
+    ("entries", "tombstones", "verdict"),
     [
         ((None, has(PASSING)), (), Take(1, "missing", PASSING)),
         ((None, has(STRAY)), (), Remove("moved")),
@@ -133,8 +133,8 @@ def has(version: Version, data: bytes = b"1", mtime_ns: int = 1) -> Entry:
         ((unread(has(NEW, b"2")), has(PASSING)), (), Take(0, "newer", NEW)),
     ],
 )
-def test_verdicts(entries: Versions, graves: Graves, verdict: Take | Remove) -> None:
-    assert settle(P, entries, graves, RULES) == verdict
+def test_verdicts(entries: Versions, tombstones: Tombstones, verdict: Take | Remove) -> None:
+    assert settle(P, entries, tombstones, RULES) == verdict
 
 
 def test_a_growth_with_a_stray_in_it_is_not_taken_as_a_whole() -> None:

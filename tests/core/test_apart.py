@@ -12,12 +12,12 @@ from aefsync.core.apart import Apart, fetching
 from aefsync.core.compare import Difference, Selection, Span, spans_of
 from aefsync.core.entry import Entry
 from aefsync.core.first_growth import growth_of
-from aefsync.core.graves import buried, graves_at
 from aefsync.core.growth import Growth
 from aefsync.core.metadata import PERMISSIONS
 from aefsync.core.one_sided import OneSided
 from aefsync.core.path import RelPath
-from aefsync.core.version import Dot, Grave, Version
+from aefsync.core.tombstones import buried, tombstones_at
+from aefsync.core.version import Dot, Tombstone, Version
 from aefsync.core.view import View
 from tests.core.test_growth import file
 from tests.support.memory import snapshot_of
@@ -31,30 +31,30 @@ class Pair:
 
     def __init__(self, states: Sequence[int]) -> None:
         entries: list[list[Entry]] = [[], []]
-        graves: list[list[Grave]] = [[], []]
+        tombstones: list[list[Tombstone]] = [[], []]
         for path, state in zip(PATHS, states, strict=True):
             for replica in (0, 1):
                 if state in (replica, 2, 3 + replica):
                     entries[replica].append(file(path)._replace(version=VERSION))
                 if state == 4 - replica or state == 5:
-                    graves[replica].append(Grave(path, Version((Dot(b"b" * 16, 1 + replica),))))
+                    tombstones[replica].append(Tombstone(path, Version((Dot(b"b" * 16, 1 + replica),))))
         self.snapshots = [snapshot_of(own) for own in entries]
-        self.graves = [buried(own) for own in graves]
+        self.tombstones = [buried(own) for own in tombstones]
         keys = [[snap.key(i) for i in range(snap.count)] for snap in self.snapshots]
         alone = [[i for i, key in enumerate(own) if key not in other] for own, other in (keys, keys[::-1])]
         ordered = sorted((keys[replica][i], replica, i) for replica in (0, 1) for i in alone[replica])
         self.selections = [
             Selection(tuple(((i, i + 1),) if n == replica else () for n in (0, 1))) for _, replica, i in ordered
         ]
-        counts = [snap.count for snap in self.graves]
+        counts = [snap.count for snap in self.tombstones]
         self.buried = [Selection(tuple(tuple(spans_of(list(range(count)))) for count in counts))] if any(counts) else []
-        self.apart = Apart(2, self.entries, self.graves_of, View.VERSIONED)
+        self.apart = Apart(2, self.entries, self.tombstones_of, View.VERSIONED)
 
     def entries(self, replica: int, spans: Sequence[Span]) -> list[Entry]:
         return [entry for low, high in spans for entry in self.snapshots[replica].entries(low, high)]
 
-    def graves_of(self, replica: int, spans: Sequence[Span]) -> list[Grave]:
-        return [grave for low, high in spans for grave in graves_at(self.graves[replica], low, high)]
+    def tombstones_of(self, replica: int, spans: Sequence[Span]) -> list[Tombstone]:
+        return [tombstone for low, high in spans for tombstone in tombstones_at(self.tombstones[replica], low, high)]
 
     def grow(self, replica: int, spans: Sequence[Span]) -> Growth:
         runs = (run for span in spans for run in self.snapshots[replica].runs(*span))
@@ -80,7 +80,7 @@ def test_they_are_the_same(states: list[int], least: int, most: int) -> None:
     told: list[Difference] = []
     for each in found:
         if isinstance(each, OneSided):
-            assert not {grave.path for own in pair.graves for grave in graves_at(own, 0, own.count)} & {
+            assert not {tombstone.path for own in pair.tombstones for tombstone in tombstones_at(own, 0, own.count)} & {
                 entry.path for entry in each.growth.entries()
             }
         told += each.differences(2) if isinstance(each, OneSided) else [each]

@@ -60,7 +60,7 @@ def test_a_file_that_was_renamed_alone_needs_nothing_more() -> None:
 
 
 @pytest.mark.parametrize(
-    ("trees", "graves", "expected", "to_do"),
+    ("trees", "tombstones", "expected", "to_do"),
     [
         pytest.param(
             [[at(b"new", NEW, mode=0o600)], [at(b"old", OLD)]],
@@ -100,9 +100,12 @@ def test_a_file_that_was_renamed_alone_needs_nothing_more() -> None:
     ],
 )
 def test_what_is_left(
-    trees: list[list[Entry]], graves: tuple[Version | None, ...], expected: set[bytes], to_do: list[tuple[str, bytes]]
+    trees: list[list[Entry]],
+    tombstones: tuple[Version | None, ...],
+    expected: set[bytes],
+    to_do: list[tuple[str, bytes]],
 ) -> None:
-    decisions = decided(trees, {b"old": graves})
+    decisions = decided(trees, {b"old": tombstones})
     moves = moved(decisions, len(trees))
     assert finished(decisions, moves) == expected
     rest = left(decisions, moves, len(trees))

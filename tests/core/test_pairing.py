@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aefsync.core.pairing import Item, joined, merged
-from aefsync.core.version import FOUND, Grave
+from aefsync.core.version import FOUND, Tombstone
 from tests.support.snapshots import file
 
 
@@ -29,8 +29,8 @@ def test_streams_come_as_one_in_order(columns: list[list[int]]) -> None:
 
 def test_what_is_at_one_key_stays_together() -> None:
     entries = items(0, list(range(1000)))
-    graves: list[Item] = [(key, i, Grave(each.path, FOUND)) for key, _, each in entries for i in (0, 1, 2)]
-    found = list(merged([entries, graves]))
+    tombstones: list[Item] = [(key, i, Tombstone(each.path, FOUND)) for key, _, each in entries for i in (0, 1, 2)]
+    found = list(merged([entries, tombstones]))
     assert [key for key, _, _ in found] == [key for key, _, _ in entries for _ in range(4)]
     assert found[0::4] == entries
 

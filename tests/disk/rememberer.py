@@ -27,7 +27,7 @@ class Rememberer(Ground):
         super().__init__(path)
         self.replica = LocalReplica()
         self.entries: dict[bytes, Entry] = {}
-        self.graves: dict[bytes, Version] = {}
+        self.tombstones: dict[bytes, Version] = {}
         self.sessions = 0
 
     @property
@@ -50,7 +50,9 @@ class Rememberer(Ground):
         if reads:
             scanned = self.replica.read_unread((), None)._replace(restored=scanned.restored)
         self.entries = {bytes(each.path): each for each in self.replica.entries([(0, scanned.entries)])}
-        self.graves = {bytes(each.path): each.version for each in self.replica.graves([(0, scanned.graves)])}
+        self.tombstones = {
+            bytes(each.path): each.version for each in self.replica.tombstones([(0, scanned.tombstones)])
+        }
         if access is Access.WRITE and not self.place_of_sidecar.exists():
             self.replica.remember(Memory(()))
         return scanned
@@ -109,7 +111,7 @@ class Model:
     def versions(self, found: Sequence[Entry]) -> dict[bytes, Version]:
         return {bytes(each.path): self.records[bytes(each.path)].version for each in found}
 
-    def graves(self, sees: Callable[[bytes], bool]) -> dict[bytes, Version]:
+    def tombstones(self, sees: Callable[[bytes], bool]) -> dict[bytes, Version]:
         return {path: each.version for path, each in self.records.items() if each.entry is None and sees(path)}
 
 

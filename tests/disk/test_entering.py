@@ -148,7 +148,7 @@ def test_what_is_done_meanwhile_is_no_part_of_it(
     assert counter(here) == 1
     told = {path: version for path, version in expected(growth).items() if path != theirs}
     assert {path: version for path, version in here.versions.items() if path != theirs} == told
-    edit = here.graves.get(theirs) or here.versions[theirs]
+    edit = here.tombstones.get(theirs) or here.versions[theirs]
     assert edit is not None
     assert len(edit.vector) == (1 if theirs == b"n/new" else 2)
 
@@ -177,7 +177,9 @@ def test_a_directory_that_is_not_durable_is_not_recorded(
     assert here.ask("SELECT count(*) FROM pending") == [(1,)]
 
 
-def test_beside_records_and_graves_each_is_decided(roots: tuple[Rememberer, Rememberer], decided: list[bytes]) -> None:
+def test_beside_records_and_tombstones_each_is_decided(
+    roots: tuple[Rememberer, Rememberer], decided: list[bytes]
+) -> None:
     there, here = roots
     here.write(b"mine", b"here before", mtime_ns=OLD)
     here.write(b"n/mine", b"here before", mtime_ns=OLD)
@@ -193,7 +195,7 @@ def test_beside_records_and_graves_each_is_decided(roots: tuple[Rememberer, Reme
     assert {name.rpartition(b"\0")[0] for name in decided} == {b"", b"n"}
     assert counter(here) == 2
     assert {path: here.versions[path] for path in expected(growth)} == expected(growth)
-    assert set(here.graves) == {b"n/mine"}
+    assert set(here.tombstones) == {b"n/mine"}
 
 
 @pytest.mark.parametrize("renamed", range(4))

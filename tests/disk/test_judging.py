@@ -93,7 +93,7 @@ def test_scans_are_judged_as_a_simple_model_judges_them(
             found = list(root.entries.values())
             model.judge(found, scanned.standing.author, lambda path, scan=scan: sees(scan, path))
             assert root.versions == model.versions(found)
-            assert root.graves == model.graves(lambda path, scan=scan: sees(scan, path))
+            assert root.tombstones == model.tombstones(lambda path, scan=scan: sees(scan, path))
             assert scanned.standing.mark.counter == model.counter
         root.close()
 
@@ -109,7 +109,7 @@ def test_what_may_have_been_moved_is_read_as_it_is_judged(root: Rememberer) -> N
     scanned = root.see(reads=False)
     unread = {path for path, entry in root.entries.items() if not entry.is_read}
     assert (unread, scanned.unread_files) == ({b"d/new", b"d/b"}, 2)
-    assert root.graves.keys() == {b"d/a", b"gone", b"gone/c"}
+    assert root.tombstones.keys() == {b"d/a", b"gone", b"gone/c"}
 
 
 def test_a_second_scan_writes_nothing(root: Rememberer) -> None:
@@ -174,12 +174,12 @@ def test_where_nobody_can_look_nothing_is_gone() -> None:
             root.see()
             os.chmod(root.place(b"d"), 0)
             assert [problem.path for problem in root.see().problems] == [b"d"]
-            assert root.graves == {}
+            assert root.tombstones == {}
             os.chmod(root.place(b"d"), 0o755)
             root.see()
         assert root.versions.keys() == {b"d", b"d/a", b"e", b"e/b"}
         assert root.versions[b"d/a"] == FOUND
-        assert root.graves == {}
+        assert root.tombstones == {}
         root.close()
 
 
@@ -189,10 +189,10 @@ def test_what_another_kind_of_file_took_the_place_of_is_not_gone(root: Remembere
     root.remove(b"a")
     os.mkfifo(root.place(b"a"))
     root.see()
-    assert root.graves == {}
+    assert root.tombstones == {}
     root.remove(b"a")
     root.see()
-    assert set(root.graves) == {b"a"}
+    assert set(root.tombstones) == {b"a"}
 
 
 def test_what_went_while_filters_left_it_out_is_gone_when_they_no_longer_do(root: Rememberer) -> None:
@@ -202,9 +202,9 @@ def test_what_went_while_filters_left_it_out_is_gone_when_they_no_longer_do(root
     root.see(VERSIONS._replace(rules=("*.tmp",)))
     root.remove(b"d/a.tmp")
     root.see(VERSIONS._replace(rules=("*.tmp",)))
-    assert root.graves == {}
+    assert root.tombstones == {}
     root.see()
-    assert set(root.graves) == {b"d/a.tmp"}
+    assert set(root.tombstones) == {b"d/a.tmp"}
 
 
 @pytest.mark.parametrize(
@@ -220,11 +220,11 @@ def test_what_is_there_after_all_is_not_gone(
     names = os.listdir
     monkeypatch.setattr(os, "listdir", lambda fd: [name for name in names(fd) if name != hidden])
     scanned = root.see()
-    assert root.graves == {}
+    assert root.tombstones == {}
     assert scanned.problems == tuple(Problem(path, REAPPEARED, subtree=True) for path in doubted)
     monkeypatch.undo()
     assert root.see().problems == ()
-    assert root.graves == {}
+    assert root.tombstones == {}
     assert set(root.versions.values()) == {FOUND}
 
 
@@ -267,7 +267,7 @@ def test_what_vanishes_while_it_is_read_at_once_is_not_there(root: Rememberer, m
     scanned = root.see(VERSIONS._replace(eager=True), reads=False)
     assert set(root.entries) == {b"d", b"d/a", b"d/b"}
     assert root.versions[b"d/a"] == before
-    assert (scanned.unexamined, scanned.problems, root.graves) == ((b"d/c",), (), {})
+    assert (scanned.unexamined, scanned.problems, root.tombstones) == ((b"d/c",), (), {})
 
 
 def test_what_could_not_be_read_is_judged_when_it_can_be(root: Rememberer) -> None:

@@ -25,7 +25,7 @@ def test_a_file_to_be_placed() -> None:
     wanted = file(A, b"1")._replace(version=VERSION)
     (intended,) = of(Action(Act.CREATE, A, wanted, None))
     assert intended.record.entry(A) == wanted._replace(version=None)
-    assert (intended.record.version, intended.is_grave, intended.is_departure) == (1, False, False)
+    assert (intended.record.version, intended.is_tombstone, intended.is_departure) == (1, False, False)
 
 
 def test_the_content_that_is_staged_counts() -> None:
@@ -36,16 +36,16 @@ def test_the_content_that_is_staged_counts() -> None:
 
 def test_a_deletion_leaves_a_tombstone_only_where_it_has_one() -> None:
     (buried,) = of(Action(Act.DELETE, A, None, file(A), tombstone=FOUND))
-    assert (buried.is_grave, buried.is_departure) == (True, False)
+    assert (buried.is_tombstone, buried.is_departure) == (True, False)
     (gone,) = of(Action(Act.DELETE, A, None, file(A)))
-    assert (gone.is_grave, gone.is_departure) == (False, True)
+    assert (gone.is_tombstone, gone.is_departure) == (False, True)
 
 
 def test_a_move_leaves_its_source() -> None:
     there, left = of(Action(Act.MOVE, B, file(B, b"1"), file(A, b"1"), source=A))
     assert (there.path, there.source, left.path, left.is_departure) == (B, b"", A, True)
     there, left = of(Action(Act.MOVE, B, file(B), file(A), source=A, tombstone=VERSION))
-    assert (left.path, left.is_grave) == (A, True)
+    assert (left.path, left.is_tombstone) == (A, True)
     there, left = of(Action(Act.MOVE, B, file(B), file(A), source=A, displaced=file(B, b"2")))
     assert left.record.content == file(B, b"2").content
     there, _ = of(Action(Act.MOVE, D, directory(D), directory(RelPath(b"d")), source=RelPath(b"d")))

@@ -86,19 +86,19 @@ def test_an_edit_beside_what_was_placed_is_noticed_by_the_next_scan(root: Rememb
 def test_a_deletion_beside_what_was_placed_is_noticed_by_the_next_scan(root: Rememberer) -> None:
     carried_out(root, placing(root, wanted(b"d/a", b"2"), b"2"))
     root.remove(b"d/b")
-    assert root.replica.record().graves == 0
+    assert root.replica.record().tombstones == 0
     assert counter(root) == 1
-    assert set(root.graves) == {b"d/b"}
+    assert set(root.tombstones) == {b"d/b"}
 
 
 def test_tombstones_come_and_go_with_what_they_are_of(root: Rememberer) -> None:
     entry = root.entries[b"d/a"]
     carried_out(root, Action(Act.DELETE, entry.path, None, entry, tombstone=VERSION))
-    assert root.replica.record().graves == 1
+    assert root.replica.record().tombstones == 1
     assert counter(root) == 0
-    assert root.graves == {b"d/a": VERSION}
+    assert root.tombstones == {b"d/a": VERSION}
     carried_out(root, placing(root, wanted(b"d/a", b"2"), b"2", OTHER))
-    assert root.replica.record().graves == 0
+    assert root.replica.record().tombstones == 0
     assert counter(root) == 0
     assert root.versions[b"d/a"] == OTHER
 
@@ -106,7 +106,7 @@ def test_tombstones_come_and_go_with_what_they_are_of(root: Rememberer) -> None:
 def test_what_gives_way_to_something_else_leaves_no_tombstone(root: Rememberer) -> None:
     gone = [Action(Act.DELETE, root.entries[path].path, None, root.entries[path]) for path in (b"d/a", b"d/b", b"d")]
     carried_out(root, *gone, placing(root, wanted(b"d", b"2"), b"2")._replace(act=Act.CREATE, found=None))
-    assert root.replica.record().graves == 0
+    assert root.replica.record().tombstones == 0
     assert counter(root) == 0
     assert root.versions == {b"d": VERSION}
 
@@ -129,7 +129,7 @@ def test_a_renamed_directory_takes_its_records_along(root: Rememberer) -> None:
     before = root.bytes_of_sidecar()
     assert counter(root) == 0
     assert root.versions == {b"e": VERSION, b"e/a": FOUND, b"e/b": FOUND}
-    assert root.graves == {b"d": OTHER}
+    assert root.tombstones == {b"d": OTHER}
     assert root.bytes_of_sidecar() == before
 
 
@@ -139,7 +139,7 @@ def test_a_run_that_ended_after_renaming_a_directory(root: Rememberer) -> None:
     carried_out(root, Action(Act.MOVE, there.path, there, entry, source=entry.path, tombstone=OTHER))
     assert counter(root) == 0
     assert root.versions == {b"e": VERSION, b"e/a": FOUND, b"e/b": FOUND}
-    assert root.graves == {b"d": OTHER}
+    assert root.tombstones == {b"d": OTHER}
 
 
 def test_a_run_that_ended_before_anything_was_placed(root: Rememberer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +157,7 @@ def test_what_was_in_two_minds_when_the_run_ended_is_no_deletion(root: Remembere
     carried_out(root, placing(root, wanted(b"d/a", b"2"), b"2"))
     root.remove(b"d/a")  # as a crash between two renames leaves it
     assert counter(root) == 0
-    assert root.graves == {}
+    assert root.tombstones == {}
 
 
 def test_where_directories_are_not_durable_nothing_is_recorded_yet(

@@ -37,7 +37,7 @@ def hollow(place: Path, journal: str) -> Sidecar:
     sidecar.set_words({"word": b"said"})
     with sidecar.transaction():
         for number in range(PENDING):
-            sidecar.set_graves(b"d%d" % number, {b"name": number})
+            sidecar.set_tombstones(b"d%d" % number, {b"name": number})
             sidecar.add_pending(chance.randbytes(2000))
     with sidecar.transaction():
         sidecar.clear_pending()
@@ -45,7 +45,7 @@ def hollow(place: Path, journal: str) -> Sidecar:
 
 
 def said(sidecar: Sidecar) -> object:
-    return sidecar.words(), sidecar.graves(), list(sidecar.pending())
+    return sidecar.words(), sidecar.tombstones(), list(sidecar.pending())
 
 
 @pytest.mark.parametrize("journal", ["WAL", "TRUNCATE"])
@@ -88,7 +88,7 @@ def test_while_somebody_has_it_the_file_stays_as_it_is(tmp_path: Path) -> None:
     assert len(reader.execute("SELECT * FROM grave").fetchall()) == PENDING
     reader.close()
     assert page_counts(place)[1] > MOST_FREE
-    assert len(sidecar.graves()) == PENDING
+    assert len(sidecar.tombstones()) == PENDING
     sidecar.close()
 
 

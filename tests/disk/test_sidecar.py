@@ -52,7 +52,7 @@ def check_set_aside(root: Rememberer, problem: Problem, damaged: bytes) -> None:
     (aside,) = (root.path / ".aefsync").glob("sidecar.db.damaged-*[0-9]")
     assert aside.read_bytes() == damaged
     assert set(root.versions.values()) == {FOUND}
-    assert root.graves == {}
+    assert root.tombstones == {}
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "head", "other", "column", "letter", "table"])
@@ -75,7 +75,7 @@ def test_a_damaged_sidecar_is_set_aside(root: Rememberer, damage: str) -> None:
 @pytest.mark.parametrize("page", range(12))
 def test_no_damage_goes_unnoticed_where_it_matters(root: Rememberer, page: int) -> None:
     whole = furnished(root)
-    versions, graves = root.versions, root.graves
+    versions, tombstones = root.versions, root.tombstones
     at = page * 8192 + 4096
     if at >= len(whole):
         at = len(whole) - 100
@@ -85,7 +85,7 @@ def test_no_damage_goes_unnoticed_where_it_matters(root: Rememberer, page: int) 
     if problems:
         check_set_aside(root, problems[0], damaged)
     else:
-        assert (root.versions, root.graves) == (versions, graves)
+        assert (root.versions, root.tombstones) == (versions, tombstones)
 
 
 def test_a_session_that_only_reads_leaves_a_damaged_one_where_it_is(root: Rememberer) -> None:

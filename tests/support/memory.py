@@ -22,7 +22,6 @@ from aefsync.core.digest import PUBLIC_KEY, ROOT_DIGEST, content_digest, framed_
 from aefsync.core.entry import UNKNOWN, Entry, Kind
 from aefsync.core.finding import Finding, State
 from aefsync.core.first_growth import growth_of
-from aefsync.core.graves import buried, graves_at, history
 from aefsync.core.growth import SMALL, Gathered, Growth, Learned
 from aefsync.core.hint import EVERYTHING, Hints, Wait, bounded
 from aefsync.core.members import Memory, told
@@ -39,9 +38,10 @@ from aefsync.core.rot import Damage, Scrub, Scrubbed, Verdict
 from aefsync.core.snapshot import Block, Snapshot, VersionList
 from aefsync.core.space import Space
 from aefsync.core.stores import Stores
+from aefsync.core.tombstones import buried, history, tombstones_at
 from aefsync.core.tree import Answer, Question, answer, range_digest
 from aefsync.core.unsettled import LeftStanding
-from aefsync.core.version import Dot, Grave
+from aefsync.core.version import Dot, Tombstone
 from aefsync.core.view import STAT, View
 from aefsync.errors import AefsyncError, RootError
 from tests.support.remembered import Sidecar
@@ -276,16 +276,16 @@ class MemoryReplica:
         return self._scanned()
 
     def fingerprints(self, question: Question) -> Answer:
-        asked = self._graves if question.view is View.BURIED else self._snapshot
+        asked = self._tombstones if question.view is View.BURIED else self._snapshot
         return answer(asked, question, self._session().nonce)
 
     def entries(self, spans: Sequence[Span]) -> Sequence[Entry]:
         self._session()
         return [self._completed(entry) for low, high in spans for entry in self._snapshot.entries(low, high)]
 
-    def graves(self, spans: Sequence[Span]) -> Sequence[Grave]:
+    def tombstones(self, spans: Sequence[Span]) -> Sequence[Tombstone]:
         self._session()
-        return [grave for low, high in spans for grave in graves_at(self._graves, low, high)]
+        return [tombstone for low, high in spans for tombstone in tombstones_at(self._tombstones, low, high)]
 
     def mint(self) -> Dot:
         return self._remembering().mint()
@@ -300,8 +300,8 @@ class MemoryReplica:
         return self._past
 
     @property
-    def _graves(self) -> Snapshot:
-        return buried(self._past.graves() if self._past is not None else [])
+    def _tombstones(self) -> Snapshot:
+        return buried(self._past.tombstones() if self._past is not None else [])
 
     def search(self, part: bytes, start: int) -> Sequence[Entry]:
         self._session()
@@ -656,9 +656,9 @@ class MemoryReplica:
         if self._past is None:
             return scanned
         versioned = range_digest(chosen, View.VERSIONED, 0, chosen.count, PUBLIC_KEY, ROOT_DIGEST)
-        sums = b"" if unread else history(versioned, self._graves)
+        sums = b"" if unread else history(versioned, self._tombstones)
         standing = self._past.standing(brief=True) if self._session().access is Access.WRITE else None
-        return scanned._replace(history=sums, graves=self._graves.count, standing=standing)
+        return scanned._replace(history=sums, tombstones=self._tombstones.count, standing=standing)
 
     def _stage(self, file: StageFile, peer: int | None) -> bytes:
         source = file.source

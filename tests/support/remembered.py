@@ -11,7 +11,7 @@ from aefsync.core.members import Encounter, Mark, Members, Memory, Standing, Sta
 from aefsync.core.minting import Record, judge, settle
 from aefsync.core.path import RelPath
 from aefsync.core.unsettled import LeftStanding, Unsettled, after
-from aefsync.core.version import STRAY, Dot, Grave, Vector, Version, is_covered, minted, without
+from aefsync.core.version import STRAY, Dot, Tombstone, Vector, Version, is_covered, minted, without
 
 
 @dataclass
@@ -159,8 +159,8 @@ class Sidecar:
                 self.records[path] = record._replace(entry=record.entry and (find(path) or record.entry))
         self.pending, self.moving = {}, []
 
-    def graves(self) -> list[Grave]:
-        return [Grave(path, each.version) for path, each in self.records.items() if each.entry is None]
+    def tombstones(self) -> list[Tombstone]:
+        return [Tombstone(path, each.version) for path, each in self.records.items() if each.entry is None]
 
     def remember(self, memory: Memory, sees: Callable[[RelPath], bool]) -> LeftStanding:
         self.members = merge_members([self.members, memory.members])

@@ -31,7 +31,7 @@ from aefsync.core.space import Share, Space
 from aefsync.core.stores import Folding, Stores
 from aefsync.core.tree import Answer, KeyRange, Question
 from aefsync.core.unsettled import MOST, SHOWN, LeftStanding, Sighting, StandingPath
-from aefsync.core.version import AUTHOR, Dot, Grave, Version
+from aefsync.core.version import AUTHOR, Dot, Tombstone, Version
 from aefsync.core.version_table import VersionTable
 from aefsync.core.view import STAT, View
 from aefsync.core.writing import Durability, Writing
@@ -372,7 +372,7 @@ arguments: dict[Method, st.SearchStrategy[tuple[Any, ...]]] = {
     Method.APPLY: st.tuples(rows(actions())),
     Method.RECORD: st.just(()),
     Method.SEARCH: st.tuples(st.binary(min_size=1, max_size=20), st.integers(0, 1 << 36)),
-    Method.GRAVES: st.tuples(spans().map(tuple)),
+    Method.TOMBSTONES: st.tuples(spans().map(tuple)),
     Method.MINT: st.just(()),
     Method.REMEMBER: st.tuples(st.builds(Memory, some_members, met, st.none() | sightings)),
     Method.SPACE: st.just(()),
@@ -408,7 +408,7 @@ results: dict[Method, st.SearchStrategy[Any]] = {
     Method.APPLY: applied,
     Method.RECORD: scanned,
     Method.SEARCH: rows(entries(version=some_versions)),
-    Method.GRAVES: rows(st.builds(Grave, paths, versions)),
+    Method.TOMBSTONES: rows(st.builds(Tombstone, paths, versions)),
     Method.MINT: st.builds(Dot, authors, st.integers(1, INT63)),
     Method.REMEMBER: left_standing,
     Method.SPACE: rows(st.builds(Space, st.binary(max_size=12), counts, counts, counts, st.none() | counts)),

@@ -27,7 +27,7 @@ NONCE = bytes(KEY_SIZE)
 METHODS = (
     *("hello", "scan", "read_unread", "fingerprints", "entries", "read", "write", "stage", "learn", "apply", "record"),
     *("recipes", "match", "reuse", "movable", "trash", "restore", "purge", "space", "allocated", "close"),
-    *("graves", "mint", "remember", "search", "runs", "undo", "wait"),
+    *("tombstones", "mint", "remember", "search", "runs", "undo", "wait"),
     *("growth", "gather", "grow", "plant", "scrub"),
 )
 Hook = Callable[[Any], object]

@@ -64,13 +64,13 @@ def remembered(root: Path) -> tuple[int, dict[bytes, Any], dict[bytes, Version]]
                 mode, size, mtime_ns, *_ = STAT.unpack(record.stat)
                 look = (mode,) if stat.S_ISDIR(mode) else (mode, size, mtime_ns)
                 records[head.directory + name] = (look, record.content, record.flags, vectors.version(record.version))
-        graves = {
+        tombstones = {
             directory + name: vectors.version(number)
-            for directory, own in sidecar.graves().items()
+            for directory, own in sidecar.tombstones().items()
             for name, number in own.items()
         }
         assert list(sidecar.pending()) == []
-        return marks[-1].counter if marks else 0, records, graves
+        return marks[-1].counter if marks else 0, records, tombstones
 
 
 def known_as(roots: list[Path]) -> list[bytes]:

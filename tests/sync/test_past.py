@@ -77,12 +77,12 @@ def test_a_deletion_travels_and_its_tombstone_goes_when_all_have_seen_it(trees: 
     trees[0].remove(b"a")
     meet(*trees[:2])
     assert files(trees[1]) == {}
-    assert [len(tree.sidecar.graves()) for tree in trees if tree.sidecar] == [1, 1, 0]
+    assert [len(tree.sidecar.tombstones()) for tree in trees if tree.sidecar] == [1, 1, 0]
     meet(*trees[1:])
     assert files(trees[2]) == {}
     meet(*trees)
     meet(*trees)
-    assert [len(tree.sidecar.graves()) for tree in trees if tree.sidecar] == [0, 0, 0]
+    assert [len(tree.sidecar.tombstones()) for tree in trees if tree.sidecar] == [0, 0, 0]
 
 
 def test_an_edit_replaces_what_it_was_made_of(trees: list[MemoryTree]) -> None:
@@ -243,7 +243,7 @@ def test_what_was_deleted_while_a_member_was_away_for_a_year_does_not_come_back(
     for _ in range(3):
         year += 120 * A_DAY
         meet(a, b, now_s=year)
-    assert not a.sidecar.graves() and not b.sidecar.graves()  # type: ignore[union-attr]
+    assert not a.sidecar.tombstones() and not b.sidecar.tombstones()  # type: ignore[union-attr]
     c.write_file(b"new", b"made while away", mtime_ns=5)
     b.write_file(b"newer", b"made here", mtime_ns=5)
     meet(b, c, now_s=year)

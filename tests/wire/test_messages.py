@@ -212,7 +212,7 @@ NONCE = bytes(32)
         ["restore", [[0], [b"a"]], [["..", "deleted", False, 0]]],
         ["restore", [[0], [b"a"]], [["run", "../../x", False, 0]]],
         ["allocated", [[0], [b"../a"]]],
-        ["graves", [0, MAX_ENTRIES + 1]],
+        ["tombstones", [0, MAX_ENTRIES + 1]],
         ["search", b"", 0],
         ["search", b"x" * 256, 0],
         ["search", b"x", -1],
@@ -289,7 +289,7 @@ def test_versions_that_are_none_are_refused(row: Any) -> None:
     with pytest.raises(MessageError):
         decode_answer(pack(["entries", [[0], [b"a"]], [ROW], [], row]))
     with pytest.raises(MessageError):
-        decode_answer(pack(["graves", [[0], [b"a"]], row]))
+        decode_answer(pack(["tombstones", [[0], [b"a"]], row]))
 
 
 def test_who_is_known_is_known_by_an_id() -> None:
@@ -344,9 +344,9 @@ def test_more_that_no_honest_server_says() -> None:
     for form in (
         ["mint", A, 0],
         ["mint", A[1:], 1],
-        ["graves", [[0], [b"a"]], None],
-        ["graves", [[0], [b"a"]], [[A], [[1]], [0]]],
-        ["graves", [[0], [b"../a"]], VERSIONS],
+        ["tombstones", [[0], [b"a"]], None],
+        ["tombstones", [[0], [b"a"]], [[A], [[1]], [0]]],
+        ["tombstones", [[0], [b"../a"]], VERSIONS],
     ):
         with pytest.raises(MessageError):
             decode_answer(pack(form))

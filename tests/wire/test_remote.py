@@ -16,7 +16,7 @@ from aefsync.core.path import END, RelPath
 from aefsync.core.ports import Access, Missing, Open, Opened, Phase, Piece, Scan, Scanned
 from aefsync.core.tree import LEAVES, Answer, KeyRange, Question
 from aefsync.core.unsettled import LeftStanding, Sighting, StandingPath
-from aefsync.core.version import FOUND, Dot, Grave
+from aefsync.core.version import FOUND, Dot, Tombstone
 from aefsync.core.view import View
 from aefsync.errors import AefsyncError, IncompatibleError, LockedError, ProtocolError, RootError, UnreachableError
 from aefsync.wire.codec import NEED_DATA, Connection, Role, State
@@ -163,7 +163,7 @@ def test_entries_that_do_not_fit_are_refused(found: list[bytes]) -> None:
 @pytest.mark.parametrize("found", [[], [b"b", b"a"], [b"a", b"a"]], ids=["none", "out of order", "twice"])
 def test_tombstones_that_do_not_fit_are_refused(found: list[bytes]) -> None:
     with pytest.raises(ProtocolError):
-        remote(tuple(Grave(RelPath(path), FOUND) for path in found)).graves([(3, 5)])
+        remote(tuple(Tombstone(RelPath(path), FOUND) for path in found)).tombstones([(3, 5)])
 
 
 @pytest.mark.parametrize(
@@ -178,10 +178,12 @@ def test_found_that_was_not_looked_for_is_refused(found: list[bytes]) -> None:
 def test_many_tombstones_are_fetched_in_batches() -> None:
     def answer(call: Call) -> list[Message]:
         positions = [position for low, high in call.arguments[0] for position in range(low, high)]
-        return [Reply(Method.GRAVES, tuple(Grave(RelPath(b"%08d" % position), FOUND) for position in positions))]
+        return [
+            Reply(Method.TOMBSTONES, tuple(Tombstone(RelPath(b"%08d" % position), FOUND) for position in positions))
+        ]
 
     replica = RemoteReplica(Scripted(answer))
-    assert len(replica.graves([(0, 5000)])) == 5000
+    assert len(replica.tombstones([(0, 5000)])) == 5000
     assert replica.round_trips == 3
 
 

@@ -40,7 +40,7 @@ from aefsync.wire.messages.rows import (
 )
 from aefsync.wire.messages.scrubbed import ScrubCall
 from aefsync.wire.messages.space import AllocatedCall, SpaceCall, check_writing
-from aefsync.wire.messages.versions import GravesCall, MintCall
+from aefsync.wire.messages.versions import MintCall, TombstonesCall
 from aefsync.wire.packing import pack_spans, unpack_spans
 
 
@@ -193,7 +193,7 @@ CallForm = (
     | ApplyCall
     | RecordCall
     | SearchCall
-    | GravesCall
+    | TombstonesCall
     | MintCall
     | RememberCall
     | SpaceCall

@@ -49,7 +49,7 @@ from aefsync.wire.messages.scanned import ScannedForm
 from aefsync.wire.messages.scrubbed import ScrubReply
 from aefsync.wire.messages.space import AllocatedReply, SpaceReply
 from aefsync.wire.messages.staged import ReuseReply, StageReply
-from aefsync.wire.messages.versions import GravesReply, MintReply, Versions, with_versions
+from aefsync.wire.messages.versions import MintReply, TombstonesReply, Versions, with_versions
 
 
 class AppliedForm(Form):
@@ -270,7 +270,7 @@ ReplyForm = (
     | ApplyReply
     | RecordReply
     | SearchReply
-    | GravesReply
+    | TombstonesReply
     | MintReply
     | RememberReply
     | SpaceReply

@@ -15,18 +15,20 @@ class HistoryRow(Row):
     """What is said beside the rest where versions were asked for."""
 
     history: Annotated[bytes, Meta(max_length=32)]
-    graves: Count
+    tombstones: Count
     standing: StandingRow | None
     restored: bool
 
     @classmethod
     def of(cls, scanned: Scanned) -> Self | None:
-        _, graves, standing, restored = said = scanned[10:]
-        return cls(scanned.history, graves, standing and StandingRow.of(standing), restored) if any(said) else None
+        _, tombstones, standing, restored = said = scanned[10:]
+        return cls(scanned.history, tombstones, standing and StandingRow.of(standing), restored) if any(said) else None
 
     def told(self, scanned: Scanned) -> Scanned:
         standing = self.standing.standing() if self.standing else None
-        return scanned._replace(history=self.history, graves=self.graves, standing=standing, restored=self.restored)
+        return scanned._replace(
+            history=self.history, tombstones=self.tombstones, standing=standing, restored=self.restored
+        )
 
 
 class ScannedForm(Form):

@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from aefsync.core.entry import Entry
 from aefsync.core.growth import ENTRIES
-from aefsync.core.version import AUTHOR, MANY_DOTS, MOST_DOTS, Dot, Grave, Vector, Version
+from aefsync.core.version import AUTHOR, MANY_DOTS, MOST_DOTS, Dot, Tombstone, Vector, Version
 from aefsync.wire.messages.rows import Count, Counts, Empty, Form, Many, Row, SpansForm, Strings
 
 Author = Annotated[bytes, Meta(min_length=AUTHOR, max_length=AUTHOR)]
@@ -117,22 +117,22 @@ def with_versions(entries: Sequence[Entry], versions: Versions | None) -> list[E
     return [entry if version is None else entry._replace(version=version) for entry, version in pairs]
 
 
-class GravesCall(SpansForm, tag="graves"): ...
+class TombstonesCall(SpansForm, tag="tombstones"): ...
 
 
-class GravesReply(Form, tag="graves"):
+class TombstonesReply(Form, tag="tombstones"):
     paths: Strings
     versions: Versions | None
 
     @classmethod
-    def of(cls, *values: Sequence[Grave]) -> Self:
-        graves = values[0]
-        return cls(Strings.of(each.path for each in graves), Versions.of(each.version for each in graves))
+    def of(cls, *values: Sequence[Tombstone]) -> Self:
+        tombstones = values[0]
+        return cls(Strings.of(each.path for each in tombstones), Versions.of(each.version for each in tombstones))
 
-    def values(self) -> tuple[tuple[Grave, ...]]:
+    def values(self) -> tuple[tuple[Tombstone, ...]]:
         column = self.versions.column() if self.versions else []
         pairs = zip(self.paths.paths(), column, strict=True)
-        return (tuple(Grave(path, _told(version)) for path, version in pairs),)
+        return (tuple(Tombstone(path, _told(version)) for path, version in pairs),)
 
 
 def _told(version: Version | None) -> Version:

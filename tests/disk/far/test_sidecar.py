@@ -39,7 +39,7 @@ class Seen(NamedTuple):
 
     scanned: Scanned
     entries: dict[str, Entry]
-    graves: dict[str, Version]
+    tombstones: dict[str, Version]
     problems: tuple[Problem, ...]
 
     @property
@@ -56,8 +56,8 @@ def look(replica: Replica) -> Seen:
     first = replica.scan(PAST)
     scanned = replica.read_unread((), None)
     entries = {str(each.path): each for each in replica.entries([(0, scanned.entries)])}
-    graves = {str(each.path): each.version for each in replica.graves([(0, scanned.graves)])}
-    return Seen(scanned, entries, graves, tuple({*first.problems, *scanned.problems}))
+    tombstones = {str(each.path): each.version for each in replica.tombstones([(0, scanned.tombstones)])}
+    return Seen(scanned, entries, tombstones, tuple({*first.problems, *scanned.problems}))
 
 
 def begin(elsewhere: Elsewhere) -> tuple[FarReplica, Seen]:
@@ -199,8 +199,8 @@ def test_a_run_that_is_cut_off_anywhere_has_edited_nothing(known: Elsewhere, ste
     contents = {name: (known.path / name).read_bytes() for name in later.entries if (known.path / name).is_file()}
     assert contents["a"] in (b"a", b"newer")
     assert later.version("a") == (COMES if contents["a"] == b"newer" else FOUND)
-    assert later.version("new") == COMES if "new" in contents else "new" not in later.graves
-    assert ("d/x" in contents) != (later.graves.get("d/x") == COMES)
+    assert later.version("new") == COMES if "new" in contents else "new" not in later.tombstones
+    assert ("d/x" in contents) != (later.tombstones.get("d/x") == COMES)
     assert not list(home(known).glob("intents/*"))
     assert next_one(known).scanned.history == later.scanned.history
     assert sidecars(known) == {"sidecar.db"}
@@ -212,7 +212,7 @@ def test_what_was_done_to_the_end_is_one_file(known: Elsewhere) -> None:
     assert sidecars(known) == {"sidecar.db"}
     replica.close()
     later = by_agent(known)
-    assert (later.counter, later.version("a"), later.graves) == (0, COMES, {"d/x": COMES})
+    assert (later.counter, later.version("a"), later.tombstones) == (0, COMES, {"d/x": COMES})
 
 
 def test_what_a_killed_agent_left_beside_it_counts(known: Elsewhere, tmp_path: Path) -> None:

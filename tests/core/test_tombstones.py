@@ -4,39 +4,39 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aefsync.core.digest import ENTRY_DIGEST, PUBLIC_KEY
-from aefsync.core.graves import buried, graves_at, history
 from aefsync.core.snapshot import VersionList
+from aefsync.core.tombstones import buried, history, tombstones_at
 from aefsync.core.tree import LEAVES, KeyRange, Question, answer
-from aefsync.core.version import FOUND, Dot, Grave, Version
+from aefsync.core.version import FOUND, Dot, Tombstone, Version
 from aefsync.core.view import View
 from tests.core.test_path import PATHS
 from tests.support.snapshots import file, snapshot
 
 VERSIONS = st.integers(1, 5).map(lambda counter: Version((Dot(b"a" * 16, counter),), b"a" * 16))
-GRAVES = st.lists(st.builds(Grave, PATHS, VERSIONS), max_size=30, unique_by=lambda grave: grave.path)
+TOMBSTONES = st.lists(st.builds(Tombstone, PATHS, VERSIONS), max_size=30, unique_by=lambda tombstone: tombstone.path)
 EVERYTHING = (KeyRange(b"", b"\xff" * 256),)
 
 
-def in_order(graves: list[Grave]) -> list[Grave]:
-    return sorted(graves, key=lambda grave: grave.path.key)
+def in_order(tombstones: list[Tombstone]) -> list[Tombstone]:
+    return sorted(tombstones, key=lambda tombstone: tombstone.path.key)
 
 
-@given(GRAVES, st.integers(0, 30), st.integers(0, 30))
-def test_graves_come_back_in_key_order(graves: list[Grave], low: int, high: int) -> None:
-    assert graves_at(buried(graves), low, high) == in_order(graves)[low:high]
+@given(TOMBSTONES, st.integers(0, 30), st.integers(0, 30))
+def test_tombstones_come_back_in_key_order(tombstones: list[Tombstone], low: int, high: int) -> None:
+    assert tombstones_at(buried(tombstones), low, high) == in_order(tombstones)[low:high]
 
 
-@given(GRAVES, GRAVES)
-def test_leaves_differ_where_the_graves_do(mine: list[Grave], theirs: list[Grave]) -> None:
+@given(TOMBSTONES, TOMBSTONES)
+def test_leaves_differ_where_the_tombstones_do(mine: list[Tombstone], theirs: list[Tombstone]) -> None:
     question = Question(View.BURIED, EVERYTHING, LEAVES)
-    answers = [answer(buried(graves), question, PUBLIC_KEY) for graves in (mine, theirs)]
+    answers = [answer(buried(tombstones), question, PUBLIC_KEY) for tombstones in (mine, theirs)]
     assert [each.counts for each in answers] == [(len(mine),), (len(theirs),)]
     assert (answers[0].digests == answers[1].digests) == (in_order(mine) == in_order(theirs))
 
 
-@given(GRAVES, GRAVES)
-def test_histories_differ_where_the_graves_do(mine: list[Grave], theirs: list[Grave]) -> None:
-    pasts = [history(b"entries", buried(graves)) for graves in (mine, theirs)]
+@given(TOMBSTONES, TOMBSTONES)
+def test_histories_differ_where_the_tombstones_do(mine: list[Tombstone], theirs: list[Tombstone]) -> None:
+    pasts = [history(b"entries", buried(tombstones)) for tombstones in (mine, theirs)]
     assert (pasts[0] == pasts[1]) == (in_order(mine) == in_order(theirs))
 
 
