@@ -176,7 +176,7 @@ def test_a_client_that_speaks_something_else_is_left(start: bytes) -> None:
     replica = MemoryReplica(MemoryTree())
     stream = Inbox(start)
     serve(replica, stream)
-    assert stream.outgoing.startswith(b"aefsync-agent/1 ")
+    assert stream.outgoing.startswith(b"aefsync-agent/2 ")
     assert closed(replica)
 
 
