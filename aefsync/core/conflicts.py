@@ -143,8 +143,7 @@ def _by_time(clash: Difference, rules: Rules) -> Conflict | Stand:
 
 
 def _clash(entries: Versions) -> Conflict:
-    directories = [i for i, entry in enumerate(entries) if entry is not None and entry.kind is Kind.DIRECTORY]
-    others = [i for i, entry in enumerate(entries) if entry is not None and entry.kind is not Kind.DIRECTORY]
+    directories, others = _sides(entries)
     return Conflict(freshest(entries, directories), tuple(map(tuple, by_content(entries, others).values())), None)
 
 
@@ -239,19 +238,20 @@ def _revived(differences: Differences, rules: Rules, settled: Mapping[RelPath, D
     return revived
 
 
-def _directories(entries: Versions) -> list[int]:
-    return [i for i, entry in enumerate(entries) if entry is not None and entry.kind is Kind.DIRECTORY]
+def _sides(entries: Versions) -> tuple[list[int], list[int]]:
+    """The replicas that have a directory, and those that have something else."""
+    there = [(number, entry.kind) for number, entry in enumerate(entries) if entry is not None]
+    return [i for i, kind in there if kind is _DIRECTORY], [i for i, kind in there if kind is not _DIRECTORY]
 
 
 def _live_again(difference: Difference, known: Known, rules: Rules, hidden: Collection[bytes]) -> list[Decision]:
     """The directory stays, its tombstone live again without a new dot; what took its place is kept beside it."""
     path, entries, tombstones = difference
-    directories = _directories(entries)
+    directories, others = _sides(entries)
     winner = oldest(entries, directories, rules.aspects)
     version = Version(merge(known_of(entries, tombstones).values()), (at(entries, winner).version or FOUND).author)
     if not is_clash(entries):
         return [Decision(path, entries, Take(winner, "not empty", version), tombstones)]
-    others = [i for i, entry in enumerate(entries) if entry is not None and i not in directories]
     if not set(others).isdisjoint(unread(entries)):
         return [Decision(path, entries, Stand(Why.UNREAD), tombstones)]
     conflict = Conflict(winner, tuple(map(tuple, by_content(entries, others).values())), version)
