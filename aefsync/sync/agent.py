@@ -175,9 +175,12 @@ def _hint_at_home(root: bytes) -> str | None:
 def serve_stdio(pin: Pin) -> None:
     """`aefsync agent`: serve a replica over standard input and output.
 
-    Standard output carries protocol only: what would be printed by accident goes to standard error.
+    Standard output carries protocol only: what would be printed by accident goes to standard error.  Raises
+    `ProtocolError` or `IncompatibleError` where whoever is at the other end is no aefsync, or not a fitting one.
     """
     stream = PipeStream(os.dup(0), os.dup(1))
     os.dup2(2, 1)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        serve(PinnedReplica(pin), stream, pulse_s=PULSE_S)
+        broken = serve(PinnedReplica(pin), stream, pulse_s=PULSE_S)
+        if broken is not None:
+            raise broken

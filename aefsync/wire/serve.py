@@ -39,8 +39,9 @@ class Served(Replica, Protocol):
 
 def serve(
     replica: Served, stream: Stream, clock: Callable[[], float] = time.monotonic, *, pulse_s: float | None = None
-) -> None:
-    """Serve calls until the client closes, is lost, or breaks the protocol; the replica and the stream are closed.
+) -> ProtocolError | IncompatibleError | None:
+    """Serve calls until the client closes, is lost, or breaks the protocol, which is returned; the replica and the stream
+    are closed.
 
     With `pulse_s` something is sent that often, so that the client can tell long work from a dead peer.
     """
@@ -61,12 +62,14 @@ def serve(
     except (ProtocolError, IncompatibleError) as error:
         with contextlib.suppress(OSError):
             channel.answer(failure_of(error))
+        return error
     finally:
         channel.over.set()
         try:
             replica.close()
         finally:
             stream.close()
+    return None
 
 
 class _ClientGone(UnreachableError):

@@ -172,6 +172,20 @@ def test_a_stdout_that_is_closed_is_told_of_where_there_is_a_result(aefsync: Pro
     assert unheard("diff", *pair).expect(0).err == b""
 
 
+@pytest.mark.parametrize(
+    ("said", "code", "words"),
+    [
+        (r"GET / HTTP/1.1\n", 7, "the peer is no aefsync"),
+        (r"aefsync-agent/9 9.0\n", 8, "this side (0.1.0) is too old for the other side (9.0): upgrade it"),
+        ("", 0, None),
+    ],
+)
+def test_an_agent_says_what_it_could_not_talk_to(aefsync: Program, said: str, code: int, words: str | None) -> None:
+    told = aefsync.under("sh", "-c", f'printf "{said}" | "$@"', "sh")("agent").expect(code)
+    assert told.out.startswith(b"aefsync-agent/")
+    assert told.err.decode() == (f"aefsync: {words}\n" if words else "")
+
+
 def test_installed_command_and_module_are_the_same() -> None:
     import tomllib
 

@@ -10,7 +10,7 @@ import pytest
 
 from aefsync.core.action import Applied
 from aefsync.core.ports import Access, Missing, Open, Phase, Scan, Scanned
-from aefsync.errors import AefsyncError, ProtocolError, RootError, UnreachableError, UsageError
+from aefsync.errors import AefsyncError, IncompatibleError, ProtocolError, RootError, UnreachableError, UsageError
 from aefsync.wire.codec import NEED_DATA, Connection, Role, State
 from aefsync.wire.dialogue import Call, Failed, Message, Method, Progress, Reply
 from aefsync.wire.serve import PROGRESS_INTERVAL, serve
@@ -171,11 +171,13 @@ def test_a_client_that_breaks_the_protocol_is_told_and_left() -> None:
     assert closed(replica)
 
 
-@pytest.mark.parametrize("start", [b"GET / HTTP/1.1\r\n", b"aefsync-agent/7 9.9\n"])
-def test_a_client_that_speaks_something_else_is_left(start: bytes) -> None:
+@pytest.mark.parametrize(
+    ("start", "kind"), [(b"GET / HTTP/1.1\r\n", ProtocolError), (b"aefsync-agent/7 9.9\n", IncompatibleError)]
+)
+def test_a_client_that_speaks_something_else_is_left(start: bytes, kind: type[Exception]) -> None:
     replica = MemoryReplica(MemoryTree())
     stream = Inbox(start)
-    serve(replica, stream)
+    assert isinstance(serve(replica, stream), kind)
     assert stream.outgoing.startswith(b"aefsync-agent/2 ")
     assert closed(replica)
 
