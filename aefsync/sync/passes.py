@@ -75,11 +75,16 @@ def rehearse(decided: Decided, read_only: Collection[int]) -> Iterator[Outcome]:
     flags = [bytes([number not in read_only]) for number in range(decided.replicas)]
     for number in range(len(decided.loads)):
         window = decided.window(number)
-        done = {
-            step: tuple(flag * len(own) for flag, own in zip(flags, window.plan.of(step), strict=True)) for step in Pass
-        }
-        grown = None if window.one_sided is None else all_grown(window.one_sided, decided.replicas)
-        yield Outcome(Pass.PUT, window, done, grown=grown)
+        done: dict[Pass, Flags] = {}
+        for step in Pass:
+            own = window.plan.of(step)
+            done[step] = tuple(flag * len(each) for flag, each in zip(flags, own, strict=True))
+            if step is not Pass.PUT:
+                if any(own):
+                    yield Outcome(step, window, dict(done))
+                continue
+            grown = None if window.one_sided is None else all_grown(window.one_sided, decided.replicas)
+            yield Outcome(step, window, dict(done), grown=grown)
 
 
 def carry_out(attending: Attending, decided: Decided, monitor: Monitor, deadline: Deadline) -> Iterator[Outcome]:

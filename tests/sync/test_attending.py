@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from aefsync.core.policy import Policies
 from aefsync.core.ports import Open, Opened
 from aefsync.core.silent import Silent
 from aefsync.disk.replica import LocalReplica
@@ -106,6 +107,21 @@ def test_what_is_read_only_is_listed_and_left(
     assert survey(roots[1], exact=True) == before
     if not dry_run:
         assert judge(roots[0], roots[2]) == []
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_what_is_only_to_be_deleted_or_moved_there_is_left_as_well(
+    roots: list[Path], monkeypatch: pytest.MonkeyPatch, dry_run: bool
+) -> None:
+    with threads():
+        run(roots, policies=Policies())
+    (roots[0] / "from c").unlink()
+    (roots[0] / "d").rename(roots[0] / "e")
+    second_is(ReadOnly, monkeypatch)
+    with threads():
+        events = run(roots, policies=Policies(), dry_run=dry_run, max_delete="100%")
+    assert (ended(events).exit_code, ended(events).causes) == (1, ("read-only",))
+    assert (roots[1] / "from c").exists()
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(60, "60 s ahead"), (-60, "60 s behind"), (4, None)])
