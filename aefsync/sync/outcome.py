@@ -68,6 +68,13 @@ class Tally:
         self.undone: set[bytes] = set()
         """Paths of what was skipped."""
 
+    def renumber(self, before: Sequence[int], now: Sequence[int]) -> None:
+        """Call replicas by their places in `now`, no longer by those in `before`: both are the numbers of who is there.
+        Of who is there no more nothing is told again."""
+        places = {before.index(number): own for own, number in enumerate(now) if number in before}
+        self.changed = {places[each] for each in self.changed if each in places}
+        self.returned = Counter({places[each]: n for each, n in self.returned.items() if each in places})
+
     def spend(self, session: Session) -> None:
         """Count what an attempt cost, at its end."""
         self.sent_bytes += session.sent_bytes

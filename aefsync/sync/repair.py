@@ -165,10 +165,15 @@ class _Run:
                 present = present.without(error)
                 continue
             except AefsyncError:
-                self._company = present
+                self._deal_with(present)
                 raise
-            self._company = present
+            self._deal_with(present)
             return session
+
+    def _deal_with(self, present: Company) -> None:
+        """It is those who are there now; others may have been in the attempt before."""
+        self._tally.renumber(self._company.there.numbers, present.there.numbers)
+        self._company = present
 
     def may_lack(self, numbers: Iterable[int]) -> bool:
         """Whether it is as the user expects that these replicas are away."""

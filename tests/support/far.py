@@ -119,33 +119,34 @@ class _Theirs(SocketStream):
 
 @dataclass
 class Hosts:
-    """The hosts, by name, and what their agents are; `in_turn`: an agent has ended before the next one is started."""
+    """The hosts, by name, and what their agents are; `in_turn`: one has ended before the next is started on that host."""
 
     lines: dict[str, Line] = field(default_factory=dict)
     in_turn: bool = False
     serving: Callable[[], Served] = lambda: PinnedReplica(Pin())
-    threads: list[threading.Thread] = field(default_factory=list)
+    threads: dict[str, list[threading.Thread]] = field(default_factory=dict)
 
     def line(self, host: str) -> Line:
         return self.lines.setdefault(host, Line())
 
     def dial(self, login: Login, link: Link, heard: Callable[[str], None], command: str = "") -> Stream:
         if self.in_turn:
-            self.rest()
+            self.rest(login.host)
         here, there = socket.socketpair()
         line = self.line(login.host)
         line.dials += 1
         thread = threading.Thread(target=serve, args=(self.serving(), _Theirs(there, line)))
         thread.start()
-        self.threads.append(thread)
+        self.threads.setdefault(login.host, []).append(thread)
         return _Ours(SocketStream(here), line)
 
-    def rest(self) -> None:
-        """Wait until the agents have ended that nobody is connected to any more: they hold their roots until then."""
-        for thread in self.threads:
-            thread.join(30)
-            assert not thread.is_alive()
-        self.threads.clear()
+    def rest(self, *hosts: str) -> None:
+        """Wait until the agents (of these hosts) have ended that nobody is connected to any more: they hold their roots
+        until then."""
+        for host in hosts or tuple(self.threads):
+            for thread in self.threads.pop(host, ()):
+                thread.join(30)
+                assert not thread.is_alive()
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import socket
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from aefsync.sync.repair import repair
 from aefsync.sync.request import RepairRequest, Request
 from aefsync.wire.login import Link
 from aefsync.wire.stream import SocketStream, Stream
+from tests.support.far import hosts
 from tests.support.trees import tree
 from tests.sync.joined import Threads, threads
 
@@ -108,6 +110,31 @@ def test_it_may_be_expected_that_one_is_away(engine: Threads, tmp_path: Path) ->
     assert code(a, b, away_s=86_400) == 7
     with pytest.raises(UnreachableError):
         code(a, away_s=86_400)
+
+
+@pytest.mark.parametrize("gone", ["B", "C"])
+def test_one_that_is_lost_and_not_there_again_in_the_next_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: str
+) -> None:
+    """It is cut off after each of its answers in turn, at last when it has got something, and is not reached any more."""
+    monkeypatch.setattr("aefsync.sync.reconnecting.FIRST_S", 0.0)
+    found = []
+    for replies in itertools.count(1):
+        roots = {name: tree(tmp_path / str(replies) / name, {}) for name in "ABC"}
+        tree(roots["A"], {"f": "from a"})
+        places = (str(roots["A"]), f"B:{roots['B']}", f"C:{roots['C']}")
+        common = Request(places, state_dir=str(tmp_path / str(replies) / "state"), link=Link(retries=1))
+        with threads(), hosts() as far:
+            far.in_turn = True
+            far.line(gone).begin(replies=replies, heals=False)
+            end = list(repair(RepairRequest(common, policies=Policies()), Silent()))[-1]
+        if not far.line(gone).was_cut:
+            break
+        assert isinstance(end, Summary)
+        found.append((end.exit_code, end.causes, end.absent))
+        assert (roots["C" if gone == "B" else "B"] / "f").read_text() == "from a"
+    assert len(found) > 8
+    assert set(found) == {(7, ("unreachable",), ("ABC".index(gone),))}
 
 
 def test_what_stops_the_others_is_not_the_only_thing_that_went_wrong(engine: Threads, tmp_path: Path) -> None:
