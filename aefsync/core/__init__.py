@@ -9,7 +9,7 @@ A repair goes through these files, in this order:
     sync/session     a process for each replica (`sync/child`, `parent`, `agent`), its root opened
     sync/company     who of them is there (`sync/present`): the others are done
     sync/survey      a snapshot of each                                   disk/scan, listing, building, page, index, blocks
-                     contents read where they have to be                        disk/reading, hashing, doubtful
+                     contents read where they have to be                        disk/reading, hashing, doubtful, misplaced
                      compared level by level                              core/snapshot, tree, compare, pairing
                      what does not fit together refused                   core/consistent, scope
     sync/decide      all that differs, packed                             core/differences

@@ -12,6 +12,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.snapshot import STAT_COLUMNS
 from aefsync.core.stores import SECOND_NS
 from aefsync.core.view import STAT
@@ -31,18 +32,28 @@ _About = tuple[bytes, int, int]
 """A name, the size of a file, and about its mtime, as far as anybody can tell it (`minting.is_same_time`)."""
 
 
+class Doubtful(NamedTuple):
+    """The files that have to be read; and whether any may have been moved, or had a name that is gone or another's now."""
+
+    wanted: Wanted
+    may_have_moved: bool
+
+
+NOTHING = Doubtful({}, may_have_moved=False)
+
+
 def to_be_read(
     chronicle: Chronicle,
     scanner: Scanner,
     intended: Intended,
     changed: Mapping[bytes, Sequence[Head]],
     absent: Iterable[bytes],
-) -> Wanted:
+) -> Doubtful:
     """Those in directories that `changed`, by what is recorded of these and of those that are `absent`."""
     open_there = {key: positions for key, positions in unread(scanner.pages).items() if key[0] in changed}
     sidecar = chronicle.sidecar
     if not open_there or sidecar is None:
-        return {}
+        return NOTHING._replace(may_have_moved=sidecar is not None and bool(changed))
     wanted: dict[PageKey, set[int]] = {key: set() for key in open_there}
     sizes_gone: set[int] = set()
     for directory, heads in (*changed.items(), *((each, sidecar.heads_of(each)) for each in absent)):
@@ -54,7 +65,8 @@ def to_be_read(
             wanted[directory, at].add(number - ends[at])
     for key, positions in open_there.items():
         wanted[key].update(_as_large(scanner.pages[key].stats, positions, sizes_gone))
-    return {key: array("H", sorted(positions)) for key, positions in wanted.items() if positions}
+    found_in = {key: array("H", sorted(positions)) for key, positions in wanted.items() if positions}
+    return Doubtful(found_in, bool(sizes_gone))
 
 
 def _found(

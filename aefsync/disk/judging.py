@@ -7,7 +7,7 @@ have written them are damage, or may be: such a file keeps its version, and noth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from aefsync.core import minting
@@ -22,6 +22,7 @@ from aefsync.disk.building import directory_path
 from aefsync.disk.chronicle import Chronicle
 from aefsync.disk.doubtful import Intended, to_be_read
 from aefsync.disk.merging import Merging, write
+from aefsync.disk.misplaced import NOWHERE, misplaced
 from aefsync.disk.page import RACY, Page
 from aefsync.disk.pending import Intention
 from aefsync.disk.recognising import is_known, recognise
@@ -65,6 +66,7 @@ class Judge:
         self._absence = absence
         self._following: dict[int, int] = {}
         """the versions of what took the place of what had these versions"""
+        self._misplaced = NOWHERE
         self._fresh: int | None = None
         """the version of what nothing is remembered of"""
 
@@ -78,8 +80,11 @@ class Judge:
             else:
                 changed[directory] = []
         scanner.materialise(changed.keys())
-        if wanted := to_be_read(chronicle, scanner, self._intended, changed, absent):
+        wanted, may_have_moved = to_be_read(chronicle, scanner, self._intended, changed, absent)
+        if wanted:
             read(wanted)
+        if may_have_moved:
+            self._look_for_misplaced(changed, absent)
         for directory, heads in changed.items():
             if directory in self._intended or not is_known(chronicle, scanner.pages.known, heads):
                 self._judge(directory, heads)
@@ -89,6 +94,21 @@ class Judge:
             chronicle.mint()
         if scanner.narrowing.is_everything and not chronicle.deferred:
             chronicle.looked_at_everything()
+
+    def _look_for_misplaced(self, changed: Mapping[bytes, Sequence[Head]], absent: Iterable[bytes]) -> None:
+        if self._chronicle.sidecar is not None:
+            self._misplaced = misplaced(self._chronicle.sidecar, self._scanner, changed, absent)
+
+    def _is_misplaced(self, place: _Place, name: bytes) -> bool:
+        """Whether a file that is suspect has this name, or should have it: for the others it is what it was."""
+        here, there = self._misplaced
+        if name in here.get(place.directory, ()):
+            self._scanner.report(place.directory, Problem(place.path(name), SUSPECT, subtree=True))
+            return True
+        if name in there.get(place.directory, ()):
+            self._scanner.unexamined.add(place.path(name))
+            return True
+        return False
 
     def _judge(self, directory: bytes, heads: Sequence[Head]) -> None:
         is_first = self._chronicle.is_first and not heads
@@ -136,6 +156,8 @@ class Judge:
         if now is None and not place.is_gone(name):
             return before
         if name not in place.intended:
+            if self._misplaced.here and self._is_misplaced(place, name):
+                return before
             if now is None and before is not None:
                 self._bury(place, name, before)
                 return None

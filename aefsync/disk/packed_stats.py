@@ -24,6 +24,7 @@ _ROW = 256
 _MODE = 28 // 2
 _INODE, _SIZE, _CTIME, _MTIME = 32 // 8, 40 // 8, 96 // 8, 112 // 8
 """Where they stand in a row, in their own width; after each time the nanoseconds follow, as wide."""
+_BTIME, _BTIME_ASKED = 80 // 8, 0x800
 _WORDS = _ROW // 8
 _SEVEN_BITS = bytes(byte & 0x7F for byte in range(256))
 _BATCH = 256
@@ -86,3 +87,16 @@ def _nanoseconds(rows: memoryview, place: int) -> memoryview:
         raise OSError(errno.EOVERFLOW, os.strerror(errno.EOVERFLOW))
     joined = int.from_bytes(seconds, "little") * _SECOND + int.from_bytes(parts, "little")
     return memoryview(joined.to_bytes(len(seconds), "little")).cast("q")
+
+
+def born_ns(fd: int, name: bytes) -> int | None:
+    """When the file that has a name now came to be, in ns since 1970; `None` where nobody knows."""
+    if sys.byteorder != "little":
+        return None
+    try:
+        if statx()(fd, name, STATX_FLAGS, _BTIME_ASKED, _rows.places[0]) != 0:
+            return None
+    except OSError:
+        return None
+    words = _rows.words
+    return words[_BTIME] * _SECOND + (words[_BTIME + 1] & 0xFFFFFFFF) if words[0] & _BTIME_ASKED else None

@@ -21,8 +21,8 @@ from aefsync.disk.scan import Scanner
 from aefsync.disk.scrubber import Clocks, Scrubber, standing
 from aefsync.disk.settling import Settling
 from aefsync.disk.sidecar import Damaged, Sidecar
-from aefsync.disk.verified import NAME, Noted, Verified
-from aefsync.disk.verifying import rows_of
+from aefsync.disk.verified import NAME, Noted, Verified, damage
+from aefsync.disk.verifying import is_stranger, records_of, rows_of
 from aefsync.errors import AefsyncError, RootError
 
 
@@ -75,6 +75,7 @@ class Scrubbing(RememberingHere):
 
     def _judge_scan(self, root: ConfinedRoot, scanner: Scanner, request: Scan) -> bool:
         """What is damaged is noted, so that it can be told without a scan, and comes first in the next scrub."""
+        self._doubt_strangers(scanner)
         restored = super()._judge_scan(root, scanner, request)
         damaged = [each for found in scanner.problems.values() for each in found if each.is_damage]
         for problem in damaged if self._request.access is Access.WRITE else ():
@@ -89,6 +90,18 @@ class Scrubbing(RememberingHere):
         if damaged:
             self._verified.save()
         return restored
+
+    def _doubt_strangers(self, scanner: Scanner) -> None:
+        """Have files be read again that are damaged and have no record: what they should be is recorded elsewhere."""
+        sidecar = self._sidecar
+        damaged = damage(self._home.path_to(NAME)) if sidecar is not None and self._home is not None else {}
+        for path, noted in ((RelPath(each), noted) for each, noted in damaged.items()):
+            prefix = path.key[: -len(path.name)]
+            if not is_stranger(records_of(sidecar, prefix), path.name, noted.stat):
+                continue
+            scanner.materialise({prefix})
+            for key, page, here in holding(scanner.pages, prefix, {path.name}):
+                scanner.put(key, page.with_contents(dict.fromkeys(here, UNKNOWN)) if here else page)
 
     def _read_anew(self, done: int, total: int) -> None:
         self.on_progress(Phase.READ, done, total)

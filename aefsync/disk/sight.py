@@ -18,12 +18,13 @@ from aefsync.core.digest import content_digest
 from aefsync.core.problem import reason_of
 from aefsync.core.view import STAT
 from aefsync.disk.building import Limits, directory_path
-from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.crew import NOBODY, Crew
 from aefsync.disk.filesystem import FileSystem, file_system_of
 from aefsync.disk.hashing import HashFailure, Seen, hash_files
 from aefsync.disk.listing import list_directory, list_names, read_directory
 from aefsync.disk.mount_changes import LocalMounts, MountPoints
+from aefsync.disk.packed_stats import born_ns
 from aefsync.disk.page import Page, PageKey
 from aefsync.disk.spreading import Look, Spread, looks, spread
 
@@ -59,6 +60,9 @@ class Sight(Protocol):
 
     def read(self, pages: Mapping[PageKey, Page], wanted: Wanted) -> Iterator[tuple[PageKey, Results]]:
         """Hash files, page by page, in any order."""
+
+    def born_ns(self, path: bytes) -> int | None:
+        """When the file at a path came to be, in ns since 1970; `None` where nobody knows."""
 
 
 class LocalSight(Sight):
@@ -135,6 +139,12 @@ class LocalSight(Sight):
             except OSError as error:
                 results = [HashFailure(reason_of(error))] * len(rows)
             yield key, {**known, **dict(zip(rows, results, strict=True))}
+
+    def born_ns(self, path: bytes) -> int | None:
+        above, name = split(path)
+        with contextlib.suppress(OSError), self._root.directory(above) as fd:
+            return born_ns(fd, name)
+        return None
 
 
 def _link_content(fd: int, name: bytes) -> bytes | HashFailure:

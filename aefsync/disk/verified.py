@@ -54,15 +54,14 @@ class Verified:
         self._is_damage_changed = False
         # A cache: one that cannot be read, or was written by a newer program, has nothing.
         if path is not None and os.path.exists(path):
-            with contextlib.suppress(sqlite3.Error, ValueError), self._connected() as database:
+            with contextlib.suppress(sqlite3.Error, ValueError), _connected(path) as database:
                 self._read(database)
 
     def _read(self, database: sqlite3.Connection) -> None:
         if database.execute("PRAGMA user_version").fetchone()[0] == _VERSION:
             for directory, *mark in database.execute("SELECT directory, since, begun, upto FROM verified"):
                 self.marks[directory] = Mark(*mark)
-            for path, verdict, stat in database.execute("SELECT path, verdict, stat FROM damage"):
-                self._damage[path] = Noted(Verdict(verdict), stat)
+            self._damage = _damage(database)
 
     @property
     def damage(self) -> Mapping[bytes, Noted]:
@@ -98,9 +97,9 @@ class Verified:
 
     def save(self) -> None:
         """Write what has changed; where it cannot be written nothing is lost but time."""
-        if not self._writable or not (self._changed or self._is_damage_changed):
+        if self._path is None or not self._writable or not (self._changed or self._is_damage_changed):
             return
-        with contextlib.suppress(sqlite3.Error), self._connected() as database:
+        with contextlib.suppress(sqlite3.Error), _connected(self._path) as database:
             self._write(database)
         self._changed.clear()
         self._is_damage_changed = False
@@ -121,16 +120,30 @@ class Verified:
             known = [(path, verdict.value, stat) for path, (verdict, stat) in self._damage.items()]
             database.executemany("INSERT INTO damage VALUES (?, ?, ?)", known)
 
-    @contextlib.contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
-        assert self._path is not None
-        database = sqlite3.connect(self._path, timeout=10)
-        try:
-            database.execute("PRAGMA synchronous = OFF")
-            with database:
-                yield database
-        finally:
-            database.close()
+
+def damage(path: str | None) -> Mapping[bytes, Noted]:
+    """What was found damaged, without the rest; nothing where that cannot be read."""
+    if path is not None and os.path.exists(path):
+        with contextlib.suppress(sqlite3.Error, ValueError), _connected(path) as database:
+            if database.execute("PRAGMA user_version").fetchone()[0] == _VERSION:
+                return _damage(database)
+    return {}
+
+
+def _damage(database: sqlite3.Connection) -> dict[bytes, Noted]:
+    rows = database.execute("SELECT path, verdict, stat FROM damage")
+    return {path: Noted(Verdict(verdict), stat) for path, verdict, stat in rows}
+
+
+@contextlib.contextmanager
+def _connected(path: str) -> Iterator[sqlite3.Connection]:
+    database = sqlite3.connect(path, timeout=10)
+    try:
+        database.execute("PRAGMA synchronous = OFF")
+        with database:
+            yield database
+    finally:
+        database.close()
 
 
 def _shows(root: Readable, path: bytes, noted: Noted) -> bool:

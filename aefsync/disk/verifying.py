@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from aefsync.core.digest import content_digester
 from aefsync.core.entry import UNKNOWN, Entry, Kind, kind_of
@@ -98,7 +98,8 @@ class Verifying:
         self._index = index
         self._verified = verified
         self._digest = content_digester()
-        self._remembered = _remembered(sidecar, prefix)
+        self._remembered = records_of(sidecar, prefix)
+        self._remembers = sidecar is not None
         self._before: dict[bytes, Record] | None = None
         self._since_ns = index.since_ns(prefix)
         self._verified_ns = verified.marks.get(prefix, Mark()).since_ns
@@ -119,10 +120,23 @@ class Verifying:
         if record is not None and content != record.content:
             self._judge(directory, row, record, content, found)
             return
+        if self._is_stranger(row):
+            noted = self._verified.damage[self._path_of(row)]
+            found.damaged.append(
+                Damage(row.shown.entry(self._path_of(row))._replace(content=UNKNOWN), content, noted.verdict)
+            )
+            return
         if record is not None and self._verified.damage:
             self._verified.clear(self._path_of(row))
         if row.shown.flags == UNREAD:
             self._record(row, content, found)
+
+    def _is_stranger(self, row: Row) -> bool:
+        """Whether a file is damaged, and what it should be is recorded elsewhere only, if anywhere."""
+        noted = self._verified.damage.get(self._path_of(row)) if self._remembers and self._verified.damage else None
+        return (
+            noted is not None and noted.stat == row.shown.stat and is_stranger(self._remembered, row.name, noted.stat)
+        )
 
     def _record(self, row: Row, content: bytes, found: Found) -> None:
         """Have a file be what it is from now on, of which there was no record, unless others may know better."""
@@ -162,12 +176,12 @@ class Verifying:
     def record(self, row: Row) -> Record | None:
         """What the file should be; `None`: nobody knows, or it was written so shortly before that it proves nothing."""
         remembered = self._remembered.get(row.name)
-        if remembered is not None and remembered.is_read and _is_same_file(remembered, row.shown):
+        if remembered is not None and remembered.is_read and _is_same_file(remembered.stat, row.shown.stat):
             return None if remembered.flags & RACY else remembered
         if row.shown.is_read:
             return None if row.shown.flags & RACY else row.shown
         before = self._indexed().get(row.name)
-        return before if before is not None and _is_same_file(before, row.shown) else None
+        return before if before is not None and _is_same_file(before.stat, row.shown.stat) else None
 
     def _indexed(self) -> dict[bytes, Record]:
         """What the index knew of the files whose stats have changed since."""
@@ -177,13 +191,17 @@ class Verifying:
         return self._before
 
 
-def _is_same_file(record: Record, shown: Record) -> bool:
-    """Whether size, mtime and inode are the same."""
-    mine, theirs = record.stat, shown.stat
+def _is_same_file(mine: bytes, theirs: bytes) -> bool:
+    """Whether size, mtime and inode are the same in two packed stats."""
     return mine[_TIMES] == theirs[_TIMES] and mine[_INODE] == theirs[_INODE]
 
 
-def _remembered(sidecar: Sidecar | None, prefix: bytes) -> dict[bytes, Record]:
+def is_stranger(records: Mapping[bytes, Record], name: bytes, stat: bytes) -> bool:
+    """Whether what has a name, and this packed stat, is no file that is recorded under it."""
+    return name not in records or not _is_same_file(records[name].stat, stat)
+
+
+def records_of(sidecar: Sidecar | None, prefix: bytes) -> dict[bytes, Record]:
     """The records of a directory, by name."""
     if sidecar is None:
         return {}

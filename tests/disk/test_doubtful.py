@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from aefsync.disk import doubtful, judging, listing
-from aefsync.disk.sight import Wanted
 from tests.disk.ground import pass_the_step
 from tests.disk.rememberer import VERSIONS, Rememberer
 
@@ -19,11 +18,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[set[bytes]]:
     """The names of what had to be read, scan by scan."""
     found: list[set[bytes]] = []
 
-    def to_be_read(chronicle: Any, scanner: Any, *rest: Any) -> Wanted:
-        wanted = doubtful.to_be_read(chronicle, scanner, *rest)
-        names = ((scanner.pages[key].name_list(), positions) for key, positions in wanted.items())
+    def to_be_read(chronicle: Any, scanner: Any, *rest: Any) -> doubtful.Doubtful:
+        told = doubtful.to_be_read(chronicle, scanner, *rest)
+        names = ((scanner.pages[key].name_list(), positions) for key, positions in told.wanted.items())
         found.append({own[position] for own, positions in names for position in positions})
-        return wanted
+        return told
 
     monkeypatch.setattr(judging, "to_be_read", to_be_read)
     return found

@@ -146,6 +146,10 @@ class FarSight(Sight):
                 results[index] = _hash(asked, blocks)
             yield key, results
 
+    def born_ns(self, path: bytes) -> int | None:
+        """Nobody asks who knows no inodes."""
+        return None
+
     def _files(self, key: PageKey, page: Page, positions: array[int]) -> Iterator[_File]:
         path, names = directory_path(key[0]), page.name_list()
         for index in positions:
