@@ -20,7 +20,7 @@ from aefsync.core.membership import named
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Monitor, Scan
-from aefsync.core.problem import Problem
+from aefsync.core.problem import ROT, Problem
 from aefsync.errors import AefsyncError, UsageError
 from aefsync.sync.concluding import concluded
 from aefsync.sync.contacts import Contacts
@@ -42,6 +42,16 @@ class Found(NamedTuple):
     members: Members
     problems: tuple[tuple[int, Problem], ...]
     called: Mapping[str, bytes]
+
+    @property
+    def damaged(self) -> list[str]:
+        """Why files are damaged, perhaps: that they are hinders nobody."""
+        return [problem.reason for _, problem in self.problems if problem.is_damage]
+
+    @property
+    def harm(self) -> str:
+        """What a person has to look at; empty: nothing."""
+        return "" if not self.damaged else "rot" if ROT in self.damaged else "suspects"
 
     def by(self, entry: Entry) -> str:
         """What the replica is called whose version an entry is (empty: nobody knows)."""
@@ -91,7 +101,8 @@ def _list(common: Request, all_given: Request, paths: Sequence[RelPath], monitor
             for copy in copies.copies:
                 yield CopyKept(number, copy, copies.original, copies.current is None, found.by(copy))
         number = sum(len(copies.copies) for _, copies in listed)
-        yield concluded(session, begun, problems=len(found.problems), conflicts=number)
+        problems = len(found.problems) - len(found.damaged)
+        yield concluded(session, begun, standing=found.harm, problems=problems, conflicts=number)
 
 
 def resolve_conflicts(
@@ -160,7 +171,8 @@ def _change(common: Request, all_given: Request, decide: Decide, monitor: Monito
                 yield event
                 tally.update(_counted(event))
     counts = {"moved": tally[Act.MOVE], "deleted": tally[Act.DELETE], "skipped": len(plan.unclear)}
-    problems, standing = tally["problem"] - len(plan.unclear), "conflicts" if plan.unclear else ""
+    problems = tally["problem"] - len(plan.unclear) - len(found.damaged)
+    standing = "conflicts" if plan.unclear else found.harm
     yield concluded(session, begun, standing=standing, problems=problems, dry_run=dry_run, **counts)
 
 

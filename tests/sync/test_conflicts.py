@@ -128,6 +128,17 @@ def test_copies_that_say_nothing_are_pruned(engine: Threads, root: Path) -> None
     assert list(prune_conflicts(request(root), Silent()))[1:-1] == []
 
 
+def test_a_file_that_may_be_damaged_hinders_nobody(engine: Threads, root: Path, tmp_path: Path) -> None:
+    write(root / "suspect", b"12345")
+    list(repair(RepairRequest(request(root, tree(tmp_path / "B", {})), policies=Policies()), Silent()))
+    write(root / "suspect", b"x2345")
+    for events in (list_conflicts(request(root), (), Silent()), prune_conflicts(request(root), Silent())):
+        done = end(list(events))
+        assert (done.exit_code, done.causes, done.problems) == (1, ("suspects",), 0)
+    assert end(taken(root, Take(Way.COPY), "x.txt")).exit_code == 1
+    assert files(root)["x.txt"] == "other"
+
+
 def test_words_that_mean_nothing(engine: Threads, root: Path) -> None:
     for paths in (["nothing"], ["x"], ["d/y/z"]):
         with pytest.raises(AefsyncError, match="no conflict copies"):
