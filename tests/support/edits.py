@@ -24,7 +24,7 @@ class Editor:
         """a root that takes names for one that differ in case only, and holds no symlinks"""
         self._chance = chance
         self._now_ns = BASE_NS
-        self._ways: list[Callable[[Path], object]] = [
+        self.ways: list[Callable[[Path], object]] = [
             *[self._replace] * 3, self._append, *[self._delete] * 2, self._rename, self._rename_directory, self._exchange,
             self._turn, self._touch, self._mode, self._link if links else self._symlink,
         ]  # fmt: skip
@@ -32,7 +32,7 @@ class Editor:
     def edit(self, root: Path) -> None:
         self._now_ns += SECOND
         with contextlib.suppress(OSError):
-            self._chance.choice(self._ways)(root)
+            self._chance.choice(self.ways)(root)
 
     def _place(self, root: Path) -> Path:
         place = root / self._chance.choice(self.folders) / self._chance.choice(self.names)

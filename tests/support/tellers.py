@@ -46,7 +46,15 @@ def end(events: Sequence[Event]) -> Summary:
 class Teller:
     """Replicas below a folder, and what happens to them."""
 
-    def __init__(self, folder: Path, number: int, *, replicas: int = 0, links: bool | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        number: int,
+        *,
+        replicas: int = 0,
+        links: bool | None = None,
+        editor: Callable[..., Editor] = Editor,
+    ) -> None:
         self.chance = random.Random(number)
         self.folder = folder
         self.links = number % 4 == 0 if links is None else links
@@ -55,7 +63,7 @@ class Teller:
         for root in (*self.roots, self.outside):
             root.mkdir(parents=True)
         self.aspects = PLAIN._replace(links=self.links)
-        self.editor = Editor(self.chance, links=self.links)
+        self.editor = editor(self.chance, links=self.links)
         self.written: set[bytes] = set()
         self.runs: list[str] = []
         self.where: Callable[[Path], str] = str
