@@ -22,6 +22,8 @@ from aefsync.core.writing import Durability
 from aefsync.disk.confined import ConfinedRoot, exists, split
 from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.durability import Durable
+from aefsync.disk.half_set import HalfSets
+from aefsync.disk.half_set import finish as set_the_rest
 from aefsync.disk.home import INTENTS, Home
 from aefsync.disk.lasting import LastingFile, words
 from aefsync.disk.modes import PassingModes, finish
@@ -50,6 +52,7 @@ class Intents:
         self._file = LastingFile(home, INTENTS + b"/" + run.encode(), durable)
         self._declared: set[Intent] = set()
         self.modes = PassingModes(home, run, durable)
+        self.half_sets = HalfSets(home, run, durable)
         self.are_needed = False
 
     def declare(self, intents: Iterable[Intent]) -> None:
@@ -72,6 +75,7 @@ class Intents:
     def clear(self, root: ConfinedRoot) -> None:
         """Forget all of them: everything is in place, durably."""
         self.modes.clear(root)
+        self.half_sets.clear()
         if self._file.is_open:
             self._file.close()
             self._declared.clear()
@@ -79,6 +83,7 @@ class Intents:
 
     def close(self) -> None:
         self.modes.close()
+        self.half_sets.close()
         self._file.close()
 
 
@@ -127,8 +132,9 @@ def unknown(path: bytes) -> Problem:
 
 
 def settle(root: ConfinedRoot, home: Home) -> list[Problem]:
-    """Put back what interrupted runs took away and did not replace, and the modes that they changed for a while; the paths
-    where the former could not be done."""
+    """Put back what interrupted runs took away and did not replace, and the modes that they changed for a while, and set what
+    they had half set; the paths where the first could not be done."""
+    set_the_rest(root, home)
     finish(root, home)
     problems: list[Problem] = []
     for run in sorted(half_done(home)):

@@ -7,14 +7,16 @@ import stat
 
 from aefsync.core.action import Act, Action, StageFile
 from aefsync.core.entry import Entry, Kind, kind_of
-from aefsync.core.metadata import SPECIAL
+from aefsync.core.metadata import SPECIAL, Namespaces
 from aefsync.disk.confined import split
+from aefsync.disk.half_set import HalfSet, State
 from aefsync.disk.looking import Refused, in_the_way, look, shows, wanted_of
 from aefsync.disk.modes import MADE
 from aefsync.disk.placing import place_file
 from aefsync.disk.present import entry_of
 from aefsync.disk.scene import Scene
-from aefsync.disk.setting import changed_mode, finish_directory, finish_link, set_owner, set_time, set_xattrs
+from aefsync.disk.setting import changed_mode, finish_directory, finish_link, meant, set_owner, set_time, set_xattrs
+from aefsync.disk.xattrs import read_attributes
 
 _O_PATH = getattr(os, "O_PATH", 0)
 """Opens what its owner may change but not read; changed through /proc, which names the very same file."""
@@ -25,6 +27,8 @@ def make_directory(scene: Scene, action: Action) -> None:
     """Make a directory that can be filled; one that is there already will do."""
     directory, name = split(action.path)
     parent = scene.parents.get(directory)
+    if scene.aspects.alone.has_extras:
+        scene.intents.half_sets.declare(HalfSet(action.path, 0, State(), *_meant(scene, wanted_of(action))))
     try:
         os.mkdir(name, MADE, dir_fd=parent)
     except FileExistsError:
@@ -67,8 +71,10 @@ def set_metadata(scene: Scene, action: Action) -> None:
             _set_apart(scene, action, entry_of(action.path, seen))
             return
         handle = f"/proc/self/fd/{fd}" if _O_PATH else fd
-        set_owner(handle, wanted, seen, scene.aspects)
         mode = changed_mode(wanted, stat.S_IMODE(seen.st_mode), scene.aspects)
+        if scene.aspects.alone.has_extras:
+            scene.intents.half_sets.declare(_half_set(scene, wanted, handle, seen, mode))
+        set_owner(handle, wanted, seen, scene.aspects)
         if scene.aspects.xattrs:
             os.chmod(handle, mode | 0o200)  # its owner may set attributes only of what he may write
             set_xattrs(os.fsencode(handle) if isinstance(handle, str) else handle, wanted, scene.aspects)
@@ -84,3 +90,22 @@ def set_metadata(scene: Scene, action: Action) -> None:
         scene.renew(action.found, os.fstat(fd))
     finally:
         os.close(fd)
+
+
+def _meant(scene: Scene, wanted: Entry) -> tuple[State, Namespaces]:
+    return meant(wanted, scene.aspects), scene.aspects.xattrs
+
+
+def _half_set(scene: Scene, wanted: Entry, handle: int | str, seen: os.stat_result, mode: int) -> HalfSet:
+    """What is about to be set, step by step, on what is open; raises `OSError`."""
+    state, namespaces = _meant(scene, wanted)
+    place = os.fsencode(handle) if isinstance(handle, str) else handle
+    times = wanted.kind is not Kind.DIRECTORY and scene.aspects.times
+    before = State(
+        (seen.st_uid, seen.st_gid),
+        None if state.attributes is None else read_attributes(place, namespaces, follow=True),
+        stat.S_IMODE(seen.st_mode),
+        seen.st_mtime_ns if times else None,
+    )
+    whole = state._replace(mode=mode, mtime_ns=wanted.mtime_ns if times else None)
+    return HalfSet(wanted.path, seen.st_ino, before, whole, namespaces)

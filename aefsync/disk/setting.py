@@ -11,6 +11,7 @@ import os
 
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.metadata import PERMISSIONS, SPECIAL, USABLE, Aspects
+from aefsync.disk.half_set import State
 from aefsync.disk.owners import numbers_of
 from aefsync.disk.xattrs import place_in, set_attributes
 
@@ -79,6 +80,16 @@ def set_xattrs(place: int | bytes, wanted: Entry, aspects: Aspects, *, follow: b
     if wanted.extra.xattrs and not wanted.extra.attributes:
         raise OSError(errno.E2BIG, "its extended attributes changed since the scan, or are too large")
     set_attributes(place, wanted.extra.attributes, aspects.xattrs, follow=follow)
+
+
+def meant(wanted: Entry, aspects: Aspects) -> State:
+    """The owner and the extended attributes to be set, as far as they count, and are known."""
+    owner, extra = wanted.extra.owner if wanted.extra else None, wanted.extra
+    is_known = extra is not None and extra.xattrs is not None and (not extra.xattrs or bool(extra.attributes))
+    return State(
+        numbers_of(owner) if aspects.owner and owner is not None else None,
+        extra.attributes if aspects.xattrs and extra is not None and is_known else None,
+    )
 
 
 def set_time(place: int | str, wanted: Entry, aspects: Aspects) -> None:

@@ -38,7 +38,7 @@ long.  Nothing ages there.
 
 `tmp/RUN/` :: Files on their way.  Empty after a run that came to its end.
 
-`intents/RUN`, `modes/RUN`, `annexes` :: See below.
+`intents/RUN`, `modes/RUN`, `settings/RUN`, `annexes` :: See below.
 
 RUN is the time of the run in UTC, and four hex digits of a second: `20261122T101112Z-1f3a`.
 
@@ -89,6 +89,10 @@ RUN is the time of the run in UTC, and four hex digits of a second: `20261122T10
 # MODES
 
 {disk.modes}
+
+# SETTINGS
+
+{disk.half_set}
 
 # ANNEXES
 
