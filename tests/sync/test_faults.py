@@ -49,6 +49,8 @@ class Fault:
         if self._left and not (self._lasts and self._left < 0 and touch.writes and not touch.is_sql):
             return None
         if touch.name == "fsync":
+            # Held for good: once it is removed, another file could get its number.
+            os.dup(touch.arguments[0])
             self._failed.add(touch.file)
         return self._fail(touch)
 
