@@ -202,11 +202,12 @@ def _requests(batch: list[StageFile], runs: Mapping[RelPath, Sequence[Run]]) -> 
 
 
 def _teach(session: Session, origin: int, batch: list[StageFile], staged: Staged, unread: Collection[RelPath]) -> None:
+    """Tell the origin what its files turned out to hold, in key order: a batch has first those that travel in parts."""
     pairs = zip(batch, staged.contents, strict=True)
-    found = [(file.source.path, content) for file, content in pairs if content and file.path in unread]
-    news = [
-        _learned(prefix, list(group)) for prefix, group in itertools.groupby(found, key=lambda each: _prefix(each[0]))
-    ]
+    found = {file.source.path: content for file, content in pairs if content and file.path in unread}
+    ordered = sorted(found.items(), key=lambda each: each[0].key)
+    grouped = itertools.groupby(ordered, key=lambda each: _prefix(each[0]))
+    news = [_learned(prefix, list(group)) for prefix, group in grouped]
     if news:
         session.replicas[origin].learn(news)
 

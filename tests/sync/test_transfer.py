@@ -148,6 +148,26 @@ def test_a_file_is_read_once(bench: Bench, monkeypatch: pytest.MonkeyPatch, dire
         assert again[0].root == again[1].root != b""
 
 
+@pytest.mark.parametrize("direct", [True, False])
+def test_an_origin_is_taught_in_order(bench: Bench, monkeypatch: pytest.MonkeyPatch, direct: bool) -> None:
+    """A file that is replaced, of which parts may be there, comes before those that are new and before it in order."""
+    monkeypatch.setattr("aefsync.disk.listing._EAGER", 0)
+    monkeypatch.setattr("aefsync.disk.replica.FEW_FILES", 0)
+    a, b = bench.add("a", "b")
+    for site in (a, b):
+        site.make_directory(b"d")
+    a.write_file(b"d/new", b"n" * (SMALL + 1))
+    a.write_file(b"d/replaced", b"newer" * SMALL, mtime_ns=9)
+    b.write_file(b"d/replaced", b"older" + b"x" * SMALL, mtime_ns=8)
+    replicas = bench.replicas()
+    with joined(*replicas) as session:
+        assert carry(session, decided(session), direct=direct).failed == (frozenset(), frozenset())
+        again = session.each(lambda _, replica: replica.record())
+    assert [replica.files_read for replica in replicas] == [0, 0]
+    assert replicas[0].calls["learn"] > 0
+    assert again[0].root == again[1].root != b""
+
+
 def test_what_is_known_is_not_taught(bench: Bench) -> None:
     a, _ = bench.add("a", "b")
     a.write_file(b"f", b"x")
