@@ -101,7 +101,10 @@ class Scrubbing(RememberingHere):
                 continue
             scanner.materialise({prefix})
             for key, page, here in holding(scanner.pages, prefix, {path.name}):
-                scanner.put(key, page.with_contents(dict.fromkeys(here, UNKNOWN)) if here else page)
+                rows = (row.position for row in rows_of(key[1], page) if row.shown.stat == noted.stat)
+                same = here.keys() & set(rows)
+                if same:
+                    scanner.put(key, page.with_contents(dict.fromkeys(same, UNKNOWN)))
 
     def _read_anew(self, done: int, total: int) -> None:
         self.on_progress(Phase.READ, done, total)

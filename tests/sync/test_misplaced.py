@@ -102,6 +102,16 @@ def test_a_healthy_copy_in_its_place_settles_it(folder: Path) -> None:
     assert texts(found.b) == texts(found.a) == {"d/": "", "d/other": "other", "e/": "", "e/in": "in", "e/new": HEALTHY}
 
 
+def test_a_directory_in_its_place_is_one(folder: Path) -> None:
+    found = Renamed(folder, "d/new")
+    assert told(found.agree())[0] == 1
+    os.unlink(found.a / "d/new")
+    tree(found.a, {"d/new/in": "in"})
+    for _ in range(2):
+        assert told(found.agree()) == (0, [])
+    assert texts(found.b) == texts(found.a)
+
+
 def test_a_later_file_that_was_given_the_inode_is_another_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = Renamed(folder, "e/new")
     monkeypatch.setattr(LocalSight, "born_ns", lambda _, path: os.stat(found.a / os.fsdecode(path)).st_ctime_ns)
