@@ -40,6 +40,10 @@ class Mapped:
     def flip(self, bit: int = 0) -> None:
         """Have one bit change, and let go of the file."""
         self._map[self._offset] ^= 1 << bit
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
         self._map.close()
 
 
