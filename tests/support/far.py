@@ -119,11 +119,13 @@ class _Theirs(SocketStream):
 
 @dataclass
 class Hosts:
-    """The hosts, by name, and what their agents are; `in_turn`: one has ended before the next is started on that host."""
+    """The hosts, by name, and what their agents are; `in_turn`: one has ended before the next is started on that host.
+    `pins` are what agents of some hosts are started for."""
 
     lines: dict[str, Line] = field(default_factory=dict)
     in_turn: bool = False
     serving: Callable[[], Served] = lambda: PinnedReplica(Pin())
+    pins: dict[str, Pin] = field(default_factory=dict)
     threads: dict[str, list[threading.Thread]] = field(default_factory=dict)
 
     def line(self, host: str) -> Line:
@@ -135,7 +137,9 @@ class Hosts:
         here, there = socket.socketpair()
         line = self.line(login.host)
         line.dials += 1
-        thread = threading.Thread(target=serve, args=(self.serving(), _Theirs(there, line)))
+        pin = self.pins.get(login.host)
+        serving = self.serving() if pin is None else PinnedReplica(pin)
+        thread = threading.Thread(target=serve, args=(serving, _Theirs(there, line)))
         thread.start()
         self.threads.setdefault(login.host, []).append(thread)
         return _Ours(SocketStream(here), line)
