@@ -57,7 +57,7 @@ class Pair:
         (self.a / "closed").chmod(0o600)
         os.setxattr(self.a / "closed", "user.closed", b"1")
         (self.a / "closed").chmod(0o440)
-        os.utime(self.a / "closed", ns=(2_000_000_000 * SECOND, 2_000_000_000 * SECOND))
+        os.utime(self.a / "closed", ns=(1_650_000_000 * SECOND, 1_650_000_000 * SECOND))
         (self.a / "e").chmod(0o750)
         for name in ("f", "e", "new") if IS_ROOT else ():
             os.chown(self.a / name, 7, 8)
