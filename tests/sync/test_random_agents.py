@@ -128,6 +128,8 @@ def of_cuts(teller: Afar) -> None:
     for _ in range(3):
         for _ in range(chance.choice([1, 2, 3, 4])):
             teller.edits(chance.randrange(6))
+            for _ in range(chance.choice([0, 1, 3])):
+                teller.large(chance.choice(teller.roots))
             some = teller.in_any_order()
             teller.cut(some)
             act(teller, some)
@@ -264,10 +266,10 @@ def far(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hosts]:
 
 
 def tell(story: Story, folder: Path, number: int, far: Hosts) -> None:
-    """One story; of each second one, nothing is read that need not be, as in large trees."""
+    """One story; of two of three, nothing is read that need not be, as in large trees."""
     far.pins.clear()
     with pytest.MonkeyPatch.context() as patch:
-        if number % 2:
+        if number % 3:
             patch.setattr("aefsync.disk.listing._EAGER", 0)
             patch.setattr("aefsync.disk.replica.FEW_FILES", 0)
         story(Afar(folder, number, far, replicas=STORIES[story]))
