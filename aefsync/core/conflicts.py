@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from operator import attrgetter
 
 from aefsync.core.compare import Difference, Tombstones
 from aefsync.core.conflict_name import conflict_name
@@ -41,6 +42,7 @@ from aefsync.core.version import FOUND, Version, merge
 
 Known = Callable[[RelPath], tuple[Versions, Tombstones] | None]
 Settled = Take | Remove | Stand | Conflict
+_key_of = attrgetter("path.key")
 _DIRECTORY, _KEPT = Kind.DIRECTORY, Stand(Why.KEPT)
 
 
@@ -72,9 +74,14 @@ def settle_conflicts(
             decisions = [Decision(path, entries, stand or Stand(Why.NAME_TAKEN), tombstones)]
         for each in decisions:
             settled[each.path] = each
-    for difference in _revived(differences, rules, settled) if doomed else ():
-        if difference.path in rules.folded:
+    for difference in sorted(_revived(differences, rules, settled), key=_key_of) if doomed else ():
+        path, entries, tombstones = difference
+        if path in rules.folded:
             continue
+        if not standing.isdisjoint(path.ancestors):
+            settled[path] = Decision(path, entries, Stand(Why.BELOW), tombstones)
+            continue
+        standing.discard(path)
         for each in _live_again(difference, known, rules, hidden):
             settled[each.path] = each
     return settled

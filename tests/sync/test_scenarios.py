@@ -669,6 +669,25 @@ def test_what_was_chosen_lies_below_a_file_elsewhere(pair: Group, options: dict[
     quiet(pair)
 
 
+def test_a_chosen_directory_that_lives_on_lies_below_a_file_elsewhere(pair: Group) -> None:
+    """It lives on for what was edited in it; but that it can only where it is."""
+    pair.write(0, "d/e/x", "x")
+    pair.meet()
+    shutil.rmtree(pair.roots[1] / "d")
+    pair.write(1, "d", "a file now")
+    pair.write(0, "d/e/x", "edited")
+    before = pair.trees()
+    for _ in range(2):
+        events = pair.meet(paths=(RelPath(b"d/e"),))
+        assert (end(events).causes, end(events).problems, actions(events)) == (("left standing",), 0, [])
+        assert conflicts(events) == ["d", "d/e", "d/e/x"]
+    assert pair.trees() == before
+    pair.meet()
+    tree = pair.agreed()
+    assert tree["d/e/x"] == "edited" and "a file now" in tree.values()
+    quiet(pair)
+
+
 def test_a_command_merges_what_it_can(pair: Group) -> None:
     pair.write(0, "a.txt", "of the first\n")
     pair.write(1, "a.txt", "of the second\n")
