@@ -124,7 +124,10 @@ class Scan(NamedTuple):
     paths: tuple[RelPath, ...] = ()
     """only these sub-trees (none: everything), and the directories that lead there"""
     mounts: tuple[bytes, ...] | None = None
-    """the mount points below the root at the last run; `None`: not known"""
+    """the mount points below the root at the last run, as far as the replica does not remember them itself; `None`: not
+    known"""
+    any_mounts: bool = False
+    """they are taken as they are now, whatever they were"""
     list_filtered: bool = False
     aspects: Aspects = PLAIN
     """the metadata that counts from now on: in digests, and in what is set"""

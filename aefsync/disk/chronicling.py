@@ -22,7 +22,7 @@ from aefsync.disk.readable import Readable
 from aefsync.disk.retelling import Retelling
 from aefsync.disk.sidecar import Damaged, Sidecar, trouble
 from aefsync.disk.sidecar_file import NAME
-from aefsync.disk.standing import ID, PLACE, Words, standing_of
+from aefsync.disk.standing import ID, PLACE, Words, mounts_in, standing_of
 from aefsync.errors import AefsyncError, RootError
 
 
@@ -72,6 +72,8 @@ class Chronicling(Retelling, Generic[Root, Keep]):
         super()._begin()
         self._chronicle: Chronicle | None = None
         self._is_copy = False
+        self._mounts: tuple[bytes, ...] | None = None
+        """the mount points below the root as the sidecar knew them when the root was opened (`None`: it did not)"""
         self._id = ""
         self._is_unborn = False
         """whether there is no sidecar yet: it is made when anything is first written in the root"""
@@ -161,7 +163,8 @@ class Chronicling(Retelling, Generic[Root, Keep]):
         try:
             with trouble():
                 known = home.identity if home is not None else ""
-                standing = standing_of(self._words(home), known) if home is not None and known else None
+                words = self._words(home) if home is not None and known else {}
+                self._mounts, standing = mounts_in(words), standing_of(words, known)
             return standing and told(standing, self._request.known), ""
         except Damaged as damaged:
             return None, f".aefsync/{NAME} is damaged ({damaged})"

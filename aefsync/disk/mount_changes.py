@@ -62,6 +62,11 @@ class MountPoints(ABC):
         if table is not None:
             self._note(self.found ^ table, _MOVED)
 
+    @property
+    def expected(self) -> tuple[bytes, ...]:
+        """What is to be remembered: what changed is expected as it was, until it is so again or the user says otherwise."""
+        return tuple(sorted(self.found if self._remembered is None else self._remembered))
+
     def _note(self, paths: set[bytes] | frozenset[bytes], reason: str) -> None:
         self.changed |= {path: reason for path in paths if path not in self.changed and self._judged(path)}
 

@@ -27,6 +27,7 @@ from aefsync.disk.chronicle import Chronicle
 from aefsync.disk.chronicling import Chronicling, Keep, Root
 from aefsync.disk.confined import is_directory
 from aefsync.disk.judging import Judge
+from aefsync.disk.mount_changes import MountPoints
 from aefsync.disk.pending import Intention, by_directory
 from aefsync.disk.pending_growth import recorded
 from aefsync.disk.reading import unread
@@ -60,6 +61,9 @@ class Remembering(Chronicling[Root, Keep]):
         self._versioned = NOTHING
         self._is_in_sight: Callable[[bytes, bytes], bool] = lambda directory, name: True
         self._underway = Underway()
+
+    def _note_mounts(self, chronicle: Chronicle, mounts: MountPoints) -> None:
+        """Remember the mount points below the root, where they can be told for certain."""
 
     @abstractmethod
     def _are_movable(self, root: Root, scanner: Scanner, renames: Sequence[Rename]) -> Sequence[bool]:
@@ -97,6 +101,8 @@ class Remembering(Chronicling[Root, Keep]):
             judge = Judge(chronicle, scanner, absence, aspects.mode_bits, intended)
             judge.judge(lambda wanted: self._read(scanner, wanted))
             chronicle.forget(request.watermark)
+            if scanner.narrowing.is_everything:
+                self._note_mounts(chronicle, scanner.mounts)
             if pending and chronicle.writable and chronicle.sidecar is not None:
                 chronicle.sidecar.clear_pending()
         self._underway.forget()

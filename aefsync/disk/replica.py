@@ -112,7 +112,9 @@ class LocalReplica(Scrubbing):
             self._index = open_index(self._opened, self._request, self._home, self._file_system, self._clock_ns())
         own = own_paths(self._opened, self._request)
         flags = (request.one_file_system, request.ignore_index, request.eager)
-        limits = Limits(filtering, own, *flags, Narrowing(request.paths), request.mounts, request.list_filtered)
+        limits = Limits(
+            filtering, own, *flags, Narrowing(request.paths), self._mounts_before(request), request.list_filtered
+        )
         sight = LocalSight(self._root, self._file_system, limits, crew=self._crew, clock_ns=self._clock_ns)
         self._scanner = Scanner(sight, self._index, limits, self._scanning)
         troubles += self._settle(self._root)

@@ -4,7 +4,7 @@ Unlike the index it is no cache, so every transaction is on the disk before anyb
 is damaged is set aside and never deleted; one of a newer program stops the run.  Records and tombstones stand in pages,
 never a row for each path, with a checksum for what is not read unless it is needed.
 
-    meta     what the replica is, the last counter that it used, who takes part (`standing`)
+    meta     what the replica is, the last counter that it used, who takes part, what is mounted below (`standing`)
     vector   the versions, by number (`vectors`)
     page     records (`records`), by directory and the first name; the first page of a directory has its seal
     grave    tombstones, by directory

@@ -27,7 +27,7 @@ from aefsync.core.version import Dot, Vector
 
 Words = Mapping[str, bytes]
 """The words of a sidecar (`meta`)."""
-AUTHOR, ID, PLACE, RETURNED = "author", "id", "place", "returned"
+AUTHOR, ID, PLACE, RETURNED, MOUNTS = "author", "id", "place", "returned", "mounts"
 _MEMBERS, _MET, _MARKS, _SHARED, _UNSETTLED = "members", "met", "marks", "shared", "unsettled"
 _MARK = struct.Struct(f"<Q{TAG}s")
 _LATEST = 256
@@ -46,6 +46,12 @@ def standing_of(words: Words, identity: str, *, is_brief: bool = False) -> Stand
     if is_brief:
         return standing
     return standing._replace(members=members_of(words), met=met_of(words), left=left_in(words))
+
+
+def mounts_in(words: Words) -> tuple[bytes, ...] | None:
+    """The mount points below the root; `None` where nobody has noted them."""
+    noted = words.get(MOUNTS)
+    return None if noted is None else tuple(filter(None, noted.split(b"\0")))
 
 
 def members_of(words: Words) -> Members:

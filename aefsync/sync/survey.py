@@ -85,6 +85,7 @@ def scan_of(session: Session, request: Request) -> Scan:
         request.one_file_system,
         request.checksum,
         paths=request.paths,
+        any_mounts=request.allowed.new_root,
         list_filtered=request.list_filtered,
         aspects=aspects,
     )

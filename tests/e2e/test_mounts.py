@@ -59,6 +59,29 @@ def test_an_unmounted_disk_is_not_taken_for_an_empty_one(
     aefsync("repair", *options, *pair).expect(0)
 
 
+def test_who_has_never_seen_the_root_is_told_what_was_mounted(
+    aefsync: Program, pair: Pair, disk: tuple[Mount, Mount], tmp_path: Path
+) -> None:
+    """What whoever starts a run remembers may be deleted at any time, and others may start the next one."""
+    mount, unmount = disk
+    tree(pair.a, {"x": "1", "media": None})
+    mount(pair.a / "media")
+    tree(pair.a, {"media/film": "1"})
+    aefsync("repair", *pair).expect(0)
+    unmount(pair.a / "media")
+    for number, options in enumerate([[], ["--mirror"], ["-n"]]):
+        done = aefsync("repair", *options, "--state-dir", tmp_path / str(number), *pair).expect(4)
+        assert b"A media: is no longer a mount point" in done.err
+        assert os.listdir(pair.b / "media") == ["film"]
+    aefsync("diff", "--state-dir", tmp_path / "3", *pair).expect(2)
+    aefsync("repair", "--allow-new-root", "--state-dir", tmp_path / "0", *pair).expect(0)
+    assert judge(*pair) == []
+    aefsync("repair", *pair).expect(0)
+    mount(pair.a / "media")
+    done = aefsync("repair", "--state-dir", tmp_path / "5", *pair).expect(4)
+    assert b"A media: became a mount point" in done.err
+
+
 def test_what_is_mounted_over_files_is_not_taken_for_them(
     aefsync: Program, pair: Pair, disk: tuple[Mount, Mount]
 ) -> None:

@@ -254,6 +254,7 @@ plain_scans = st.builds(
     rows(paths),
     st.none() | rows(st.binary(max_size=30)),
     st.booleans(),
+    st.booleans(),
     aspects(),
     st.just(False),
     st.just(()),

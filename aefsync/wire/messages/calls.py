@@ -73,6 +73,7 @@ class ScanCall(Form, tag="scan"):
     eager: bool
     paths: Strings
     mounts: Strings | None
+    any_mounts: bool
     list_filtered: bool
     aspects: AspectsRow | None = None
     recall: RecallRow | None = None
@@ -84,14 +85,14 @@ class ScanCall(Form, tag="scan"):
         mounts = None if scan.mounts is None else Strings.of(scan.mounts)
         flags = (scan.one_file_system, scan.ignore_index, scan.eager)
         counting = (AspectsRow.of(scan.aspects), RecallRow.of(scan))
-        return cls(rules, *flags, Strings.of(scan.paths), mounts, scan.list_filtered, *counting)
+        return cls(rules, *flags, Strings.of(scan.paths), mounts, scan.any_mounts, scan.list_filtered, *counting)
 
     def values(self) -> tuple[Scan]:
         rules, paths = tuple(map(unpack_text, self.rules)), tuple(self.paths.paths())
         mounts = None if self.mounts is None else tuple(self.mounts.decode())
         aspects = self.aspects.aspects() if self.aspects else PLAIN
         flags = (self.one_file_system, self.ignore_index, self.eager)
-        scan = Scan(rules, *flags, paths, mounts, self.list_filtered, aspects)
+        scan = Scan(rules, *flags, paths, mounts, self.any_mounts, self.list_filtered, aspects)
         return (self.recall.told(scan) if self.recall else scan,)
 
 
