@@ -214,7 +214,8 @@ class Chronicle:
         """Let go of the tombstones that nobody needs any more."""
         if not watermark:
             return
-        covered = set(self.vectors.numbers(lambda vector: is_covered(vector, watermark)))
+        buried = {number for tombstones in self.tombstones.values() for number in tombstones.values()}
+        covered = {number for number in buried if is_covered(self.vectors.version(number).vector, watermark)}
         for directory, tombstones in self.tombstones.items():
             for name in [name for name, number in tombstones.items() if number in covered]:
                 self.unbury(directory, name)
