@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import subprocess
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,19 @@ import aefsync
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(aefsync.__file__).parent
 
+TOP = {
+    ".ci",
+    ".gitignore",
+    "CHANGELOG.md",
+    "LICENSE",
+    "README.md",
+    "aefsync",
+    "completions",
+    "man",
+    "pyproject.toml",
+    "tests",
+}
+"""All that stands at the top of the repository."""
 MAX_FILE = 300
 MAX_FUNCTION = 50
 
@@ -125,6 +139,13 @@ def is_late(node: ast.AST) -> bool:
 
 def report(faults: list[str]) -> None:
     assert not faults, "\n" + "\n".join(faults)
+
+
+def test_nothing_else_stands_at_the_top() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
+    if listed.returncode:
+        pytest.skip("this is no checkout")
+    assert {name.partition("/")[0] for name in listed.stdout.decode().split("\0") if name} <= TOP
 
 
 def test_every_module_is_on_a_floor() -> None:

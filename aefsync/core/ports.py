@@ -162,7 +162,7 @@ class Scanned(NamedTuple):
     history: bytes = b""
     """with versions: a digest of all entries, their versions, and all tombstones"""
     tombstones: int = 0
-    """tombstones"""
+    """how many there are, with versions"""
     standing: Standing | None = None
     """with versions: what the sidecar says now, members left out"""
     restored: bool = False

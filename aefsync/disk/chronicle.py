@@ -214,8 +214,8 @@ class Chronicle:
         """Let go of the tombstones that nobody needs any more."""
         if not watermark:
             return
-        buried = {number for tombstones in self.tombstones.values() for number in tombstones.values()}
-        covered = {number for number in buried if is_covered(self.vectors.version(number).vector, watermark)}
+        version = self.vectors.version
+        covered = {number for number in self._buried() if is_covered(version(number).vector, watermark)}
         for directory, tombstones in self.tombstones.items():
             for name in [name for name, number in tombstones.items() if number in covered]:
                 self.unbury(directory, name)
@@ -228,8 +228,12 @@ class Chronicle:
             self.vectors.keep(used)
             self.set_words({_USED: len(used).to_bytes(8)})
 
+    def _buried(self) -> set[int]:
+        """The versions of all tombstones."""
+        return {number for tombstones in self.tombstones.values() for number in tombstones.values()}
+
     def _used(self, sidecar: Sidecar) -> set[int]:
-        used = {number for tombstones in self.tombstones.values() for number in tombstones.values()}
+        used = self._buried()
         for head in sidecar.heads():
             used.update(unpacked(head.versions, head.length))
         return used

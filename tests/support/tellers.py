@@ -25,9 +25,9 @@ from aefsync.sync.events import Acted, Event, Grew, Summary, Troubled
 from aefsync.sync.repair import repair
 from aefsync.sync.request import RepairRequest, Request
 from tests.support.edits import Editor, contents
-from tests.support.touches import Touch, touching
+from tests.support.touches import touching
 from tests.support.trees import one_file, survey
-from tests.support.trials import KILLED
+from tests.support.trials import KILLED, ending_after
 from tests.sync.joined import threads
 
 REFUSED = (GuardError, UsageError)
@@ -142,15 +142,7 @@ class Teller:
         number = self.chance.randrange(120)
 
         def work() -> None:
-            left = number
-
-            def before(touch: Touch) -> None:
-                nonlocal left
-                left -= touch.writes
-                if left < 0:
-                    os._exit(KILLED)
-
-            with touching(before), threads(), contextlib.suppress(*refused):
+            with touching(ending_after(number)), threads(), contextlib.suppress(*refused):
                 os._exit(_ENDED + end(list(begin())).exit_code)
             os._exit(_ENDED)
 

@@ -14,6 +14,8 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import pytest
+
 IS_ROOT = os.geteuid() == 0
 BASE_NS = 1_600_000_000_123_456_789
 """The mtime of whatever has none of its own: past, and not a whole second."""
@@ -65,6 +67,15 @@ MTIMES_NS = {
     b"year-2200": 7_258_118_400 * SECOND + 7,
 }
 """Moments that ext4 can store; the last ones lie in the future."""
+
+
+def needs_attributes(place: Path) -> None:
+    """Skip the test where extended attributes cannot be had."""
+    try:
+        os.setxattr(place, "user.a", b"1")
+        os.removexattr(place, "user.a")
+    except (OSError, AttributeError):
+        pytest.skip("this file system, or this system, has no extended attributes")
 
 
 def write(path: bytes | Path, data: bytes = b"", *, mode: int = 0o644, mtime_ns: int = BASE_NS) -> None:

@@ -236,6 +236,19 @@ def in_a_child(work: Callable[[], Ended]) -> Ended:
     return ended
 
 
+def ending_after(number: int) -> Before:
+    """Has this process end, as if it were killed, before the call that changes something after so many of them."""
+    left = number
+
+    def before(touch: Touch) -> None:
+        nonlocal left
+        left -= touch.writes
+        if left < 0:
+            os._exit(KILLED)
+
+    return before
+
+
 def _answer(work: Callable[[], Ended], writing: Connection) -> None:
     writing.send(work())
     writing.close()

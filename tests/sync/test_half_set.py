@@ -19,9 +19,9 @@ from aefsync.disk.half_set import HalfSet, HalfSets, State
 from aefsync.disk.home import Home
 from aefsync.sync.repair import repair
 from aefsync.sync.request import RepairRequest, Request
-from tests.support.touches import Touch, touching
-from tests.support.trees import IS_ROOT, SECOND, survey, tree
-from tests.support.trials import KILLED, ONE_IN
+from tests.support.touches import touching
+from tests.support.trees import IS_ROOT, SECOND, needs_attributes, survey, tree
+from tests.support.trials import KILLED, ONE_IN, ending_after
 from tests.sync.joined import threads
 
 NEW = ("new", "new/deep", "new/deep/file")
@@ -30,11 +30,7 @@ WRITING = Writing(Durability.NONE)
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path) -> Path:
-    try:
-        os.setxattr(tmp_path, "user.a", b"1")
-        os.removexattr(tmp_path, "user.a")
-    except (OSError, AttributeError):
-        pytest.skip("this file system, or this system, has no extended attributes")
+    needs_attributes(tmp_path)
     return tmp_path
 
 
@@ -76,15 +72,7 @@ class Pair:
         """A run that ends itself before a call that changes something, by number; whether it came to that."""
 
         def work() -> None:
-            left = number
-
-            def before(touch: Touch) -> None:
-                nonlocal left
-                left -= touch.writes
-                if left < 0:
-                    os._exit(KILLED)
-
-            with touching(before):
+            with touching(ending_after(number)):
                 self.meet()
             os._exit(0)
 

@@ -18,7 +18,7 @@ import pytest
 from aefsync.core.metadata import PERMISSIONS, PLAIN, SPECIAL, Namespaces
 from tests.support.edits import Editor
 from tests.support.tellers import Teller
-from tests.support.trees import IS_ROOT, Stats, survey
+from tests.support.trees import IS_ROOT, Stats, needs_attributes, survey
 from tests.support.trials import tidied
 from tests.sync.test_random_runs import NUMBER, POLICIES, afterthought, part
 
@@ -123,11 +123,7 @@ def tell(folder: Path, number: int) -> None:
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     """Where attributes can be had."""
-    try:
-        os.setxattr(tmp_path, "user.a", b"1")
-        os.removexattr(tmp_path, "user.a")
-    except (OSError, AttributeError):
-        pytest.skip("this file system, or this system, has no extended attributes")
+    needs_attributes(tmp_path)
     return tmp_path
 
 
