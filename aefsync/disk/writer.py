@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from aefsync.core.action import Action, Applied, Staged, StageFile
@@ -39,7 +39,7 @@ from aefsync.disk.retention import expire, forget_bytes, half_done
 from aefsync.disk.scan import Scanner
 from aefsync.disk.scene import Scene
 from aefsync.disk.staging import Staging
-from aefsync.disk.trash import Trash
+from aefsync.disk.trash import DELETED, REPLACED, Trash, slot_names
 
 
 class Writer(AnyWriter[ConfinedRoot, Home]):
@@ -107,13 +107,27 @@ class Writer(AnyWriter[ConfinedRoot, Home]):
         return staged
 
     def reuse(self, files: Sequence[StageFile], held: Mapping[bytes, Entry]) -> Staged:
-        """Complete the files whose content is that of one that is `held`, by content digest; one that is not is no problem
-        by itself."""
-        known = [file._replace(held=held[file.source.content]) for file in files if file.source.content in held]
-        staged = self._staging.stage(known, self._root)
-        contents = dict(zip((file.path for file in known), staged.contents, strict=True))
-        own = staged.own_problems if self._staging.is_full else ()
-        return Staged(tuple(contents.get(file.path, b"") for file in files), (), 0, staged.literal_bytes, own)
+        """Complete the files whose content is that of one that is `held`, by content digest, or was before this run put it in
+        the trash; one that is not is no problem by itself."""
+        left = [file._replace(held=held[file.source.content]) for file in files if file.source.content in held]
+        contents: dict[RelPath, bytes] = {}
+        reused, own = 0, tuple[Problem, ...]()
+        for root, place in self._places:
+            if own or not left:
+                break
+            there = [file._replace(held=file.held and file.held._replace(path=place(file.held.path))) for file in left]
+            staged = self._staging.stage(there, root)
+            contents |= dict(zip((file.path for file in left), staged.contents, strict=True))
+            left = [file for file in left if not contents[file.path]]
+            reused, own = reused + staged.literal_bytes, staged.own_problems if self._staging.is_full else ()
+        return Staged(tuple(contents.get(file.path, b"") for file in files), (), 0, reused, own)
+
+    @property
+    def _places(self) -> Iterator[tuple[ConfinedRoot, Callable[[RelPath], RelPath]]]:
+        """Where a file of the scan may be by now: a root, and its path there by the one that it had."""
+        yield self._root, RelPath
+        for why in (DELETED, REPLACED):
+            yield self._home, partial(_slot, self._run, why)
 
     def content(self, path: RelPath) -> bytes:
         return self._staging.content(path)
@@ -214,3 +228,8 @@ class Writer(AnyWriter[ConfinedRoot, Home]):
         super().close()
         if self._opened_staging is not None:
             self._opened_staging.close()
+
+
+def _slot(run: str, why: str, path: RelPath) -> RelPath:
+    """Where a run nearly always puts away what was at a path."""
+    return RelPath.again(next(slot_names(run, why, path)))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from aefsync.core.metadata import PLAIN
 from aefsync.core.policy import Policies, parse_globs
 from aefsync.core.problem import SUSPECT
 from aefsync.core.silent import Silent
@@ -117,3 +118,26 @@ def test_a_later_file_that_was_given_the_inode_is_another_one(folder: Path, monk
     monkeypatch.setattr(LocalSight, "born_ns", lambda _, path: os.stat(found.a / os.fsdecode(path)).st_ctime_ns)
     assert told(found.agree()) == (0, [])
     assert texts(found.b)["e/new"] == found.rotten
+
+
+@pytest.mark.parametrize("is_there_again", [False, True])
+def test_where_no_directory_is_renamed_what_the_receiver_had_fills_the_new_one(
+    folder: Path, is_there_again: bool
+) -> None:
+    a, b = folder / "a", folder / "b"
+    tree(a, {"d/f": HEALTHY, "d/g": "other"})
+    mapped = Mapped(a / "d/f")
+    common = Request((str(a), str(b)), aspects=PLAIN._replace(links=True))
+
+    def agree() -> list[Event]:
+        return list(repair(RepairRequest(common, policies=Policies()), Silent()))
+
+    agree()
+    mapped.flip()
+    settle(a)
+    os.rename(a / "d", a / "e")
+    tree(b, {"d/new": "new"} if is_there_again else {})
+    for _ in range(2):
+        assert told(agree()) == (0, [])
+    assert texts(b)["e/f"] == HEALTHY
+    assert not (b / "d/f").exists()
