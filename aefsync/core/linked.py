@@ -19,21 +19,22 @@ Only paths on which replicas differ are looked at: a leader on which they agree 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from aefsync.core.entry import Entry, Kind
 from aefsync.core.metadata import Aspects
 from aefsync.core.named_tuple import NamedTuple
-from aefsync.core.path import RelPath
+from aefsync.core.path import RelPath, is_within
 from aefsync.core.verdict import Decision, KeepBoth, Take, at
 
 
 class Linked(NamedTuple):
-    """The `leader` that a path is to have (itself: it has none, or is one), and the replicas on which it `stays` a name
-    of the file that it is."""
+    """The `leader` that a path is to have (itself: it has none, or is one), the replicas on which it `stays` a name of the
+    file that it is, and those on which nothing is known of the leader: there it is `apart`, until that is known again."""
 
     leader: RelPath
     stays: frozenset[int]
+    apart: frozenset[int] = frozenset()
 
 
 Links = Mapping[RelPath, Linked]
@@ -49,9 +50,9 @@ class _Settled(NamedTuple):
     leader: RelPath
 
 
-def links(decisions: Iterable[Decision], aspects: Aspects) -> Links:
-    """Work it out for decisions in key order."""
-    linking = _Linking(aspects)
+def links(decisions: Iterable[Decision], aspects: Aspects, unknown: Sequence[Collection[bytes]] = ()) -> Links:
+    """Work it out for decisions in key order; `unknown` are the paths of which, and below which, each replica knows nothing."""
+    linking = _Linking(aspects, unknown)
     for decision in decisions:
         if any(entry is not None and entry.leader for entry in decision.entries):
             linking.add(decision)
@@ -61,9 +62,10 @@ def links(decisions: Iterable[Decision], aspects: Aspects) -> Links:
 class _Linking:
     """What must be remembered from path to path."""
 
-    def __init__(self, aspects: Aspects) -> None:
+    def __init__(self, aspects: Aspects, unknown: Sequence[Collection[bytes]]) -> None:
         self.found: dict[RelPath, Linked] = {}
         self._aspects = aspects
+        self._unknown = unknown
         self._differing: set[bytes] = set()
         self._settled: dict[bytes, _Settled] = {}
         self._heirs: dict[tuple[int, bytes], _Settled] = {}
@@ -84,7 +86,8 @@ class _Linking:
         stays = frozenset(
             number for number, entry in enumerate(left) if entry is not None and self._stays(number, entry, own)
         )
-        self.found[path] = Linked(own.leader, stays)
+        apart = frozenset(number for number, paths in enumerate(self._unknown) if is_within(own.leader, paths))
+        self.found[path] = Linked(own.leader, stays, apart)
 
     def _settle(self, own: _Settled) -> _Settled:
         """Find the leader of a version that is to be a name of something before it."""

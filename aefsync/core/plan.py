@@ -41,7 +41,7 @@ from collections.abc import Iterable
 
 from aefsync.core.action import QUARANTINED, Act, Action, StageFile
 from aefsync.core.entry import Entry, Kind
-from aefsync.core.linked import NO_LINKS, Links
+from aefsync.core.linked import NO_LINKS, Linked, Links
 from aefsync.core.metadata import PLAIN, USABLE, Aspects, Extra
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.one_sided import OneSided
@@ -55,7 +55,6 @@ NEW = {Kind.FILE: Act.CREATE, Kind.DIRECTORY: Act.MKDIR, Kind.SYMLINK: Act.LINK}
 _REPLACE = {Kind.FILE: Act.COPY, Kind.SYMLINK: Act.LINK}
 _PUT, _DELETE, _FILE, _DIRECTORY = Pass.PUT, Act.DELETE, Kind.FILE, Kind.DIRECTORY
 """Looked up for every path, which costs ten times as much in an enumeration."""
-_NOWHERE: frozenset[int] = frozenset()
 
 
 class Plan(NamedTuple):
@@ -107,7 +106,7 @@ def _plan_take(draft: _Draft, decision: Decision, verdict: Take) -> None:
         if entry is not None and entry.path != path:
             moved = entry.path
             wanted = wanted._replace(path=path)
-    leader, stays = draft.links.get(path) or (path, _NOWHERE)
+    linked = draft.links.get(path)
     for replica, entry in enumerate(entries):
         if entry is wanted and entry.extra is None:
             continue
@@ -116,14 +115,15 @@ def _plan_take(draft: _Draft, decision: Decision, verdict: Take) -> None:
         if entry is not None and entry.path != path:
             draft.keep(spot, entry)
         else:
-            _plan_name(draft, spot, entry, leader, stays)
+            _plan_name(draft, spot, entry, linked)
 
 
-def _plan_name(draft: _Draft, spot: _Spot, entry: Entry | None, leader: RelPath, stays: frozenset[int]) -> None:
+def _plan_name(draft: _Draft, spot: _Spot, entry: Entry | None, linked: Linked | None) -> None:
     """Turn what a replica has at the path, if anything, into what is wanted, and that into a name of its leader."""
-    does_stay = spot.replica in stays
-    if leader != spot.wanted.path and not does_stay:
-        _plan_join(draft, spot._replace(leader=leader), entry)
+    does_stay = linked is not None and spot.replica in linked.stays
+    is_alone = linked is None or linked.leader == spot.wanted.path or spot.replica in linked.apart
+    if linked is not None and not is_alone and not does_stay:
+        _plan_join(draft, spot._replace(leader=linked.leader), entry)
     elif entry is None:
         draft.put(spot)
     elif entry.leader and not does_stay and entry.same_content(spot.wanted):
@@ -160,11 +160,11 @@ def _plan_both(draft: _Draft, decision: Decision, verdict: KeepBoth) -> None:
     winner, kept_as, version = verdict
     source = at(decision.entries, winner)
     wanted = source._replace(version=version)
-    leader, stays = draft.links.get(decision.path) or (decision.path, _NOWHERE)
+    linked = draft.links.get(decision.path)
     for replica, entry in enumerate(decision.entries):
         why = "missing" if entry is None else "mode" if entry.same_content(wanted) else "conflict"
         spot = _Spot(replica, winner, source, wanted, why)
-        _plan_name(draft, spot, entry if kept_as[replica] is None else None, leader, stays)
+        _plan_name(draft, spot, entry if kept_as[replica] is None else None, linked)
 
 
 def _plan_removal(draft: _Draft, decision: Decision, verdict: Remove) -> None:

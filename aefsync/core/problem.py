@@ -9,6 +9,9 @@ ROT = "content changed under an unchanged stat"
 SUSPECT = "content changed, size and mtime did not"
 """The same where somebody may have written, and put the mtime back."""
 
+ALTERED = "its bytes are not those that were compared"
+"""Why a file is not staged: it may be damaged where it comes from."""
+
 
 def reason_of(error: Exception) -> str:
     """What an exception says, in our style: no capital."""

@@ -28,7 +28,7 @@ from typing import Protocol
 from aefsync.core.entry import UNKNOWN, Entry
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
-from aefsync.core.problem import Problem
+from aefsync.core.problem import ROT, SUSPECT, Problem
 from aefsync.core.verdict import VOTES, is_majority
 
 SETTLED_NS = 60 * 10**9
@@ -43,6 +43,10 @@ class Verdict(enum.StrEnum):
     EDIT = "edit"
     SUSPECT = "suspect"
     ROT = "rot"
+
+
+REASONS = {Verdict.ROT: ROT, Verdict.SUSPECT: SUSPECT}
+"""What a replica says of a file that it knows to be so."""
 
 
 class Circumstances(NamedTuple):
@@ -107,6 +111,8 @@ class Scrub(NamedTuple):
     """tell of the files of which there was no record: they are recorded with the next call"""
     doubted: tuple[RelPath, ...] = ()
     """of those told of by the last call, the ones that are rot: they get no record"""
+    suspected: tuple[RelPath, ...] = ()
+    """files that somebody found to be other than they should be, to be read anew now: each scan tells of those that are"""
 
 
 class Damage(NamedTuple):

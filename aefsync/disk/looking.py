@@ -10,6 +10,7 @@ from aefsync.core.entry import Entry, Kind, kind_of
 from aefsync.core.metadata import Aspects
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import is_within
+from aefsync.core.problem import ALTERED
 from aefsync.disk.hashing import Seen, hash_file
 from aefsync.disk.listing import INODE
 from aefsync.disk.readable import Looked
@@ -46,7 +47,7 @@ def wanted_of(action: Action) -> Entry:
 def check_content(content: bytes, wanted: Entry) -> None:
     """Raise `Refused` where what was staged for an entry has another content digest than was compared."""
     if wanted.is_read and content != wanted.content:
-        raise Refused("its bytes are not those that were compared")
+        raise Refused(ALTERED)
 
 
 def look(parent: int, name: bytes, found: Entry | None) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from aefsync.core.action import ROTTEN, Act, Action, Applied
+from aefsync.core.compare import Span
 from aefsync.core.entry import UNKNOWN, Entry
 from aefsync.core.path import RelPath
-from aefsync.core.ports import Access, Phase, Scan
-from aefsync.core.problem import ROT, Problem
-from aefsync.core.rot import Scrub, Scrubbed, Verdict
+from aefsync.core.ports import Access, Phase, Scan, Scanned
+from aefsync.core.problem import ROT, SUSPECT, Problem
+from aefsync.core.rot import REASONS, Scrub, Scrubbed, Verdict
 from aefsync.core.version import FOUND
 from aefsync.disk.accepting import Edit, accept
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.key_order import holding
+from aefsync.disk.page import Page, PageKey
 from aefsync.disk.pending import Intention
 from aefsync.disk.records import record_of
 from aefsync.disk.remembering_here import RememberingHere
@@ -22,7 +25,7 @@ from aefsync.disk.scrubber import Clocks, Scrubber, standing
 from aefsync.disk.settling import Settling
 from aefsync.disk.sidecar import Damaged, Sidecar
 from aefsync.disk.verified import NAME, Noted, Verified, damage
-from aefsync.disk.verifying import is_stranger, records_of, rows_of
+from aefsync.disk.verifying import Row, is_stranger, records_of, rows_of
 from aefsync.errors import AefsyncError, RootError
 
 
@@ -60,6 +63,8 @@ class Scrubbing(RememberingHere):
         if self._scanner is None:
             return standing(self._verified, self._root)
         try:
+            if request.suspected:
+                self._doubt(self._scanner, request.suspected)
             problems = self._accept(self._root, self._scanner, request.accepted) if request.accepted else ()
             if request.begins or (self._scrubber is None and request.files):
                 parts = (self._root, self._scanner, self._sidecar, self._verified, self._read_anew)
@@ -73,38 +78,63 @@ class Scrubbing(RememberingHere):
         finally:
             self._taken = None
 
+    def _take_in(self, root: ConfinedRoot, scanner: Scanner, request: Scan, troubles: Sequence[Problem]) -> bool:
+        self._recall(scanner)
+        return super()._take_in(root, scanner, request, troubles)
+
+    def _recall(self, scanner: Scanner) -> None:
+        """Tell of files that are known to be damaged, and are what they were then, unless all is read anyway.  Those that have
+        no record here are read again instead: what they should be is recorded elsewhere."""
+        sidecar, known = self._sidecar, self._known_damage
+        for path, noted in [(RelPath(each), noted) for each, noted in known.items()]:
+            prefix = path.key[: -len(path.name)]
+            scanner.materialise({prefix})
+            same = [each for each in _rows(scanner, path) if each[2].shown.stat == noted.stat]
+            if sidecar is not None and is_stranger(records_of(sidecar, prefix), path.name, noted.stat):
+                for key, page, row in same:
+                    scanner.put(key, page.with_contents({row.position: UNKNOWN}))
+            elif same and not scanner.limits.ignore_index:
+                scanner.report(prefix, Problem(path, REASONS[noted.verdict], subtree=True))
+
+    @property
+    def _known_damage(self) -> Mapping[bytes, Noted]:
+        if self._opened_verified is not None:
+            return self._opened_verified.damage
+        return damage(self._home.path_to(NAME)) if self._home is not None else {}
+
     def _judge_scan(self, root: ConfinedRoot, scanner: Scanner, request: Scan) -> bool:
-        """What is damaged is noted, so that it can be told without a scan, and comes first in the next scrub."""
-        self._doubt_strangers(scanner)
         restored = super()._judge_scan(root, scanner, request)
+        self._note(scanner)
+        return restored
+
+    def read_unread(self, skip: Sequence[Span], only: Sequence[Span] | None) -> Scanned:
+        scanned = super().read_unread(skip, only)
+        if self._scanner is not None and self._scanner.limits.ignore_index:
+            self._note(self._scanner)
+        return scanned
+
+    def _doubt(self, scanner: Scanner, paths: Iterable[RelPath]) -> None:
+        """Read files again, and tell of those that do not hold what is known of them."""
+        for path in paths:
+            scanner.materialise({path.key[: -len(path.name)]})
+            for key, _, row in list(_rows(scanner, path)):
+                ((_, found),) = scanner.sight.read(scanner.pages, {key: array("H", [row.position])})
+                now, shown = found[row.position], row.shown
+                if isinstance(now, bytes) and not shown.flags and now != shown.content:
+                    scanner.report(key[0], Problem(path, ROT if shown.entry(path).inode else SUSPECT, subtree=True))
+        self._note(scanner)
+
+    def _note(self, scanner: Scanner) -> None:
+        """What is damaged is noted, so that it can be told without a look at it, and comes first in the next scrub."""
         damaged = [each for found in scanner.problems.values() for each in found if each.is_damage]
         for problem in damaged if self._request.access is Access.WRITE else ():
             path, verdict = RelPath(problem.path), Verdict.ROT if problem.reason == ROT else Verdict.SUSPECT
-            prefix = path.key[: -len(path.name)]
-            for key, page, here in holding(scanner.pages, prefix, {path.name}):
-                stats = {row.position: row.shown.stat for row in rows_of(key[1], page)}
-                known = self._verified.damage.get(path)
-                for stat in (stats[position] for position in here if position in stats):
-                    if known is None or known.stat != stat:
-                        self._verified.note(path, Noted(verdict, stat))
+            known = self._verified.damage.get(path)
+            for _, _, row in _rows(scanner, path):
+                if known is None or known.stat != row.shown.stat:
+                    self._verified.note(path, Noted(verdict, row.shown.stat))
         if damaged:
             self._verified.save()
-        return restored
-
-    def _doubt_strangers(self, scanner: Scanner) -> None:
-        """Have files be read again that are damaged and have no record: what they should be is recorded elsewhere."""
-        sidecar = self._sidecar
-        damaged = damage(self._home.path_to(NAME)) if sidecar is not None and self._home is not None else {}
-        for path, noted in ((RelPath(each), noted) for each, noted in damaged.items()):
-            prefix = path.key[: -len(path.name)]
-            if not is_stranger(records_of(sidecar, prefix), path.name, noted.stat):
-                continue
-            scanner.materialise({prefix})
-            for key, page, here in holding(scanner.pages, prefix, {path.name}):
-                rows = (row.position for row in rows_of(key[1], page) if row.shown.stat == noted.stat)
-                same = here.keys() & set(rows)
-                if same:
-                    scanner.put(key, page.with_contents(dict.fromkeys(same, UNKNOWN)))
 
     def _read_anew(self, done: int, total: int) -> None:
         self.on_progress(Phase.READ, done, total)
@@ -133,7 +163,12 @@ class Scrubbing(RememberingHere):
         return Intention(Act.COPY, edit.found.path, record_of(edit.found, version))
 
     def apply(self, actions: Sequence[Action]) -> Applied:
-        return super().apply([self._as_remembered(action) for action in actions])
+        applied = super().apply([self._as_remembered(action) for action in actions])
+        failed = [action for action, is_done in zip(actions, applied.done, strict=True) if not is_done]
+        leaders = {each.wanted.leader for each in failed if each.act is Act.JOIN and each.wanted is not None}
+        if leaders and self._scanner is not None:
+            self._doubt(self._scanner, map(RelPath, leaders))
+        return applied
 
     def _as_remembered(self, action: Action) -> Action:
         """What takes the place of rot is what was there before: whoever brings it has no say in its version."""
@@ -149,3 +184,9 @@ class Scrubbing(RememberingHere):
         if entry is None or known is None or path not in known.damage:
             return entry
         return entry._replace(content=UNKNOWN)
+
+
+def _rows(scanner: Scanner, path: RelPath) -> Iterator[tuple[PageKey, Page, Row]]:
+    """What the pages of a scan say of a file, with the page; nothing where it is none, or not there."""
+    for key, page, here in holding(scanner.pages, path.key[: -len(path.name)], {path.name}):
+        yield from ((key, page, row) for row in rows_of(key[1], page) if row.position in here)

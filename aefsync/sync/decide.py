@@ -155,7 +155,7 @@ def decide(session: Session, survey: Survey, request: RepairRequest, past: Past 
     if request.mirror:
         _guard_unrelated(session, survey, request, decided.alone)
     if survey.aspects.links:
-        decided = decided._replace(links=links(decided.decisions, survey.aspects))
+        decided = decided._replace(links=links(decided.decisions, survey.aspects, survey.unknown))
     loads, plans = _looked_over(decided, room)
     decided = decided._replace(loads=loads, plans=plans, merges=tuple(merges(census.differences, rules)))
     _guard_deletes(session, decided, request)

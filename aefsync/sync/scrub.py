@@ -14,8 +14,8 @@ from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.policy import Globs
 from aefsync.core.ports import Access, Missing, Monitor
-from aefsync.core.problem import ROT, SUSPECT, Problem
-from aefsync.core.rot import PORTION_BYTES, Damage, Scrub, Scrubbed, Verdict
+from aefsync.core.problem import Problem
+from aefsync.core.rot import PORTION_BYTES, REASONS, Damage, Scrub, Scrubbed, Verdict
 from aefsync.errors import UsageError
 from aefsync.sync.child import Nursery
 from aefsync.sync.concluding import concluded
@@ -28,7 +28,6 @@ from aefsync.sync.session import Session, Terms, open_session
 from aefsync.sync.survey import scan_of
 from aefsync.sync.voting import may_be_polled, poll
 
-REASONS = {Verdict.ROT: ROT, Verdict.SUSPECT: SUSPECT}
 _RATED = 1 << 20
 """Bytes of one portion, at least, where a rate holds."""
 

@@ -68,7 +68,8 @@ def _status(
             yield each
             standing = session.opened[number].standing
             yield from enrolled(number, standing, contacts) if standing is not None else ()
-        problems = [(number, problem) for number, scanned in enumerate(scans) for problem in scanned.problems]
+        told = [(number, problem) for number, scanned in enumerate(scans) for problem in scanned.problems]
+        problems = [each for each in told if not each[1].is_damage]  # that is counted
         yield from (Troubled(number, problem) for number, problem in problems)
         late = [each for each in stood if max_age_s is not None and now - each.last_s > max_age_s]
         for each in late:

@@ -16,8 +16,9 @@ from aefsync.core.growth import Learned
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Piece
-from aefsync.core.problem import Problem
+from aefsync.core.problem import ALTERED, Problem
 from aefsync.core.recipe import Run
+from aefsync.core.rot import Scrub
 from aefsync.core.step import Transfer
 from aefsync.errors import UnreachableError
 from aefsync.sync.deadline import Deadline
@@ -56,6 +57,7 @@ def transfer(session: Session, transfers: Sequence[Transfer], deadline: Deadline
             left = len(own)
             for batch, staged in _bring(session, origin, receiver, own) if not deadline.is_up() else ():
                 _teach(session, origin, batch, staged, unread)
+                _cast_doubt(session, origin, staged)
                 left -= len(batch)
                 done.append((origin, batch, staged))
                 if left and deadline.is_up():
@@ -210,6 +212,13 @@ def _teach(session: Session, origin: int, batch: list[StageFile], staged: Staged
     news = [_learned(prefix, list(group)) for prefix, group in grouped]
     if news:
         session.replicas[origin].learn(news)
+
+
+def _cast_doubt(session: Session, origin: int, staged: Staged) -> None:
+    """Have the origin look at those of its files that do not hold what it says."""
+    doubted = tuple(RelPath(each.path) for each in staged.problems if each.reason == ALTERED)
+    if doubted and not session.locations[origin].agentless:
+        session.replicas[origin].scrub(Scrub(files=0, suspected=doubted))
 
 
 def _prefix(path: RelPath) -> bytes:

@@ -383,7 +383,9 @@ arguments: dict[Method, st.SearchStrategy[tuple[Any, ...]]] = {
     Method.PURGE: st.tuples(rows(runs)),
     Method.RUNS: st.just(()),
     Method.UNDO: st.tuples(st.builds(Undo, runs, counts, st.booleans())),
-    Method.SCRUB: st.tuples(st.builds(Scrub, st.booleans(), *[counts] * 4, rows(paths), st.booleans(), rows(paths))),
+    Method.SCRUB: st.tuples(
+        st.builds(Scrub, st.booleans(), *[counts] * 4, rows(paths), st.booleans(), *[rows(paths)] * 2)
+    ),
     Method.EXAMINE: st.just(()),
     Method.WAIT: st.tuples(st.builds(Wait, st.integers(0, 3_600_000), st.booleans())),
     Method.CLOSE: st.just(()),

@@ -11,7 +11,7 @@ import pytest
 
 from aefsync.core.metadata import PLAIN
 from aefsync.core.policy import Policies, parse_globs
-from aefsync.core.problem import SUSPECT
+from aefsync.core.problem import ROT, SUSPECT
 from aefsync.core.silent import Silent
 from aefsync.disk.sight import LocalSight
 from aefsync.sync.diff import diff
@@ -120,6 +120,11 @@ def test_a_later_file_that_was_given_the_inode_is_another_one(folder: Path, monk
     assert texts(found.b)["e/new"] == found.rotten
 
 
+def agree_linked(a: Path, b: Path) -> tuple[int, list[tuple[int, bytes, str]]]:
+    common = Request((str(a), str(b)), aspects=PLAIN._replace(links=True))
+    return told(list(repair(RepairRequest(common, policies=Policies()), Silent())))
+
+
 @pytest.mark.parametrize("is_there_again", [False, True])
 def test_where_no_directory_is_renamed_what_the_receiver_had_fills_the_new_one(
     folder: Path, is_there_again: bool
@@ -127,17 +132,27 @@ def test_where_no_directory_is_renamed_what_the_receiver_had_fills_the_new_one(
     a, b = folder / "a", folder / "b"
     tree(a, {"d/f": HEALTHY, "d/g": "other"})
     mapped = Mapped(a / "d/f")
-    common = Request((str(a), str(b)), aspects=PLAIN._replace(links=True))
-
-    def agree() -> list[Event]:
-        return list(repair(RepairRequest(common, policies=Policies()), Silent()))
-
-    agree()
+    agree_linked(a, b)
     mapped.flip()
     settle(a)
     os.rename(a / "d", a / "e")
     tree(b, {"d/new": "new"} if is_there_again else {})
     for _ in range(2):
-        assert told(agree()) == (0, [])
+        assert agree_linked(a, b) == (0, [])
     assert texts(b)["e/f"] == HEALTHY
     assert not (b / "d/f").exists()
+
+
+def test_a_damaged_file_gets_no_further_name(folder: Path) -> None:
+    a, b = folder / "a", folder / "b"
+    tree(a, {"f": HEALTHY, "g": "other"})
+    os.link(a / "f", a / "h")
+    mapped = Mapped(a / "f")
+    assert agree_linked(a, b)[0] == 0
+    mapped.flip()
+    settle(a)
+    os.link(b / "f", b / "new")
+    agree_linked(a, b)
+    for _ in range(2):
+        assert agree_linked(a, b) == (1, [(0, b"f", ROT)])
+    assert texts(b)["f"] == texts(a)["new"] == texts(b)["new"] == HEALTHY

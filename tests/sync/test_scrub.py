@@ -215,6 +215,9 @@ def test_rot_does_not_spread_where_the_last_write_wins_and_everything_is_read(pa
     assert troubles(compared) == [(0, b"f", ROT)]
     assert (summary(compared).exit_code, summary(compared).causes, summary(compared).equal) == (1, ("rot",), False)
     assert (pair.b / "f").read_bytes() == b"older"
+    for events in (diff(DiffRequest(pair.request(pair.a, pair.b)), Silent()), pair.agree(), pair.agree()):
+        told = list(events)
+        assert (acted(told), troubles(told), summary(told).exit_code) == ([], [(0, b"f", ROT)], 1)
 
 
 def test_suspects_stay_unless_the_user_knows_better(pair: Pair) -> None:
@@ -321,3 +324,6 @@ def test_rot_does_not_spread_to_a_replica_that_joins(pair: Pair) -> None:
     joined = {path.name: path.read_bytes() for path in (c / "d").iterdir()}
     assert joined == {"g": b"12345"}
     assert summary(events).exit_code == 4
+    for roots in ((pair.a, c), (pair.a, pair.b, c)):
+        events = list(repair(RepairRequest(pair.request(*roots), policies=Policies()), Silent()))
+        assert (troubles(events), summary(events).exit_code) == ([(0, b"d/f", ROT)], 1)

@@ -31,17 +31,18 @@ class ScrubCall(Form, tag="scrub"):
     accepted: Strings
     tells_fresh: bool
     doubted: Strings
+    suspected: Strings
 
     @classmethod
     def of(cls, *values: Scrub) -> Self:
         request = values[0]
-        accepted, doubted = Strings.of(request.accepted), Strings.of(request.doubted)
-        return cls(*request[:5], accepted, request.tells_fresh, doubted)
+        accepted, doubted, suspected = map(Strings.of, (request.accepted, request.doubted, request.suspected))
+        return cls(*request[:5], accepted, request.tells_fresh, doubted, suspected)
 
     def values(self) -> tuple[Scrub]:
         numbers = (self.begins, self.files, self.size, self.bytes_per_s, self.budget)
-        accepted, doubted = tuple(self.accepted.paths()), tuple(self.doubted.paths())
-        return (Scrub(*numbers, accepted, self.tells_fresh, doubted),)
+        accepted, doubted, suspected = (tuple(each.paths()) for each in (self.accepted, self.doubted, self.suspected))
+        return (Scrub(*numbers, accepted, self.tells_fresh, doubted, suspected),)
 
 
 class DamageRow(Row):
