@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import random
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,9 +16,7 @@ from aefsync.sync.request import RepairRequest, Request
 from aefsync.wire.login import Link
 from tests.support.far import Hosts
 from tests.support.tellers import FINE, REFUSED, Teller
-from tests.support.trees import SECOND, survey
 
-LARGE = ["d/b", "d/i", "f/b", "i", "k"]
 LOST = (*FINE, 7)
 """What a run may come to of which a replica cannot be reached, or is lost."""
 
@@ -48,23 +44,6 @@ class Afar(Teller):
     def limit(self, one: Path, **limits: Any) -> None:
         """What agents of one of the roots are started for from now on."""
         self.hosts.pins[one.name] = self.hosts.pins.get(one.name, Pin())._replace(**limits)
-
-    def large(self, root: Path) -> None:
-        """A file as large as are not read along with a listing is new, edited in place, or put anew where another was."""
-        chance, place = self.chance, root / self.chance.choice(LARGE)
-        held = {bytes(row[3]) for row in survey(root).values()}
-        data = bytearray(place.read_bytes() if place.is_file() else _noise(chance, 150_000))
-        at, rest = chance.randrange(len(data)), chance.choice([0, 1, 5000])
-        data[at : at + rest] = _noise(chance, chance.choice([0, 1, 5000, 30_000]))
-        with contextlib.suppress(OSError):
-            place.parent.mkdir(exist_ok=True)
-            if chance.random() < 0.5:
-                place.unlink(missing_ok=True)
-            place.write_bytes(data)
-            self.editor._now_ns += SECOND
-            self.editor._date(place)
-        now = {bytes(row[3]) for row in survey(root).values()}
-        self.written = (self.written - (held - now)) | ((now - held) & {bytes(data)})
 
     def in_any_order(self) -> list[Path]:
         some = self.two_or_all()
@@ -117,8 +96,3 @@ class Afar(Teller):
         events = super().run(begin, refused, fine=fine)
         self.hosts.rest()
         return events
-
-
-def _noise(chance: random.Random, size: int) -> bytes:
-    """Text, which has no runs that are alike."""
-    return chance.randbytes(size // 2).hex().encode()

@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.support.trees import BASE_NS, SECOND
 
 FOLDERS, NAMES = ("", "d", "d/e", "f", "f/g", "d/e/h"), ("a", "e", "g", "h")
+LARGE = ["d/b", "d/i", "f/b", "i", "k"]
 
 
 class Editor:
@@ -29,10 +30,10 @@ class Editor:
             self._turn, self._touch, self._mode, self._link if links else self._symlink,
         ]  # fmt: skip
 
-    def edit(self, root: Path) -> None:
+    def edit(self, root: Path, way: Callable[[Path], object] | None = None) -> None:
         self._now_ns += SECOND
         with contextlib.suppress(OSError):
-            self._chance.choice(self.ways)(root)
+            (way or self._chance.choice(self.ways))(root)
 
     def _place(self, root: Path) -> Path:
         place = root / self._chance.choice(self.folders) / self._chance.choice(self.names)
@@ -103,6 +104,22 @@ class Editor:
     def _symlink(self, root: Path) -> None:
         if root != self.poor:
             self._place(root).symlink_to(self._chance.choice(NAMES))
+
+    def put_large(self, root: Path) -> None:
+        """A file as large as are not read along with a listing is new, edited in place, or put anew where another was."""
+        chance, place = self._chance, root / self._chance.choice(LARGE)
+        data = bytearray(place.read_bytes() if place.is_file() else b"") or bytearray(self._noise(150_000))
+        at, rest = chance.randrange(len(data)), chance.choice([0, 1, 5000])
+        data[at : at + rest] = self._noise(chance.choice([0, 1, 5000, 30_000]))
+        place.parent.mkdir(exist_ok=True)
+        if chance.random() < 0.5:
+            place.unlink(missing_ok=True)
+        place.write_bytes(data)
+        self._date(place)
+
+    def _noise(self, size: int) -> bytes:
+        """Text, which has no runs that are alike."""
+        return self._chance.randbytes(size // 2).hex().encode()
 
     def _date(self, place: Path) -> None:
         os.utime(place, ns=(self._now_ns, self._now_ns), follow_symlinks=False)

@@ -11,10 +11,13 @@ import multiprocessing
 import os
 import random
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from aefsync.core.digest import content_hasher
 from aefsync.core.identity import Allowed
 from aefsync.core.metadata import PLAIN
 from aefsync.core.policy import Policies, parse_policy
@@ -53,6 +56,7 @@ class Teller:
         *,
         replicas: int = 0,
         links: bool | None = None,
+        large: bool = False,
         editor: Callable[..., Editor] = Editor,
     ) -> None:
         self.chance = random.Random(number)
@@ -64,6 +68,7 @@ class Teller:
             root.mkdir(parents=True)
         self.aspects = PLAIN._replace(links=self.links)
         self.editor = editor(self.chance, links=self.links)
+        self.editor.ways += [self.editor.put_large] * (2 * large)
         self.written: set[bytes] = set()
         self.runs: list[str] = []
         self.where: Callable[[Path], str] = str
@@ -82,9 +87,9 @@ class Teller:
     def two_or_all(self) -> list[Path]:
         return sorted(self.chance.sample(self.roots, 2)) if self.chance.random() < 0.4 else self.roots
 
-    def edit(self, root: Path) -> None:
+    def edit(self, root: Path, way: Callable[[Path], object] | None = None) -> None:
         before = _contents(root)
-        self.editor.edit(root)
+        self.editor.edit(root, way)
         after = _contents(root)
         self.written = (self.written - (before - after)) | (after - before)
 
@@ -142,7 +147,7 @@ class Teller:
         number = self.chance.randrange(120)
 
         def work() -> None:
-            with touching(ending_after(number)), threads(), contextlib.suppress(*refused):
+            with touching(ending_after(number)), _in_one_thread(), threads(), contextlib.suppress(*refused):
                 os._exit(_ENDED + end(list(begin())).exit_code)
             os._exit(_ENDED)
 
@@ -172,6 +177,15 @@ class Teller:
     def held(roots: Sequence[Path]) -> set[bytes]:
         """What there is, at paths and in what is kept of what was there."""
         return contents(roots).union(*(contents(roots, below=f".aefsync/{name}") for name in ("trash", "quarantine")))
+
+
+@contextlib.contextmanager
+def _in_one_thread() -> Iterator[None]:
+    """Large files are hashed by threads of which a fork has none, and it would wait for them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("assembly", "chunking", "hashing"):
+            patch.setattr(f"aefsync.disk.{module}.content_hasher", lambda **_: content_hasher())
+        yield
 
 
 def _contents(root: Path) -> set[bytes]:

@@ -36,6 +36,7 @@ from tests.support.afar import LOST, Afar
 from tests.support.far import Hosts, hosts
 from tests.support.tellers import end
 from tests.support.trees import survey
+from tests.support.unread import reading
 from tests.sync.joined import threads
 from tests.sync.test_random_runs import POLICIES
 
@@ -129,7 +130,7 @@ def of_cuts(teller: Afar) -> None:
         for _ in range(chance.choice([1, 2, 3, 4])):
             teller.edits(chance.randrange(6))
             for _ in range(chance.choice([0, 1, 3])):
-                teller.large(chance.choice(teller.roots))
+                teller.edit(chance.choice(teller.roots), teller.editor.put_large)
             some = teller.in_any_order()
             teller.cut(some)
             act(teller, some)
@@ -266,12 +267,9 @@ def far(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hosts]:
 
 
 def tell(story: Story, folder: Path, number: int, far: Hosts) -> None:
-    """One story; of two of three, nothing is read that need not be, as in large trees."""
+    """One story."""
     far.pins.clear()
-    with pytest.MonkeyPatch.context() as patch:
-        if number % 3:
-            patch.setattr("aefsync.disk.listing._EAGER", 0)
-            patch.setattr("aefsync.disk.replica.FEW_FILES", 0)
+    with reading(number):
         story(Afar(folder, number, far, replicas=STORIES[story]))
 
 

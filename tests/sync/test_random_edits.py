@@ -28,6 +28,7 @@ from aefsync.sync.undo import undo
 from tests.support.edits import Editor, contents
 from tests.support.tellers import end
 from tests.support.trees import judge, one_file, survey
+from tests.support.unread import reading
 from tests.sync.joined import threads
 
 POLICIES = ("keep-both", "keep-both", "newest", "skip")
@@ -38,12 +39,18 @@ NUMBER = int(os.environ.get("EDITS", "100"))
 
 def tell(folder: Path, number: int) -> None:
     """One story."""
+    with reading(number) as is_unread:
+        story(folder, number, large=is_unread)
+
+
+def story(folder: Path, number: int, *, large: bool) -> None:
     chance = random.Random(number)
     links, policy = number % 3 == 0, POLICIES[number // 3 % len(POLICIES)]
     roots = [folder / name for name in "abc"[: chance.choice([2, 3])]]
     for root in roots:
         root.mkdir(parents=True)
     editor = Editor(chance, links=links)
+    editor.ways += [editor.put_large] * (2 * large)
 
     def request(some: Sequence[Path]) -> RepairRequest:
         aspects = PLAIN._replace(links=links)

@@ -20,6 +20,7 @@ from tests.support.edits import Editor
 from tests.support.tellers import Teller
 from tests.support.trees import IS_ROOT, Stats, needs_attributes, survey
 from tests.support.trials import tidied
+from tests.support.unread import reading
 from tests.sync.test_random_runs import NUMBER, POLICIES, afterthought, part
 
 SORTS = ["attributes", "owners", "special"]
@@ -61,8 +62,8 @@ class MetadataEditor(Editor):
 
 
 class MetadataTeller(Teller):
-    def __init__(self, folder: Path, number: int) -> None:
-        super().__init__(folder, number, editor=MetadataEditor)
+    def __init__(self, folder: Path, number: int, *, large: bool) -> None:
+        super().__init__(folder, number, large=large, editor=MetadataEditor)
         sorts = self.editor.sorts  # type: ignore[attr-defined]
         self.full = self.aspects._replace(
             xattrs=self.chance.choice([Namespaces.USER, Namespaces.ALL]) if "attributes" in sorts else Namespaces.NONE,
@@ -96,7 +97,11 @@ class MetadataTeller(Teller):
 
 def tell(folder: Path, number: int) -> None:
     """One story."""
-    teller = MetadataTeller(folder, number)
+    with reading(number) as is_unread:
+        story(MetadataTeller(folder, number, large=is_unread))
+
+
+def story(teller: MetadataTeller) -> None:
     chance = teller.chance
     teller.meet()
     for _ in range(3):

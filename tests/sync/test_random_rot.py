@@ -22,6 +22,7 @@ from aefsync.sync.scrub import ScrubRequest, scrub
 from tests.support.rot import Mapped, quiet, settle
 from tests.support.tellers import Teller, end
 from tests.support.trees import survey
+from tests.support.unread import reading
 from tests.sync.test_random_runs import NUMBER, POLICIES, afterthought, part
 
 EVERYTHING = parse_globs(["**"])
@@ -30,12 +31,12 @@ EVERYTHING = parse_globs(["**"])
 class RotTeller(Teller):
     """Knows what is rotten, and what of that somebody took up: it counts as written."""
 
-    def __init__(self, folder: Path, number: int) -> None:
+    def __init__(self, folder: Path, number: int, *, large: bool) -> None:
         self.rotten: set[bytes] = set()
         self._taken_up: set[bytes] = set()
         self._mapped: dict[Path, tuple[int, bytes, Mapped]] = {}
         self._is_watched = True
-        super().__init__(folder, number)
+        super().__init__(folder, number, large=large)
 
     def prepare(self) -> None:
         """Have some files be such as may rot later, but no two of one content."""
@@ -64,10 +65,10 @@ class RotTeller(Teller):
         rows = survey(root, exact=True).items()
         return {path: (row[3], row[2], row[4], row[8]) for path, row in rows if row[3] in self.rotten}
 
-    def edit(self, root: Path) -> None:
+    def edit(self, root: Path, way: Callable[[Path], object] | None = None) -> None:
         """Who touches a rotten file, links it or has it change places with another, takes it for what it is."""
         before, there = self._rot_in(root), survey(root)
-        super().edit(root)
+        super().edit(root, way)
         self.written -= self.rotten
         for path, now in self._rot_in(root).items():
             if path not in before and (path in there or now not in before.values()):
@@ -111,7 +112,11 @@ class RotTeller(Teller):
 
 def tell(folder: Path, number: int) -> None:
     """One story."""
-    teller = RotTeller(folder, number)
+    with reading(number) as is_unread:
+        story(RotTeller(folder, number, large=is_unread))
+
+
+def story(teller: RotTeller) -> None:
     chance = teller.chance
     teller.meet()
     for _ in range(3):

@@ -34,6 +34,7 @@ from aefsync.sync.undo import undo
 from tests.support.edits import FOLDERS, NAMES
 from tests.support.tellers import Teller, end
 from tests.support.trees import survey
+from tests.support.unread import reading
 from tests.sync.joined import threads
 from tests.sync.test_far_trials import Agentless, unheard
 
@@ -290,7 +291,8 @@ def with_a_poor_target(teller: Teller) -> None:
 def tell(story: Callable[[Teller], None], folder: Path, number: int) -> None:
     """One story; those of some classes are of a sort that names of one file are no part of."""
     has_links = None if story in (of_parts, of_regions, of_afterthoughts, of_mishaps, of_kills, of_gossip) else False
-    story(Teller(folder, number, replicas=3 if story is of_gossip else 0, links=has_links))
+    with reading(number) as is_unread:
+        story(Teller(folder, number, replicas=3 if story is of_gossip else 0, links=has_links, large=is_unread))
 
 
 STORIES = [of_parts, of_regions, of_afterthoughts, of_mishaps, of_kills, of_gossip, over_sftp, with_a_poor_target]
