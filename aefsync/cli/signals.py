@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from types import FrameType
 
 _NAMES = ("SIGTERM", "SIGHUP")
 TOGETHER_S = 1.0
+_AGAIN_S = 0.01
 WORDS = {130: "interrupted", 143: "terminated", 129: "hung up"}
 
 
@@ -80,7 +82,35 @@ def raising(clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
         if handler is not signal.SIG_IGN:
             signal.signal(number, handle)
     try:
-        yield
+        with _until_it_is_heard():
+            yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _until_it_is_heard() -> Iterator[None]:
+    """Raise once more what Python has dropped: what a signal raises in a finalizer or in a callback goes no further."""
+    dropped: list[BaseException] = []
+    others = sys.unraisablehook
+
+    def drop(unraisable: sys.UnraisableHookArgs) -> None:
+        if isinstance(unraisable.exc_value, KeyboardInterrupt | SignalledError):
+            dropped.append(unraisable.exc_value)
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
+        else:
+            others(unraisable)
+
+    def again(_number: int, _frame: FrameType | None) -> None:
+        if dropped:
+            raise dropped.pop()
+
+    before = signal.signal(signal.SIGALRM, again)
+    sys.unraisablehook = drop
+    try:
+        yield
+    finally:
+        sys.unraisablehook = others
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

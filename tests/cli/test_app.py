@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -318,6 +320,27 @@ def test_signals_end_a_run_in_order(monkeypatch: pytest.MonkeyPatch, name: str, 
     assert app.run(["diff", "a", "b"]) == code
     assert engine.closed
     assert signal.getsignal(signal.Signals[name]) == before
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_is_heard_where_python_drops_what_it_raises(
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], name: str, code: int
+) -> None:
+    """As in the callbacks by which the import system lets go of its locks."""
+
+    class Killed(Engine):
+        def __call__(self, *asked: Any) -> Any:
+            for event in super().__call__(*asked):
+                yield event
+                thing = Engine([])
+                reference = weakref.ref(thing, lambda _: signal.raise_signal(signal.Signals[name]))
+                del thing
+                assert reference() is None
+                threading.Event().wait(60)
+
+    install(monkeypatch, "diff", diff=Killed([DIFF, only_a(b"x"), summary(1)]))
+    assert app.run(["diff", "a", "b"]) == code
+    assert b"Traceback" not in capfdbinary.readouterr().err
 
 
 def test_errors_with_a_hint(monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
