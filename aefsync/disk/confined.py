@@ -123,11 +123,32 @@ class ConfinedRoot:
 
     def make_directories(self, path: bytes, mode: int = 0o700) -> None:
         """Create a directory and those above it; what is there already stays."""
-        made = b""
-        for name in path.split(b"/"):
-            with self.directory(made) as fd, contextlib.suppress(FileExistsError):
-                os.mkdir(name, mode, dir_fd=fd)
-            made = made + b"/" + name if made else name
+        above, name = split(path)
+        missing = [name]
+        while (fd := self._directory_or_none(above)) is None:
+            above, name = split(above)
+            missing.append(name)
+        try:
+            while True:
+                name = missing.pop()
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(name, mode, dir_fd=fd)
+                if not missing:
+                    return
+                deeper = self._open_at(fd, name, _DIRECTORY, 0)
+                os.close(fd)
+                fd = deeper
+        finally:
+            os.close(fd)
+
+    def _directory_or_none(self, path: bytes) -> int | None:
+        """The descriptor of a directory; `None` where it is not there, which the root always is."""
+        try:
+            return self.open_directory(path)
+        except FileNotFoundError:
+            if not path:
+                raise
+            return None
 
     @contextlib.contextmanager
     def _near(self, path: bytes) -> Iterator[tuple[int, bytes]]:
