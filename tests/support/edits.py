@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.support.trees import BASE_NS, SECOND
 
 FOLDERS, NAMES = ("", "d", "d/e", "f", "f/g", "d/e/h"), ("a", "e", "g", "h")
-LARGE = ["d/b", "d/i", "f/b", "i", "k"]
+LARGE = ("b", "i")
 
 
 class Editor:
@@ -107,11 +107,11 @@ class Editor:
 
     def put_large(self, root: Path) -> None:
         """A file as large as are not read along with a listing is new, edited in place, or put anew where another was."""
-        chance, place = self._chance, root / self._chance.choice(LARGE)
+        chance, place = self._chance, root / self._chance.choice(self.folders) / self._chance.choice(LARGE)
         data = bytearray(place.read_bytes() if place.is_file() else b"") or bytearray(self._noise(150_000))
         at, rest = chance.randrange(len(data)), chance.choice([0, 1, 5000])
         data[at : at + rest] = self._noise(chance.choice([0, 1, 5000, 30_000]))
-        place.parent.mkdir(exist_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
         if chance.random() < 0.5:
             place.unlink(missing_ok=True)
         place.write_bytes(data)

@@ -66,12 +66,14 @@ class RotTeller(Teller):
         return {path: (row[3], row[2], row[4], row[8]) for path, row in rows if row[3] in self.rotten}
 
     def edit(self, root: Path, way: Callable[[Path], object] | None = None) -> None:
-        """Who touches a rotten file, links it or has it change places with another, takes it for what it is."""
+        """Who dates a rotten file, links it or has it change places with another, takes it for what it is."""
         before, there = self._rot_in(root), survey(root)
         super().edit(root, way)
         self.written -= self.rotten
         for path, now in self._rot_in(root).items():
-            if path not in before and (path in there or now not in before.values()):
+            was = before.get(path)
+            is_dated = was is None or was[1] != now[1]
+            if (was is None and path in there) or (is_dated and now not in before.values()):
                 self._taken_up.add(bytes(now[0]))  # type: ignore[call-overload]
 
     def run(self, begin: Callable[[], Iterable[Event]], *given: Any, **more: Any) -> list[Event]:
