@@ -1,20 +1,24 @@
-"""Replicas that meet at random, each time reached by another way, some runs killed: no content that was there is ever gone,
-in the end all agree, and where only one is edited nothing comes back to it.
+"""Replicas that meet at random, each time reached by another way, some by a key that lets nothing be changed, or nothing be
+destroyed; some runs killed, some agents killed or stopped: no content that was there is ever gone, in the end all agree, and
+where only one is edited nothing comes back to it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import Arg, Program, finish
+from tests.e2e.program import Arg, Program, finish, wait_until
 from tests.e2e.user import User
+from tests.support.kept import kept
 from tests.support.sshd import Sshd
 from tests.support.trees import judge, survey
 
@@ -59,11 +63,13 @@ class Meetings:
         before = contents(self.roots)
         command, *options = self.chance.choice(COMMANDS)
         roots = self.chance.sample(self.roots, self.chance.choice([2, 2, 3]))
-        ways = [self._way(root) for root in roots] if command == "repair" else list(map(str, roots))
-        words = [command, *ways, *options] if command != "repair" else [command, *options, *ways]
-        killed_after_s = self.chance.uniform(0.2, 3.0) if may_be_killed and self.chance.random() < 0.35 else None
-        code = self._run(["--ssh", self._sshd.ssh], words, killed_after_s)
-        assert code in FINE | (KILLED if killed_after_s else set()) | ({3} if command != "repair" else set()), words
+        struck_after_s = self.chance.uniform(0.2, 3.0) if may_be_killed and self.chance.random() < 0.35 else None
+        with self._limited(self.chance.choice(roots)) if self.chance.random() < 0.4 else nullcontext() as limited:
+            anyhow = limited is None and command == "repair"
+            ways = ["box:" if root == limited else self._way(root) if anyhow else str(root) for root in roots]
+            words = [command, *ways, *options] if command != "repair" else [command, *options, *ways]
+            code = self._run(["--ssh", self._sshd.ssh], words, struck_after_s)
+        assert code in FINE | (KILLED if struck_after_s else set()) | ({3} if command != "repair" else set()), words
         after = contents(self.roots)
         assert not [path for content, path in before.items() if content not in after], words
 
@@ -82,15 +88,43 @@ class Meetings:
     def _way(self, root: Path) -> str:
         return self.chance.choice([str(root), f"box:{root}", f"sftp://box{root}"])
 
-    def _run(self, ssh: Sequence[Arg], words: Sequence[Arg], killed_after_s: float | None) -> int:
+    @contextlib.contextmanager
+    def _limited(self, root: Path) -> Iterator[Path]:
+        """The host leads to an agent of this root alone, which lets nothing be changed there, or nothing be destroyed."""
+        limit = self.chance.choice(["--read-only", "--append-only"])
+        self._sshd.far(self._aefsync.home, forced=f"aefsync agent --root {root} {limit}")
+        with kept(root, read_only=limit == "--read-only"):
+            yield root
+        self._sshd.far(self._aefsync.home)
+
+    def _run(self, ssh: Sequence[Arg], words: Sequence[Arg], struck_after_s: float | None) -> int:
         command, *rest = words
-        process = self._aefsync.start(command, *ssh, *rest, env={"HOME": str(self._aefsync.home)})
-        if killed_after_s is not None:
+        environment = {"HOME": str(self._aefsync.home), "AEFSYNC_TIMEOUT": "5s", "AEFSYNC_RETRIES": "0"}
+        process = self._aefsync.start(command, *ssh, *rest, env=environment)
+        struck = None
+        if struck_after_s is not None:
             try:
-                process.wait(killed_after_s)
+                process.wait(struck_after_s)
             except subprocess.TimeoutExpired:
-                os.killpg(process.pid, self.chance.choice([signal.SIGKILL, signal.SIGTERM]))
-        return finish(process).expect(*FINE, *KILLED, 3).code
+                struck = self._strike(process.pid)
+        outcome = finish(process).expect(*FINE, *KILLED, 3)
+        if struck is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(struck, signal.SIGCONT)
+            wait_until(lambda: not self._aefsync.processes(), "the agents to end")
+        return outcome.code
+
+    def _strike(self, coordinator: int) -> int:
+        """Kill it, or an agent, or stop that: who it is."""
+        agents = [
+            each for each in self._aefsync.processes() if b"\0agent\0" in Path(f"/proc/{each}/cmdline").read_bytes()
+        ]
+        if not agents or self.chance.random() < 0.5:
+            os.killpg(coordinator, self.chance.choice([signal.SIGKILL, signal.SIGTERM]))
+            return coordinator
+        agent = self.chance.choice(agents)
+        os.kill(agent, self.chance.choice([signal.SIGKILL, signal.SIGSTOP]))
+        return agent
 
 
 def contents(roots: Sequence[Path]) -> dict[bytes, Path]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
-import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,6 +33,7 @@ from aefsync.sync.trash import purge_trash
 from aefsync.sync.undo import undo
 from tests.support.afar import LOST, Afar
 from tests.support.far import Hosts, hosts
+from tests.support.kept import kept
 from tests.support.tellers import end
 from tests.support.trees import survey
 from tests.support.unread import reading
@@ -43,7 +43,6 @@ from tests.sync.test_random_runs import POLICIES
 NUMBER = int(os.environ.get("RUNS", "40"))
 PARTS = [b"d", b"f", b"d/e"]
 ANY_CODE = (0, 1, 4, 7)
-KEPT = ("trash/", "quarantine/")
 DAY_S = 86_400
 
 
@@ -84,42 +83,15 @@ def of_limits(teller: Afar) -> None:
         teller.limit(one, read_only=is_read_only, append_only=not is_read_only)
         for _ in range(chance.choice([1, 2, 3])):
             teller.edits(chance.randrange(6))
-            before = everything(one)
             some = list(dict.fromkeys([*teller.in_any_order(), one]))
-            events = act(teller, some)
+            with kept(one, read_only=is_read_only):
+                events = act(teller, some)
+                teller.run(lambda: purge_trash(teller.common([one]), -DAY_S, Silent()))  # noqa: B023
             if any(isinstance(event, LeftUndone) for event in events):
                 assert "read-only" in end(events).causes and end(events).exit_code == 1
-            if is_read_only:
-                assert everything(one) == before, "not a byte"
-                continue
-            teller.run(lambda: purge_trash(teller.common([one]), -DAY_S, Silent()))  # noqa: B023
-            after = everything(one)
-            assert trashed(before).items() <= trashed(after).items()
-            assert contents(before) <= contents(after)
         teller.limit(one, read_only=False, append_only=False)
         teller.far -= set() if was_far else {one}
         teller.conclude()
-
-
-def everything(root: Path) -> dict[str, tuple[object, ...]]:
-    """What is below a root, `.aefsync` and all: stats and contents, by path."""
-    found: dict[str, tuple[object, ...]] = {}
-    for place in root.rglob("*"):
-        seen = place.lstat()
-        data = place.read_bytes() if stat.S_ISREG(seen.st_mode) else b""
-        found[str(place.relative_to(root))] = (seen.st_mode, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino, data)
-    return found
-
-
-def trashed(found: dict[str, tuple[object, ...]]) -> dict[str, object]:
-    """The files in the trash and in quarantine, and what they hold."""
-    rows = {path.removeprefix(".aefsync/"): row for path, row in found.items() if path.startswith(".aefsync/")}
-    return {path: row[-1] for path, row in rows.items() if path.startswith(KEPT) and row[-1] and path[-6:] != ".bytes"}
-
-
-def contents(found: dict[str, tuple[object, ...]]) -> set[object]:
-    """What files hold that users wrote, at paths and in what is kept."""
-    return {row[-1] for path, row in found.items() if not path.startswith(".aefsync")} | {*trashed(found).values(), b""}
 
 
 def of_cuts(teller: Afar) -> None:
