@@ -72,6 +72,11 @@ class Entry(NamedTuple):
         return self.kind is _DIRECTORY or self.content != UNKNOWN
 
     @property
+    def weight(self) -> int:
+        """Bytes of what it has of any length, by which messages are cut."""
+        return len(self.path) + len(self.target) + (self.extra.weight if self.extra is not None else 0)
+
+    @property
     def stat_key(self) -> tuple[int, int, int, int, int]:
         """What must be unchanged on disk before this entry is overwritten."""
         if self.kind is _DIRECTORY:

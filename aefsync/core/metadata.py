@@ -92,6 +92,11 @@ class Extra(NamedTuple):
     leader: bytes | None = None
 
     @property
+    def weight(self) -> int:
+        """Bytes of what it has of any length."""
+        return len(self.leader or b"") + sum(len(name) + len(value) for name, value in self.attributes)
+
+    @property
     def canonical(self) -> bytes:
         """What stands for it in digests."""
         leader = b"" if self.leader is None else self.leader + b"\0"

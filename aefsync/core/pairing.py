@@ -113,6 +113,20 @@ def join(spans: list[Span], start: int, stop: int) -> None:
     spans.append((spans.pop()[0], stop) if spans and spans[-1][1] == start else (start, stop))
 
 
+def behind(spans: Sequence[Span], count: int) -> list[Span]:
+    """The spans without their first so many positions.
+
+    >>> behind([(0, 2), (3, 5), (7, 8)], 3)
+    [(4, 5), (7, 8)]
+    """
+    left: list[Span] = []
+    for start, stop in spans:
+        begin = min(stop, start + count)
+        count -= begin - start
+        left += [(begin, stop)] if begin < stop else []
+    return left
+
+
 def batches(spans: Sequence[Span]) -> Iterator[list[Span]]:
     """The spans, cut so that each batch covers at most `BATCH` positions."""
     batch: list[Span] = []

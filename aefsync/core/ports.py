@@ -194,7 +194,7 @@ class Replica(Grows, Remembers, Scrubs, Protocol):
         """Answer a question about the snapshot (`tree.answer`)."""
 
     def entries(self, spans: Sequence[Span]) -> Sequence[Entry]:
-        """The entries at these positions of the snapshot, symlink targets filled in."""
+        """The entries at these positions, symlink targets filled in; the first of them, if all do not fit one message."""
 
     def tombstones(self, spans: Sequence[Span]) -> Sequence[Tombstone]:
         """The tombstones at these positions, in key order; questions in the view BURIED are about them."""

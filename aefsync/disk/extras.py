@@ -82,21 +82,22 @@ class Extras:
         return read_attributes(place_in(fd, name), self._aspects.xattrs)
 
     def with_attributes(self, entries: Sequence[Entry]) -> list[Entry]:
-        """The entries with their extended attributes, as far as they are what they were, and not too many to travel."""
+        """The first of the entries, at least one, with their extended attributes, as far as they are what they were, and not
+        too many to travel."""
         room = _MOST
-        completed = []
-        for entry in entries:
-            attributes = self._attributes_of(entry) if entry.extra is not None and entry.extra.xattrs else ()
-            size = sum(len(name) + len(value) for name, value in attributes)
-            fits = attributes and entry.extra is not None and size <= min(room, LARGEST)
-            room -= size if fits else 0
-            extra = entry.extra._replace(attributes=attributes) if fits and entry.extra else entry.extra
-            completed.append(entry._replace(extra=extra) if fits else entry)
+        completed: list[Entry] = []
+        for entry in map(self._with_attributes, entries):
+            room -= entry.extra.weight if entry.extra is not None else 0
+            if completed and room < 0:
+                break
+            completed.append(entry)
         return completed
 
-    def _attributes_of(self, entry: Entry) -> Attributes:
-        with contextlib.suppress(OSError), self._root.directory(entry.path.parent) as fd:
-            attributes = self._attributes(fd, entry.path.name)
-            if entry.extra is not None and digest_of(attributes) == entry.extra.xattrs:
-                return attributes
-        return ()
+    def _with_attributes(self, entry: Entry) -> Entry:
+        if entry.extra is not None and entry.extra.xattrs:
+            with contextlib.suppress(OSError), self._root.directory(entry.path.parent) as fd:
+                attributes = self._attributes(fd, entry.path.name)
+                extra = entry.extra._replace(attributes=attributes)
+                if digest_of(attributes) == extra.xattrs and extra.weight <= LARGEST:
+                    return entry._replace(extra=extra)
+        return entry

@@ -40,7 +40,7 @@ class Taking:
         return Snapshot(blocks, aspects=self.aspects)
 
     def complete(self, entries: Sequence[Entry]) -> Sequence[Entry]:
-        """The entries with what is read only where it is asked for."""
+        """The first of the entries, as many as travel in one message, with what is read only where it is asked for."""
         return entries if self._extras is None else self._extras.with_attributes(entries)
 
     def report_folded(self, scanner: Scanner) -> None:

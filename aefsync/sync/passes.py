@@ -27,7 +27,7 @@ from aefsync.sync.deadline import Deadline
 from aefsync.sync.decide import Decided, Window
 from aefsync.sync.growing import Grown, all_grown
 from aefsync.sync.together import Begun, one_ahead
-from aefsync.sync.transfer import PATHS, Transferred
+from aefsync.sync.transfer import WEIGHT, Transferred
 
 BATCH = 4096
 """Actions in one request."""
@@ -256,13 +256,14 @@ def _left_undone(actions: Sequence[Action]) -> Applied:
 def batches(actions: Sequence[Action]) -> Iterator[list[Action]]:
     """Actions in requests of bounded number and size."""
     batch: list[Action] = []
-    rows = paths = 0
+    rows = weight = 0
     for action in actions:
-        others, size = (0, 0) if action.along is None else (len(action.along.others), action.along.size)
-        rows, paths = rows + 1 + others, paths + len(action.path) + size
-        if batch and (rows > BATCH or paths > PATHS):
+        others, own = (0, 0) if action.along is None else (len(action.along.others), action.along.size)
+        own += len(action.path) if action.wanted is None else action.wanted.weight
+        rows, weight = rows + 1 + others, weight + own
+        if batch and (rows > BATCH or weight > WEIGHT):
             yield batch
-            batch, rows, paths = [], 1 + others, len(action.path) + size
+            batch, rows, weight = [], 1 + others, own
         batch.append(action)
     if batch:
         yield batch

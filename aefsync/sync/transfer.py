@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 FILES = 4096
 BYTES = 64 << 20
 """What one request brings at most, unless a single file is larger."""
-PATHS = 4 << 20
-"""Bytes of paths in one request."""
+WEIGHT = 4 << 20
+"""Bytes of paths, and of what else has any length, in one request."""
 PIECE = 1 << 20
 
 
@@ -87,13 +87,14 @@ def _arrived(batch: Sequence[StageFile], staged: Staged) -> Iterator[RelPath]:
 def batches(files: Iterable[StageFile]) -> Iterator[list[StageFile]]:
     """Files in requests of bounded number and size."""
     batch: list[StageFile] = []
-    size = paths = 0
+    size = weight = 0
     for file in files:
         size += file.source.size
-        paths += len(file.path) + len(file.source.path)
-        if batch and (len(batch) == FILES or size > BYTES or paths > PATHS):
+        own = len(file.path) + file.source.weight
+        weight += own
+        if batch and (len(batch) == FILES or size > BYTES or weight > WEIGHT):
             yield batch
-            batch, size, paths = [], file.source.size, len(file.path) + len(file.source.path)
+            batch, size, weight = [], file.source.size, own
         batch.append(file)
     if batch:
         yield batch

@@ -63,8 +63,17 @@ def _check_bounds(keys: KeyRange, bounds: list[bytes]) -> None:
     _insist(not bounds or all(low < high for low, high in cuts), "order of bounds")
 
 
-def check_entries(spans: Sequence[Span], entries: Sequence[Entry | Tombstone]) -> None:
-    _insist(len(entries) == sum(stop - start for start, stop in spans), "number of entries")
+def check_entries(spans: Sequence[Span], entries: Sequence[Entry]) -> None:
+    _insist(0 < len(entries) <= sum(stop - start for start, stop in spans), "number of entries")
+    _check_order(entries)
+
+
+def check_tombstones(spans: Sequence[Span], tombstones: Sequence[Tombstone]) -> None:
+    _insist(len(tombstones) == sum(stop - start for start, stop in spans), "number of tombstones")
+    _check_order(tombstones)
+
+
+def _check_order(entries: Sequence[Entry | Tombstone]) -> None:
     keys = [entry.path.key for entry in entries]
     _insist(all(low < high for low, high in itertools.pairwise(keys)), "order of entries")
 

@@ -12,7 +12,7 @@ from aefsync.core.finding import Finding
 from aefsync.core.growth import Learned
 from aefsync.core.hint import Hints, Wait
 from aefsync.core.members import Memory
-from aefsync.core.pairing import batches
+from aefsync.core.pairing import batches, behind
 from aefsync.core.past import RunRecord, TakenBack, TrashItem, TrashQuery, Undo
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Open, Opened, Piece, Scan, Scanned
@@ -62,16 +62,19 @@ class RemoteReplica(RemoteGrowing):
     def entries(self, spans: Sequence[Span]) -> Sequence[Entry]:
         found: list[Entry] = []
         for batch in batches(spans):
-            entries: Sequence[Entry] = self._call(Method.ENTRIES, batch)
-            self._check(checks.check_entries, batch, entries)
-            found += entries
+            left = batch
+            while left:
+                entries: Sequence[Entry] = self._call(Method.ENTRIES, left)
+                self._check(checks.check_entries, left, entries)
+                found += entries
+                left = behind(left, len(entries))
         return found
 
     def tombstones(self, spans: Sequence[Span]) -> Sequence[Tombstone]:
         found: list[Tombstone] = []
         for batch in batches(spans):
             tombstones: Sequence[Tombstone] = self._call(Method.TOMBSTONES, batch)
-            self._check(checks.check_entries, batch, tombstones)
+            self._check(checks.check_tombstones, batch, tombstones)
             found += tombstones
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -13,24 +14,32 @@ from hypothesis import strategies as st
 
 from aefsync.core.action import StageFile
 from aefsync.core.entry import UNKNOWN, Entry, Kind
+from aefsync.core.metadata import PLAIN, Namespaces
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Piece
 from aefsync.core.problem import Problem
 from aefsync.core.recipe import Run
+from aefsync.core.silent import Silent
 from aefsync.core.step import Pass, Transfer
 from aefsync.core.view import View
+from aefsync.disk import extras
 from aefsync.disk.hashing import SMALL
+from aefsync.sync import passes
 from aefsync.sync import transfer as module
 from aefsync.sync.deadline import Deadline
 from aefsync.sync.decide import Decided, decide
 from aefsync.sync.delta import Lacking, lacking
+from aefsync.sync.events import Troubled
+from aefsync.sync.repair import repair
 from aefsync.sync.request import RepairRequest, Request
 from aefsync.sync.session import Session
 from aefsync.sync.survey import survey
 from aefsync.sync.transfer import BYTES, FILES, PIECE, Transferred, _requests, batches, transfer
+from aefsync.wire import codec
 from aefsync.wire.login import Login
 from tests.support.sites import SITES, Seen, Site
-from tests.sync.joined import Watched, joined
+from tests.support.trees import needs_attributes, tree
+from tests.sync.joined import Watched, joined, threads
 
 REQUEST = RepairRequest(Request(("A", "B")))
 
@@ -340,6 +349,27 @@ def test_many_files_take_several_requests(bench: Bench, monkeypatch: pytest.Monk
         carry(session, decided(session), direct=True)
     assert [len(staged) for _, name, staged in replicas[1].log if name == "stage"] == [3, 3, 1]
     assert a.listing() == b.listing()
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_messages_are_cut_by_what_attributes_weigh(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_new: bool
+) -> None:
+    needs_attributes(tmp_path)
+    a, b = (str(tmp_path / name) for name in "ab")
+    tree(tmp_path / "a", {f"d/{number:02}": str(number) for number in range(40)})
+    request = RepairRequest(Request((a, b), aspects=PLAIN._replace(xattrs=Namespaces.USER)))
+    with threads():
+        if not is_new:
+            list(repair(request, Silent()))
+        for number in range(40):
+            os.setxattr(tmp_path / f"a/d/{number:02}", "user.a", b"%04d" % number * 500)
+        for part, name in ((extras, "_MOST"), (module, "WEIGHT"), (passes, "WEIGHT")):
+            monkeypatch.setattr(part, name, 20_000)
+        monkeypatch.setattr(codec, "MAX_FRAME", 40_000)
+        assert [event.problem for event in repair(request, Silent()) if isinstance(event, Troubled)] == []
+    found = [os.getxattr(tmp_path / f"b/d/{number:02}", "user.a") for number in range(40)]
+    assert found == [b"%04d" % number * 500 for number in range(40)]
 
 
 def test_what_the_time_does_not_allow_for_counts_as_failed(bench: Bench) -> None:
