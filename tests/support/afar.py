@@ -45,6 +45,11 @@ class Afar(Teller):
         """What agents of one of the roots are started for from now on."""
         self.hosts.pins[one.name] = self.hosts.pins.get(one.name, Pin())._replace(**limits)
 
+    def ask_at(self, host: str, far: Iterable[Path]) -> None:
+        """Runs are asked for on some host from now on, with what is remembered there; these are far from it."""
+        self.far = {*far}
+        self._state = str(self.folder / "hosts" / host)
+
     def in_any_order(self) -> list[Path]:
         some = self.two_or_all()
         return self.chance.sample(some, len(some))

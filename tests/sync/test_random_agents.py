@@ -8,6 +8,7 @@ that fails tell it again.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -42,6 +43,7 @@ from tests.sync.test_random_runs import POLICIES
 
 NUMBER = int(os.environ.get("RUNS", "40"))
 PARTS = [b"d", b"f", b"d/e"]
+TAKES = [*map(Take, Way), "A", "B"]
 ANY_CODE = (0, 1, 4, 7)
 DAY_S = 86_400
 
@@ -64,7 +66,7 @@ def act(teller: Afar, some: list[Path]) -> list[Event]:
             run = chance.choice(teller.runs[-4:])
             return teller.run(lambda: undo(common, run, Silent(), dry_run=False), fine=LOST)
         case "resolve":
-            take = chance.choice([*map(Take, Way), "A", "B", teller.where(some[-1])])
+            take = chance.choice([*TAKES, teller.where(some[-1])])
             return teller.run(lambda: resolve_conflicts(common, (), take, Silent()), fine=ANY_CODE)
         case "prune":
             return teller.run(lambda: prune_conflicts(common, Silent()), fine=LOST)
@@ -139,11 +141,19 @@ class Group:
         self.later_s = 0
         self.kept: dict[Path, Path] = {}
 
+    @contextlib.contextmanager
+    def timed(self) -> Iterator[None]:
+        """While the context lasts, it may become later."""
+        now, now_ns = time.time, time.time_ns
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(time, "time", lambda: now() + self.later_s)
+            patch.setattr(time, "time_ns", lambda: now_ns() + self.later_s * 10**9)
+            yield
+
     def at(self, root: Path) -> Request:
         """What is asked on one host, from which all others are far."""
         teller = self.teller
-        teller.far = {*teller.roots} - {root}
-        teller._state = str(teller.folder / "hosts" / root.name)
+        teller.ask_at(root.name, {*teller.roots} - {root})
         return teller.common([root])
 
     def meet(self, root: Path, other: Path) -> None:
@@ -211,11 +221,8 @@ def happens(group: Group, root: Path) -> None:
 
 def of_members(teller: Afar) -> None:
     chance, group = teller.chance, Group(teller)
-    now, now_ns = time.time, time.time_ns
     teller.hosts.pins.clear()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(time, "time", lambda: now() + group.later_s)
-        patch.setattr(time, "time_ns", lambda: now_ns() + group.later_s * 10**9)
+    with group.timed():
         group.round()
         for _ in range(2):
             for _ in range(chance.choice([2, 4, 6])):
