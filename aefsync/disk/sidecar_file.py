@@ -120,10 +120,11 @@ def _size(home: Home, name: str) -> int:
 def _whole_copy(place: str) -> Sidecar:
     """What an interrupted run left, made whole elsewhere."""
     import shutil  # hardly ever needed, and they bring much with them
-    import tempfile
 
-    with tempfile.TemporaryDirectory(prefix="aefsync-") as directory:
-        copy = os.path.join(directory, NAME)
+    from aefsync.disk.folder import Folder
+
+    with contextlib.closing(Folder("")) as folder:
+        copy = os.path.join(folder.path, NAME)
         for suffix in ("", *JOURNALS):
             with contextlib.suppress(FileNotFoundError):
                 shutil.copyfile(place + suffix, copy + suffix)

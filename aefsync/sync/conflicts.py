@@ -19,6 +19,7 @@ from aefsync.core.members import Members, merge_members
 from aefsync.core.membership import named
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
+from aefsync.core.patterns import parse_patterns
 from aefsync.core.ports import Access, Missing, Monitor, Scan
 from aefsync.core.problem import ROT, Problem
 from aefsync.errors import AefsyncError, UsageError
@@ -170,9 +171,10 @@ def _change(common: Request, all_given: Request, decide: Decide, monitor: Monito
             for event in _carry_out(session, common, plan):
                 yield event
                 tally.update(_counted(event))
-    counts = {"moved": tally[Act.MOVE], "deleted": tally[Act.DELETE], "skipped": len(plan.unclear)}
+    skipped = len(plan.unclear) + tally["barred"]
+    counts = {"moved": tally[Act.MOVE], "deleted": tally[Act.DELETE], "skipped": skipped}
     problems = tally["problem"] - len(plan.unclear) - len(found.damaged)
-    standing = "conflicts" if plan.unclear else found.harm
+    standing = "conflicts" if skipped else found.harm
     yield concluded(session, begun, standing=standing, problems=problems, dry_run=dry_run, **counts)
 
 
@@ -221,16 +223,24 @@ def _carry_out(session: Session, common: Request, plan: Plan) -> Iterator[Event]
             continue
         # Only what is concerned is looked at again, so that nothing else is read at the end.
         paths = tuple({path for action in own for path in (action.path, action.source) if path is not None})
-        scan = Scan(paths=paths, mounts=None, aspects=scan_of(session, common).aspects)
+        wanted = scan_of(session, common)
+        scan, left_out = Scan(paths=paths, mounts=None, aspects=wanted.aspects), parse_patterns(wanted.rules)
         session.call(number, lambda _, replica: replica.scan(scan))  # noqa: B023
         for batch, applied in session.apply(number, own):
             yield from (_acted(number, action) for action, done in zip(batch, applied.done, strict=True) if done)
-            yield from (Troubled(number, problem) for problem in applied.problems)
+            failed = (action for action, done in zip(batch, applied.done, strict=True) if not done and action.source)
+            barred = {
+                each.source for each in failed if any(left_out.fit(each.path, is_directory=is_) for is_ in _EITHER)
+            }
+            told = (each._replace(reason=_LEFT_OUT) if each.path in barred else each for each in applied.problems)
+            yield from (Troubled(number, problem) for problem in told)
         session.call(number, lambda _, replica: replica.record())
         if session.opened[number].standing is None:
             yield Notice(_FORGETFUL.format(session.locations[number].text), warning=True)
 
 
+_EITHER = (False, True)
+_LEFT_OUT = "what filters leave out is in its place: move that away first, or --take current or both"
 _FORGETFUL = "{}: has no history, so a repair brings back what is deleted here only: resolve on all replicas alike"
 
 
@@ -241,4 +251,6 @@ def _acted(number: int, action: Action) -> Acted:
 
 
 def _counted(event: Event) -> list[str]:
-    return [event.action] if isinstance(event, Acted) else ["problem"] if isinstance(event, Troubled) else []
+    if isinstance(event, Troubled):
+        return ["barred" if event.problem.reason == _LEFT_OUT else "problem"]
+    return [event.action] if isinstance(event, Acted) else []

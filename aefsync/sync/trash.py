@@ -126,9 +126,14 @@ def _parse(path: bytes) -> RelPath:
 
 
 def _chosen(items: Iterator[TrashItem], *, at: bool) -> list[TrashItem]:
-    """One version of each path, the newest (or oldest), in key order; items come newest run first."""
-    chosen: dict[RelPath, TrashItem] = {}
-    for item in items:
-        if at or item.path not in chosen:
+    """One version of each path, the newest (or oldest), in key order; items come newest run first.  Where that of a path is a
+    file or a link, what was below it at another time is left out, or that file, where this is older (or later)."""
+    chosen: dict[bytes, TrashItem] = {}
+    filled: set[bytes] = set()
+    for item in reversed(list(items)) if at else items:
+        above = item.path.ancestors
+        is_in_file = any(each in chosen and not chosen[each].is_directory for each in above)
+        if item.path not in chosen and not is_in_file and (item.is_directory or item.path not in filled):
             chosen[item.path] = item
+            filled.update(above)
     return sorted(chosen.values(), key=lambda item: item.path.key)

@@ -13,6 +13,7 @@ from aefsync.core.problem import Problem
 from aefsync.core.version import FOUND, Dot
 from aefsync.core.writing import Durability
 from aefsync.disk.filesystem import LOCAL, REMOTE
+from aefsync.disk.folder import Folder
 from aefsync.disk.home import Home, open_home
 from aefsync.disk.sidecar import Damaged, Sidecar
 from aefsync.disk.sidecar_file import open_for_reading, open_for_writing
@@ -172,7 +173,17 @@ def test_reading_creates_and_changes_nothing(root: Rememberer) -> None:
     assert after == before
 
 
-def test_what_an_interrupted_run_had_committed_is_read(root: Rememberer, locked: Home) -> None:
+def test_what_an_interrupted_run_had_committed_is_read(
+    root: Rememberer, locked: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Others that did the same: one was killed, one just now, and one is at it.
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    killed, fresh, busy = (Folder("") for _ in range(3))
+    for each in (killed, busy):
+        os.utime(each.path, (1, 1))
+    for each in (killed, fresh):
+        os.close(each._fd)
     sidecar = written(locked)
     with sidecar.transaction():
         sidecar.set_words({"a": b"1"})
@@ -188,6 +199,8 @@ def test_what_an_interrupted_run_had_committed_is_read(root: Rememberer, locked:
     assert reading.words() == {"a": b"1"}
     reading.close()
     assert sorted(os.listdir(folder)) == before
+    assert {each.path for each in os.scandir(tmp_path / "temporary")} == {fresh.path, busy.path}
+    busy.close()
 
 
 def test_what_a_run_at_work_has_committed_is_read(root: Rememberer, locked: Home) -> None:

@@ -110,3 +110,15 @@ def test_every_version_is_kept(aefsync: Program, pair: Pair) -> None:
         aefsync("repair", *pair).expect(0)
     kept = sorted(path.read_text() for path in (pair.b / ".aefsync" / "trash").rglob("x"))
     assert kept == ["v0", "v1", "v2"]
+
+
+def test_what_was_a_file_and_a_directory_comes_back_as_what_it_was_last(aefsync: Program, pair: Pair) -> None:
+    write(pair.b / "x", b"file")
+    tree(pair.a, {"other": "1"})
+    aefsync("repair", "--mirror", *pair).expect(0)
+    tree(pair.b, {"x/in": "1"})
+    aefsync("repair", "--mirror", *pair).expect(0)
+    aefsync("trash", pair.b, "restore", "x").expect(0)
+    assert (pair.b / "x/in").read_text() == "1"
+    aefsync("trash", pair.b, "restore", "x", "--at", "2001-01-01").expect(0)
+    assert (pair.b / "x").read_text() == "file"

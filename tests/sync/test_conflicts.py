@@ -14,7 +14,7 @@ from aefsync.core.path import RelPath
 from aefsync.core.policy import Policies
 from aefsync.core.silent import Silent
 from aefsync.errors import AefsyncError, UsageError
-from aefsync.sync.conflicts import list_conflicts, prune_conflicts, resolve_conflicts
+from aefsync.sync.conflicts import _LEFT_OUT, list_conflicts, prune_conflicts, resolve_conflicts
 from aefsync.sync.copies import LIKELY
 from aefsync.sync.events import Acted, CopyKept, Event, Notice, Summary, Troubled
 from aefsync.sync.init import init
@@ -100,6 +100,17 @@ def test_all_at_once_and_what_is_not_clear_stays(engine: Threads, root: Path) ->
     assert [path for path, _ in told] == [b"dir", b"x.txt"]
     assert told[1][1] == "has 2 conflict copies: name the one to take"
     assert (end(events).exit_code, end(events).causes, end(events).skipped) == (1, ("conflicts",), 2)
+
+
+@pytest.mark.parametrize("rule", ["/lone", "lone/"])
+def test_what_is_left_out_is_not_in_the_way_of_a_copy_for_ever(engine: Threads, root: Path, rule: str) -> None:
+    tree(root, {"lone/in": "unmanaged"})
+    write(root / ".aefsyncignore", rule.encode())
+    events = taken(root, Take(Way.COPY), LONE)
+    told = [(e.problem.path, e.problem.reason) for e in events if isinstance(e, Troubled)]
+    assert told == [(LONE.encode(), _LEFT_OUT)]
+    assert (end(events).exit_code, end(events).causes, end(events).skipped) == (1, ("conflicts",), 1)
+    assert files(root)[LONE] == "lone"
 
 
 def test_plain_names_are_free_ones(engine: Threads, root: Path) -> None:

@@ -120,8 +120,7 @@ def afterthought(teller: Teller) -> None:
             restore(teller, some)
         case "resolve":
             take = chance.choice([*map(Take, Way), "A", "B"])
-            # What filters leave out at the path of a copy is no version to choose from.
-            teller.run(lambda: resolve_conflicts(common, (), take, Silent()), fine=(0, 1, 4))
+            teller.run(lambda: resolve_conflicts(common, (), take, Silent()))
         case "prune":
             teller.run(lambda: prune_conflicts(common, Silent()))
         case "leave":
@@ -137,8 +136,7 @@ def afterthought(teller: Teller) -> None:
 
 
 def restore(teller: Teller, some: list[Path]) -> None:
-    """One thing that is in the trash, or the directory that it was in, over what stands there: a part may not fit below
-    what has become a file, and is told of."""
+    """One thing that is in the trash, or the directory that it was in, over what stands there."""
     chance, common = teller.chance, teller.common(some)
     with threads():
         items = [each.item for each in list_trash(common, TrashQuery(), Silent()) if isinstance(each, Trashed)]
@@ -150,7 +148,8 @@ def restore(teller: Teller, some: list[Path]) -> None:
     query = TrashQuery(path, *(item.run if chance.random() < 0.3 else "" for _ in range(2)))
     to = os.fsencode(teller.outside) if chance.random() < 0.2 else None
     at = chance.random() < 0.3
-    teller.run(lambda: restore_trash(common, query, to, Silent(), at=at), fine=(0, 1, 4))
+    # What is in another place already stays.
+    teller.run(lambda: restore_trash(common, query, to, Silent(), at=at), fine=(0, 1, 4) if to else (0, 1))
 
 
 def of_afterthoughts(teller: Teller) -> None:

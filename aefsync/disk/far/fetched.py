@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping
 
 from aefsync.core.files import FarStat, Lstat, ask, raised
 from aefsync.core.problem import reason_of
-from aefsync.disk.far.folder import Folder
 from aefsync.disk.far.home import FarHome
 from aefsync.disk.far.lease import Lease
 from aefsync.disk.far.root import BLOCK, block
 from aefsync.disk.filesystem import REMOTE
+from aefsync.disk.folder import Folder
 from aefsync.disk.sidecar import Damaged
 from aefsync.disk.sidecar_file import ALL, JOURNALS, NAME
 from aefsync.errors import RootError
