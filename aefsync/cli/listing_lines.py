@@ -79,7 +79,12 @@ def _enrolled(event: Enrolled) -> str:
     when = moment_text(member.last_s) if member.last_s else "never"
     location = "this replica" if event.is_self else escape_text(event.location) or "not reached from here"
     state = "" if member.state is State.ACTIVE else member.state.name.lower()
-    words = ", ".join(filter(None, (location, state, "behind" if event.is_behind else "")))
+    behind = "behind" if event.is_behind else ""
+    if behind and not event.is_self and not event.location:
+        behind = (
+            f"behind: aefsync members ROOT forget {escape_text(member.name) or member.id[:8]}, if it is gone for good"
+        )
+    words = ", ".join(filter(None, (location, state, behind)))
     return f"  {escape_text(member.name) or '-':<12}  {when:<20}  {member.id[:8]}  {words}"
 
 

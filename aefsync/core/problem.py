@@ -9,6 +9,8 @@ ROT = "content changed under an unchanged stat"
 SUSPECT = "content changed, size and mtime did not"
 """The same where somebody may have written, and put the mtime back."""
 
+FOLDED = "its name and that of another path are one name on a replica"
+"""Why nothing is done about names that stand beside each other on one replica, and cannot on another."""
 ALTERED = "its bytes are not those that were compared"
 """Why a file is not staged: it may be damaged where it comes from."""
 
@@ -35,3 +37,8 @@ class Problem(NamedTuple):
     def is_damage(self) -> bool:
         """Whether a file is not as it was recorded: nothing failed, but a person has to look."""
         return self.reason in DAMAGE
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether anything failed: what is left standing is for a person, and as it should be."""
+        return self.reason not in (*DAMAGE, FOLDED)

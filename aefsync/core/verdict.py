@@ -10,6 +10,7 @@ from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.policy import Policies
+from aefsync.core.problem import FOLDED as _FOLDED
 from aefsync.core.version import Dot, Vector, Version
 
 Versions = tuple[Entry | None, ...]
@@ -62,7 +63,7 @@ class Why(enum.StrEnum):
     LINKED = "a directory and a symlink, which not every replica can store"
     KEPT = "kept, as nothing is to be deleted"
     APPEARED = "there on a second look, though the scan had missed it"
-    FOLDED = "its name and that of another path are one name on a replica"
+    FOLDED = _FOLDED
 
 
 class Take(NamedTuple):

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from aefsync.core.entry import Entry
 from aefsync.core.metadata import PLAIN, Aspects
 from aefsync.core.path import RelPath
-from aefsync.core.problem import Problem
+from aefsync.core.problem import FOLDED, Problem
 from aefsync.core.snapshot import Block, Snapshot
 from aefsync.core.stores import Folding, collisions
-from aefsync.core.verdict import Why
 from aefsync.disk.blocks import assemble
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.extras import Extras
@@ -54,4 +53,4 @@ class Taking:
             names.setdefault(block.prefix, []).extend(block.name_list())
         for prefix, own in names.items():
             for path in collisions((RelPath.from_key(prefix + name) for name in own), folding):
-                scanner.report(prefix, Problem(path, Why.FOLDED, subtree=True))
+                scanner.report(prefix, Problem(path, FOLDED, subtree=True))

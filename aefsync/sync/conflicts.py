@@ -21,7 +21,7 @@ from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.path import RelPath
 from aefsync.core.patterns import parse_patterns
 from aefsync.core.ports import Access, Missing, Monitor, Scan
-from aefsync.core.problem import ROT, Problem
+from aefsync.core.problem import FOLDED, ROT, SUSPECT, Problem
 from aefsync.errors import AefsyncError, UsageError
 from aefsync.sync.concluding import concluded
 from aefsync.sync.contacts import Contacts
@@ -45,14 +45,15 @@ class Found(NamedTuple):
     called: Mapping[str, bytes]
 
     @property
-    def damaged(self) -> list[str]:
-        """Why files are damaged, perhaps: that they are hinders nobody."""
-        return [problem.reason for _, problem in self.problems if problem.is_damage]
+    def standing(self) -> list[str]:
+        """Why files are left alone though nothing failed: that they may be damaged, or have names that fold, hinders nobody."""
+        return [problem.reason for _, problem in self.problems if not problem.is_failure]
 
     @property
     def harm(self) -> str:
         """What a person has to look at; empty: nothing."""
-        return "" if not self.damaged else "rot" if ROT in self.damaged else "suspects"
+        words = {ROT: "rot", SUSPECT: "suspects", FOLDED: "left standing"}
+        return next((word for reason, word in words.items() if reason in self.standing), "")
 
     def by(self, entry: Entry) -> str:
         """What the replica is called whose version an entry is (empty: nobody knows)."""
@@ -102,7 +103,7 @@ def _list(common: Request, all_given: Request, paths: Sequence[RelPath], monitor
             for copy in copies.copies:
                 yield CopyKept(number, copy, copies.original, copies.current is None, found.by(copy))
         number = sum(len(copies.copies) for _, copies in listed)
-        problems = len(found.problems) - len(found.damaged)
+        problems = len(found.problems) - len(found.standing)
         yield concluded(session, begun, standing=found.harm, problems=problems, conflicts=number)
 
 
@@ -173,7 +174,7 @@ def _change(common: Request, all_given: Request, decide: Decide, monitor: Monito
                 tally.update(_counted(event))
     skipped = len(plan.unclear) + tally["barred"]
     counts = {"moved": tally[Act.MOVE], "deleted": tally[Act.DELETE], "skipped": skipped}
-    problems = tally["problem"] - len(plan.unclear) - len(found.damaged)
+    problems = tally["problem"] - len(plan.unclear) - len(found.standing)
     standing = "conflicts" if skipped else found.harm
     yield concluded(session, begun, standing=standing, problems=problems, dry_run=dry_run, **counts)
 

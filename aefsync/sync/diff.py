@@ -147,13 +147,15 @@ def _suspect(one: Entry, other: Entry, aspects: Aspects) -> bool:
 def _summary(session: Session, found: Survey, count: int, suspects: int, begun: float) -> Summary:
     told = [problem for scanned in found.scans for problem in scanned.problems]
     rot = sum(problem.is_damage for problem in told)
-    problems = len(told) - rot
-    causes = [word for word, number in (("differences", count), ("rot", rot), ("problems", problems)) if number]
+    problems = sum(problem.is_failure for problem in told)
+    standing = len(told) - rot - problems
+    words = (("differences", count), ("rot", rot), ("left standing", standing), ("problems", problems))
+    causes = [word for word, number in words if number]
     reads = found.view.reads
     return told_of(
         session,
         begun,
-        exit_code=2 if problems else 1 if count or rot else 0,
+        exit_code=2 if problems else 1 if causes else 0,
         causes=tuple(causes),
         equal=not count and not told,
         roots=found.roots if reads else (),

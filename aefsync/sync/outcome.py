@@ -62,7 +62,9 @@ class Tally:
         damaged = [problem.reason for _, problem in self._known if problem.is_damage]
         self.rot, self.suspects = damaged.count(ROT), damaged.count(SUSPECT)
         """files that are not as they were recorded"""
-        self.problems = len(self._known) - len(damaged)
+        self.problems = sum(problem.is_failure for _, problem in self._known)
+        self.folded = len(self._known) - len(damaged) - self.problems
+        """names that one replica has beside each other, and another could not"""
         self._own = sum(problem.path.startswith(RESERVED + b"/") for _, problem in self._known)
         self.skipped = self.spared = 0
         self.undone: set[bytes] = set()
@@ -107,7 +109,8 @@ class Tally:
         fresh = [(number, each) for number, each in found if (number, each.path) not in self._told]
         damaged = [problem.reason for _, problem in fresh if problem.is_damage]
         self.rot, self.suspects = self.rot + damaged.count(ROT), self.suspects + damaged.count(SUSPECT)
-        self.problems += len(fresh) - len(damaged)
+        failed = sum(problem.is_failure for _, problem in fresh)
+        self.problems, self.folded = self.problems + failed, self.folded + len(fresh) - len(damaged) - failed
         return fresh
 
     def _count(self, outcome: Outcome) -> None:
@@ -156,7 +159,7 @@ class Tally:
 
 def is_troubled(tally: Tally) -> bool:
     """Whether anything was not done that was to be."""
-    return bool(tally.problems or tally.damaged or tally.standing or tally.skipped)
+    return bool(tally.problems or tally.damaged or tally.folded or tally.standing or tally.skipped)
 
 
 def is_complete(tally: Tally, found: Survey, scans: Sequence[Scanned]) -> bool:
@@ -241,7 +244,7 @@ def _causes(attending: Attending, tally: Tally, *, settled: bool, late: bool) ->
     refused = tally.skipped and attending.read_only
     # Not known on some replica, or kept, by the user's wish, or kept for the sake of what filters leave out.
     excused = tally.reasons[Why.UNKNOWN] or tally.reasons[Why.KEPT] or tally.spared or refused or attending.lost
-    excused = excused or tally.damaged
+    excused = excused or tally.damaged or tally.folded
     words = (
         ("problems", tally.problems),
         ("conflicts", tally.copies),
@@ -249,7 +252,7 @@ def _causes(attending: Attending, tally: Tally, *, settled: bool, late: bool) ->
         ("suspects", suspects + tally.suspects),
         ("read-only", refused),
         ("lost", attending.lost),
-        ("left standing", standing > suspects),
+        ("left standing", standing > suspects or tally.folded),
         ("max duration", late),
         ("still different", not (settled or tally.problems or excused or standing or late)),
     )

@@ -69,14 +69,15 @@ def _status(
             standing = session.opened[number].standing
             yield from enrolled(number, standing, contacts) if standing is not None else ()
         told = [(number, problem) for number, scanned in enumerate(scans) for problem in scanned.problems]
-        problems = [each for each in told if not each[1].is_damage]  # that is counted
-        yield from (Troubled(number, problem) for number, problem in problems)
+        shown = [each for each in told if not each[1].is_damage]  # that is counted
+        yield from (Troubled(number, problem) for number, problem in shown)
+        problems = sum(problem.is_failure for _, problem in shown)
         late = [each for each in stood if max_age_s is not None and now - each.last_s > max_age_s]
         for each in late:
             text = session.locations[each.replica].text
             yield Notice(f"{text}: no run has come to its end {'for too long' if each.last_s else 'yet'}", warning=True)
         compared = survey(session, common, View.FULL) if live else None
-        yield _summary(session, begun, stood, compared, len(problems), is_late=bool(late))
+        yield _summary(session, begun, stood, compared, problems, len(shown) - problems, is_late=bool(late))
 
 
 def _stood(session: Session, number: int, replica: RemoteReplica, names: Sequence[str], now_s: float) -> Stood:
@@ -107,7 +108,14 @@ def _stood(session: Session, number: int, replica: RemoteReplica, names: Sequenc
 
 
 def _summary(
-    session: Session, begun: float, stood: Sequence[Stood], live: Survey | None, problems: int, *, is_late: bool
+    session: Session,
+    begun: float,
+    stood: Sequence[Stood],
+    live: Survey | None,
+    problems: int,
+    folded: int,
+    *,
+    is_late: bool,
 ) -> Summary:
     differences = sum(1 for _ in differing(session, live)) if live is not None else 0
     known = [opened.standing.left for opened in session.opened if opened.standing is not None]
@@ -119,7 +127,7 @@ def _summary(
         ("problems", problems),
         ("different", differences),
         ("conflicts", copies),
-        ("left standing", left.conflicts),
+        ("left standing", left.conflicts + folded),
         ("rot", rot),
         ("suspects", suspects),
         ("late", is_late),

@@ -110,6 +110,7 @@ EVENTS = [
     Enrolled(0, Member(ID, "nas", last_s=SECOND), "", is_self=True, is_behind=False),
     Enrolled(0, Member("f" * 32, "a\x1b"), "usb:p", is_self=False, is_behind=True),
     Enrolled(0, Member("e" * 32, state=State.LEFT), "", is_self=False, is_behind=False),
+    Enrolled(0, Member("d" * 32), "", is_self=False, is_behind=True),
     Stood(1, "", "", False, 0, 0, 0, ""),
     Stood(2, ID, "", False, 0, 0, 0, "", "sidecar.db is damaged (it is\x07 empty)"),
     Stood(3, "", "usb", True, SECOND, 0, 0, "", age_s=9 * 86_400 + 5),
@@ -128,6 +129,10 @@ def test_a_line_for_each_replica_and_member() -> None:
         "  nas           2020-01-02T03:04:05Z  01234567  this replica",
         r"  a\x1b         never                 ffffffff  usb:p, behind",
         "  -             never                 eeeeeeee  not reached from here, left",
+        (
+            "  -             never                 dddddddd  not reached from here, "
+            "behind: aefsync members ROOT forget dddddddd, if it is gone for good"
+        ),
         "B: no history yet",
         r"C (01234567): sidecar.db is damaged (it is\x07 empty)",
         "D (usb): last success 2020-01-02T03:04:05Z (9 days ago)",
@@ -181,7 +186,7 @@ def test_replicas_and_members_for_programs() -> None:
         "self": False,
         "behind": True,
     }
-    assert [records[5][name] for name in ("identity", "name", "last_run", "last_success_s")] == [None] * 4
+    assert [records[6][name] for name in ("identity", "name", "last_run", "last_success_s")] == [None] * 4
 
 
 def test_times_that_no_calendar_holds() -> None:

@@ -74,8 +74,6 @@ class Teller:
         self.where: Callable[[Path], str] = str
         self.kills = 0.0
         """how likely a run is to be killed"""
-        self.excused = ""
-        """why paths may be left out, which is no trouble"""
         self._state = str(folder / "state") if number % 2 else ""
         for _ in range(12):
             self.edit(self.roots[0])
@@ -134,8 +132,6 @@ class Teller:
         except refused:
             return []
         told = [event.problem for event in events if isinstance(event, Troubled)]
-        if self.excused and told and all(problem.reason == self.excused for problem in told):
-            fine = (*fine, 4)
         assert end(events).exit_code in fine, (end(events).causes, told)
         self.runs.append(end(events).run)
         return events

@@ -24,7 +24,6 @@ from aefsync.core.past import TrashQuery
 from aefsync.core.path import RelPath, is_within, parents
 from aefsync.core.silent import Silent
 from aefsync.core.stores import SECOND_NS, Folding, Stores
-from aefsync.core.verdict import Why
 from aefsync.disk import opening
 from aefsync.sync.conflicts import prune_conflicts, resolve_conflicts
 from aefsync.sync.events import Conflicted, Enrolled, Event, Trashed, Troubled
@@ -259,7 +258,6 @@ def with_a_poor_target(teller: Teller) -> None:
     poor, chance = teller.roots[-1], teller.chance
     inode = os.stat(poor).st_ino
     teller.editor.poor, teller.editor.names = poor, ("a", "e", "A", "h")
-    teller.excused = str(Why.FOLDED)
     window_ns = chance.choice([0, 2, 3]) * SECOND_NS
     teller.aspects = teller.aspects._replace(window_ns=window_ns, mode_bits=chance.choice([0, 0o777]))
 

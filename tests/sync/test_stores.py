@@ -129,7 +129,7 @@ def test_two_names_that_are_one_on_a_target_are_not_written(pair: Pair) -> None:
     events = pair.repair()
     told = [event.problem.path for event in events if isinstance(event, Troubled)]
     assert told == [b"D", b"README", b"Readme", b"d"]
-    assert summary(events).exit_code == 4
+    assert (summary(events).exit_code, summary(events).causes) == (1, ("left standing",))
     assert set(os.listdir(pair.b)) == {"plain", ".aefsync"}
     assert {path.name for path in pair.a.iterdir()} >= {"Readme", "README", "D", "d", "plain"}
 
