@@ -11,14 +11,22 @@ from aefsync.sync.session import Session
 
 
 def concluded(
-    session: Session, begun: float, *, standing: str = "", problems: int = 0, dry_run: bool = False, **counts: Any
+    session: Session,
+    begun: float,
+    *,
+    standing: str = "",
+    problems: int = 0,
+    lost: bool = False,
+    dry_run: bool = False,
+    **counts: Any,
 ) -> Summary:
-    """The summary of a command begun at that time of the monotonic clock; `standing`: what a person has to look at."""
+    """The summary of a command begun at that time of the monotonic clock; `standing`: what a person has to look at, `lost`:
+    a replica was lost midway, and the others are done."""
     return told_of(
         session,
         begun,
-        exit_code=4 if problems else 1 if standing else 0,
-        causes=tuple(filter(None, ("problems" if problems else "", standing))),
+        exit_code=7 if lost else 4 if problems else 1 if standing else 0,
+        causes=tuple(filter(None, ("problems" if problems else "", standing, "lost" if lost else ""))),
         dry_run=dry_run,
         equal=True,
         problems=problems,

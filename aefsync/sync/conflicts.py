@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 
 from aefsync.core.action import Act, Action
 from aefsync.core.copies import Copies, Take, Way, are_meant, prune, resolve
@@ -31,6 +32,7 @@ from aefsync.sync.present import others_done
 from aefsync.sync.request import Request
 from aefsync.sync.session import Session, Terms, open_session
 from aefsync.sync.survey import scan_of
+from aefsync.sync.turns import Turns
 
 
 class Found(NamedTuple):
@@ -164,19 +166,22 @@ def _change(common: Request, all_given: Request, decide: Decide, monitor: Monito
         found = _find(session, common, all_given)
         plan = decide(session, found)
     tally: Counter[str] = Counter()
+    lost: list[int] = []
     for event in (*(Troubled(*each) for each in (*found.problems, *plan.unclear)), *_rehearse(plan, dry_run=dry_run)):
         yield event
         tally.update(_counted(event))
     if any(plan.actions) and not dry_run:
         with _open(common, Access.WRITE, monitor) as session:
-            for event in _carry_out(session, common, plan):
+            turns = Turns(session)
+            for event in turns.take(partial(_carry_out, session, common, plan)):
                 yield event
                 tally.update(_counted(event))
+            lost = turns.lost
     skipped = len(plan.unclear) + tally["barred"]
     counts = {"moved": tally[Act.MOVE], "deleted": tally[Act.DELETE], "skipped": skipped}
     problems = tally["problem"] - len(plan.unclear) - len(found.standing)
     standing = "conflicts" if skipped else found.harm
-    yield concluded(session, begun, standing=standing, problems=problems, dry_run=dry_run, **counts)
+    yield concluded(session, begun, standing=standing, problems=problems, lost=bool(lost), dry_run=dry_run, **counts)
 
 
 def _open(common: Request, access: Access, monitor: Monitor) -> AbstractContextManager[Session]:
@@ -218,26 +223,25 @@ def _rehearse(plan: Plan, *, dry_run: bool) -> Iterator[Event]:
         yield from (_acted(number, action) for number, own in enumerate(plan.actions) for action in own)
 
 
-def _carry_out(session: Session, common: Request, plan: Plan) -> Iterator[Event]:
-    for number, own in enumerate(plan.actions):
-        if not own:
-            continue
-        # Only what is concerned is looked at again, so that nothing else is read at the end.
-        paths = tuple({path for action in own for path in (action.path, action.source) if path is not None})
-        wanted = scan_of(session, common)
-        scan, left_out = Scan(paths=paths, mounts=None, aspects=wanted.aspects), parse_patterns(wanted.rules)
-        session.call(number, lambda _, replica: replica.scan(scan))  # noqa: B023
-        for batch, applied in session.apply(number, own):
-            yield from (_acted(number, action) for action, done in zip(batch, applied.done, strict=True) if done)
-            failed = (action for action, done in zip(batch, applied.done, strict=True) if not done and action.source)
-            barred = {
-                each.source for each in failed if any(left_out.fit(each.path, is_directory=is_) for is_ in _EITHER)
-            }
-            told = (each._replace(reason=_LEFT_OUT) if each.path in barred else each for each in applied.problems)
-            yield from (Troubled(number, problem) for problem in told)
-        session.call(number, lambda _, replica: replica.record())
-        if session.opened[number].standing is None:
-            yield Notice(_FORGETFUL.format(session.locations[number].text), warning=True)
+def _carry_out(session: Session, common: Request, plan: Plan, number: int) -> Iterator[Event]:
+    """Do what is planned for one replica."""
+    own = plan.actions[number]
+    if not own:
+        return
+    # Only what is concerned is looked at again, so that nothing else is read at the end.
+    paths = tuple({path for action in own for path in (action.path, action.source) if path is not None})
+    wanted = scan_of(session, common)
+    scan, left_out = Scan(paths=paths, mounts=None, aspects=wanted.aspects), parse_patterns(wanted.rules)
+    session.call(number, lambda _, replica: replica.scan(scan))
+    for batch, applied in session.apply(number, own):
+        yield from (_acted(number, action) for action, done in zip(batch, applied.done, strict=True) if done)
+        failed = (action for action, done in zip(batch, applied.done, strict=True) if not done and action.source)
+        barred = {each.source for each in failed if any(left_out.fit(each.path, is_directory=is_) for is_ in _EITHER)}
+        told = (each._replace(reason=_LEFT_OUT) if each.path in barred else each for each in applied.problems)
+        yield from (Troubled(number, problem) for problem in told)
+    session.call(number, lambda _, replica: replica.record())
+    if session.opened[number].standing is None:
+        yield Notice(_FORGETFUL.format(session.locations[number].text), warning=True)
 
 
 _EITHER = (False, True)

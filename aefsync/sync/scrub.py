@@ -17,6 +17,7 @@ from aefsync.core.ports import Access, Missing, Monitor
 from aefsync.core.problem import Problem
 from aefsync.core.rot import PORTION_BYTES, REASONS, Damage, Scrub, Scrubbed, Verdict
 from aefsync.errors import UsageError
+from aefsync.sync.attending import Attending
 from aefsync.sync.child import Nursery
 from aefsync.sync.concluding import concluded
 from aefsync.sync.events import Event, Notice, Started, Summary, Troubled
@@ -82,6 +83,7 @@ class _Run:
     def __init__(self, request: ScrubRequest, session: Session, peers: Peers, clock: Callable[[], float]) -> None:
         self._request = request
         self._session = session
+        self._attending = Attending(session)
         self._peers = peers
         self._asks = [may_be_polled(peers, number) for number in range(len(session.replicas))]
         self._doubted: dict[int, tuple[RelPath, ...]] = {}
@@ -115,9 +117,13 @@ class _Run:
         while any(going) and not self._is_late():
             at_work = tuple(going)
             for number, found in enumerate(
-                self._session.each(lambda i, replica: replica.scrub(self._portion(i)) if at_work[i] else None)  # noqa: B023
+                self._attending.each(
+                    lambda i, replica: replica.scrub(self._portion(i)) if at_work[i] else None,  # noqa: B023
+                    lambda _: None,
+                )
             ):
                 if found is None:
+                    going[number] = False
                     continue
                 self._standing[number] = found
                 self._files, self._size = self._files + found.files, self._size + found.size
@@ -126,7 +132,7 @@ class _Run:
                 self._damaged[number] += found.damaged
                 yield from self._trouble(number, found.problems)
                 yield from self._poll(number, found.fresh)
-        for number in list(self._doubted):
+        for number in self._doubted.keys() - self._attending.lost.keys():
             told = Scrub(files=0, doubted=self._doubted.pop(number))
             self._standing[number] = self._session.call(number, lambda _, replica: replica.scrub(told))  # noqa: B023
         left = sum(each.left_files for each in self._standing)
@@ -159,7 +165,7 @@ class _Run:
         request = self._request
         for number, damaged in enumerate(self._damaged):
             chosen = [each for each in damaged if self._is_accepted(each)]
-            if not chosen or request.dry_run:
+            if not chosen or request.dry_run or number in self._attending.lost:
                 continue
             paths = tuple(each.recorded.path for each in chosen)
             accepting = Scrub(files=0, accepted=paths)
@@ -192,10 +198,13 @@ class _Run:
                 if each.recorded.path not in done:
                     yield Troubled(number, Problem(each.recorded.path, self._reason(each, is_tried=each in chosen)))
         if not self._request.dry_run:
-            self._standing = self._session.each(lambda _, replica: replica.scrub(Scrub(files=0)))
+            self._standing = self._attending.each(
+                lambda _, replica: replica.scrub(Scrub(files=0)), self._standing.__getitem__
+            )
+        yield from (Notice(f"{why}; the others are done", warning=True) for why in self._attending.lost.values())
 
     def _is_to_be_mended(self, number: int, damage: Damage) -> bool:
-        if self._request.dry_run or self._session.opened[number].read_only:
+        if self._request.dry_run or self._session.opened[number].read_only or number in self._attending.lost:
             return False
         return damage.verdict is Verdict.ROT or self._request.mended.fits(damage.recorded.path)
 
@@ -215,10 +224,11 @@ class _Run:
         found_rot = rot or any(each.verdict is Verdict.ROT for own in self._damaged for each in own)
         words = (("rot", found_rot or self._mended.files), ("suspects", suspects))
         causes = tuple(word for word, is_cause in words if is_cause)
-        done = concluded(self._session, begun, problems=self._problems, dry_run=self._request.dry_run)
+        lost = bool(self._mended.lost or self._attending.lost)
+        done = concluded(self._session, begun, problems=self._problems, lost=lost, dry_run=self._request.dry_run)
         return done._replace(
-            exit_code=7 if self._mended.lost else done.exit_code or (1 if causes else 0),
-            causes=(*done.causes, *(["lost"] if self._mended.lost else []), *causes),
+            exit_code=done.exit_code or (1 if causes else 0),
+            causes=(*done.causes, *causes),
             equal=not causes,
             suspects=suspects,
             rot=rot,

@@ -17,6 +17,7 @@ from aefsync.sync.events import Conflicted, Event, Notice, Started, Trashed, Tro
 from aefsync.sync.present import others_done
 from aefsync.sync.request import Request
 from aefsync.sync.session import Session, Terms, open_session
+from aefsync.sync.turns import Turns
 
 BATCH = 512
 """Things in one request."""
@@ -53,28 +54,31 @@ def _put_back(common: Request, query: TrashQuery, to: bytes | None, monitor: Mon
     path = _parse(query.path)
     with _open(common, Access.WRITE, monitor) as session:
         restored = problems = 0
-        for number in range(len(common.locations)):
+        turns = Turns(session)
+
+        def turn(number: int) -> Iterator[Event]:
             chosen = _chosen(items_of(session, number, query._replace(path=path)), at=at)
-            for event in _restore(session, number, chosen, _place(session, number, to) if to else b""):
-                restored += isinstance(event, Trashed)
-                problems += isinstance(event, Troubled)
-                yield event
-        if not restored and not problems:
+            return _restore(session, number, chosen, _place(session, number, to) if to else b"")
+
+        for event in turns.take(turn):
+            restored += isinstance(event, Trashed)
+            problems += isinstance(event, Troubled)
+            yield event
+        if not restored and not problems and not turns.lost:
             raise AefsyncError(f"{path!s}: not in the trash", hint="aefsync trash ROOT list shows what is")
-        yield concluded(session, begun, problems=problems, copied_files=restored)
+        yield concluded(session, begun, problems=problems, lost=bool(turns.lost), copied_files=restored)
 
 
 def _restore(session: Session, number: int, chosen: Sequence[TrashItem], to: bytes) -> Iterator[Event]:
-    replica = session.replicas[number]
     for start in range(0, len(chosen), BATCH):
         batch = chosen[start : start + BATCH]
-        applied = replica.restore(batch, to)
+        applied = session.call(number, lambda _, replica: replica.restore(batch, to))  # noqa: B023
         yield from (Trashed(number, item) for item, done in zip(batch, applied.done, strict=True) if done)
         yield from (Troubled(number, problem) for problem in applied.problems)
         for copy in applied.kept:
             yield Conflicted(copy.path, "keep-both", number, copy.kept_as, "edited meanwhile")
     if chosen and not to:
-        replica.record()
+        session.call(number, lambda _, replica: replica.record())
 
 
 def purge_trash(common: Request, older_than_s: int, monitor: Monitor) -> Iterator[Event]:
@@ -88,16 +92,23 @@ def _purge(common: Request, older_than_s: int, monitor: Monitor) -> Iterator[Eve
     limit_s = time.time() - older_than_s
     problems = 0
     with _open(common, Access.WRITE, monitor) as session:
-        for number, replica in enumerate(session.replicas):
-            runs = [record.run for record in replica.runs() if 0 < time_s(record.run) < limit_s]
-            applied = replica.purge(runs) if runs else None
-            for problem in applied.problems if applied else ():
-                problems += 1
-                yield Troubled(number, problem)
-            if applied and any(applied.done):
-                things = "1 run" if sum(applied.done) == 1 else f"{sum(applied.done)} runs"
-                yield Notice(f"{session.locations[number].text}: trash of {things} purged")
-        yield concluded(session, begun, problems=problems)
+        turns = Turns(session)
+        for event in turns.take(lambda number: _purge_one(session, number, limit_s)):
+            problems += isinstance(event, Troubled)
+            yield event
+        yield concluded(session, begun, problems=problems, lost=bool(turns.lost))
+
+
+def _purge_one(session: Session, number: int, limit_s: float) -> Iterator[Event]:
+    records = session.call(number, lambda _, replica: list(replica.runs()))
+    runs = [record.run for record in records if 0 < time_s(record.run) < limit_s]
+    if not runs:
+        return
+    applied = session.call(number, lambda _, replica: replica.purge(runs))
+    yield from (Troubled(number, problem) for problem in applied.problems)
+    if any(applied.done):
+        things = "1 run" if sum(applied.done) == 1 else f"{sum(applied.done)} runs"
+        yield Notice(f"{session.locations[number].text}: trash of {things} purged")
 
 
 def _open(common: Request, access: Access, monitor: Monitor) -> AbstractContextManager[Session]:

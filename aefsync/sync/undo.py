@@ -28,6 +28,7 @@ from aefsync.sync.present import AbsentError, others_done
 from aefsync.sync.reopening import original_of, reopen
 from aefsync.sync.request import LAST_WRITE, MIRROR, Request
 from aefsync.sync.session import Session, Terms, open_session
+from aefsync.sync.turns import Turns
 
 LAST = "last"
 """In place of a run: the newest one."""
@@ -71,15 +72,20 @@ def _undo(common: Request, given: Sequence[str], run: str, monitor: Monitor, *, 
         record = _find(remembered, run)
         yield Notice(f"undo of {record.run}: {record.command or 'a run'}")
         counts: Counter[str] = Counter()
-        for number, own in enumerate(remembered):
-            if record.run in {each.run for each in own}:
-                for event in _take_back(session, common, number, record, dry_run=dry_run):
-                    counts.update(_counted(event))
-                    yield event
+        turns = Turns(session)
+
+        def turn(number: int) -> Iterator[Event]:
+            is_known = record.run in {each.run for each in remembered[number]}
+            return _take_back(session, common, number, record, dry_run=dry_run) if is_known else iter(())
+
+        for event in turns.take(turn):
+            counts.update(_counted(event))
+            yield event
         if any(counts[act] for act in Act) and not dry_run:
             yield from _consequences(session, given, record)
         standing = "touched since" if counts["left"] else ""
-        yield concluded(session, begun, standing=standing, dry_run=dry_run, **_counts(counts))
+        lost = bool(turns.lost)
+        yield concluded(session, begun, standing=standing, lost=lost, dry_run=dry_run, **_counts(counts))
 
 
 def _open(common: Request, access: Access, run: str, monitor: Monitor) -> AbstractContextManager[Session]:
@@ -131,7 +137,7 @@ def _acted(number: int, change: Change) -> Acted:
 
 
 def _counted(event: Event) -> list[str]:
-    return [event.action] if isinstance(event, Acted) else ["left"]
+    return [event.action] if isinstance(event, Acted) else ["left"] if isinstance(event, Troubled) else []
 
 
 def _consequences(session: Session, given: Sequence[str], record: RunRecord) -> Iterator[Event]:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from aefsync.core.conflict_name import conflict_name
+from aefsync.core.copies import Take, Way
+from aefsync.core.past import TrashQuery
 from aefsync.core.policy import Policies
 from aefsync.core.silent import Silent
 from aefsync.errors import UnreachableError
+from aefsync.sync.conflicts import resolve_conflicts
 from aefsync.sync.diff import diff
 from aefsync.sync.events import Acted, Conflicted, Event, Notice, Started, Summary
 from aefsync.sync.repair import repair
 from aefsync.sync.request import DiffRequest, RepairRequest, Request
+from aefsync.sync.scrub import ScrubRequest, scrub
+from aefsync.sync.trash import restore_trash
+from aefsync.sync.undo import undo
 from aefsync.wire.login import Link
 from tests.support.far import Hosts, hosts
 from tests.support.trees import survey, tree, write
@@ -193,3 +201,42 @@ def test_a_comparison_that_is_cut_begins_anew(pair: Pair, far: Hosts) -> None:
     line.begin(2, heals=False)
     with pytest.raises(UnreachableError, match="connection lost"):
         list(diff(DiffRequest(common), Silent()))
+
+
+COPY = os.fsdecode(conflict_name(b"keep", b"", 10**18, bytes(32)))
+ONE_BY_ONE: dict[str, Callable[[Request, str], Iterator[Event]]] = {
+    "scrub": lambda common, _: scrub(ScrubRequest(common), Silent()),
+    "trash restore": lambda common, _: restore_trash(common, TrashQuery(b"gone"), None, Silent(), at=False),
+    "undo": lambda common, run: undo(common, run, Silent(), dry_run=False),
+    "conflicts resolve": lambda common, _: resolve_conflicts(common, (), Take(Way.COPY), Silent()),
+}
+
+
+@pytest.mark.parametrize("command", ONE_BY_ONE)
+def test_where_one_is_lost_in_its_turn_the_others_are_done(home: Path, far: Hosts, command: str) -> None:
+    line, lost, places = far.line("box"), 0, list[int | None]([None])
+    for place in places:
+        base = home / str(place)
+        truth, first, other = (tree(base / name, {"keep": "1"}) for name in "ABC")
+        for root in (first, other):
+            tree(root, {"gone": "1"})
+        locations = tuple(map(str, (truth, first, other)))
+        run = ended(list(repair(RepairRequest(Request(locations), mirror=True, max_delete="100%"), Silent()))).run
+        for root in (first, other):
+            tree(root, {COPY: "loser"} if command == "conflicts resolve" else {})
+        line.begin(place)
+        try:
+            done = ended(list(ONE_BY_ONE[command](Request((f"box:{first}", str(other)), link=Link(retries=0)), run)))
+        except UnreachableError:
+            done = None
+        if done is not None:
+            lost += "lost" in done.causes
+            assert done.exit_code == (7 if done.causes else 0)
+            assert [name for name in ("keep", "gone") if (other / name).exists()] == (
+                ["keep", "gone"] if command in ("trash restore", "undo") else ["keep"]
+            )
+            assert (other / "keep").read_text() == ("loser" if command == "conflicts resolve" else "1")
+            assert done.verified_files >= (command == "scrub")
+        far.rest()
+        places += range(line.writes // 2, line.writes, 2) if place is None else []
+    assert lost
