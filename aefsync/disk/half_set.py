@@ -12,11 +12,11 @@ written whole.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import stat
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from aefsync.core.metadata import Attributes, Namespaces
@@ -24,11 +24,11 @@ from aefsync.core.named_tuple import NamedTuple
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.durability import Durable
 from aefsync.disk.home import Home
+from aefsync.disk.interrupted import finish_all
 from aefsync.disk.lasting import LastingFile
 from aefsync.disk.xattrs import read_attributes, set_attributes
 
 SETTINGS = b"settings"
-_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _FLAGS = getattr(os, "O_PATH", os.O_NONBLOCK) | os.O_NOFOLLOW
 _SPECIAL = stat.S_ISUID | stat.S_ISGID
 _ACL, _GUARDED = b"system.posix_acl_access", b"security."
@@ -79,30 +79,15 @@ class HalfSets:
 
 def finish(root: ConfinedRoot, home: Home) -> None:
     """Set what interrupted runs did not come to; what cannot be is left for the next one."""
-    with contextlib.suppress(OSError):
-        for run in home.names(SETTINGS):
-            with contextlib.suppress(OSError):
-                _finish(root, home, SETTINGS + b"/" + run)
+    finish_all(home, SETTINGS, _declared_in, partial(_finish, root))
 
 
-def _finish(root: ConfinedRoot, home: Home, name: bytes) -> None:
-    is_whole = True
-    with os.fdopen(home.open_file(name), "rb") as file:
-        found = {each.path: each for each in _declared_in(file.read())}
-    for each in found.values():
-        try:
-            fd = root.open(each.path, _FLAGS)
-        except OSError as error:
-            is_whole &= error.errno in _GONE
-            continue
-        try:
-            _complete(b"/proc/self/fd/%d" % fd if hasattr(os, "O_PATH") else fd, os.fstat(fd), each)
-        except OSError:
-            is_whole = False
-        finally:
-            os.close(fd)
-    if is_whole:
-        home.unlink(name)
+def _finish(root: ConfinedRoot, each: HalfSet) -> None:
+    fd = root.open(each.path, _FLAGS)
+    try:
+        _complete(b"/proc/self/fd/%d" % fd if hasattr(os, "O_PATH") else fd, os.fstat(fd), each)
+    finally:
+        os.close(fd)
 
 
 def _complete(place: int | bytes, seen: os.stat_result, half: HalfSet) -> None:

@@ -10,24 +10,23 @@ path.  Every word ends with NUL; what has no such end was never written whole.
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 
 from aefsync.core.metadata import PERMISSIONS, USABLE
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.durability import Durable
 from aefsync.disk.home import Home
+from aefsync.disk.interrupted import finish_all, finish_one
 from aefsync.disk.lasting import LastingFile, words
 
 MADE = 0o700
 """What a directory is made with."""
 MODES = b"modes"
-_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _WRITTEN = re.compile(rb"[0-7]{1,5}(?: [0-7]{1,5})*")
 """The first of two words, as it was written."""
 
@@ -55,8 +54,8 @@ class PassingModes:
 
     def __init__(self, home: Home, run: str, durable: Durable) -> None:
         self._home = home
-        self._run = run
-        self._file = LastingFile(home, MODES + b"/" + run.encode(), durable)
+        self._path = MODES + b"/" + run.encode()
+        self._file = LastingFile(home, self._path, durable)
 
     def declare(self, modes: Iterable[PassingMode], *, briefly: bool = False) -> None:
         """Write down what is about to be, durably unless it passes `briefly`: no machine crashes at that very moment.
@@ -74,7 +73,7 @@ class PassingModes:
         """Forget them: everything is made, and filled as far as it will be."""
         if self._file.is_open:
             self._file.close()
-            _finish(root, self._home, self._run, lambda each: each.lasts)
+            finish_one(self._home, self._path, declared_in, partial(_put_right_if_it_lasts, root))
 
     def close(self) -> None:
         self._file.close()
@@ -82,32 +81,19 @@ class PassingModes:
 
 def finish(root: ConfinedRoot, home: Home) -> None:
     """Put right the modes that interrupted runs left."""
-    with contextlib.suppress(OSError):
-        for run in home.names(MODES):
-            with contextlib.suppress(OSError):
-                _finish(root, home, os.fsdecode(run), lambda each: True)
+    finish_all(home, MODES, declared_in, partial(_put_right, root))
 
 
-def _finish(root: ConfinedRoot, home: Home, run: str, may_be_left: Callable[[PassingMode], bool]) -> None:
-    """Put right the modes of one run that may be left; what cannot be is left for the next one."""
-    name = MODES + b"/" + os.fsencode(run)
-    is_whole = True
-    with os.fdopen(home.open_file(name), "rb") as file:
-        found = {each.path: each for each in declared_in(file.read())}
-    for each in filter(may_be_left, found.values()):
-        try:
-            with root.directory(each.path) as fd:
-                _put_right(fd, each)
-        except OSError as error:
-            is_whole &= error.errno in _GONE
-    if is_whole:
-        home.unlink(name)
+def _put_right(root: ConfinedRoot, wanted: PassingMode) -> None:
+    with root.directory(wanted.path) as fd:
+        mode = righted(os.fstat(fd).st_mode, wanted)
+        if mode is not None:
+            os.fchmod(fd, mode)
 
 
-def _put_right(fd: int, wanted: PassingMode) -> None:
-    mode = righted(os.fstat(fd).st_mode, wanted)
-    if mode is not None:
-        os.fchmod(fd, mode)
+def _put_right_if_it_lasts(root: ConfinedRoot, wanted: PassingMode) -> None:
+    if wanted.lasts:
+        _put_right(root, wanted)
 
 
 def righted(st_mode: int, wanted: PassingMode) -> int | None:

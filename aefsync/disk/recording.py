@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import itertools
 import zlib
-from collections.abc import Collection, Container, Iterable, Iterator, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 from aefsync.core.entry import UNKNOWN, Entry, kind_of
 from aefsync.core.growth import Learned
+from aefsync.core.problem import Problem
 from aefsync.core.snapshot import CONTENT, STAT_COLUMNS
 from aefsync.core.view import STAT
 from aefsync.disk.building import directory_path
@@ -57,6 +59,15 @@ class Placed:
     def add_columns(self, prefix: bytes, names: bytes, stats: bytes, contents: bytes) -> None:
         """Remember entries of one directory, packed as here."""
         self._keep(prefix, _squeeze(names, stats, contents))
+
+    def scan_again(
+        self, scanner: Scanner, prefixes: Collection[bytes], lost: Container[bytes], failed: Mapping[bytes, str]
+    ) -> None:
+        """Look again at directories, and tell of those that could not be made durable, and why; of those of the tree that are
+        `lost` nothing is known without reading."""
+        scanner.rescan(prefixes, partial(self.complete, scanner, lost))
+        for directory, reason in failed.items():
+            scanner.report(b"", Problem(directory, f"not durable: {reason}"))
 
     def complete(self, scanner: Scanner, lost: Container[bytes], prefix: bytes) -> None:
         """Fill in the contents of what is still as it was put there, in one directory; not in one that is `lost`."""

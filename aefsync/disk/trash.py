@@ -167,12 +167,14 @@ def _passing_over_others() -> Iterator[None]:
 def purge_runs(home: Shelf, runs: Sequence[str]) -> Applied:
     """Delete what these runs put in the trash, for good, and their journals, which tell of it."""
     done, problems = [], []
+    spared: frozenset[str] | None = None
     for run in runs:
         path = TRASH + b"/" + os.fsencode(run)
         try:
             if "/" in run or run in ("", ".", ".."):
                 raise OSError(errno.EINVAL, "is no run")
-            if run in half_done(home):
+            spared = half_done(home) if spared is None else spared
+            if run in spared:
                 raise OSError(errno.EBUSY, "was cut short with something half replaced: the next repair puts it back")
             for each in (home, *home.annexes.values()):
                 with contextlib.suppress(FileNotFoundError):

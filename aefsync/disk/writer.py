@@ -184,9 +184,9 @@ class Writer(AnyWriter[ConfinedRoot, Home]):
         time.sleep(self._file_system.step_ns / 1e9)
         scanner.materialise()
         prefixes = prefixes | unread_among(scanner.pages, self._applier.renewed if self._applier else ())
-        scanner.rescan(prefixes, partial(self._placed.complete, scanner, lost))
-        for (_, directory), reason in failed.items():
-            scanner.report(b"", Problem(directory, f"not durable: {reason}"))
+        self._placed.scan_again(
+            scanner, prefixes, lost, {directory: reason for (_, directory), reason in failed.items()}
+        )
         return lost
 
     def _completing(self, aspects: Aspects) -> Callable[[Entry], Entry]:
@@ -200,10 +200,14 @@ class Writer(AnyWriter[ConfinedRoot, Home]):
 
     def expire(self, clock_ns: Callable[[], int]) -> None:
         if self._applier is not None and self._applier.touched:
-            for home in (self._home, *self._home.annexes.values()):
+            homes = (self._home, *self._home.annexes.values())
+            for home in homes:
                 forget_bytes(home, self._run)
-                with contextlib.suppress(OSError):
-                    expire(home, self._run, self._writing, clock_ns, half_done(self._home))
+            with contextlib.suppress(OSError):
+                spared = half_done(self._home)
+                for home in homes:
+                    with contextlib.suppress(OSError):
+                        expire(home, self._run, self._writing, clock_ns, spared)
 
     def clear(self) -> None:
         """Empty the staging, also of what interrupted runs left there, but for files whose origin was lost midway."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from aefsync.core.action import Action, Applied, Staged, StageFile
 from aefsync.core.change import Change
@@ -13,7 +12,7 @@ from aefsync.core.files import Sync, ask
 from aefsync.core.metadata import Aspects
 from aefsync.core.path import RESERVED, RelPath
 from aefsync.core.ports import Open, Piece
-from aefsync.core.problem import Problem, reason_of
+from aefsync.core.problem import reason_of
 from aefsync.core.writing import Durability
 from aefsync.disk.any_writer import AnyWriter
 from aefsync.disk.building import directory_path
@@ -112,9 +111,7 @@ class FarWriter(AnyWriter[FarRoot, FarHome]):
             return frozenset(failed)
         scanner.materialise()
         sight.fetch(scene.touched)
-        scanner.rescan(scene.touched, partial(self._placed.complete, scanner, failed))
-        for directory, reason in failed.items():
-            scanner.report(b"", Problem(directory, f"not durable: {reason}"))
+        self._placed.scan_again(scanner, scene.touched, failed, failed)
         return frozenset(failed)
 
     def _sync(self, directories: Sequence[bytes]) -> dict[bytes, str]:
