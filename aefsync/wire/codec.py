@@ -50,7 +50,7 @@ from aefsync.wire.dialogue import Call, Message, Method, Progress, Reply, Step, 
 from aefsync.wire.incoming import Incoming
 from aefsync.wire.messages import MessageError, decode_answer, decode_call, encode_in_parts
 
-PROTOCOL = 2
+PROTOCOL = 3
 MAGIC = b"aefsync-agent/"
 MAX_BANNER = 64 << 10
 MAX_GREETING = 160

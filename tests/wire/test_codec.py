@@ -29,7 +29,7 @@ from aefsync.wire.messages import encode
 from aefsync.wire.messages.rows import MAX_READ
 from tests.support.filling import fill
 
-GREETING = b"aefsync-agent/2 0.1.0\n"
+GREETING = b"aefsync-agent/3 0.1.0\n"
 HELLO = Call(Method.HELLO, (Open(b"/r", "run", bytes(32), Access.READ, Missing.REFUSE, b""),))
 HELLO_REPLY = Reply(Method.HELLO, Opened(b"/r", b"host", ((1, 2),), (), 5, created=False, seen_before=True))
 SCAN = Call(Method.SCAN, (Scan(),))
@@ -201,7 +201,7 @@ def test_a_client_must_begin_with_its_greeting(start: bytes) -> None:
 @pytest.mark.parametrize(
     ("theirs", "line"),
     [
-        (b"aefsync-agent/3 0.9.0\n", "this side (0.1.0) is too old for the other side (0.9.0): upgrade it"),
+        (b"aefsync-agent/4 0.9.0\n", "this side (0.1.0) is too old for the other side (0.9.0): upgrade it"),
         (b"aefsync-agent/0 0.0.1\n", "the other side (0.0.1) is too old for this side (0.1.0): upgrade it"),
     ],
 )

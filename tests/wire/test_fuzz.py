@@ -66,7 +66,7 @@ def test_any_bytes_behind_a_greeting(pieces: list[bytes]) -> None:
     for role in Role:
         connection = Connection(role, compress=True)
         connection.send(Call(Method.RECORD)) if role is Role.CLIENT else None
-        connection.receive_data(b"aefsync-agent/2 0 zstd\n")
+        connection.receive_data(b"aefsync-agent/3 0 zstd\n")
         try:
             for piece in pieces:
                 connection.receive_data(piece)
@@ -127,7 +127,7 @@ def test_rows_in_rows_are_no_more_than_rows() -> None:
 def test_a_bomb_is_refused_before_it_goes_off() -> None:
     connection = Connection(Role.CLIENT, compress=True)
     connection.send(Call(Method.RECORD))
-    connection.receive_data(b"aefsync-agent/2 0 zstd\n" + bomb())
+    connection.receive_data(b"aefsync-agent/3 0 zstd\n" + bomb())
     tracemalloc.start()
     try:
         with pytest.raises(RemoteProtocolError, match="more than"):

@@ -70,7 +70,7 @@ def take(name: str) -> None:
     client = Connection(Role.CLIENT)
     client.send(Call(Method.RECORD))
     client._due[0] = Method(answer[0])
-    client.receive_data(b"aefsync-agent/2 0\n")
+    client.receive_data(b"aefsync-agent/3 0\n")
     del answer
     assert client.next_event() is NEED_DATA
     with memory() as most:
@@ -99,7 +99,7 @@ def test_only_what_is_told_of_many_things_may_be_long(method: Method) -> None:
         client = Connection(Role.CLIENT)
         client.send(Call(Method.RECORD))
         client._due[0] = method
-        client.receive_data(b"aefsync-agent/2 0\n" + limit.to_bytes(4, "big"))
+        client.receive_data(b"aefsync-agent/3 0\n" + limit.to_bytes(4, "big"))
         with contextlib.nullcontext() if allowed else pytest.raises(RemoteProtocolError, match="at most"):
             assert client.next_event() is NEED_DATA
 

@@ -35,7 +35,7 @@ def test_every_shell_understands_the_question(tmp_path: Path, shell: str) -> Non
 
 
 def test_an_agent_that_answers_in_place_of_the_shell() -> None:
-    far = understand(b"hello\naefsync-agent/ is not this\naefsync-agent/2 %s zstd\n" % __version__.encode())
+    far = understand(b"hello\naefsync-agent/ is not this\naefsync-agent/3 %s zstd\n" % __version__.encode())
     assert far == FarSide(b"hello\naefsync-agent/ is not this\n", is_forced=True)
 
 

@@ -379,8 +379,8 @@ class Speaking(Scripted):
     [
         (b"\n" * 70_000, IncompatibleError),
         (b"aefsync-agent/9 9.0\n", IncompatibleError),
-        (b"aefsync-agent/2 0.1.0\n\xff\xff\xff\xff", ProtocolError),
-        (b"aefsync-agent/2 0.1.0\n\0\0\0\x01\xc0", ProtocolError),
+        (b"aefsync-agent/3 0.1.0\n\xff\xff\xff\xff", ProtocolError),
+        (b"aefsync-agent/3 0.1.0\n\0\0\0\x01\xc0", ProtocolError),
         (b"bash: aefsync: command not found\n", UnreachableError),
     ],
     ids=["noise", "another protocol", "oversized frame", "no message", "no agent"],

@@ -178,7 +178,7 @@ def test_a_client_that_speaks_something_else_is_left(start: bytes, kind: type[Ex
     replica = MemoryReplica(MemoryTree())
     stream = Inbox(start)
     assert isinstance(serve(replica, stream), kind)
-    assert stream.outgoing.startswith(b"aefsync-agent/2 ")
+    assert stream.outgoing.startswith(b"aefsync-agent/3 ")
     assert closed(replica)
 
 
