@@ -22,7 +22,7 @@ A repair goes through these files, in this order:
     sync/delta       only the chunks that the receiver lacks              core/recipe, disk/chunking, content, assembly
     sync/passes      actions carried out, looked at before and after      disk/apply, placing, deleting, moving,
                                                                       metadata, trash
-                     what a run cut short leaves, put right by the next   disk/intents, modes, half_set, pending
+                     what a run cut short leaves, put right by the next   disk/intents, interrupted, modes, half_set, pending
                      versions of what comes along with a directory        core/along, disk/carrying
                      looked at again, made durable, remembered            disk/writer, recording, entering
     what is left standing, until it is found settled     core/unsettled, sync/past
