@@ -134,6 +134,11 @@ class RelPath(bytes):
         return self.rpartition(b"/")[0]
 
     @property
+    def prefix(self) -> bytes:
+        """What the keys of all that is in the same directory begin with."""
+        return self.key[: -len(self.name)]
+
+    @property
     def ancestors(self) -> list[RelPath]:
         """The directories above, outermost first, the root left out."""
         # Every component was checked: doing so again for each of them makes deep trees slow.

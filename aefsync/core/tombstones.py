@@ -29,9 +29,7 @@ class TombstoneRow(NamedTuple):
 
 def buried(tombstones: Iterable[Tombstone]) -> Snapshot:
     """A snapshot of tombstones, which has digests in the view BURIED and can be asked about that; in any order."""
-    return snapshot_of(
-        TombstoneRow(path.key[: -len(path.name)], path.name, version, version.digest) for path, version in tombstones
-    )
+    return snapshot_of(TombstoneRow(path.prefix, path.name, version, version.digest) for path, version in tombstones)
 
 
 def snapshot_of(rows: Iterable[TombstoneRow]) -> Snapshot:

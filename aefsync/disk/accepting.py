@@ -35,7 +35,7 @@ def accept(
     root: ConfinedRoot, scanner: Scanner, sidecar: Sidecar | None, verified: Verified, path: RelPath
 ) -> Edit | Problem:
     """Have index and pages say what is in a file."""
-    prefix = path.key[: -len(path.name)]
+    prefix = path.prefix
     scanner.materialise({prefix})
     for key, page, here in holding(scanner.pages, prefix, {path.name}):
         for row in rows_of(key[1], page):

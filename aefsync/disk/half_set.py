@@ -16,7 +16,6 @@ import json
 import os
 import stat
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 from aefsync.core.metadata import Attributes, Namespaces
@@ -24,7 +23,7 @@ from aefsync.core.named_tuple import NamedTuple
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.durability import Durable
 from aefsync.disk.home import Home
-from aefsync.disk.interrupted import finish_all
+from aefsync.disk.interrupted import Putting, finish_all
 from aefsync.disk.lasting import LastingFile
 from aefsync.disk.xattrs import read_attributes, set_attributes
 
@@ -79,15 +78,11 @@ class HalfSets:
 
 def finish(root: ConfinedRoot, home: Home) -> None:
     """Set what interrupted runs did not come to; what cannot be is left for the next one."""
-    finish_all(home, SETTINGS, _declared_in, partial(_finish, root))
+    finish_all(home, SETTINGS, Putting(_declared_in, lambda each: root.open(each.path, _FLAGS), _put_right))
 
 
-def _finish(root: ConfinedRoot, each: HalfSet) -> None:
-    fd = root.open(each.path, _FLAGS)
-    try:
-        _complete(b"/proc/self/fd/%d" % fd if hasattr(os, "O_PATH") else fd, os.fstat(fd), each)
-    finally:
-        os.close(fd)
+def _put_right(fd: int, half: HalfSet) -> None:
+    _complete(b"/proc/self/fd/%d" % fd if hasattr(os, "O_PATH") else fd, os.fstat(fd), half)
 
 
 def _complete(place: int | bytes, seen: os.stat_result, half: HalfSet) -> None:

@@ -10,8 +10,9 @@ import contextlib
 import errno
 import os
 from collections.abc import Callable, Iterable
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.disk.confined import ConfinedRoot
 
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
@@ -27,27 +28,43 @@ class Declared(Protocol):
 T = TypeVar("T", bound=Declared)
 
 
-def finish_all(
-    home: ConfinedRoot, folder: bytes, read: Callable[[bytes], Iterable[T]], put_right: Callable[[T], None]
-) -> None:
-    """Put right what the files of a folder of the home tell of, as they are `read`."""
+class Putting(NamedTuple, Generic[T]):
+    """How what was declared is `read`, what it is about `opened` (a descriptor; raises `OSError`), and `put_right`."""
+
+    read: Callable[[bytes], Iterable[T]]
+    opened: Callable[[T], int]
+    put_right: Callable[[int, T], None]
+
+
+def finish_all(home: ConfinedRoot, folder: bytes, putting: Putting[T]) -> None:
+    """Put right what the files of a folder of the home tell of."""
     with contextlib.suppress(OSError):
         for run in home.names(folder):
             with contextlib.suppress(OSError):
-                finish_one(home, folder + b"/" + run, read, put_right)
+                finish_one(home, folder + b"/" + run, putting)
 
 
 def finish_one(
-    home: ConfinedRoot, name: bytes, read: Callable[[bytes], Iterable[T]], put_right: Callable[[T], None]
+    home: ConfinedRoot, name: bytes, putting: Putting[T], is_due: Callable[[T], bool] = lambda each: True
 ) -> None:
-    """Put right what one file tells of; raises `OSError` where it cannot be read, or not removed."""
-    is_whole = True
+    """Put right what one file tells of and is due; raises `OSError` where it cannot be read, or not removed."""
     with os.fdopen(home.open_file(name), "rb") as file:
-        found = {each.path: each for each in read(file.read())}
-    for each in found.values():
-        try:
-            put_right(each)
-        except OSError as error:
-            is_whole &= error.errno in _GONE
-    if is_whole:
+        found = {each.path: each for each in putting.read(file.read())}
+    left = [each for each in found.values() if is_due(each) and not _put_right(putting, each)]
+    if not left:
         home.unlink(name)
+
+
+def _put_right(putting: Putting[T], each: T) -> bool:
+    """Whether it needs nothing any more: what cannot be put right is still to be, whatever is said to be missing then."""
+    try:
+        fd = putting.opened(each)
+    except OSError as error:
+        return error.errno in _GONE
+    try:
+        putting.put_right(fd, each)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return True

@@ -14,14 +14,13 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
-from functools import partial
 
 from aefsync.core.metadata import PERMISSIONS, USABLE
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.durability import Durable
 from aefsync.disk.home import Home
-from aefsync.disk.interrupted import finish_all, finish_one
+from aefsync.disk.interrupted import Putting, finish_all, finish_one
 from aefsync.disk.lasting import LastingFile, words
 
 MADE = 0o700
@@ -73,7 +72,7 @@ class PassingModes:
         """Forget them: everything is made, and filled as far as it will be."""
         if self._file.is_open:
             self._file.close()
-            finish_one(self._home, self._path, declared_in, partial(_put_right_if_it_lasts, root))
+            finish_one(self._home, self._path, _putting(root), lambda each: each.lasts)
 
     def close(self) -> None:
         self._file.close()
@@ -81,19 +80,17 @@ class PassingModes:
 
 def finish(root: ConfinedRoot, home: Home) -> None:
     """Put right the modes that interrupted runs left."""
-    finish_all(home, MODES, declared_in, partial(_put_right, root))
+    finish_all(home, MODES, _putting(root))
 
 
-def _put_right(root: ConfinedRoot, wanted: PassingMode) -> None:
-    with root.directory(wanted.path) as fd:
-        mode = righted(os.fstat(fd).st_mode, wanted)
-        if mode is not None:
-            os.fchmod(fd, mode)
+def _putting(root: ConfinedRoot) -> Putting[PassingMode]:
+    return Putting(declared_in, lambda each: root.open_directory(each.path), _put_right)
 
 
-def _put_right_if_it_lasts(root: ConfinedRoot, wanted: PassingMode) -> None:
-    if wanted.lasts:
-        _put_right(root, wanted)
+def _put_right(fd: int, wanted: PassingMode) -> None:
+    mode = righted(os.fstat(fd).st_mode, wanted)
+    if mode is not None:
+        os.fchmod(fd, mode)
 
 
 def righted(st_mode: int, wanted: PassingMode) -> int | None:

@@ -66,7 +66,7 @@ class Putting:
         return Made(stamp=(seen.st_ctime_ns, seen.st_ino & INODE), kept=kept)
 
     def _touch(self, path: RelPath) -> None:
-        self._applier.touched.add(path.key[: -len(path.name)])
+        self._applier.touched.add(path.prefix)
 
     def _swap(self, slot: tuple[int, bytes], target: tuple[int, bytes], found: Entry) -> KeptCopy | None:
         """Exchange what is in the trash for what is there, which goes to a slot of its own; look before and after."""

@@ -182,7 +182,7 @@ class Remembering(Chronicling[Root, Keep]):
 
     def remember(self, memory: Memory) -> LeftStanding:
         def sees(path: RelPath) -> bool:
-            return self._is_in_sight(path.key[: -len(path.name)], path.name)
+            return self._is_in_sight(path.prefix, path.name)
 
         with self._remembering() as chronicle, trouble():
             words = with_memory(chronicle.words, memory, sees)

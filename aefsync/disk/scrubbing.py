@@ -87,7 +87,7 @@ class Scrubbing(RememberingHere):
         no record here are read again instead: what they should be is recorded elsewhere."""
         sidecar, known = self._sidecar, self._known_damage
         for path, noted in [(RelPath(each), noted) for each, noted in known.items()]:
-            prefix = path.key[: -len(path.name)]
+            prefix = path.prefix
             scanner.materialise({prefix})
             same = [each for each in _rows(scanner, path) if each[2].shown.stat == noted.stat]
             if sidecar is not None and is_stranger(records_of(sidecar, prefix), path.name, noted.stat):
@@ -116,7 +116,7 @@ class Scrubbing(RememberingHere):
     def _doubt(self, scanner: Scanner, paths: Iterable[RelPath]) -> None:
         """Read files again, and tell of those that do not hold what is known of them."""
         for path in paths:
-            scanner.materialise({path.key[: -len(path.name)]})
+            scanner.materialise({path.prefix})
             for key, _, row in list(_rows(scanner, path)):
                 ((_, found),) = scanner.sight.read(scanner.pages, {key: array("H", [row.position])})
                 now, shown = found[row.position], row.shown
@@ -188,5 +188,5 @@ class Scrubbing(RememberingHere):
 
 def _rows(scanner: Scanner, path: RelPath) -> Iterator[tuple[PageKey, Page, Row]]:
     """What the pages of a scan say of a file, with the page; nothing where it is none, or not there."""
-    for key, page, here in holding(scanner.pages, path.key[: -len(path.name)], {path.name}):
+    for key, page, here in holding(scanner.pages, path.prefix, {path.name}):
         yield from ((key, page, row) for row in rows_of(key[1], page) if row.position in here)

@@ -209,7 +209,7 @@ def _teach(session: Session, origin: int, batch: list[StageFile], staged: Staged
     pairs = zip(batch, staged.contents, strict=True)
     found = {file.source.path: content for file, content in pairs if content and file.path in unread}
     ordered = sorted(found.items(), key=lambda each: each[0].key)
-    grouped = itertools.groupby(ordered, key=lambda each: _prefix(each[0]))
+    grouped = itertools.groupby(ordered, key=lambda each: each[0].prefix)
     news = [_learned(prefix, list(group)) for prefix, group in grouped]
     if news:
         session.replicas[origin].learn(news)
@@ -220,10 +220,6 @@ def _cast_doubt(session: Session, origin: int, staged: Staged) -> None:
     doubted = tuple(RelPath(each.path) for each in staged.problems if each.reason == ALTERED)
     if doubted and not session.locations[origin].agentless:
         session.replicas[origin].scrub(Scrub(files=0, suspected=doubted))
-
-
-def _prefix(path: RelPath) -> bytes:
-    return path.key[: -len(path.name)]
 
 
 def _learned(prefix: bytes, found: Sequence[tuple[RelPath, bytes]]) -> Learned:

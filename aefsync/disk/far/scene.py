@@ -49,7 +49,7 @@ class FarScene:
 
     def touch(self, path: RelPath) -> None:
         """Have the directory that holds `path` looked at again."""
-        self.touched.add(path.key[: -len(path.name)])
+        self.touched.add(path.prefix)
 
     def stamp(self, wanted: Entry, seen: FarStat, content: bytes = b"") -> None:
         """Note that an entry is in place, with the time it has now, and with a content that was found only here."""
