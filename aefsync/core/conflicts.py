@@ -97,8 +97,7 @@ def _found(
     if rules.policies is None:
         yield from ((each, _by_time(each, rules)) for each in differences.clashes)
         return
-    whys = ((each.path, insoluble(each.path, each.entries, rules)) for each in differences.clashes)
-    barring = {path: why for path, why in whys if why is not None}
+    clashing = {each.path: insoluble(each.path, each.entries, rules) for each in differences.clashes}
     for number in range(len(differences.firsts)):
         if _is_taken(differences, number, rules):
             continue
@@ -107,9 +106,12 @@ def _found(
         if differences.is_kept(number):
             verdicts[number] = settled
         for each, verdict in zip(block, settled, strict=True):
-            if barring and each.path in barring:
-                yield each, Stand(barring[each.path])
-            elif isinstance(verdict, Stand) and is_clash(each.entries):
+            if isinstance(verdict, Take) and each.path not in clashing:
+                continue  # nearly always so: in no conflict, and no directory goes
+            why = clashing.get(each.path)
+            if why is not None:
+                yield each, Stand(why)
+            elif isinstance(verdict, Stand) and each.path in clashing:
                 yield each, verdict
             else:
                 if not _stays(each.entries, verdict):

@@ -144,19 +144,18 @@ class Decisions:
         return decisions
 
     def _decided(self, number: int) -> list[Decision]:
-        ordered, settled, is_each_alone = self._settled_in(number), self._settled, self._is_each_alone
-        block = self._differences.block(number)
-        known = self._verdicts.pop(number, itertools.repeat(None))
-        decisions = [
-            Decision(
-                path,
-                entries,
-                _alone(own) if is_each_alone and own else self._verdict(path, entries, tombstones, own),
-                tombstones,
-            )
-            for (path, entries, tombstones), own in zip(block, known, strict=False)
-            if path not in settled
-        ]
+        ordered, settled = self._settled_in(number), self._settled
+        block, known = self._differences.block(number), self._verdicts.pop(number, None)
+        if settled:
+            left = [each.path not in settled for each in block]
+            block = list(itertools.compress(block, left))
+            known = list(itertools.compress(known, left)) if known else None
+        paths, entries, tombstones = zip(*block, strict=True) if block else ((), (), ())
+        if self._is_each_alone and known:
+            verdicts: Iterable[Verdict] = map(_alone, known)
+        else:
+            verdicts = map(self._verdict, paths, entries, tombstones, known or itertools.repeat(None))
+        decisions = list(map(Decision, paths, entries, verdicts, tombstones))
         return sorted([*ordered, *decisions], key=_key) if ordered else decisions
 
     def one_sided(self, number: int) -> OneSided | None:
