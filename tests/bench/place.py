@@ -18,6 +18,7 @@ PER_DIRECTORY = 100
 SMALLEST = 100
 LARGE = 2 << 30
 """Bytes of the large file."""
+_PIECE = 1 << 22
 DEPTH = 40
 
 
@@ -57,11 +58,7 @@ class Place:
     def large(self) -> Path:
         """A directory of one file of `LARGE` bytes that no compression makes smaller."""
         directory = self.root / "large"
-        directory.mkdir()
-        source = random.Random(self.seed)
-        with (directory / "large.dat").open("wb") as file:
-            for _ in range(LARGE >> 24):
-                file.write(source.randbytes(1 << 24))
+        large_files(directory, 1, LARGE, self.seed)
         return directory
 
     @property
@@ -123,11 +120,16 @@ def small_files(root: Path, files: int, largest: int, seed: int) -> None:
 
 
 def large_files(root: Path, files: int, size: int, seed: int) -> None:
-    """`files` files of `size` bytes, all different."""
+    """`files` files of `size` bytes, which nothing makes smaller and no chunk of which is that of another.
+
+    Made piece by piece: what this process held at its largest, Linux counts as the peak of those it starts, too.
+    """
     root.mkdir(parents=True)
-    noise = random.Random(seed).randbytes(size)
+    source = random.Random(seed)
     for number in range(files):
-        (root / f"file-{number:05}.dat").write_bytes(number.to_bytes(8) + noise[8:])
+        with (root / f"file-{number:05}.dat").open("wb") as file:
+            for at in range(0, size, _PIECE):
+                file.write(source.randbytes(min(_PIECE, size - at)))
 
 
 def flat(root: Path, files: int, age_s: int) -> None:
