@@ -15,7 +15,10 @@ Item = TypeVar("Item")
 
 
 def together(calls: Sequence[Callable[[], T]]) -> list[T]:
-    """The results, in order; of several errors, that of the first replica is raised."""
+    """The results, in order; of several errors, that of the first replica is raised once all have ended.
+
+    A signal, which only the main thread hears, waits for nobody: what is under way ends when its stream does.
+    """
     results: dict[int, T] = {}
     errors: dict[int, BaseException] = {}
 
@@ -25,12 +28,14 @@ def together(calls: Sequence[Callable[[], T]]) -> list[T]:
         except BaseException as error:  # noqa: BLE001 - it is raised again by whoever waits
             errors[number] = error
 
-    # Daemons: after Ctrl-C nobody waits for a replica that is still busy; it ends when its stream does.
     threads = [threading.Thread(target=run, args=(number,), daemon=True) for number in range(1, len(calls))]
     for thread in threads:
         thread.start()
     if calls:
-        run(0)
+        try:
+            results[0] = calls[0]()
+        except Exception as error:  # noqa: BLE001 - it is raised again below
+            errors[0] = error
     for thread in threads:
         thread.join()
     if errors:

@@ -7,6 +7,7 @@ for each other for ever: neither takes anything in before it has got rid of its 
 from __future__ import annotations
 
 import collections
+import queue
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -21,15 +22,19 @@ OnProgress = Callable[[Phase, int, int], None]
 
 
 class Pending:
-    """A call on its way."""
+    """A call on its way.
+
+    What is waited for is a queue, in C: a signal that comes while an `Event` is entered leaves it locked, and whoever
+    ends the call then waits for ever.
+    """
 
     def __init__(self) -> None:
-        self._ended = threading.Event()
+        self._ends: queue.SimpleQueue[Reply | Failed | BaseException] = queue.SimpleQueue()
         self._end: Reply | Failed | BaseException | None = None
 
     def end(self, end: Reply | Failed | BaseException) -> None:
         self._end = end
-        self._ended.set()
+        self._ends.put(end)
 
     @property
     def is_done(self) -> bool:
@@ -38,10 +43,10 @@ class Pending:
 
     def wait(self) -> Any:
         """What the call returned; raises what it raised, or why nothing comes any more."""
-        self._ended.wait()
-        if isinstance(self._end, Reply):
-            return self._end.value
-        raise error_of(self._end) if isinstance(self._end, Failed) else self._end or AssertionError
+        end = self._ends.get() if self._end is None else self._end
+        if isinstance(end, Reply):
+            return end.value
+        raise error_of(end) if isinstance(end, Failed) else end
 
 
 class Caller:
@@ -53,8 +58,10 @@ class Caller:
         self._on_progress = on_progress
         self._label = label
         self._pending: collections.deque[Pending] = collections.deque()
-        self._changed = threading.Condition()
-        """Guards the connection, what is pending, and whether all is over."""
+        self._lock = threading.Lock()
+        """Guards the connection, what is pending, and whether all is over.  It is entered itself, never by way of the
+        condition: that takes it in a Python function, in which a signal would leave it taken."""
+        self._changed = threading.Condition(self._lock)
         self._sending = threading.Lock()
         self._over = False
         self._loss: UnreachableError | None = None
@@ -64,7 +71,7 @@ class Caller:
     @property
     def is_idle(self) -> bool:
         """Whether a peer is there that waits for a call."""
-        with self._changed:
+        with self._lock:
             return not self._over and self.connection.state is State.IDLE and self.connection.said is None
 
     @property
@@ -76,7 +83,7 @@ class Caller:
         """Send a call; raises `UnreachableError` where all is over, `ProtocolError` for what no call may say."""
         pending = Pending()
         with self._sending:
-            with self._changed:
+            with self._lock:
                 if self._over:
                     raise self._gone()
                 try:
@@ -122,21 +129,21 @@ class Caller:
             self._give_up(error)
 
     def _is_due(self) -> bool:
-        with self._changed:
+        with self._lock:
             self._changed.wait_for(lambda: self._pending or self._over)
             return not self._over
 
     def _next_message(self) -> Progress | Reply | Failed:
         is_met = self.connection.said is None
         while True:
-            with self._changed:
+            with self._lock:
                 event = self.connection.next_event()
             if event is not NEED_DATA:
                 break
             count = self.stream.read_into(self.connection.room())
             if not count:
                 raise EOFError
-            with self._changed:
+            with self._lock:
                 self.connection.filled(count)
         if not is_met:
             self.stream.met()
@@ -147,7 +154,7 @@ class Caller:
         if isinstance(message, Progress):
             self._on_progress(*message)
         else:
-            with self._changed:
+            with self._lock:
                 pending = self._pending.popleft()
             if isinstance(message, Failed) and message.kind == UnreachableError.__name__:
                 # It is lost to the peer, which ends now: nobody can be called any more.
@@ -166,7 +173,7 @@ class Caller:
         return UnreachableError(loss.message, hint=loss.hint, transient=loss.transient)
 
     def _give_up(self, error: BaseException) -> None:
-        with self._changed:
+        with self._lock:
             is_first, self._over = not self._over, True
             lost = list(self._pending)
             self._pending.clear()

@@ -76,6 +76,16 @@ def test_an_interrupt_is_raised_too(number: int) -> None:
         together(calls)
 
 
+def test_an_interrupt_waits_for_nobody() -> None:
+    is_over, ended = threading.Event(), []
+    try:
+        with pytest.raises(Interrupt):
+            together([lambda: fail(Interrupt()), lambda: ended.append(is_over.wait(20))])
+        assert not ended
+    finally:
+        is_over.set()
+
+
 # one ahead
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import socket
+import sys
 import threading
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
 
 import pytest
 
@@ -12,6 +17,8 @@ from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Missing, Open, Piece
 from aefsync.errors import AefsyncError, UnreachableError
 from aefsync.wire import remote as module
+from aefsync.wire.calling import Pending
+from aefsync.wire.dialogue import Method, Reply
 from aefsync.wire.remote import RemoteReplica
 from aefsync.wire.serve import serve
 from aefsync.wire.stream import SocketStream
@@ -67,6 +74,63 @@ def test_a_signal_before_the_reader_runs_leaves_something_that_can_end(monkeypat
         with pytest.raises(KeyboardInterrupt):
             made.hello(OPEN)
         made.close()
+
+
+class Interrupted(BaseException):
+    """What a signal raises."""
+
+
+def interrupted_at(step: int, call: Callable[[], object]) -> bool:
+    """Whether a call was interrupted at a step: as a function begins, or after one has ended, where Python looks whether a
+    signal has come (and at the ends of loops; not between the taking of a lock in C and the body of its `with`)."""
+    left = [step]
+
+    def profile(frame: FrameType, event: str, _argument: object) -> None:
+        in_callback = frame.f_code.co_filename == weakref.WeakSet.__init__.__code__.co_filename
+        if event == "c_call" or in_callback:  # what is raised in a callback goes no further
+            return
+        left[0] -= 1
+        if not left[0]:
+            raise Interrupted
+
+    before = sys.getprofile()
+    sys.setprofile(profile)
+    try:
+        call()
+    except Interrupted:
+        return True
+    finally:
+        sys.setprofile(before)
+    return False
+
+
+def test_a_signal_at_any_step_of_waiting_keeps_nobody_from_ending_the_call() -> None:
+    for step in itertools.count(1):
+        pending = Pending()
+        pending.end(Reply(Method.CLOSE, None))
+        was_interrupted = interrupted_at(step, pending.wait)
+        ender = threading.Thread(target=pending.end, args=(Reply(Method.CLOSE, None),), daemon=True)
+        ender.start()
+        ender.join(10)
+        assert not ender.is_alive(), f"step {step}"
+        if not was_interrupted:
+            break
+
+
+def test_a_signal_at_any_step_of_a_call_keeps_no_thread_from_ending() -> None:
+    before = threading.active_count()
+    for step in itertools.count(1):
+        here, there = socket.socketpair()
+        thread = threading.Thread(target=serve, args=(Noting(), SocketStream(there)), daemon=True)
+        thread.start()
+        made = RemoteReplica(SocketStream(here), label="B")
+        made.hello(OPEN)
+        was_interrupted = interrupted_at(step, functools.partial(made.read, [piece(0)]))
+        made.close()
+        thread.join(10)
+        assert threading.active_count() == before, f"step {step}: {threading.enumerate()}"
+        if not was_interrupted:
+            break
 
 
 def piece(number: int, data: bytes = b"") -> Piece:
