@@ -16,6 +16,14 @@ from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.problem import reason_of
 from aefsync.disk.sparse import read_runs
 
+Passed = Callable[[int], None]
+"""Hears of so many bytes as they come."""
+
+
+def nobody(_size: int) -> None:
+    """A `Passed` that does not listen."""
+
+
 READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
@@ -49,9 +57,10 @@ def unchanged(fd: int, seen: Seen) -> bool:
 
 
 def hash_file(
-    dir_fd: int, name: bytes, seen: Seen, digest: Callable[[bytes], bytes] = content_digest
+    dir_fd: int, name: bytes, seen: Seen, digest: Callable[[bytes], bytes] = content_digest, passed: Passed = nobody
 ) -> bytes | HashFailure:
-    """The content digest of a file of the directory `dir_fd`; `digest` takes that of a small one's bytes."""
+    """The content digest of a file of the directory `dir_fd`; `digest` takes that of a small one's bytes, and `passed` hears
+    of a large one's as they come."""
     try:
         fd = os.open(name, READ_FLAGS, dir_fd=dir_fd)
     except FileNotFoundError:
@@ -64,7 +73,7 @@ def hash_file(
             if len(data) == seen.size and unchanged(fd, seen):
                 return digest(data)
             return CHANGED
-        found = hash_blocks(fd)
+        found = hash_blocks(fd, passed)
         return found if unchanged(fd, seen) else CHANGED
     except OSError as error:
         return HashFailure(reason_of(error))
@@ -72,8 +81,8 @@ def hash_file(
         os.close(fd)
 
 
-def hash_blocks(fd: int, passed: Callable[[int], None] = lambda size: None) -> bytes:
-    """The content digest of a large file, read from its beginning; `passed` hears of the bytes as they come."""
+def hash_blocks(fd: int, passed: Passed = nobody) -> bytes:
+    """The content digest of a large file, read from its beginning."""
     hasher = content_hasher(threads=True)
     with suppress(AttributeError, OSError):
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)

@@ -54,13 +54,23 @@ def _covered(spans: Sequence[Span], ends: Sequence[int], low: int, high: int) ->
 
 def read_pages(scanner: Scanner, wanted: Wanted, on_bytes: Callable[[int], None]) -> None:
     """Hash the wanted files; what cannot be read is a problem, what vanished is dropped."""
-    done, is_anew = 0, scanner.limits.ignore_index
-    for key, results in scanner.sight.read(scanner.pages, wanted):
-        page = scanner.pages[key]
+    done, ahead, is_anew = 0, 0, scanner.limits.ignore_index
+
+    def passed(size: int) -> None:
+        nonlocal ahead
+        ahead += size
+        on_bytes(done + ahead)
+
+    held: dict[int, bytes | HashFailure] = {}
+    for key, part in scanner.sight.read(scanner.pages, wanted, passed):
+        held |= part
+        if is_anew and len(held) < len(wanted[key]):
+            continue  # what the index knows of a page is the measure for all of it
+        page, results, held = scanner.pages[key], held, {}
         complete, problems = _completed(key[0], page, results)
         recorded, contested = as_recorded(scanner.index, key, complete) if is_anew else (complete, [])
         scanner.replace(key, complete, [*problems, *contested], recorded)
-        done += page.bytes_of(wanted[key])
+        done, ahead = done + page.bytes_of(list(results)), 0
         on_bytes(done)
 
 

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import time
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from aefsync.core.digest import content_digest
+from aefsync.core.digest import content_digest, content_digester
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.problem import reason_of
 from aefsync.core.view import STAT
 from aefsync.disk.building import Limits, directory_path
 from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.crew import NOBODY, Crew
 from aefsync.disk.filesystem import FileSystem, file_system_of
-from aefsync.disk.hashing import HashFailure, Seen, hash_files
+from aefsync.disk.hashing import HashFailure, Passed, Seen, hash_file, nobody
 from aefsync.disk.listing import list_directory, list_names, read_directory
 from aefsync.disk.mount_changes import LocalMounts, MountPoints
 from aefsync.disk.packed_stats import born_ns
@@ -32,6 +34,34 @@ Wanted = dict[PageKey, "array[int]"]
 """Positions within pages."""
 Results = Mapping[int, bytes | HashFailure]
 """Content digests of files of one page, by position."""
+_PART_BYTES = 1 << 28
+"""So much content is worth keeping by itself: reading it again may take a second."""
+
+
+class Read(NamedTuple):
+    """What was read of the file at a position: its size, and content digest."""
+
+    position: int
+    size: int
+    result: bytes | HashFailure
+
+
+def in_parts(files: Iterable[Read]) -> Iterator[Results]:
+    """The results of one page in parts, each of which can be kept by itself.
+
+    Of what has vanished the last part tells: what is known of a page then leaves it out, and positions change.
+    """
+    part: dict[int, bytes | HashFailure] = {}
+    gone: dict[int, bytes | HashFailure] = {}
+    size = 0
+    for index, length, result in files:
+        (gone if isinstance(result, HashFailure) and result.vanished else part)[index] = result
+        size += length
+        if size >= _PART_BYTES:
+            yield part
+            part, size = {}, 0
+    if part or gone:
+        yield {**part, **gone}
 
 
 class Sight(Protocol):
@@ -58,8 +88,11 @@ class Sight(Protocol):
     def link_contents(self, prefix: bytes, names: Mapping[int, bytes]) -> Results:
         """The digests of the targets of symlinks in a directory, as far as they are there, by whatever numbers they have."""
 
-    def read(self, pages: Mapping[PageKey, Page], wanted: Wanted) -> Iterator[tuple[PageKey, Results]]:
-        """Hash files, page by page, in any order."""
+    def read(
+        self, pages: Mapping[PageKey, Page], wanted: Wanted, passed: Passed = nobody
+    ) -> Iterator[tuple[PageKey, Results]]:
+        """Hash files, page by page, in any order; a page of much content comes in several parts, that of what has vanished
+        last.  `passed` hears of the bytes of large files as they are read."""
 
     def born_ns(self, path: bytes) -> int | None:
         """When the file at a path came to be, in ns since 1970; `None` where nobody knows."""
@@ -123,22 +156,31 @@ class LocalSight(Sight):
         except OSError as error:
             return dict.fromkeys(names, _failure(error))
 
-    def read(self, pages: Mapping[PageKey, Page], wanted: Wanted) -> Iterator[tuple[PageKey, Results]]:
+    def read(
+        self, pages: Mapping[PageKey, Page], wanted: Wanted, passed: Passed = nobody
+    ) -> Iterator[tuple[PageKey, Results]]:
         pays = self._crew.pays(sum(map(len, wanted.values())))
         alone: Iterator[Spread] = ((key, {}) for key in sorted(wanted))
         for key, known in spread(self._crew, pages, wanted) if pays else alone:
-            page = pages[key]
-            names = page.name_list()
-            stats = [Seen._make(row[1:]) for row in STAT.iter_unpack(page.stats)]
-            rows = {index: stats[index] for index in wanted[key] if index not in known}
-            try:
-                with self._root.directory(directory_path(key[0])) as fd:
-                    results = hash_files(fd, [names[index] for index in rows], list(rows.values()))
-            except FileNotFoundError:
-                results = [HashFailure("vanished", vanished=True)] * len(rows)
-            except OSError as error:
-                results = [HashFailure(reason_of(error))] * len(rows)
-            yield key, {**known, **dict(zip(rows, results, strict=True))}
+            if len(known) == len(wanted[key]):
+                yield key, known
+                continue
+            ready = (Read(index, 0, content) for index, content in known.items())
+            left = [index for index in wanted[key] if index not in known]
+            for part in in_parts(itertools.chain(ready, self._hashed(key, pages[key], left, passed))):
+                yield key, part
+
+    def _hashed(self, key: PageKey, page: Page, positions: Sequence[int], passed: Passed) -> Iterator[Read]:
+        names, stats = page.name_list(), list(STAT.iter_unpack(page.stats))
+        following, digest = iter(positions), content_digester()
+        try:
+            with self._root.directory(directory_path(key[0])) as fd:
+                for index in following:
+                    seen = Seen._make(stats[index][1:])
+                    yield Read(index, seen.size, hash_file(fd, names[index], seen, digest, passed))
+        except OSError as error:
+            failure = HashFailure(reason_of(error), vanished=isinstance(error, FileNotFoundError))
+            yield from (Read(index, 0, failure) for index in following)
 
     def born_ns(self, path: bytes) -> int | None:
         above, name = split(path)

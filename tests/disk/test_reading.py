@@ -1,14 +1,26 @@
 from __future__ import annotations
 
+import os
+import sys
 from array import array
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aefsync.core.pairing import joined
+from aefsync.core.problem import ROT
+from aefsync.disk import sight
+from aefsync.disk.index import Index
 from aefsync.disk.page import PageKey
-from aefsync.disk.reading import within
+from aefsync.disk.reading import read_pages, unread, within
+from aefsync.disk.scan import Scanner
+from aefsync.disk.sparse import BLOCK
+from tests.disk.ground import ALL, Ground, finish, later
 from tests.disk.test_key_order import known, page, paged
+from tests.support.rot import Mapped, quiet
 
 PAGES = known(
     {
@@ -37,3 +49,90 @@ def test_what_is_wanted_inside_spans_or_outside_of_them(
     told = {(key, position) for key, positions in found.items() for position in positions}
     assert told == {each for number, each in enumerate(ORDER) if (number in chosen) == inside} & wanted
     assert all(positions.tolist() == sorted(positions) for positions in found.values())
+
+
+class Stopped(Exception):
+    """Nobody waits for the rest."""
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Iterator[Ground]:
+    with quiet(tmp_path) as folder:
+        ground = Ground(folder / "root")
+        yield ground
+        ground.close()
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[Index]:
+    index = Index(os.fspath(tmp_path / "index.db"))
+    yield index
+    index.close()
+
+
+@pytest.fixture
+def in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each file is a part of its page."""
+    monkeypatch.setattr(sight, "_PART_BYTES", 1)
+
+
+def stop_after(size: int) -> Callable[[int], None]:
+    def told(done: int) -> None:
+        if done >= size:
+            raise Stopped
+
+    return told
+
+
+def left(scanner: Scanner) -> list[int]:
+    return [position for positions in unread(scanner.pages).values() for position in positions]
+
+
+@pytest.mark.usefixtures("in_parts")
+def test_a_page_that_comes_in_parts_is_known_as_a_whole(ground: Ground) -> None:
+    for name in (b"a", b"b", b"c", b"d", b"e"):
+        ground.write(name, b"in " + name)
+    expected = {name: ground.entry(name) for name in (b"b", b"d", b"e")}
+    scanner = ground.scanner()
+    for name in (b"a", b"c"):
+        os.remove(ground.place(name))
+    assert finish(scanner) == expected
+
+
+def test_a_large_file_is_told_of_as_it_is_read(ground: Ground) -> None:
+    ground.write(b"large", bytes(2 * BLOCK) + b"end")
+    ground.write(b"small", b"1234")
+    scanner, told = ground.scanner(), list[int]()
+    read_pages(scanner, unread(scanner.pages), told.append)
+    assert told == [BLOCK, 2 * BLOCK, 2 * BLOCK + 3, 2 * BLOCK + 7]
+
+
+@pytest.mark.usefixtures("in_parts")
+def test_what_was_read_before_the_end_is_known_to_the_next(ground: Ground, index: Index) -> None:
+    for name in (b"a", b"b", b"c"):
+        ground.write(name, b"1234")
+    scanner = ground.scanner(index, clock_ns=later)
+    with pytest.raises(Stopped):
+        read_pages(scanner, unread(scanner.pages), stop_after(8))
+    index.flush()
+    again = ground.scanner(index, clock_ns=later)
+    again.materialise()
+    assert left(again) == [2]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="rot is planted as Linux lets one")
+@pytest.mark.usefixtures("in_parts")
+def test_who_reads_everything_anew_and_stops_forgets_no_record(ground: Ground, index: Index) -> None:
+    for name in (b"a", b"b", b"c"):
+        ground.write(name, b"1234")
+    damaged = Mapped(ground.place(b"c"))
+    ground.look(index, clock_ns=later)
+    damaged.flip()
+    anew = ALL._replace(ignore_index=True)
+    scanner = ground.scanner(index, anew, clock_ns=later)
+    with pytest.raises(Stopped):
+        read_pages(scanner, unread(scanner.pages), stop_after(1))
+    index.flush()
+    scanner = ground.scanner(index, anew, clock_ns=later)
+    finish(scanner)
+    assert [(each.path, each.reason) for found in scanner.problems.values() for each in found] == [(b"c", ROT)]

@@ -18,11 +18,11 @@ from aefsync.core.view import STAT
 from aefsync.disk.building import Limits, directory_path
 from aefsync.disk.far.root import BLOCK, FarRoot, block, failure_of
 from aefsync.disk.filesystem import REMOTE
-from aefsync.disk.hashing import HashFailure, Seen
+from aefsync.disk.hashing import HashFailure, Passed, Seen, nobody
 from aefsync.disk.listing import EMPTY, Listing, pack
 from aefsync.disk.mount_changes import MountPoints
 from aefsync.disk.page import ROWS, Page, PageKey
-from aefsync.disk.sight import Results, Sight, Wanted
+from aefsync.disk.sight import Read, Results, Sight, Wanted, in_parts
 from aefsync.disk.spreading import Look
 
 _Seen = tuple[Look, int]
@@ -135,16 +135,16 @@ class FarSight(Sight):
             for number, target in targets
         }
 
-    def read(self, pages: Mapping[PageKey, Page], wanted: Wanted) -> Iterator[tuple[PageKey, Results]]:
+    def read(
+        self, pages: Mapping[PageKey, Page], wanted: Wanted, passed: Passed = nobody
+    ) -> Iterator[tuple[PageKey, Results]]:
         keys = sorted(wanted)
         files = (file for key in keys for file in self._files(key, pages[key], wanted[key]))
         asked: deque[tuple[_File, int]] = deque()
         blocks = self._root.files.carry_out(_blocks(files, asked))
         for key in keys:
-            results: dict[int, bytes | HashFailure] = {}
-            for index in wanted[key]:
-                results[index] = _hash(asked, blocks)
-            yield key, results
+            for part in in_parts(_hash(asked, blocks, index, passed) for index in wanted[key]):
+                yield key, part
 
     def born_ns(self, path: bytes) -> int | None:
         """Nobody asks who knows no inodes."""
@@ -184,7 +184,7 @@ def _blocks(files: Iterable[_File], asked: deque[tuple[_File, int]]) -> Iterator
             yield block(file.place, offset)
 
 
-def _hash(asked: deque[tuple[_File, int]], blocks: Iterator[Any]) -> bytes | HashFailure:
+def _hash(asked: deque[tuple[_File, int]], blocks: Iterator[Any], position: int, passed: Passed) -> Read:
     """The content of the file whose blocks come next."""
     hasher, failure, is_last = content_hasher(), None, False
     while not is_last:
@@ -193,8 +193,9 @@ def _hash(asked: deque[tuple[_File, int]], blocks: Iterator[Any]) -> bytes | Has
         failure = failure or failure_of(got, file.seen, offset)
         if failure is None:
             hasher.update(got.data)
+            passed(len(got.data))
         is_last = offset + BLOCK >= file.seen.size
-    return failure or hasher.digest()
+    return Read(position, file.seen.size, failure or hasher.digest())
 
 
 def _is_gone(seen: Any) -> bool:
