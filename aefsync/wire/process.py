@@ -126,6 +126,8 @@ class ProcessStream:
             if self._closed:
                 return
             self._closed = True
+        # Whoever reads waits for an answer, to which nobody listens any more: an agent that is busy would go on with it.
+        self._broken = self._broken or self._reading.locked()
         os.write(self._wake, b"x")
         with self._reading, self._writing:
             self._stdin.close()

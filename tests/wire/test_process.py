@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from aefsync.errors import AefsyncError, UnreachableError
+from aefsync.wire import process
 from aefsync.wire.process import Ending, ProcessStream
 
 CAT = ["cat"]
@@ -137,6 +139,25 @@ def test_a_process_that_ignores_its_end_is_ended(open_stream: Open) -> None:
         stream.read(1)
     stream.close()
     assert stream._process.returncode in (-signal.SIGTERM, -signal.SIGKILL)
+
+
+def test_a_process_whose_answer_nobody_waits_for_any_more_is_ended_at_once(
+    open_stream: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "_END_S", 10 * LONG_S)
+    stream = open_stream(["sleep", str(LONG_S)])
+
+    def read() -> None:
+        with contextlib.suppress(OSError):
+            stream.read(1)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    while not stream._reading.locked():
+        os.sched_yield()
+    stream.close()
+    reader.join()
+    assert stream._process.returncode == -signal.SIGTERM
 
 
 def test_standard_error_explains_why_no_agent_answers(open_stream: Open, told: Told) -> None:
