@@ -12,6 +12,7 @@ import pytest
 
 from aefsync.core.ports import Access, Missing, Open, Scan
 from aefsync.errors import AefsyncError, IncompatibleError, UnreachableError, UsageError
+from aefsync.wire import paramiko as module
 from aefsync.wire.launching import agent_command
 from aefsync.wire.login import Link, Login
 from aefsync.wire.paramiko import ParamikoStream, access
@@ -203,6 +204,22 @@ def test_silence_has_an_end(server: Sshd, opened: Opener) -> None:
     stream = opened(link=LINK._replace(timeout_s=0.05))
     with pytest.raises(TimeoutError, match="no byte for"):
         stream.read(1)
+
+
+def test_who_does_not_wait_for_an_answer_any_more_does_not_wait_for_the_far_side_either(
+    server: Sshd, opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_END_S", 60)
+    server.far(Path("/"), forced="echo; exec sleep 20")
+    stream = opened()
+    assert stream.read(1) == b"\n"
+    reader = threading.Thread(target=stream.read, args=(1,))
+    reader.start()
+    wait_until(lambda: stream._is_awaited, "the reader to wait")
+    assert stream._opened is not None
+    stream.close()
+    assert stream._opened.exit_status < 0
+    reader.join()
 
 
 @pytest.mark.parametrize(

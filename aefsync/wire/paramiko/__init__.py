@@ -59,12 +59,17 @@ class ParamikoStream(Copying):
         self._opened: paramiko.Channel | None = None
         self._errors: StandardError | None = None
         self._closed = False
+        self._is_awaited = False
+        """whether somebody waits for an answer"""
 
     def read(self, size: int) -> bytes:
+        channel, self._is_awaited = self._channel, True
         try:
-            data = self._channel.recv(size)
+            data = channel.recv(size)
         except TimeoutError:
             raise TimeoutError(f"no byte for {self._link.timeout_s:g} s") from None
+        finally:
+            self._is_awaited = False
         self.received_bytes += len(data)
         return data
 
@@ -104,10 +109,11 @@ class ParamikoStream(Copying):
         return UnreachableError(f"connection lost: {how}", transient=True)
 
     def close(self) -> None:
-        """Let the agent end by the end of its input, then disconnect."""
+        """Let the agent end by the end of its input, unless it is busy with an answer that nobody wants any more; then
+        disconnect."""
         with self._connecting:
             self._closed = True
-        if self._opened is not None and not self._opened.closed:
+        if self._opened is not None and not self._opened.closed and not self._is_awaited:
             self._opened.shutdown_write()
             self._opened.status_event.wait(_END_S)
         if self._client is not None:
