@@ -21,10 +21,9 @@ from aefsync.core.recipe import LEVELS, Recipe, first_level
 from aefsync.disk.chunk_lists import ChunkLists
 from aefsync.disk.chunking import Chunks, cut
 from aefsync.disk.confined import ConfinedRoot
-from aefsync.disk.hashing import unchanged
+from aefsync.disk.hashing import Passed, Towards, seen_as, unchanged
 from aefsync.disk.home import TMP, Home
 from aefsync.disk.sparse import copy_range
-from aefsync.disk.staging import seen_as
 
 _USEFUL = 16 << 10
 """Bytes of a file left in staging that is worth to be looked at again."""
@@ -63,16 +62,23 @@ class _Extent(NamedTuple):
 class Assembly:
     """Files that come together; `leftovers` are seeds beside those that are named.
 
-    `lists` are consulted for seeds that `find` knows the content of, and told of what was cut.
+    `lists` are consulted for seeds that `find` knows the content of, and told of what was cut; `on_read` hears how many
+    bytes were, of how many.
     """
 
     def __init__(
-        self, root: ConfinedRoot, leftovers: Sequence[Seed] = (), lists: ChunkLists = NO_LISTS, find: Find = _nothing
+        self,
+        root: ConfinedRoot,
+        leftovers: Sequence[Seed] = (),
+        lists: ChunkLists = NO_LISTS,
+        find: Find = _nothing,
+        on_read: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
         self._root = root
         self._leftovers = leftovers
         self._lists = lists
         self._find = find
+        self._on_read = on_read
         self._named: dict[RelPath, Recipe] = {}
         """files to come that were named as a whole, until they are complete"""
         self._relied_on: set[bytes] = set()
@@ -125,14 +131,15 @@ class Assembly:
                 left[seed] = [(0, size)]
         self._uncut = [seed for seed in self._uncut if seed not in left]
         self._level, self._held, self._used = level, {}, set()
+        passed = Towards(self._on_read, sum(stop - start for spans in left.values() for start, stop in spans))
         for seed, spans in left.items():
-            self._cut(seed, spans)
+            self._cut(seed, spans, passed)
 
-    def _cut(self, seed: Seed, spans: Sequence[Span]) -> None:
+    def _cut(self, seed: Seed, spans: Sequence[Span], passed: Passed) -> None:
         """Cut these bytes of a seed; one that cannot be read is none."""
         with contextlib.suppress(OSError), _opened(seed) as fd:
             for start, stop in spans:
-                lengths, digests = self._chunks(seed, fd, start, stop)
+                lengths, digests = self._chunks(seed, fd, start, stop, passed)
                 offset = start
                 size = LEVELS[self._level].digest
                 for number, length in enumerate(lengths):
@@ -140,17 +147,17 @@ class Assembly:
                     self._held.setdefault(digest, _Held(seed, offset, length))
                     offset += length
 
-    def _chunks(self, seed: Seed, fd: int, start: int, stop: int) -> Chunks:
+    def _chunks(self, seed: Seed, fd: int, start: int, stop: int, passed: Passed) -> Chunks:
         """A part of a seed as chunks, from a list where it is of the whole."""
         entry = self._find(RelPath(seed.path)) if self._level == start == 0 and seed.root is self._root else None
         if entry is None or not entry.is_read or entry.size != stop or not unchanged(fd, seen_as(entry)):
-            return cut(fd, start, stop - start, self._level)
+            return cut(fd, start, stop - start, self._level, passed=passed)
         known = self._lists.find(entry.content, stop)
         if known is not None:
             self._relied_on.add(entry.content)
             return known
         whole = content_hasher(threads=True)
-        chunks = cut(fd, 0, stop, 0, whole.update)
+        chunks = cut(fd, 0, stop, 0, whole.update, passed)
         self._lists.keep(whole.digest(), chunks)
         return chunks
 

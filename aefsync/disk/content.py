@@ -16,6 +16,7 @@ from aefsync.core.recipe import Recipe, Run
 from aefsync.disk.chunk_lists import ChunkLists
 from aefsync.disk.chunking import Chunks, cutting
 from aefsync.disk.confined import ConfinedRoot
+from aefsync.disk.hashing import Passed, nobody
 from aefsync.disk.looking import Refused
 from aefsync.disk.small_files import gather
 from aefsync.disk.staging import still_seen
@@ -60,12 +61,14 @@ class Giving:
         return read
 
 
-def cut_runs(root: ConfinedRoot, find: Find, runs: Sequence[Run], level: int, lists: ChunkLists) -> list[Recipe]:
+def cut_runs(
+    root: ConfinedRoot, find: Find, runs: Sequence[Run], level: int, lists: ChunkLists, passed: Passed = nobody
+) -> list[Recipe]:
     """Runs of files as chunks; without chunks where a file is no longer what was scanned.
 
     Files that are cut from the first level on are known from then on by `lists`.
     """
-    found = [_look(root, find, run.path, _cutting(find, run, level, lists)) for run in runs]
+    found = [_look(root, find, run.path, _cutting(find, run, level, lists, passed)) for run in runs]
     return [recipe or Recipe(run.path, run.offset, (), b"") for run, recipe in zip(runs, found, strict=True)]
 
 
@@ -100,9 +103,9 @@ def _look(root: ConfinedRoot, find: Find, path: RelPath, read: Callable[[int], T
         os.close(fd)
 
 
-def _cutting(find: Find, run: Run, level: int, lists: ChunkLists) -> Callable[[int], Recipe]:
+def _cutting(find: Find, run: Run, level: int, lists: ChunkLists, passed: Passed) -> Callable[[int], Recipe]:
     if level or run.offset:
-        return cutting(run, level)
+        return cutting(run, level, passed)
     entry = find(run.path)
     if entry is not None and entry.is_read and entry.size == run.length:
         known = lists.find(entry.content, entry.size)
@@ -111,7 +114,7 @@ def _cutting(find: Find, run: Run, level: int, lists: ChunkLists) -> Callable[[i
             return lambda fd: recipe
 
     def cut_run(fd: int) -> Recipe:
-        recipe = cutting(run, level)(fd)
+        recipe = cutting(run, level, passed)(fd)
         if recipe.content:
             lists.keep(recipe.content, Chunks(list(recipe.lengths), recipe.digests))
         return recipe

@@ -11,6 +11,7 @@ from contextlib import suppress
 from operator import attrgetter
 
 from aefsync.core.digest import content_digest, content_digester, content_hasher
+from aefsync.core.entry import Entry
 from aefsync.core.growth import SMALL
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.problem import reason_of
@@ -22,6 +23,19 @@ Passed = Callable[[int], None]
 
 def nobody(_size: int) -> None:
     """A `Passed` that does not listen."""
+
+
+class Towards:
+    """A `Passed` that tells how far it is on the way to `total`."""
+
+    def __init__(self, tell: Callable[[int, int], None], total: int) -> None:
+        self._tell = tell
+        self._total = total
+        self._done = 0
+
+    def __call__(self, size: int) -> None:
+        self._done += size
+        self._tell(self._done, self._total)
 
 
 READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -41,6 +55,11 @@ class HashFailure(NamedTuple):
 
     reason: str
     vanished: bool = False
+
+
+def seen_as(entry: Entry) -> Seen:
+    """The stat that a file must still have for an entry to be true of it."""
+    return Seen(entry.size, entry.mtime_ns, entry.ctime_ns, entry.inode)
 
 
 CHANGED = HashFailure("changed while it was read")

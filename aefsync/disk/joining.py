@@ -17,12 +17,12 @@ from aefsync.core.path import RelPath
 from aefsync.core.problem import reason_of
 from aefsync.disk.confined import split
 from aefsync.disk.directories import OpenDirectories
-from aefsync.disk.hashing import HashFailure, hash_file
+from aefsync.disk.hashing import HashFailure, hash_file, seen_as
 from aefsync.disk.looking import Refused, look, shows, wanted_of
 from aefsync.disk.placing import put
 from aefsync.disk.present import entry_of
 from aefsync.disk.scene import Scene
-from aefsync.disk.staging import Staging, seen_as
+from aefsync.disk.staging import Staging
 
 _NO_LINKS = (errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS)
 

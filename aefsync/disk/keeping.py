@@ -93,5 +93,5 @@ class Keeping(Retelling):
     def _assembling(self, root: ConfinedRoot) -> Assembly:
         if self._assembly is None:
             leftovers = unfinished(self._home) if self._home is not None else ()
-            self._assembly = Assembly(root, leftovers, self._lists, self._find)
+            self._assembly = Assembly(root, leftovers, self._lists, self._find, self._reading)
         return self._assembly

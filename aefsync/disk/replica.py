@@ -29,6 +29,7 @@ from aefsync.disk.contested import carry_over
 from aefsync.disk.crew import NOBODY, Crew, processors
 from aefsync.disk.filesystem import file_system_of
 from aefsync.disk.filter import Filter
+from aefsync.disk.hashing import Towards
 from aefsync.disk.home import Home
 from aefsync.disk.index import Index
 from aefsync.disk.intents import settle, unsettled
@@ -172,7 +173,8 @@ class LocalReplica(Scrubbing):
         self._check_open()
         if self._root is None:
             return [Recipe(run.path, run.offset, (), b"") for run in runs]
-        return cut_runs(self._root, self._find, runs, level, self._lists)
+        passed = Towards(self._reading, sum(run.length for run in runs))
+        return cut_runs(self._root, self._find, runs, level, self._lists, passed)
 
     def match(self, seeds: Sequence[RelPath] | None, recipes: Sequence[Recipe], level: int) -> Sequence[Sequence[Span]]:
         self._check_open()

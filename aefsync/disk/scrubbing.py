@@ -9,7 +9,7 @@ from aefsync.core.action import ROTTEN, Act, Action, Applied
 from aefsync.core.compare import Span
 from aefsync.core.entry import UNKNOWN, Entry
 from aefsync.core.path import RelPath
-from aefsync.core.ports import Access, Phase, Scan, Scanned
+from aefsync.core.ports import Access, Scan, Scanned
 from aefsync.core.problem import ROT, SUSPECT, Problem
 from aefsync.core.rot import REASONS, Scrub, Scrubbed, Verdict
 from aefsync.core.version import FOUND
@@ -67,7 +67,7 @@ class Scrubbing(RememberingHere):
                 self._doubt(self._scanner, request.suspected)
             problems = self._accept(self._root, self._scanner, request.accepted) if request.accepted else ()
             if request.begins or (self._scrubber is None and request.files):
-                parts = (self._root, self._scanner, self._sidecar, self._verified, self._read_anew)
+                parts = (self._root, self._scanner, self._sidecar, self._verified, self._reading)
                 self._scrubber = Scrubber(*parts, Clocks(self._clock_ns))
             if self._scrubber is None:
                 return standing(self._verified, self._root)._replace(problems=problems)
@@ -135,9 +135,6 @@ class Scrubbing(RememberingHere):
                     self._verified.note(path, Noted(verdict, row.shown.stat))
         if damaged:
             self._verified.save()
-
-    def _read_anew(self, done: int, total: int) -> None:
-        self.on_progress(Phase.READ, done, total)
 
     def _accept(self, root: ConfinedRoot, scanner: Scanner, paths: Sequence[RelPath]) -> tuple[Problem, ...]:
         """Take files for what they are, as edits of this replica; what could not be."""

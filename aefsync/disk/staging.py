@@ -27,7 +27,7 @@ from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.directories import OpenDirectories
 from aefsync.disk.durability import Durable
 from aefsync.disk.hashed_copy import copy_hashed
-from aefsync.disk.hashing import READ_FLAGS, Seen, hash_blocks, unchanged
+from aefsync.disk.hashing import READ_FLAGS, Seen, hash_blocks, seen_as, unchanged
 from aefsync.disk.home import TMP, Home
 from aefsync.disk.looking import Refused, check_content
 from aefsync.disk.setting import finish_new
@@ -111,6 +111,8 @@ class Staging:
             except WriteError as error:
                 self._unwritten[piece.path] = error
                 self._discard(piece.path)
+            else:
+                self.count(len(piece.data))
 
     def _write_piece(self, name: bytes, piece: Piece) -> None:
         fd = _open(name, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, self.fd)
@@ -230,6 +232,7 @@ class Staging:
         fd = _open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, self.fd)
         try:
             reused = self._fill(file.path, fd)
+            self.count(reused)
             content = b"" if reused else self._arriving.content(file.path, file.source.size)
             content = content or hash_blocks(fd)
             _check_size(os.fstat(fd).st_size, file.source.size)
@@ -274,11 +277,6 @@ def _open(name: bytes, flags: int, directory: int) -> int:
 
 def _full() -> WriteError:
     return WriteError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def seen_as(entry: Entry) -> Seen:
-    """The stat that a file must still have for an entry to be true of it."""
-    return Seen(entry.size, entry.mtime_ns, entry.ctime_ns, entry.inode)
 
 
 def still_seen(fd: int, entry: Entry) -> Seen:

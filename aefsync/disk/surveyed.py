@@ -42,6 +42,9 @@ class Surveyed:
     def _scanning(self, done: int, total: int) -> None:
         self.on_progress(Phase.SCAN, done, total)
 
+    def _reading(self, done: int, total: int) -> None:
+        self.on_progress(Phase.READ, done, total)
+
     @property
     def _snapshot(self) -> Snapshot:
         """The snapshot, put together when it is first asked for: where nothing differs nobody asks."""
@@ -67,7 +70,7 @@ class Surveyed:
 
     def _read(self, scanner: Scanner, wanted: Wanted) -> None:
         total = sum(scanner.pages[key].bytes_of(positions) for key, positions in wanted.items())
-        read_pages(scanner, wanted, lambda done: self.on_progress(Phase.READ, done, total))
+        read_pages(scanner, wanted, lambda done: self._reading(done, total))
         scanner.seal()
         scanner.index.flush()
         self._taken = None

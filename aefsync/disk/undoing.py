@@ -18,13 +18,12 @@ from aefsync.core.past import TakenBack, Undo
 from aefsync.core.path import RelPath
 from aefsync.core.problem import Problem, reason_of
 from aefsync.disk.extras import Completing
-from aefsync.disk.hashing import HashFailure
+from aefsync.disk.hashing import HashFailure, seen_as
 from aefsync.disk.journal import Recorded
 from aefsync.disk.looking import NOT_EMPTY
 from aefsync.disk.present import entry_at, present
 from aefsync.disk.readable import Readable
 from aefsync.disk.restoring import Made, Step
-from aefsync.disk.staging import seen_as
 from aefsync.disk.trash import DELETED, REPLACED
 from aefsync.disk.trash_listing import shelves
 from aefsync.errors import AefsyncError

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from aefsync.core.action import StageFile
 from aefsync.core.digest import KEY_SIZE, content_digest
 from aefsync.core.entry import Entry
 from aefsync.core.path import RelPath
-from aefsync.core.ports import Access, Missing, Open, Piece, Scan
+from aefsync.core.ports import Access, Missing, Open, Phase, Piece, Scan
 from aefsync.core.recipe import Recipe, Run
 from aefsync.disk import assembly, chunking
 from aefsync.disk.chunk_lists import ChunkLists
@@ -93,9 +94,9 @@ class Cuts:
         self.sizes: list[int] = []
         real = chunking.cut
 
-        def cut(fd: int, offset: int, length: int, level: int, see: chunking.See = chunking._overlook) -> Chunks:
+        def cut(fd: int, offset: int, length: int, *args: Any, **named: Any) -> Chunks:
             self.sizes.append(length)
-            return real(fd, offset, length, level, see)
+            return real(fd, offset, length, *args, **named)
 
         for module in (chunking, assembly):
             patch.setattr(module, "cut", cut)
@@ -172,6 +173,29 @@ def test_a_receiver_cuts_what_it_has_once_and_knows_what_arrived(cuts: Cuts, roo
     assert ChunkLists(os.fsencode(tmp_path / "cache")).find(named.content, len(new)) == Chunks(
         list(named.lengths), named.digests
     )
+
+
+def test_both_tell_how_far_they_are(root: Path, tmp_path: Path) -> None:
+    """As a file is cut here and there, and as what is lacking of it arrives, the rest being here already."""
+    new = NOISE[: 3 << 20] + b"!" + NOISE[3 << 20 :]
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "f").write_bytes(new)
+    origin, entry = opened(tmp_path / "there", tmp_path / "other cache")
+    told: list[tuple[Phase, int, int]] = []
+    origin.on_progress = lambda *each: told.append(each)
+    (named,) = origin.recipes([Run(F, 0, entry.size)], 0)
+    origin.close()
+    assert told[-1] == (Phase.READ, len(new), len(new))
+    receiver, _ = opened(root, tmp_path / "cache", Access.WRITE)
+    told.clear()
+    receiver.on_progress = lambda *each: told.append(each)
+    assert changed(receiver, new, named) == named.content
+    receiver.close()
+    read = [done for phase, done, total in told if phase is Phase.READ and total == len(NOISE)]
+    came = [done for phase, done, _ in told if phase is Phase.COPY]
+    assert (read[-1], came[-1]) == (len(NOISE), len(new))
+    assert 0 < came[0] < len(new)
+    assert (read, came) == (sorted(read), sorted(came))
 
 
 def test_a_list_that_led_astray_is_forgotten(root: Path, tmp_path: Path) -> None:
