@@ -209,9 +209,7 @@ class Staging:
         if size >= _CLONED_FROM and clone(source, target):
             # Hashed itself: stores through a mapping may reach the source between cloning and reading.
             _check_size(os.fstat(target).st_size, size)
-            content = hash_blocks(target)
-            self.count(size)
-            return content
+            return hash_blocks(target, self.count)
         end, content = copy_hashed(source, target, size, partial(self._copied, target, self._bytes))
         _check_size(end, size)
         return content

@@ -254,8 +254,10 @@ def test_where_blocks_can_be_shared_the_copy_itself_is_hashed(
         return readv(fd, buffers)
 
     monkeypatch.setattr(os, "readv", watch)
+    told: list[int] = []
+    monkeypatch.setattr(site.staging, "_on_bytes", told.append)
     contents, problems = stage(site, other, b"a")
-    assert (contents, problems) == ((content_digest(NOISE),), [])
+    assert (contents, problems, told) == ((content_digest(NOISE),), [], [LARGE])
     assert set(read_from) == {in_staging(site, b"a").st_ino}
 
 
