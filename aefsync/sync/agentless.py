@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 
 from aefsync.disk.far.replica import FarReplica
 from aefsync.sync.reconnecting import Patience, persistently
@@ -30,12 +31,19 @@ def main() -> None:
     descriptor, told, how = sys.argv[1:]
     login, link = Login(*json.loads(told)), Link(*json.loads(how))
     link = link._replace(transport=Transport(link.transport))
-    replica = FarReplica(
-        lambda: persistently(lambda _: connect(login, link, _ask), Patience(link.retries)), name_of(login, link)
-    )
+    replica = FarReplica(partial(_connected, login, link), name_of(login, link))
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         serve(replica, SocketStream(socket.socket(fileno=int(descriptor))))
     os._exit(0)
+
+
+def _connected(login: Login, link: Link) -> SftpFiles:
+    """Log in, as often as it takes.  So long nothing is held over there, and SIGTERM ends the process at once."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        return persistently(lambda _: connect(login, link, _ask), Patience(link.retries))
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def name_of(login: Login, link: Link) -> bytes:
@@ -59,8 +67,10 @@ def connect(login: Login, link: Link, ask: Callable[[str], str] | None) -> SftpF
 
 def _ask(question: str) -> str:
     """Ask on the terminal; whoever is tired of it may press Ctrl-C, and gets the terminal back as it was."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, signal.default_int_handler) for number in numbers]
     try:
         return getpass.getpass(question)
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

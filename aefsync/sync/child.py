@@ -135,8 +135,12 @@ class Agentless:
             self._process = spawn_entry("aefsync.sync.agentless", words, [theirs.fileno()], before=_LIGHTLY, asks=True)
 
     def end(self) -> None:
-        """Close the stream, which ends the process, and wait for that; one that does not end is killed."""
+        """Close the stream, which ends the process, and wait for that; one that does not end is killed.
+
+        SIGTERM is for one that has not reached its host yet: the others do not hear it.
+        """
         _close(self.socket)
+        self._process.terminate()
         try:
             self._process.wait(_END_S)
         except subprocess.TimeoutExpired:

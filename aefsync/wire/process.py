@@ -84,18 +84,25 @@ class ProcessStream:
         self._reading, self._writing, self._closing = threading.Lock(), threading.Lock(), threading.Lock()
         self._closed = False
         self._broken = False
+        self._is_awaited = False
+        """whether an answer is waited for, or was when the wait was broken off: an agent that is busy with it goes on, and
+        nobody listens any more"""
 
     def read(self, size: int) -> bytes:
         with self._reading:
+            self._is_awaited = True
             self._wait(self._stdout, select.POLLIN)
             data = os.read(self._stdout.fileno(), size)
+            self._is_awaited = False
         self.received_bytes += len(data)
         return data
 
     def read_into(self, room: memoryview) -> int:
         with self._reading:
+            self._is_awaited = True
             self._wait(self._stdout, select.POLLIN)
             count = os.readv(self._stdout.fileno(), [room])
+            self._is_awaited = False
         self.received_bytes += count
         return count
 
@@ -126,8 +133,7 @@ class ProcessStream:
             if self._closed:
                 return
             self._closed = True
-        # Whoever reads waits for an answer, to which nobody listens any more: an agent that is busy would go on with it.
-        self._broken = self._broken or self._reading.locked()
+        self._broken = self._broken or self._is_awaited
         os.write(self._wake, b"x")
         with self._reading, self._writing:
             self._stdin.close()

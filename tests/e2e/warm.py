@@ -218,9 +218,15 @@ class _Forked:
             time.sleep(0.005)
         return code
 
+    def terminate(self) -> None:
+        self._send(signal.SIGTERM)
+
     def kill(self) -> None:
+        self._send(signal.SIGKILL)
+
+    def _send(self, number: int) -> None:
         if self.poll() is None:
-            os.kill(self.pid, signal.SIGKILL)
+            os.kill(self.pid, number)
 
     def _look(self, options: int) -> int | None:
         if self.returncode is None:

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from aefsync.core.action import StageFile
 from aefsync.core.ports import Access, Missing, Open, Scan
 from aefsync.errors import AefsyncError, UnreachableError
 from aefsync.sync import child
-from aefsync.sync.child import Children, Nursery, spawn
+from aefsync.sync.child import Agentless, Children, Nursery, spawn
+from aefsync.wire.login import Link, Login
 from aefsync.wire.remote import RemoteReplica
 from aefsync.wire.stream import SocketStream
 from tests.support.trees import tree
@@ -191,3 +193,24 @@ def test_a_nursery_ends_those_that_nobody_took() -> None:
     nursery.close()
     assert ready is not None
     assert ready.parent.returncode == 0
+
+
+def test_a_replica_that_has_not_reached_its_host_ends_at_once(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    monkeypatch.setattr(child, "_END_S", 60)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        login = Login("127.0.0.1", None, silent.getsockname()[1])
+        begun = Agentless(login, Link(connect_timeout_s=30, retries=0))
+        replica = RemoteReplica(SocketStream(begun.socket), label="B")
+        asking = threading.Thread(target=hello, args=(replica,))
+        asking.start()
+        met, _ = silent.accept()
+        with met:
+            begun.end()
+            assert begun._process.returncode == -signal.SIGTERM
+        asking.join()
+        replica.end()
+
+
+def hello(replica: RemoteReplica) -> None:
+    with pytest.raises(UnreachableError):
+        replica.hello(Open(b"/r", "run", NONCE, Access.READ, Missing.REFUSE, b""))

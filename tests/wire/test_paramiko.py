@@ -222,6 +222,51 @@ def test_who_does_not_wait_for_an_answer_any_more_does_not_wait_for_the_far_side
     reader.join()
 
 
+def test_closing_does_not_wait_for_a_host_that_does_not_answer(opened: Opener) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        stream = opened(Login("127.0.0.1", None, silent.getsockname()[1]))
+        errors: list[Exception] = []
+        begun = threading.Thread(target=lambda: errors.append(failing(stream)))
+        begun.start()
+        met, _ = silent.accept()
+        with met:
+            stream.close()
+            assert begun.is_alive()
+        begun.join()
+    assert isinstance(errors[0], UnreachableError)
+
+
+def failing(stream: ParamikoStream) -> Exception:
+    with pytest.raises((AefsyncError, OSError)) as caught:
+        stream.write(b"hello")
+    return caught.value
+
+
+def test_who_comes_to_know_of_the_end_only_when_connected_hangs_up(
+    server: Sshd, opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = cat(server, opened)
+    real, are_met, is_over = stream._open, threading.Event(), threading.Event()
+
+    def slowly() -> paramiko.Channel:
+        channel = real()
+        are_met.set()
+        is_over.wait()
+        return channel
+
+    monkeypatch.setattr(stream, "_open", slowly)
+    errors: list[Exception] = []
+    begun = threading.Thread(target=lambda: errors.append(failing(stream)))
+    begun.start()
+    are_met.wait()
+    stream.close()
+    is_over.set()
+    begun.join()
+    assert isinstance(errors[0], ConnectionError)
+    assert stream._client is not None
+    assert stream._client.get_transport() is None
+
+
 @pytest.mark.parametrize(
     "ended", [EOFError(), paramiko.SSHException("the transport has ended"), OSError("Socket is closed")]
 )

@@ -160,6 +160,22 @@ def test_a_process_whose_answer_nobody_waits_for_any_more_is_ended_at_once(
     assert stream._process.returncode == -signal.SIGTERM
 
 
+def test_a_signal_while_an_answer_is_waited_for_ends_the_process_at_once(
+    open_stream: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "_END_S", 10 * LONG_S)
+    stream = open_stream(["sleep", str(LONG_S)])
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stream, "_wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        stream.read(1)
+    stream.close()
+    assert stream._process.returncode == -signal.SIGTERM
+
+
 def test_standard_error_explains_why_no_agent_answers(open_stream: Open, told: Told) -> None:
     stream = open_stream(shell("echo one >&2; echo two >&2; printf three; exit 7"))
     said = read_all(stream)

@@ -60,7 +60,7 @@ class ParamikoStream(Copying):
         self._errors: StandardError | None = None
         self._closed = False
         self._is_awaited = False
-        """whether somebody waits for an answer"""
+        """whether an answer is waited for, or was when the wait was broken off"""
 
     def read(self, size: int) -> bytes:
         channel, self._is_awaited = self._channel, True
@@ -68,8 +68,7 @@ class ParamikoStream(Copying):
             data = channel.recv(size)
         except TimeoutError:
             raise TimeoutError(f"no byte for {self._link.timeout_s:g} s") from None
-        finally:
-            self._is_awaited = False
+        self._is_awaited = False
         self.received_bytes += len(data)
         return data
 
@@ -110,9 +109,13 @@ class ParamikoStream(Copying):
 
     def close(self) -> None:
         """Let the agent end by the end of its input, unless it is busy with an answer that nobody wants any more; then
-        disconnect."""
-        with self._connecting:
-            self._closed = True
+        disconnect.  Whoever is still connecting finds out afterwards, and does so."""
+        self._closed = True
+        if self._connecting.acquire(blocking=False):
+            self._connecting.release()
+            self._disconnect()
+
+    def _disconnect(self) -> None:
         if self._opened is not None and not self._opened.closed and not self._is_awaited:
             self._opened.shutdown_write()
             self._opened.status_event.wait(_END_S)
@@ -121,6 +124,13 @@ class ParamikoStream(Copying):
 
     @property
     def _channel(self) -> paramiko.Channel:
+        channel = self._connect()
+        if self._closed:
+            self._disconnect()
+            raise ConnectionError("the stream is closed")
+        return channel
+
+    def _connect(self) -> paramiko.Channel:
         with self._connecting:
             if self._failure is not None:
                 raise self._failure
