@@ -14,7 +14,7 @@ from aefsync.disk.building import directory_path
 from aefsync.disk.contested import as_recorded
 from aefsync.disk.hashing import HashFailure
 from aefsync.disk.key_order import runs
-from aefsync.disk.page import Page
+from aefsync.disk.page import Page, PageKey
 from aefsync.disk.pages import Pages
 from aefsync.disk.scan import Scanner
 from aefsync.disk.sight import Wanted
@@ -61,12 +61,13 @@ def read_pages(scanner: Scanner, wanted: Wanted, on_bytes: Callable[[int], None]
         ahead += size
         on_bytes(done + ahead)
 
-    held: dict[int, bytes | HashFailure] = {}
+    parts: dict[PageKey, dict[int, bytes | HashFailure]] = {}
     for key, part in scanner.sight.read(scanner.pages, wanted, passed):
-        held |= part
-        if is_anew and len(held) < len(wanted[key]):
+        results = parts.pop(key, {}) | part
+        if is_anew and len(results) < len(wanted[key]):
+            parts[key] = results
             continue  # what the index knows of a page is the measure for all of it
-        page, results, held = scanner.pages[key], held, {}
+        page = scanner.pages[key]
         complete, problems = _completed(key[0], page, results)
         recorded, contested = as_recorded(scanner.index, key, complete) if is_anew else (complete, [])
         scanner.replace(key, complete, [*problems, *contested], recorded)

@@ -172,15 +172,17 @@ class LocalSight(Sight):
 
     def _hashed(self, key: PageKey, page: Page, positions: Sequence[int], passed: Passed) -> Iterator[Read]:
         names, stats = page.name_list(), list(STAT.iter_unpack(page.stats))
-        following, digest = iter(positions), content_digester()
+        done, digest = 0, content_digester()
         try:
             with self._root.directory(directory_path(key[0])) as fd:
-                for index in following:
+                for index in positions:
                     seen = Seen._make(stats[index][1:])
-                    yield Read(index, seen.size, hash_file(fd, names[index], seen, digest, passed))
+                    read = Read(index, seen.size, hash_file(fd, names[index], seen, digest, passed))
+                    done += 1
+                    yield read
         except OSError as error:
             failure = HashFailure(reason_of(error), vanished=isinstance(error, FileNotFoundError))
-            yield from (Read(index, 0, failure) for index in following)
+            yield from (Read(index, 0, failure) for index in positions[done:])
 
     def born_ns(self, path: bytes) -> int | None:
         above, name = split(path)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
 from array import array
 from collections.abc import Callable, Iterator
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from aefsync.core.pairing import joined
 from aefsync.core.problem import ROT
 from aefsync.disk import sight
+from aefsync.disk.building import Limits
 from aefsync.disk.index import Index
 from aefsync.disk.page import PageKey
 from aefsync.disk.reading import read_pages, unread, within
@@ -118,6 +121,30 @@ def test_what_was_read_before_the_end_is_known_to_the_next(ground: Ground, index
     again = ground.scanner(index, clock_ns=later)
     again.materialise()
     assert left(again) == [2]
+
+
+@pytest.mark.parametrize("limits", [ALL, ALL._replace(ignore_index=True)], ids=["as known", "anew"])
+def test_a_file_that_cannot_be_closed_costs_no_other_its_content(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, limits: Limits
+) -> None:
+    for name in (b"a/1", b"a/2", b"a/3", b"b/1", b"b/2"):
+        ground.write(name, b"in " + name)
+    expected = {name: ground.entry(name) for name in (b"a/1", b"b/1", b"b/2")}
+    scanner, closed, real = ground.scanner(limits=limits), list[int](), os.close
+
+    def close(fd: int) -> None:
+        is_file = stat.S_ISREG(os.fstat(fd).st_mode)
+        real(fd)
+        closed.append(fd) if is_file else None
+        if is_file and len(closed) == 2:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "close", close)
+    found = finish(scanner)
+    monkeypatch.undo()
+    assert {path: found[path] for path in expected} == expected
+    told = {each.path for own in scanner.problems.values() for each in own}
+    assert told == {b"a/2", b"a/3"}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="rot is planted as Linux lets one")
