@@ -135,7 +135,8 @@ def test_a_file_that_cannot_be_closed_costs_no_other_its_content(
     def close(fd: int) -> None:
         is_file = stat.S_ISREG(os.fstat(fd).st_mode)
         real(fd)
-        closed.append(fd) if is_file else None
+        if is_file:
+            closed.append(fd)
         if is_file and len(closed) == 2:
             raise OSError(errno.EIO, "Input/output error")
 
