@@ -63,7 +63,7 @@ def read_pages(scanner: Scanner, wanted: Wanted, on_bytes: Callable[[int], None]
 
     parts: dict[PageKey, dict[int, bytes | HashFailure]] = {}
     for key, part in scanner.sight.read(scanner.pages, wanted, passed):
-        results = parts.pop(key, {}) | part
+        results = {**parts.pop(key, {}), **part}
         if is_anew and len(results) < len(wanted[key]):
             parts[key] = results
             continue  # what the index knows of a page is the measure for all of it
