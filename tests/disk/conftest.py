@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from aefsync.disk.index import Index
 from tests.disk.ground import Ground, Site
 from tests.disk.rememberer import Rememberer
+from tests.support.rot import quiet
 
 
 @pytest.fixture
@@ -16,6 +19,22 @@ def ground(tmp_path: Path) -> Iterator[Ground]:
     ground = Ground(tmp_path / "root")
     yield ground
     ground.close()
+
+
+@pytest.fixture
+def quietly(tmp_path: Path) -> Iterator[Ground]:
+    """A ground on which files can rot."""
+    with quiet(tmp_path) as folder:
+        ground = Ground(folder / "root")
+        yield ground
+        ground.close()
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[Index]:
+    index = Index(os.fspath(tmp_path / "index.db"))
+    yield index
+    index.close()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +13,6 @@ from aefsync.disk.filesystem import REMOTE
 from aefsync.disk.filter import Filter
 from aefsync.disk.index import Index
 from tests.disk.ground import Ground, Opens, finish, later, pass_the_step
-
-
-@pytest.fixture
-def index(tmp_path: Path) -> Iterator[Index]:
-    index = Index(os.fspath(tmp_path / "index.db"))
-    yield index
-    index.close()
 
 
 @pytest.fixture(params=["one by one", "by listing"])

@@ -5,8 +5,7 @@ import os
 import stat
 import sys
 from array import array
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -23,7 +22,7 @@ from aefsync.disk.scan import Scanner
 from aefsync.disk.sparse import BLOCK
 from tests.disk.ground import ALL, Ground, finish, later
 from tests.disk.test_key_order import known, page, paged
-from tests.support.rot import Mapped, quiet
+from tests.support.rot import Mapped
 
 PAGES = known(
     {
@@ -56,21 +55,6 @@ def test_what_is_wanted_inside_spans_or_outside_of_them(
 
 class Stopped(Exception):
     """Nobody waits for the rest."""
-
-
-@pytest.fixture
-def ground(tmp_path: Path) -> Iterator[Ground]:
-    with quiet(tmp_path) as folder:
-        ground = Ground(folder / "root")
-        yield ground
-        ground.close()
-
-
-@pytest.fixture
-def index(tmp_path: Path) -> Iterator[Index]:
-    index = Index(os.fspath(tmp_path / "index.db"))
-    yield index
-    index.close()
 
 
 @pytest.fixture
@@ -150,17 +134,17 @@ def test_a_file_that_cannot_be_closed_costs_no_other_its_content(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="rot is planted as Linux lets one")
 @pytest.mark.usefixtures("in_parts")
-def test_who_reads_everything_anew_and_stops_forgets_no_record(ground: Ground, index: Index) -> None:
+def test_who_reads_everything_anew_and_stops_forgets_no_record(quietly: Ground, index: Index) -> None:
     for name in (b"a", b"b", b"c"):
-        ground.write(name, b"1234")
-    damaged = Mapped(ground.place(b"c"))
-    ground.look(index, clock_ns=later)
+        quietly.write(name, b"1234")
+    damaged = Mapped(quietly.place(b"c"))
+    quietly.look(index, clock_ns=later)
     damaged.flip()
     anew = ALL._replace(ignore_index=True)
-    scanner = ground.scanner(index, anew, clock_ns=later)
+    scanner = quietly.scanner(index, anew, clock_ns=later)
     with pytest.raises(Stopped):
         read_pages(scanner, unread(scanner.pages), stop_after(1))
     index.flush()
-    scanner = ground.scanner(index, anew, clock_ns=later)
+    scanner = quietly.scanner(index, anew, clock_ns=later)
     finish(scanner)
     assert [(each.path, each.reason) for found in scanner.problems.values() for each in found] == [(b"c", ROT)]

@@ -4,7 +4,6 @@ import errno
 import os
 import subprocess
 from array import array
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,24 +26,8 @@ from aefsync.disk.scan import Scanner
 from aefsync.disk.sight import LocalSight
 from aefsync.disk.summing import sum_up
 from tests.disk.ground import ALL, Ground, Opens, finish, later, pass_the_step, unprivileged
-from tests.support.rot import Mapped, quiet
+from tests.support.rot import Mapped
 from tests.support.trees import deep_tree
-
-
-@pytest.fixture
-def quietly(tmp_path: Path) -> Iterator[Ground]:
-    """A ground on which files can rot."""
-    with quiet(tmp_path) as folder:
-        ground = Ground(folder / "root")
-        yield ground
-        ground.close()
-
-
-@pytest.fixture
-def index(tmp_path: Path) -> Iterator[Index]:
-    index = Index(os.fspath(tmp_path / "index.db"))
-    yield index
-    index.close()
 
 
 def furnish(ground: Ground) -> None:
