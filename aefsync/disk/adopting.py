@@ -9,11 +9,13 @@ put back; only its bytes tell which, and it is read.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from aefsync.core.snapshot import CONTENT
 from aefsync.core.view import STAT
 from aefsync.disk.page import RACY, UNREAD, Page, PageKey
+from aefsync.disk.pages import Pages
 
 MANY = 1 << 17
 """Files that are looked for one by one; of more, only those in directories whose whole listing is the same."""
@@ -23,13 +25,14 @@ Found = dict[PageKey, dict[int, bytes]]
 """Contents by page and position."""
 
 
-def adopt(pages: Mapping[PageKey, Page], donors: Iterable[Page]) -> Iterator[tuple[PageKey, Page]]:
-    """Those of `pages` that get contents from pages which are no longer anybody's."""
+def adopt(pages: Pages, is_meant: Callable[[bytes], bool], donors: Iterable[Page]) -> Iterator[tuple[PageKey, Page]]:
+    """Those of `pages`, in directories that are meant, that get contents from pages which are no longer anybody's."""
     first = next(donors := iter(donors), None)
     if first is None:
         return
     donors = itertools.chain((first,), donors)
-    unread = {key: positions for key, page in pages.items() if (positions := page.unread())}
+    own = ((key, page.unread()) for key, page in pages.unsettled() if is_meant(key[0]))
+    unread = {key: positions for key, positions in own if positions}
     found: Found = {}
     if sum(map(len, unread.values())) <= MANY:
         _by_row(pages, unread, donors, found)
@@ -39,10 +42,9 @@ def adopt(pages: Mapping[PageKey, Page], donors: Iterable[Page]) -> Iterator[tup
         yield key, pages[key].with_contents(contents)
 
 
-def _by_row(
-    pages: Mapping[PageKey, Page], unread: Mapping[PageKey, Sequence[int]], donors: Iterable[Page], found: Found
-) -> None:
-    places = {_row(pages[key], index): (key, index) for key, own in unread.items() for index in own}
+def _by_row(pages: Pages, unread: Mapping[PageKey, array[int]], donors: Iterable[Page], found: Found) -> None:
+    open_pages = ((key, pages[key], own) for key, own in unread.items())
+    places = {_row(page, index): (key, index) for key, page, own in open_pages for index in own}
     for donor in donors:
         for index in range(donor.length):
             place = places.get(_row(donor, index))
@@ -50,13 +52,12 @@ def _by_row(
                 _take(donor, index, place, found)
 
 
-def _by_listing(
-    pages: Mapping[PageKey, Page], unread: Mapping[PageKey, Sequence[int]], donors: Iterable[Page], found: Found
-) -> None:
-    listings = {pages[key].seen: key for key in unread if pages[key].seen}
+def _by_listing(pages: Pages, unread: Mapping[PageKey, array[int]], donors: Iterable[Page], found: Found) -> None:
+    listings = {pages.known[key].seen: key for key in unread if pages.known[key].seen}
     for donor in donors:
         key = listings.get(donor.seen)
-        if key is not None and (donor.names, donor.stats) == (pages[key].names, pages[key].stats):
+        page = pages[key] if key is not None else None
+        if key is not None and page is not None and (donor.names, donor.stats) == (page.names, page.stats):
             for index in unread[key]:
                 _take(donor, index, (key, index), found)
 

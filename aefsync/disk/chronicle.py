@@ -20,8 +20,8 @@ from aefsync.core.version import AUTHOR as AUTHOR_BYTES
 from aefsync.core.version import Dot, Vector, Version, is_covered, minted, without
 from aefsync.disk.blocks import with_each
 from aefsync.disk.key_order import runs
-from aefsync.disk.page import Brief, Page, PageKey
-from aefsync.disk.pages import Pages
+from aefsync.disk.page import NOT_TAKEN, Brief, Page, PageKey
+from aefsync.disk.pages import Names, Pages
 from aefsync.disk.sidecar import Sidecar
 from aefsync.disk.standing import AUTHOR, ID, NO_MARK, PLACE, RETURNED, disproves, marks_of, met_of, with_marks
 from aefsync.disk.vectors import FIRST, NUMBER, Vectors, packed, unpacked
@@ -33,18 +33,18 @@ _SPARE = 1024
 
 
 class Numbered(NamedTuple):
-    """The packed versions of the entries of one page: of the one that has these names, joined, or where those were not
-    looked at, or are put away, these entry digests."""
+    """The packed versions of the entries of one page: of the one that has these names, or where those were not looked at
+    (`None`), or are put away, these entry digests."""
 
     versions: bytes
-    names: bytes | None
+    names: Names | None
     digests: bytes | None = None
 
     def fits(self, page: Page | Brief) -> bool:
         """Whether a page is the one that they belong to."""
-        if self.names is not None and isinstance(page, Page):
+        if isinstance(self.names, bytes) and isinstance(page, Page):
             return self.names == page.names
-        return self.digests == page.digests
+        return self.digests == page.digests and NOT_TAKEN not in page.digests
 
 
 class Column:

@@ -76,7 +76,7 @@ class Entering:
         low = 0
         for number, page in enumerate(laid.pages):
             own = packed(laid.numbers[low : low + page.length])
-            self._chronicle.pages[prefix, number] = Numbered(own, page.names)
+            self._chronicle.pages[prefix, number] = Numbered(own, None, page.digests)
             low += page.length
         write_first(self._chronicle, prefix, laid.pages, laid.numbers)
         self.entered.add(prefix)

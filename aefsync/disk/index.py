@@ -143,9 +143,8 @@ class Index:
         """Keep a page; it is written at `flush` or when many are waiting."""
         if self._database is None:
             return
-        brief = page.brief()
         self._pending[key] = pack(page)
-        self._pending_briefs[key] = pack_brief(brief) if brief is not None else None
+        self._pending_briefs[key] = pack_brief(page.brief()) if page.is_settled else None
         self._pending_bytes += len(self._pending[key])
         if self._pending_bytes > _FLUSH:
             self.flush()

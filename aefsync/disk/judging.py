@@ -23,7 +23,8 @@ from aefsync.disk.chronicle import Chronicle
 from aefsync.disk.doubtful import Intended, to_be_read
 from aefsync.disk.merging import Merging, write
 from aefsync.disk.misplaced import NOWHERE, misplaced
-from aefsync.disk.page import RACY, Page
+from aefsync.disk.page import RACY
+from aefsync.disk.pages import Own, Pages
 from aefsync.disk.pending import Intention
 from aefsync.disk.recognising import is_known, recognise
 from aefsync.disk.records import Record
@@ -129,7 +130,7 @@ class Judge:
                 self._doubt(directory)
             return
         place = _Place(directory, self._intended.get(directory, {}), partial(absence.is_in_sight, directory))
-        self._merge(place, (), sidecar.heads_of(directory))
+        self._merge(place, Pages().of(directory), sidecar.heads_of(directory))
 
     def _look_for(self, directory: bytes, gone: set[bytes], names: Collection[bytes]) -> None:
         gone |= self._absence.gone(directory, names)
@@ -147,7 +148,7 @@ class Judge:
         parent = key[: key[:-1].rfind(b"\0") + 1]
         self._scanner.report(parent, Problem(directory_path(key), REAPPEARED, subtree=True))
 
-    def _merge(self, place: _Place, pages: Sequence[Page], heads: Sequence[Head]) -> None:
+    def _merge(self, place: _Place, pages: Own, heads: Sequence[Head]) -> None:
         merging = Merging(self._chronicle, place.directory, pages, heads, place.intended)
         rows = merging.merge(partial(self._decide, place), place.missed)
         write(self._chronicle, place.directory, rows, pages, heads)

@@ -56,28 +56,35 @@ EMPTY = Listing(b"", b"", ())
 def list_directory(fd: int, *, stable: bool) -> list[Listing]:
     """List the directory open at `fd`, `.aefsync` left out.  Raises `OSError` where it cannot be read."""
     found, names = os.listdir(fd), list[bytes]()
-    # From the end, so that the names of a very large directory do not stand in memory twice.
+    # From the end, so that the names of a large directory do not stand in memory twice.
     while found:
-        names += "\0".join(found[-MANY:]).encode("utf-8", "surrogateescape").split(b"\0")
+        names += encoded(found[-MANY:])
         del found[-MANY:]
-    if RESERVED in names:
-        names.remove(RESERVED)
     return list_names(fd, names, stable=stable)
+
+
+def encoded(names: Sequence[str]) -> list[bytes]:
+    """Some names (at least one) of a directory as the bytes that they are, `.aefsync` left out."""
+    found = "\0".join(names).encode("utf-8", "surrogateescape").split(b"\0")
+    if RESERVED in found:
+        found.remove(RESERVED)
+    return found
 
 
 def list_names(fd: int, names: list[bytes], *, stable: bool) -> list[Listing]:
     """As `list_directory`, of these names only, as far as they are there; the list of names is used up."""
     names.sort(reverse=True)
     listings = []
-    # From the end, so that the names of a very large directory make room for their stats.
+    # From the end, so that the names of a large directory make room for their stats.
     while names:
         part = names[: -ROWS - 1 : -1]
         del names[-ROWS:]
-        listings.append(_list_part(fd, part, stable=stable))
+        listings.append(list_part(fd, part, stable=stable))
     return listings or [EMPTY]
 
 
-def _list_part(fd: int, names: list[bytes], *, stable: bool) -> Listing:
+def list_part(fd: int, names: list[bytes], *, stable: bool) -> Listing:
+    """The listing of these names, sorted, as far as they are there."""
     try:
         return Listing(b"\0".join(names), packed_stats(fd, names, stable=stable), ())
     except OSError:

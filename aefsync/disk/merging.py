@@ -17,6 +17,7 @@ from aefsync.core.snapshot import CONTENT
 from aefsync.core.view import STAT
 from aefsync.disk.chronicle import Chronicle, Numbered, seal_of
 from aefsync.disk.page import RACY, Page
+from aefsync.disk.pages import Own
 from aefsync.disk.records import NOTHING, Record, Records, joined, pieces
 from aefsync.disk.sidecar import Head, Sidecar
 from aefsync.disk.vectors import FIRST, packed
@@ -46,7 +47,7 @@ class Merging:
         self,
         chronicle: Chronicle,
         directory: bytes,
-        pages: Sequence[Page],
+        pages: Own,
         heads: Sequence[Head],
         named: Collection[bytes],
     ) -> None:
@@ -128,8 +129,9 @@ class Merging:
         is_recorded = self._is_whole and self._chronicle.writable and self._chronicle.sidecar is not None
         for number, page in enumerate(self._pages):
             part = packed(self._numbers[low : low + page.length])
-            of = (None, page.digests) if is_recorded else (page.names, None)
-            self._chronicle.pages[self._directory, number] = Numbered(part, *of)
+            names = None if is_recorded else self._pages.names(number)
+            digests = None if isinstance(names, bytes) else page.digests
+            self._chronicle.pages[self._directory, number] = Numbered(part, names, digests)
             low += page.length
 
 

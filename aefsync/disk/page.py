@@ -66,6 +66,10 @@ class Page(NamedTuple):
         return len(self.flags)
 
     @property
+    def is_flagged(self) -> bool:
+        return any(self.flags)
+
+    @property
     def is_racy(self) -> bool:
         return any(flag & RACY for flag in set(self.flags))
 
@@ -160,20 +164,23 @@ class Page(NamedTuple):
             None if NOT_TAKEN in digests else digests,
         )
 
-    def brief(self) -> Brief | None:
-        """What is enough to recognise the page as unchanged; `None` where its entries must be looked at one by one."""
-        if any(self.flags) or (self.listed is not self.names and self.listed != self.names):
-            return None
-        if not self.seen or NOT_TAKEN in self.digests:
-            return None
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is left to be found out: all is read, nothing racy, nothing left out, every digest taken."""
+        if self.is_flagged or (self.listed is not self.names and self.listed != self.names):
+            return False
+        return bool(self.seen) and NOT_TAKEN not in self.digests
+
+    def brief(self) -> Brief:
+        """What is enough to recognise the page as unchanged, once it is settled."""
         names = self.name_list() if self.directories else []
         children = tuple(names[i] for i in self.directories)
-        return Brief(self.seen, self.rules, self.digests, self.directories, children, self.stamp)
+        return Brief(self.seen, self.rules, self.digests, self.directories, children, self.stamp, self.is_flagged)
 
 
 class Brief(NamedTuple):
     """A page as a scan needs it where nothing has changed: `seen`, `rules` and `stamp` as in the page, the entry
-    digests, and the positions and names of the sub-directories."""
+    digests, and the positions and names of the sub-directories; `is_flagged`: something is unread or racy."""
 
     seen: bytes
     rules: bytes
@@ -181,6 +188,7 @@ class Brief(NamedTuple):
     directories: tuple[int, ...]
     names: tuple[bytes, ...]
     stamp: bytes
+    is_flagged: bool = False
 
     @property
     def length(self) -> int:

@@ -1,13 +1,12 @@
 """Pages: what a scan knows, all of which need not be in memory.
 
-Once many are there, pages of which nothing is left to be found out (`Page.brief`) are put away in a file that only this
-session has (`spill`), and their briefs stand for them.  The index would not do in its place: another run may write other
+Once many are there, others are put away in a file that only this session has (`spill`), and their briefs stand for them.  The index would not do in its place: another run may write other
 pages there meanwhile, and what this one has compared must be what it goes on with.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 
 from aefsync.disk.key_order import keys_of
 from aefsync.disk.on_demand import OnDemand
@@ -20,16 +19,35 @@ _OBJECTS = 400
 """Bytes that a page takes beside its columns."""
 
 
+Names = bytes | Place
+"""The names of a page, joined by NUL, or where it is put away, lest they fill memory."""
+
+
+class Own(OnDemand[Page]):
+    """The pages of one directory, in order."""
+
+    def __init__(self, held: Sequence[Page | Place], taken: Callable[[Page | Place], Page]) -> None:
+        super().__init__(len(held), lambda number: taken(held[number]))
+        self._held = held
+
+    def names(self, number: int) -> Names:
+        """The names of one of them."""
+        held = self._held[number]
+        return held.names if isinstance(held, Page) else held
+
+
 class Pages(MutableMapping[PageKey, Page]):
     """Pages by key; with a `directory` they may be put away there.
 
     `known` has each, or its brief where it is put away: to look at a page there costs nothing, to take it from here may
-    mean that it is read.
+    mean that it is read.  Pages that are not settled are told apart: only these are gone through one by one.
     """
 
     def __init__(self, directory: str | None = None) -> None:
         self.known: dict[PageKey, Page | Brief] = {}
         self._places: dict[PageKey, Place] = {}
+        self._unsettled: set[PageKey] = set()
+        """those among what is put away"""
         self._spill = Spill(directory)
         self._is_full = False
         """nothing more is put away"""
@@ -49,10 +67,13 @@ class Pages(MutableMapping[PageKey, Page]):
             return held
         return unpack(self._spill.get(held))
 
-    def of(self, prefix: bytes) -> Sequence[Page]:
+    def of(self, prefix: bytes) -> Own:
         """Those of one directory, in order, as they are now, whatever pages come in their place."""
-        held = [self.held(key) for key in keys_of(self.known, prefix)]
-        return OnDemand(len(held), lambda number: self.taken(held[number]))
+        return Own([self.held(key) for key in keys_of(self.known, prefix)], self.taken)
+
+    def names(self, names: Names) -> bytes:
+        """Those of a page, wherever they are; raises `RootError`."""
+        return names if isinstance(names, bytes) else self.taken(names).names
 
     def lengths(self, prefix: bytes) -> list[int]:
         """How many entries each of them has; none is read for that."""
@@ -66,16 +87,15 @@ class Pages(MutableMapping[PageKey, Page]):
             self._size += size
 
     def _put_away(self, key: PageKey, page: Page) -> bool:
-        """Put a page away, if that may be done."""
-        brief = page.brief()
-        if brief is None:
-            return False
+        """Put a page away, if that can be done."""
         try:
             self._places[key] = self._spill.put(pack(page))
         except OSError:
             self._is_full = True
             return False
-        self.known[key] = brief
+        self.known[key] = page.brief()
+        if not page.is_settled:
+            self._unsettled.add(key)
         return True
 
     def _let_go(self, key: PageKey) -> None:
@@ -84,6 +104,7 @@ class Pages(MutableMapping[PageKey, Page]):
             self._size -= _size(before)
         elif before is not None:
             del self._places[key]
+            self._unsettled.discard(key)
 
     def __delitem__(self, key: PageKey) -> None:
         self._let_go(key)
@@ -101,11 +122,16 @@ class Pages(MutableMapping[PageKey, Page]):
     def clear(self) -> None:
         self.known.clear()
         self._places.clear()
+        self._unsettled.clear()
         self._size = 0
 
-    def at_hand(self) -> Iterator[tuple[PageKey, Page]]:
-        """Those in memory: every page is among them in which anything is unread, racy, left out, or without its digest."""
-        return ((key, page) for key, page in self.known.items() if isinstance(page, Page))
+    def unsettled(self) -> Iterator[tuple[PageKey, Page]]:
+        """Those in which anything is unread, racy, left out, or without its digest, as they are when they come up."""
+        open_pages = self._unsettled
+        own = [
+            key for key, page in self.known.items() if key in open_pages or (type(page) is Page and not page.is_settled)
+        ]
+        return ((key, self[key]) for key in own if key in self.known)
 
 
 def _size(page: Page) -> int:

@@ -22,7 +22,7 @@ from aefsync.disk.sight import Wanted
 
 def unread(pages: Pages) -> Wanted:
     """Every file whose content is not known."""
-    found = ((key, page.unread()) for key, page in pages.at_hand())
+    found = ((key, page.unread()) for key, page in pages.unsettled())
     return {key: positions for key, positions in found if positions}
 
 

@@ -10,6 +10,7 @@ from aefsync.disk.building import directory_path
 from aefsync.disk.chronicle import Chronicle, Numbered, seal_of
 from aefsync.disk.key_order import keys_of
 from aefsync.disk.page import Brief, Page, PageKey
+from aefsync.disk.pages import Pages
 from aefsync.disk.scan import Scanner
 from aefsync.disk.sidecar import Head
 from aefsync.disk.vectors import FIRST, packed, unpacked
@@ -62,7 +63,7 @@ def is_known(chronicle: Chronicle, found: Found, heads: Sequence[Head]) -> bool:
         return False
     directory, seal = heads[0].directory, heads[0].seal
     pages = [found[key] for key in keys_of(found, directory)]
-    if any(type(page) is Page and any(page.flags) for page in pages):
+    if any(page.is_flagged for page in pages):
         return False
     if seal != seal_of(pages, [head.versions for head in heads]):
         return False
@@ -86,7 +87,7 @@ def align(chronicle: Chronicle, scanner: Scanner) -> None:
     moved = {key[0] for key in chronicle.pages if not _is_in_place(chronicle, scanner, key)}
     scanner.materialise(moved)
     for directory in moved:
-        known = dict(_named(chronicle, directory))
+        known = dict(_named(chronicle, scanner.pages, directory))
         for key in keys_of(chronicle.pages, directory):
             del chronicle.pages[key]
         for key in keys_of(scanner.pages, directory):
@@ -102,14 +103,16 @@ def _is_in_place(chronicle: Chronicle, scanner: Scanner, key: PageKey) -> bool:
     found = scanner.pages.known.get(key) or scanner.briefs.get(key)
     if found is None or numbered.fits(found):
         return found is not None
-    if key not in scanner.pages or numbered.names != scanner.pages[key].names:
+    if key not in scanner.pages or numbered.names is None:
+        return False
+    if scanner.pages.names(numbered.names) != scanner.pages[key].names:
         return False
     # It was put away: from now on it need not be read to be known again.
     chronicle.pages[key] = numbered._replace(digests=found.digests)
     return True
 
 
-def _named(chronicle: Chronicle, directory: bytes) -> Iterator[tuple[bytes, int]]:
+def _named(chronicle: Chronicle, pages: Pages, directory: bytes) -> Iterator[tuple[bytes, int]]:
     """The versions of what was shown of a directory, by name."""
     numbered = [chronicle.pages[key] for key in keys_of(chronicle.pages, directory)]
     if any(each.names is None for each in numbered):
@@ -118,5 +121,5 @@ def _named(chronicle: Chronicle, directory: bytes) -> Iterator[tuple[bytes, int]
             yield from ((name, each.version) for name, each in chronicle.sidecar.records(directory, head.first).each())
     for each in numbered:
         if each.names:
-            names = each.names.split(b"\0")
+            names = pages.names(each.names).split(b"\0")
             yield from zip(names, unpacked(each.versions, len(names)), strict=True)

@@ -103,7 +103,7 @@ def learn(scanner: Scanner, learned: Iterable[Learned]) -> None:
 def unread_among(pages: Pages, inodes: Collection[int]) -> set[bytes]:
     """The directories with unread names of these files, which were changed under another name: their stats are stale."""
     found = set()
-    for (prefix, _), page in pages.at_hand() if inodes else ():
+    for (prefix, _), page in pages.unsettled() if inodes else ():
         column = memoryview(page.stats).cast("q")[STAT_COLUMNS - 1 :: STAT_COLUMNS].tolist() if page.stats else []
         if any(column[index] in inodes for index in page.unread()):
             found.add(prefix)

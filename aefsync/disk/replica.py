@@ -116,7 +116,14 @@ class LocalReplica(Scrubbing):
         limits = Limits(
             filtering, own, *flags, Narrowing(request.paths), self._mounts_before(request), request.list_filtered
         )
-        sight = LocalSight(self._root, self._file_system, limits, crew=self._crew, clock_ns=self._clock_ns)
+        sight = LocalSight(
+            self._root,
+            self._file_system,
+            limits,
+            crew=self._crew,
+            clock_ns=self._clock_ns,
+            directory=self._index.directory,
+        )
         self._scanner = Scanner(sight, self._index, limits, self._scanning)
         troubles += self._settle(self._root)
         if self._home is not None and self._home.lock.is_held and is_fresh:
@@ -135,7 +142,7 @@ class LocalReplica(Scrubbing):
 
     def _let_settle(self, scanner: Scanner) -> None:
         """What changed just now is looked at once more, so that what is remembered of it proves something."""
-        racy = {directory for (directory, _), page in scanner.pages.at_hand() if page.is_racy}
+        racy = {directory for (directory, _), page in scanner.pages.unsettled() if page.is_racy}
         if racy and self._file_system.stable:
             time.sleep(self._file_system.step_ns / 1e9)
             scanner.rescan(racy)

@@ -86,7 +86,7 @@ class Scanner:
         known = self.index.vanished({prefix for prefix, _ in self.pages.known.keys() | self.briefs.keys()})
         vanished = [prefix for prefix in known if not prefix.startswith(unseen)]
         if not self.limits.ignore_index:
-            self._adopt(dict(self.pages.at_hand()), chain.from_iterable(map(self.index.pages, vanished)))
+            self._adopt(lambda prefix: True, chain.from_iterable(map(self.index.pages, vanished)))
         self.index.forget(vanished)
 
     def unseen(self) -> Iterator[bytes]:
@@ -137,7 +137,7 @@ class Scanner:
                 donors += self._forget(gone)
                 vanished.add(gone)
             pending += [new for new in after if (new, 0) not in self.pages and (new, 0) not in self.briefs]
-        self._adopt({key: page for key, page in self.pages.at_hand() if key[0] in looked_at}, donors)
+        self._adopt(looked_at.__contains__, donors)
         return looked_at & {prefix for prefix, _ in self.pages}
 
     def _withdraw(self, prefix: bytes) -> tuple[list[Page | Place | Brief], set[bytes]]:
@@ -162,9 +162,9 @@ class Scanner:
             pending += inside
             yield from (self.pages.taken(each) for each in known if not isinstance(each, Brief))
 
-    def _adopt(self, pages: Mapping[PageKey, Page], donors: Iterable[Page]) -> None:
-        """Take contents over from pages of directories that are no longer there."""
-        for key, page in adopt(pages, donors):
+    def _adopt(self, is_meant: Callable[[bytes], bool], donors: Iterable[Page]) -> None:
+        """Take contents over, in the directories that are meant, from pages of those that are no longer there."""
+        for key, page in adopt(self.pages, is_meant, donors):
             self.index.moved(key[0])
             self.put(key, page)
 
@@ -190,7 +190,7 @@ class Scanner:
     def seal(self, prefixes: Collection[bytes] | None = None) -> None:
         """Take the entry digests that are missing, and keep the pages that had to be completed: all, or those of some
         directories."""
-        own: Iterable[tuple[PageKey, Page]] = self.pages.at_hand()
+        own: Iterable[tuple[PageKey, Page]] = self.pages.unsettled()
         if prefixes is not None:
             own = (each for prefix in prefixes for each in pages_of(self.pages, prefix))
         for key, page in own:
@@ -222,10 +222,7 @@ class Scanner:
         earlier = Earlier(self._pages_before(prefix, before or []))
         builder = PageBuilder(prefix, self.limits, look.file_system, look.seen_at, self._link_contents)
         found: list[Page | Brief] = []
-        # Each is let go of: what is made of it may be put away.
-        look.listings.reverse()
-        while look.listings:
-            number, listing = len(found), look.listings.pop()
+        for number, listing in enumerate(look.listings):
             for name, reason in listing.failed:
                 self.report(prefix, Problem(directory_path(prefix + name + b"\0"), reason, subtree=True))
             brief = briefs.get(number)

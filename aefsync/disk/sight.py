@@ -24,11 +24,13 @@ from aefsync.disk.confined import ConfinedRoot, split
 from aefsync.disk.crew import NOBODY, Crew
 from aefsync.disk.filesystem import FileSystem, file_system_of
 from aefsync.disk.hashing import HashFailure, Passed, Seen, hash_file, nobody
+from aefsync.disk.large_directory import LARGE, list_large_directory
 from aefsync.disk.listing import list_directory, list_names, read_directory
 from aefsync.disk.mount_changes import LocalMounts, MountPoints
 from aefsync.disk.packed_stats import born_ns
 from aefsync.disk.page import Page, PageKey
-from aefsync.disk.spreading import Look, Spread, looks, spread
+from aefsync.disk.spill import Spill
+from aefsync.disk.spreading import Listed, Look, Spread, looks, spread, used_up
 
 Wanted = dict[PageKey, "array[int]"]
 """Positions within pages."""
@@ -99,7 +101,8 @@ class Sight(Protocol):
 
 
 class LocalSight(Sight):
-    """A directory of this machine; `file_system` is that of the root."""
+    """A directory of this machine; `file_system` is that of the root, and what would fill memory is put away in
+    `directory`."""
 
     def __init__(
         self,
@@ -109,6 +112,7 @@ class LocalSight(Sight):
         *,
         crew: Crew = NOBODY,
         clock_ns: Callable[[], int] = time.time_ns,
+        directory: str | None = None,
     ) -> None:
         self.mounts: MountPoints = LocalMounts(root, limits.mounts, limits.compares)
         self.unexamined: set[bytes] = set()
@@ -117,6 +121,7 @@ class LocalSight(Sight):
         self._narrowing = limits.narrowing
         self._crew = crew
         self._clock_ns = clock_ns
+        self._directory = directory
         self._device = os.fstat(root.fd).st_dev
         self._file_systems = {self._device: file_system}
 
@@ -130,24 +135,32 @@ class LocalSight(Sight):
     def look(self, prefix: bytes, *, eager: bool) -> Look | None:
         path = directory_path(prefix)
         with self._root.directory(path) as fd:
-            device = os.fstat(fd).st_dev
+            seen = os.fstat(fd)
+            device = seen.st_dev
             if device != self._device:
                 if self._limits.one_file_system:
                     self.unexamined.add(path)
                     return None
                 self._file_systems[device] = file_system_of(fd)
                 self.mounts.cross(path)
-            return None if path in self.mounts.changed else self._look(fd, prefix, self._file_systems[device], eager)
+            if path in self.mounts.changed:
+                return None
+            seen_at, file_system = self._clock_ns(), self._file_systems[device]
+            if seen.st_size >= LARGE and self._narrowing.names(prefix) is None:
+                listings = list_large_directory(fd, Spill(self._directory), stable=file_system.stable)
+                return Look(seen_at, listings, {}, file_system)
+            return Look(seen_at, *self._list(fd, prefix, file_system.stable, eager), file_system)
 
-    def _look(self, fd: int, prefix: bytes, file_system: FileSystem, eager: bool) -> Look:  # noqa: FBT001
+    def _list(self, fd: int, prefix: bytes, stable: bool, eager: bool) -> Listed:  # noqa: FBT001
         """List a directory; with it read its files, if that is wanted and ctimes can be trusted."""
-        seen_at, names = self._clock_ns(), self._narrowing.names(prefix)
+        names = self._narrowing.names(prefix)
         if names is not None:
-            return Look(seen_at, list_names(fd, list(names), stable=file_system.stable), {}, file_system)
-        if eager and file_system.stable:
+            return used_up(list_names(fd, list(names), stable=stable)), {}
+        if eager and stable:
             with contextlib.suppress(OSError):
-                return Look(seen_at, *read_directory(fd, stable=True), file_system)
-        return Look(seen_at, list_directory(fd, stable=file_system.stable), {}, file_system)
+                listings, contents = read_directory(fd, stable=True)
+                return used_up(listings), contents
+        return used_up(list_directory(fd, stable=stable)), {}
 
     def link_contents(self, prefix: bytes, names: Mapping[int, bytes]) -> Results:
         try:

@@ -21,14 +21,25 @@ _RUN_BYTES = 4 << 20
 """What one piece of work reads at most: nobody waits long for a worker, and a worker not long for its end."""
 
 
+Listed = tuple[Iterator[Listing], dict[bytes, bytes]]
+"""The listings of a directory, and the contents that were read there, by name."""
+
+
 class Look(NamedTuple):
-    """What was seen of a directory, when (ns), the contents that were read there, by name, and what its file system can
-    be trusted with."""
+    """What was seen of a directory, when (ns), the listings being taken once, each when it is asked for; the contents that
+    were read there, by name, and what its file system can be trusted with."""
 
     seen_at: int
-    listings: list[Listing]
+    listings: Iterator[Listing]
     contents: dict[bytes, bytes]
     file_system: FileSystem = LOCAL
+
+
+def used_up(listings: list[Listing]) -> Iterator[Listing]:
+    """Each of some listings, let go of as it is taken: what is made of it may be put away."""
+    listings.reverse()
+    while listings:
+        yield listings.pop()
 
 
 def looks(
@@ -48,7 +59,8 @@ def looks(
     for task, columns in crew.work(following):
         assert isinstance(task.what, _Visit)
         prefix, seen_at = task.what
-        yield prefix, None if columns is None else Look(seen_at, *looked(columns))
+        listings, contents = looked(columns) if columns is not None else ([], {})
+        yield prefix, None if columns is None else Look(seen_at, used_up(listings), contents)
 
 
 class _Visit(NamedTuple):

@@ -28,24 +28,25 @@ def sum_up(scanner: Scanner | None, root: Callable[[Scanner], bytes] | None = No
     """
     if scanner is None:
         return Scanned(NOTHING, 0, 0, 0, 0, 0, ())
-    unread_files, unread_bytes = _count_unread(page for _, page in scanner.pages.at_hand())
-    excluded, special = _count_left_out(page for _, page in scanner.pages.at_hand())
+    counts = _Counts()
+    for _, page in scanner.pages.unsettled():
+        counts.add(page)
     # First: to take it may meet with trouble.
-    digest = b"" if unread_files and not complete else (root or plain_root)(scanner)
+    digest = b"" if counts.unread_files and not complete else (root or plain_root)(scanner)
     problems = {problem for found in scanner.problems.values() for problem in found}
     changed = scanner.mounts.changed.items()
     problems |= {Problem(path, reason, subtree=True) for path, reason in changed if path not in scanner.unexamined}
     return Scanned(
         root=digest,
         entries=scanner.entries,
-        unread_files=unread_files,
-        unread_bytes=unread_bytes,
-        excluded=excluded,
-        special=special,
+        unread_files=counts.unread_files,
+        unread_bytes=counts.unread_bytes,
+        excluded=counts.excluded,
+        special=counts.special,
         problems=tuple(sorted(problems)),
         unexamined=tuple(sorted(scanner.unexamined)),
         mounts=tuple(sorted(scanner.mounts.found)),
-        filtered=tuple(sorted(_filtered(scanner.pages.at_hand()))) if scanner.lists_filtered else (),
+        filtered=tuple(sorted(_filtered(scanner.pages.unsettled()))) if scanner.lists_filtered else (),
     )
 
 
@@ -76,16 +77,6 @@ def _slices(scanner: Scanner, views: Sequence[Callable[[PageKey, bytes], bytes]]
             yield from ([each[index * size : (index + 1) * size] for each in taken] for index in chosen)
 
 
-def _count_unread(pages: Iterable[Page]) -> tuple[int, int]:
-    """How many files are not read, and how many bytes they have."""
-    files = size = 0
-    for page in pages:
-        positions = page.unread()
-        files += len(positions)
-        size += page.bytes_of(positions)
-    return files, size
-
-
 def _filtered(pages: Iterable[tuple[PageKey, Page]]) -> Iterator[bytes]:
     """The paths that filters leave out, directories with a closing slash."""
     for (prefix, _), page in pages:
@@ -96,13 +87,19 @@ def _filtered(pages: Iterable[tuple[PageKey, Page]]) -> Iterator[bytes]:
                     yield directory_path(prefix + name + b"\0") + (b"/" if stat.S_ISDIR(mode) else b"")
 
 
-def _count_left_out(pages: Iterable[Page]) -> tuple[int, int]:
-    """How many entries filters leave out, and how many are of a kind that is never replicated."""
-    excluded = special = 0
-    for page in pages:
+class _Counts:
+    """How many files of some pages are not read, and how many bytes they have; how many entries filters leave out, and how
+    many are of a kind that is never replicated."""
+
+    def __init__(self) -> None:
+        self.unread_files = self.unread_bytes = self.excluded = self.special = 0
+
+    def add(self, page: Page) -> None:
+        positions = page.unread()
+        self.unread_files += len(positions)
+        self.unread_bytes += page.bytes_of(positions)
         for _, mode in left_out(page):
             if mode & KIND_BITS in KINDS:
-                excluded += 1
+                self.excluded += 1
             else:
-                special += 1
-    return excluded, special
+                self.special += 1

@@ -21,6 +21,7 @@ from aefsync.core.view import STAT
 from aefsync.disk.columns import receive_columns, send_columns
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.hashing import HashFailure, Seen, hash_files
+from aefsync.disk.large_directory import LARGE
 from aefsync.disk.listing import Listing, list_directory, read_directory
 from aefsync.disk.small_files import Files, Spoiled, Written, copy_files
 
@@ -64,7 +65,8 @@ def look_columns(path: bytes, device: int, *, eager: bool) -> tuple[bytes, ...]:
 
 def _look(root: ConfinedRoot, path: bytes, device: bytes, eager: bytes) -> list[bytes]:
     with root.directory(path) as fd:
-        if _DEVICE.pack(os.fstat(fd).st_dev) != device:
+        seen = os.fstat(fd)
+        if _DEVICE.pack(seen.st_dev) != device or seen.st_size >= LARGE:
             return []
         listings, contents = read_directory(fd, stable=True) if eager else (list_directory(fd, stable=True), {})
     if any(listing.failed for listing in listings):

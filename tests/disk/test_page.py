@@ -124,12 +124,14 @@ def simple(names: Sequence[bytes], flags: bytes | None = None) -> Page:
 
 
 @pytest.mark.parametrize("flag", [RACY, UNREAD, RACY | UNREAD])
-def test_no_brief_of_what_must_be_looked_at(flag: int) -> None:
-    assert simple([b"a", b"b"]).sealed(b"").brief() is not None
-    assert simple([b"a", b"b"]).brief() is None
-    assert simple([b"a", b"b"], bytes([0, flag])).sealed(b"").brief() is None
-    assert simple([b"a"]).sealed(b"")._replace(listed=b"a\0b").brief() is None
-    assert simple([b"a"]).sealed(b"")._replace(seen=b"").brief() is None
+def test_what_must_be_looked_at_is_not_settled(flag: int) -> None:
+    assert simple([b"a", b"b"]).sealed(b"").is_settled
+    assert not simple([b"a", b"b"]).is_settled
+    flagged = simple([b"a", b"b"], bytes([0, flag])).sealed(b"")
+    assert not flagged.is_settled
+    assert flagged.brief().is_flagged
+    assert not simple([b"a"]).sealed(b"")._replace(listed=b"a\0b").is_settled
+    assert not simple([b"a"]).sealed(b"")._replace(seen=b"").is_settled
 
 
 def test_the_brief_of_an_empty_directory() -> None:

@@ -36,6 +36,10 @@ def pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pages:
     return pages
 
 
+def in_memory_of(pages: Pages) -> int:
+    return sum(isinstance(each, Page) for each in pages.known.values())
+
+
 def in_memory() -> Pages:
     pages = Pages()
     pages.update(zip(KEYS, PAGES, strict=True))
@@ -44,7 +48,7 @@ def in_memory() -> Pages:
 
 def test_what_is_put_away_is_as_it_was(pages: Pages) -> None:
     assert dict(pages) == dict(zip(KEYS, PAGES, strict=True))
-    assert list(pages.at_hand()) == []
+    assert list(pages.unsettled()) == []
     assert list(pages.known.values()) == [each.brief() for each in PAGES]
     assert len(pages) == 4
     assert KEYS[0] in pages
@@ -78,11 +82,11 @@ def test_as_many_are_kept_as_there_is_room_for(tmp_path: Path, monkeypatch: pyte
     pages = Pages(str(tmp_path))
     for number in range(10):
         pages[b"", number] = large
-    kept = len(list(pages.at_hand()))
+    kept = in_memory_of(pages)
     assert 0 < kept < 10
     for number in range(10):  # those that come in the place of others take no more room than these
         pages[b"", number] = large
-    assert len(list(pages.at_hand())) == kept
+    assert in_memory_of(pages) == kept
     assert all(each == large for each in pages.values())
 
 
@@ -97,11 +101,28 @@ def test_as_many_are_kept_as_there_is_room_for(tmp_path: Path, monkeypatch: pyte
     ],
     ids=["unread", "racy", "without digests", "with names left out", "its listing no longer known"],
 )
-def test_what_is_not_settled_stays_at_hand(pages: Pages, open_page: Page) -> None:
-    pages[KEYS[1]] = open_page
-    assert list(pages.at_hand()) == [(KEYS[1], open_page)]
-    pages[KEYS[1]] = PAGES[1]
-    assert list(pages.at_hand()) == []
+def test_what_is_not_settled_is_told_apart(pages: Pages, open_page: Page) -> None:
+    kept = in_memory()
+    for each in (pages, kept):
+        each[KEYS[1]] = open_page
+        assert list(each.unsettled()) == [(KEYS[1], open_page)]
+        assert each.known[KEYS[1]].length == 2
+        assert each.known[KEYS[1]].is_flagged == any(open_page.flags)
+    assert in_memory_of(pages) == 0
+    for each in (pages, kept):
+        each[KEYS[1]] = PAGES[1]
+        assert list(each.unsettled()) == []
+
+
+def test_what_is_not_settled_and_gone_is_passed_over(pages: Pages) -> None:
+    for key in KEYS[:2]:
+        pages[key] = PAGES[1]._replace(flags=bytes([UNREAD, 0]))
+    coming = pages.unsettled()
+    next(coming)
+    del pages[KEYS[1]]
+    assert list(coming) == []
+    pages.clear()
+    assert list(pages.unsettled()) == []
 
 
 def test_blocks_are_those_of_pages_in_memory(pages: Pages) -> None:
@@ -143,7 +164,7 @@ def test_a_full_disk_leaves_pages_in_memory(pages: Pages, monkeypatch: pytest.Mo
     pages[KEYS[3]] = PAGES[2]
     monkeypatch.undo()
     pages[b"later\0", 0] = PAGES[3]
-    assert dict(pages.at_hand()) == {KEYS[3]: PAGES[2], (b"later\0", 0): PAGES[3]}
+    assert {key for key, each in pages.known.items() if isinstance(each, Page)} == {KEYS[3], (b"later\0", 0)}
     assert pages[KEYS[0]] == PAGES[0]
 
 
@@ -166,5 +187,5 @@ def test_damage_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_what_a_page_that_is_put_away_gets_later_counts(pages: Pages) -> None:
     known = pages[KEYS[1]]
     pages[KEYS[1]] = known.with_contents({0: UNKNOWN})
-    assert [key for key, _ in pages.at_hand()] == [KEYS[1]]
+    assert [key for key, _ in pages.unsettled()] == [KEYS[1]]
     assert pages[KEYS[1]].flags == bytes([UNREAD, 0])

@@ -502,6 +502,7 @@ def test_another_device_is_not_looked_at_if_so_wished(ground: Ground, monkeypatc
     class Mounted:
         def __init__(self, seen: os.stat_result) -> None:
             self.st_dev, self.st_ino = seen.st_dev + (seen.st_ino == inode), seen.st_ino
+            self.st_size = seen.st_size
 
     monkeypatch.setattr(sight_module.os, "fstat", lambda fd: Mounted(fstat(fd)))
     limits = Limits(Filter(()), one_file_system=True)
@@ -524,6 +525,7 @@ def test_what_is_mounted_is_judged_by_its_own_file_system(ground: Ground, monkey
     class Mounted:
         def __init__(self, seen: os.stat_result) -> None:
             self.st_dev, self.st_ino = seen.st_dev + (seen.st_ino == inode), seen.st_ino
+            self.st_size = seen.st_size
 
     monkeypatch.setattr(sight_module, "file_system_of", lambda fd: REMOTE)
     monkeypatch.setattr(sight_module.os, "fstat", lambda fd: Mounted(fstat(fd)))

@@ -23,7 +23,7 @@ from aefsync.disk.listing import EMPTY, Listing, pack
 from aefsync.disk.mount_changes import MountPoints
 from aefsync.disk.page import ROWS, Page, PageKey
 from aefsync.disk.sight import Read, Results, Sight, Wanted, in_parts
-from aefsync.disk.spreading import Look
+from aefsync.disk.spreading import Look, used_up
 
 _Seen = tuple[Look, int]
 """What was seen of a directory, and the number of its file system."""
@@ -121,7 +121,7 @@ class FarSight(Sight):
             for name, target in zip(links, targets, strict=True)
             if isinstance(target, bytes)
         }
-        look = Look(seen_at, _listings(rows), contents, REMOTE)
+        look = Look(seen_at, used_up(_listings(rows)), contents, REMOTE)
         return look, raised(volumes[0]).number if volumes else self._volume
 
     def link_contents(self, prefix: bytes, names: Mapping[int, bytes]) -> Results:
