@@ -11,12 +11,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
 
+import aefsync
 from aefsync.disk import syscalls
 
 _READS = (
@@ -45,6 +47,10 @@ _SYNCS = ("fsync", "syncfs")
 _READING = ("SELECT", "PRAGMA")
 _UNSYNCED = {"PRAGMA synchronous = FULL": "PRAGMA synchronous = OFF"}
 _fstat, _write, _pwrite = os.fstat, os.write, os.pwrite
+_PACKAGE = os.path.dirname(aefsync.__file__)
+_CALLERS = 3
+Place = tuple[tuple[str, int], ...]
+"""Where in the program a touch is made: file and line, the callers' after it."""
 
 
 class Touch(NamedTuple):
@@ -75,6 +81,32 @@ class Touch(NamedTuple):
             _write(self.arguments[0], self.arguments[1][: len(self.arguments[1]) // 2])
         elif self.name == "pwrite":
             _pwrite(self.arguments[0], self.arguments[1][: len(self.arguments[1]) // 2], self.arguments[2])
+
+
+def place_here() -> Place:
+    """The place in the program from which this is called: the innermost of its lines."""
+    found: list[tuple[str, int]] = []
+    frame = sys._getframe(1)
+    while frame is not None and len(found) < _CALLERS:
+        if frame.f_code.co_filename.startswith(_PACKAGE):
+            found.append((frame.f_code.co_filename, frame.f_lineno))
+        frame = frame.f_back
+    return tuple(found)
+
+
+class Moment:
+    """The touch at which something happens: by number among all, or among those that are made at one place."""
+
+    def __init__(self, number: int, place: Place | None = None) -> None:
+        self._left = number
+        self._place = place
+        self.is_now = self.is_over = False
+
+    def pass_by(self) -> None:
+        """A touch is about to be made: from now on it is said whether this is the one, or it is over."""
+        self.is_over |= self.is_now
+        self._left -= self._place is None or place_here() == self._place
+        self.is_now = not self._left and not self.is_over
 
 
 Before = Callable[[Touch], object]

@@ -34,7 +34,7 @@ from aefsync.sync.events import Event, Notice, Summary, Troubled
 from aefsync.sync.repair import repair
 from aefsync.sync.request import RepairRequest, Request
 from tests.disk.file_systems import like_everything
-from tests.support.touches import Before, Touch, touching
+from tests.support.touches import Before, Moment, Place, Touch, place_here, touching
 from tests.support.trees import judge, survey, tree
 from tests.sync.joined import threads
 
@@ -42,7 +42,7 @@ _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(["tests.support.stories"])
 KILLED = 137
 ONE_IN = int(os.environ.get("AEFSYNC_TEST_ONE_IN", "1"))
-"""Of how many places of a story the long forms try one."""
+"""Of how many calls of a story the long forms try one; besides, one from each place in the program that makes such calls."""
 SEED = int(os.environ.get("AEFSYNC_TEST_SEED", "0"))
 """Which ones these are."""
 Outcome = Counter[tuple[object, ...]]
@@ -51,13 +51,14 @@ Outcome = Counter[tuple[object, ...]]
 
 class Ended(NamedTuple):
     """How a run came to its end: its exit code, what it said of trouble, the trace of what no run should raise, and how
-    often it touched the disk, and did so to change something."""
+    often it touched the disk, did so to change something, and from where."""
 
     code: int
     said: tuple[str, ...] = ()
     trace: str = ""
     touches: int = 0
     writes: int = 0
+    places: Counter[Place] = Counter()
     run: str = ""
 
 
@@ -189,10 +190,21 @@ def undisturbed(folder: Path, story: Story) -> tuple[Ended, Outcome | None]:
         return ended, found.outcome() if story.has_one_end else None
 
 
-def places(most: int) -> list[int]:
-    """The numbers of the places of a story at which the long forms try something: all of them, or some by chance."""
+def calls(most: int) -> list[int]:
+    """The numbers of the calls of a story at which the long forms try something: all of them, or some by chance."""
     chance = random.Random(SEED)
     return [number for number in range(1, most + 1) if chance.randrange(ONE_IN) == 0]
+
+
+def moments(undisturbed: Ended) -> Iterator[tuple[int, Moment]]:
+    """The touches of a run at which the long forms try something, numbered: all of them, or some by chance and one from
+    each place in the program, whichever it is."""
+    chance = random.Random(SEED)
+    for number in calls(undisturbed.touches):
+        yield number, Moment(number)
+    if ONE_IN > 1:
+        for number, (place, times) in enumerate(undisturbed.places.items(), undisturbed.touches + 1):
+            yield number, Moment(chance.randint(1, times), place)
 
 
 class Counted:
@@ -200,11 +212,14 @@ class Counted:
 
     def __init__(self, before: Before | None) -> None:
         self.touches = self.writes = 0
+        self.places: Counter[Place] = Counter()
         self._before = before
 
     def __call__(self, touch: Touch) -> object:
         self.touches += 1
         self.writes += touch.writes
+        if self._before is None:
+            self.places[place_here()] += 1
         return self._before(touch) if self._before is not None else None
 
 
@@ -261,7 +276,8 @@ def _run(grounds: Grounds, before: Before | None, ask: Callable[[Grounds], Itera
         counted = Counted(before)
         stack.enter_context(touching(counted))
         stack.enter_context(threads())
-        return ended_by(lambda: ask(grounds))._replace(touches=counted.touches, writes=counted.writes)
+        ended = ended_by(lambda: ask(grounds))
+        return ended._replace(touches=counted.touches, writes=counted.writes, places=counted.places)
 
 
 def _meet(grounds: Grounds) -> Iterator[Event]:

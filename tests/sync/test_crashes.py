@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.stories import STORIES
 from tests.support.touches import Touch
-from tests.support.trials import KILLED, Outcome, Story, grounds, places, undisturbed
+from tests.support.trials import KILLED, Outcome, Story, calls, grounds, undisturbed
 
 
 class Kill:
@@ -55,6 +55,6 @@ def test_a_kill(tmp_path: Path, name: str, part: float) -> None:
 @pytest.mark.parametrize("name", STORIES)
 def test_every_kill(tmp_path: Path, name: str) -> None:
     ended, expected = undisturbed(tmp_path / "whole", STORIES[name])
-    for number in places(ended.writes):
+    for number in calls(ended.writes):
         kill(tmp_path, STORIES[name], number, expected)
         kill(tmp_path, STORIES[name], number, expected, halfway=True)

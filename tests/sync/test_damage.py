@@ -16,7 +16,7 @@ import pytest
 from tests.support.stories import AGREED, STORIES
 from tests.support.touches import Touch
 from tests.support.trees import judge, survey, write
-from tests.support.trials import grounds, places, undisturbed
+from tests.support.trials import calls, grounds, undisturbed
 
 EDITED, NEW = b"edited since", b"new since"
 
@@ -113,7 +113,7 @@ def test_what_is_deleted_while_a_run_goes_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["sidecar.db", "index.db"])
 def test_what_is_deleted_at_any_moment(tmp_path: Path, name: str) -> None:
     ended, _ = undisturbed(tmp_path / "whole", STORIES["versions"])
-    for number in places(ended.touches)[::7]:
+    for number in calls(ended.touches)[::7]:
         clear_out(tmp_path / str(number), name, number)
 
 

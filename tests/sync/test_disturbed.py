@@ -18,9 +18,9 @@ from aefsync.core.silent import Silent
 from aefsync.sync.repair import repair
 from aefsync.sync.request import RepairRequest, Request
 from tests.support.stories import STORIES
-from tests.support.touches import Touch
+from tests.support.touches import Moment, Touch
 from tests.support.trees import judge, tree
-from tests.support.trials import Story, grounds, places, undisturbed
+from tests.support.trials import Story, grounds, moments, undisturbed
 from tests.sync.joined import threads
 
 EDITED = b"edited by somebody else at that very moment"
@@ -82,10 +82,10 @@ HOW = (edit, replace, remove, rename, lead_astray, lead_all_astray, make_directo
 
 
 class Somebody:
-    """Does something to a file below a root just before a touch, by number; `note` has what that destroys."""
+    """Does something to a file below a root just before a touch; `note` has what that destroys."""
 
-    def __init__(self, number: int, how: Callable[[Path, Path], None], path: Path, root: Path, folder: Path) -> None:
-        self._left = number
+    def __init__(self, moment: Moment, how: Callable[[Path, Path], None], path: Path, root: Path, folder: Path) -> None:
+        self._moment = moment
         self._how = how
         self._path = path
         self._root = root
@@ -93,10 +93,15 @@ class Somebody:
         self._note = folder / "destroyed"
 
     def __call__(self, _: Touch) -> None:
-        self._left -= 1
+        self._moment.pass_by()
         path = self._path
         # No further than the tree reaches: somebody may have led it astray, too.
-        if self._left or not path.is_file() or path.is_symlink() or self._root not in path.resolve().parents:
+        if (
+            not self._moment.is_now
+            or not path.is_file()
+            or path.is_symlink()
+            or self._root not in path.resolve().parents
+        ):
             return
         if self._how is lead_all_astray and path.parent == self._root:
             return
@@ -104,13 +109,13 @@ class Somebody:
         self._how(path, self._outside)
 
 
-def disturb(folder: Path, story: Story, number: int) -> None:
-    """Tell a story in which somebody does something at that touch."""
+def disturb(folder: Path, story: Story, number: int, moment: Moment) -> None:
+    """Tell a story in which somebody does something at that moment; what, and where, is told by a number."""
     with grounds(folder, story) as found:
         root = found.roots[number % 2]
         path = root / PATHS[number // 2 % len(PATHS)]
         how = HOW[number // 3 % len(HOW)]
-        ended = found.run(Somebody(number, how, path, root, folder))
+        ended = found.run(Somebody(moment, how, path, root, folder))
         assert not ended.trace, ended.trace
         assert "internal error" not in " ".join(ended.said), ended
         assert ended.code in (0, 1, 3, 4), ended
@@ -129,15 +134,15 @@ def disturb(folder: Path, story: Story, number: int) -> None:
 
 @pytest.mark.parametrize(("name", "number"), [("mirror, without exchange", 433), ("hard links", 461)])
 def test_somebody_at_work(tmp_path: Path, name: str, number: int) -> None:
-    disturb(tmp_path / "it", STORIES[name], number)
+    disturb(tmp_path / "it", STORIES[name], number, Moment(number))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", STORIES)
 def test_somebody_at_work_at_every_call(tmp_path: Path, name: str) -> None:
     ended, _ = undisturbed(tmp_path / "whole", STORIES[name])
-    for number in places(ended.touches):
-        disturb(tmp_path / str(number), STORIES[name], number)
+    for number, moment in moments(ended):
+        disturb(tmp_path / str(number), STORIES[name], number, moment)
 
 
 def test_what_is_deleted_before_it_is_read_does_not_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ from aefsync.wire.stream import SocketStream
 from tests.disk.far.elsewhere import Watched
 from tests.support import sftpd
 from tests.support.stories import STORIES
-from tests.support.trials import KILLED, Ended, Grounds, Outcome, Story, ended_by, in_a_child, places, tidied
+from tests.support.trials import KILLED, Ended, Grounds, Outcome, Story, calls, ended_by, in_a_child, tidied
 from tests.sync.joined import threads
 
 NAMES = ("versions", "one preferred", "changed places", "first contact", "last write wins", "mirror")
@@ -155,7 +155,7 @@ def test_a_kill_and_a_fault(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_kill(tmp_path: Path, name: str) -> None:
     (_, changes), expected = undisturbed(tmp_path / "whole", STORIES[name])
-    for number in places(changes):
+    for number in calls(changes):
         tell(tmp_path / str(number), STORIES[name], number, None, expected)
 
 
@@ -163,5 +163,5 @@ def test_every_kill(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_fault(tmp_path: Path, name: str) -> None:
     (touches, _), _ = undisturbed(tmp_path / "whole", STORIES[name])
-    for number in places(touches):
+    for number in calls(touches):
         tell(tmp_path / str(number), STORIES[name], number, WAYS[number % len(WAYS)], None)

@@ -18,9 +18,9 @@ from aefsync.sync.events import Summary, Troubled
 from aefsync.sync.repair import repair
 from aefsync.sync.request import RepairRequest, Request
 from tests.support.stories import STORIES
-from tests.support.touches import SHORT, Touch
+from tests.support.touches import SHORT, Moment, Touch
 from tests.support.trees import tree
-from tests.support.trials import Story, grounds, places, undisturbed
+from tests.support.trials import Story, grounds, moments, undisturbed
 from tests.sync.joined import threads
 
 WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES)
@@ -36,17 +36,18 @@ RETRIED = AssertionError("made durable again after that failed")
 class Fault:
     """Has a touch fail in one of the ways in which it can, by number, and where it `lasts` all changes after it."""
 
-    def __init__(self, number: int, way: int, *, lasts: bool) -> None:
-        self._left = number
+    def __init__(self, moment: Moment, way: int, *, lasts: bool) -> None:
+        self._moment = moment
         self._way = way
         self._lasts = lasts
         self._failed: set[tuple[int, int]] = set()
 
     def __call__(self, touch: Touch) -> object:
-        self._left -= 1
+        self._moment.pass_by()
         if touch.name == "fsync" and touch.file in self._failed:
             raise RETRIED
-        if self._left and not (self._lasts and self._left < 0 and touch.writes and not touch.is_sql):
+        lasts = self._lasts and self._moment.is_over and touch.writes and not touch.is_sql
+        if not self._moment.is_now and not lasts:
             return None
         if touch.name == "fsync":
             # Held for good: once it is removed, another file could get its number.
@@ -87,15 +88,15 @@ SAMPLE = [("versions, without exchange", 945, 0, True), ("growth", 2500, 1, Fals
 
 @pytest.mark.parametrize(("name", "number", "way", "lasts"), SAMPLE)
 def test_a_fault(tmp_path: Path, name: str, number: int, way: int, *, lasts: bool) -> None:
-    fail(tmp_path / "it", STORIES[name], Fault(number, way, lasts=lasts))
+    fail(tmp_path / "it", STORIES[name], Fault(Moment(number), way, lasts=lasts))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", STORIES)
 def test_every_fault(tmp_path: Path, name: str) -> None:
     ended, _ = undisturbed(tmp_path / "whole", STORIES[name])
-    for number in places(ended.touches):
-        fail(tmp_path / str(number), STORIES[name], Fault(number, number // 3, lasts=number % 3 == 0))
+    for number, moment in moments(ended):
+        fail(tmp_path / str(number), STORIES[name], Fault(moment, number // 3, lasts=number % 3 == 0))
 
 
 @pytest.mark.parametrize("kept", [b"one", b"none"])
