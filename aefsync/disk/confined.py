@@ -67,6 +67,8 @@ class ConfinedRoot:
             raise OSError(errno.EXDEV, "leads out of the root")
         if not path:
             return os.open(b".", flags | os.O_CLOEXEC, dir_fd=self.fd)
+        if len(path) <= _LONGEST:
+            return self._open_at(self.fd, path, flags, mode)
         with self._near(path) as (fd, rest):
             return self._open_at(fd, rest, flags, mode)
 
@@ -152,10 +154,7 @@ class ConfinedRoot:
 
     @contextlib.contextmanager
     def _near(self, path: bytes) -> Iterator[tuple[int, bytes]]:
-        """A descriptor above `path` and the rest of it, short enough for one call."""
-        if len(path) <= _LONGEST:
-            yield self.fd, path
-            return
+        """A descriptor above a path that is too long for one call, and the rest of it, which is not."""
         fd, rest = os.dup(self.fd), path
         try:
             while len(rest) > _LONGEST:

@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
+from functools import cache
 from itertools import repeat
 from typing import Any
 
@@ -72,21 +73,28 @@ def _batch(look: Any, fd: int, names: Sequence[bytes], *, stable: bool) -> bytes
     rows = _rows.words[: _WORDS * count]
     quarters[:: STAT_COLUMNS * 4] = _rows.quarters[_MODE : _WORDS * 4 * count : _WORDS * 4]
     words[1::STAT_COLUMNS] = rows[_SIZE::_WORDS]
-    words[2::STAT_COLUMNS] = _nanoseconds(rows, _MTIME)
+    times = _nanoseconds(rows, count)
+    words[2::STAT_COLUMNS] = times[:count]
     if stable:
-        words[3::STAT_COLUMNS] = _nanoseconds(rows, _CTIME)
+        words[3::STAT_COLUMNS] = times[count:]
         words[4::STAT_COLUMNS] = rows[_INODE::_WORDS]
         packed[STAT.size - 1 :: STAT.size] = packed[STAT.size - 1 :: STAT.size].translate(_SEVEN_BITS)
     return bytes(packed)
 
 
-def _nanoseconds(rows: memoryview, place: int) -> memoryview:
-    """A column of times: all of them are one large number, 64 bits each, of which none runs over into the next."""
-    seconds, parts = rows[place::_WORDS].tobytes(), rows[place + 1 :: _WORDS].tobytes()
-    if any(memoryview(seconds).cast("I")[1::2]):
+def _nanoseconds(rows: memoryview, count: int) -> memoryview:
+    """The mtimes and the ctimes: all of them are one large number, 64 bits each, of which none runs over into the next."""
+    seconds = int.from_bytes(rows[_MTIME::_WORDS].tobytes() + rows[_CTIME::_WORDS].tobytes(), "little")
+    parts = int.from_bytes(rows[_MTIME + 1 :: _WORDS].tobytes() + rows[_CTIME + 1 :: _WORDS].tobytes(), "little")
+    if seconds & _upper_halves(2 * count):
         raise OSError(errno.EOVERFLOW, os.strerror(errno.EOVERFLOW))
-    joined = int.from_bytes(seconds, "little") * _SECOND + int.from_bytes(parts, "little")
-    return memoryview(joined.to_bytes(len(seconds), "little")).cast("q")
+    return memoryview((seconds * _SECOND + parts).to_bytes(2 * count * 8, "little")).cast("q")
+
+
+@cache
+def _upper_halves(count: int) -> int:
+    """The upper 32 bits of each of so many numbers of 64."""
+    return int.from_bytes((bytes(4) + b"\xff" * 4) * count, "little")
 
 
 def born_ns(fd: int, name: bytes) -> int | None:

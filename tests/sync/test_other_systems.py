@@ -28,7 +28,7 @@ _OF_LINUX = (
 )
 
 
-def _missing(*_: Any) -> NoReturn:
+def _missing(*_: Any, **__: Any) -> NoReturn:
     raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
 
