@@ -1,8 +1,9 @@
 """Doubtful: the files of unknown content that have to be read before a scan is judged.
 
-A file may be the one that is remembered under its name, and only its content tells.  And where something is no longer
+A file may be the one that is remembered under its name, and only its content tells.  Where something is no longer
 where it was, another file of that size may be the same, moved: to read it now, as long as this replica alone is busy
-with it, saves whoever compares the replicas from doing so twice.
+with it, saves whoever compares the replicas from doing so twice.  And a small file that was edited will be asked for
+anyway: known now, it is recorded once.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from aefsync.core.growth import SMALL
 from aefsync.core.named_tuple import NamedTuple
 from aefsync.core.snapshot import STAT_COLUMNS
 from aefsync.core.stores import SECOND_NS
@@ -75,7 +77,8 @@ def _found(
     sizes_gone: set[int],
 ) -> array[int]:
     """Which entries of a directory, counted through its pages, are unread and may be the files whose content is remembered
-    of them, or was to be placed; `sizes_gone` comes to have the sizes of those that are not there."""
+    of them, or was to be placed, or are small ones in the place of these; `sizes_gone` comes to have the sizes of those
+    that are not there."""
     found, low = array("I"), 0
     meant = _read([(name, each.record) for name, several in intended.items() for each in several])
     lacking = meant.copy()
@@ -83,12 +86,12 @@ def _found(
         if not meant and before[:3] == shown[:3]:
             low += len(shown.names)
             continue
-        names, known = frozenset(shown.names), _read(before.each())
+        names, recorded, known = frozenset(shown.names), frozenset(before.names), _read(before.each())
         sizes_gone.update(size for name, size, _ in known if name not in names)
         lacking = {each for each in lacking if each[0] not in names}
         for index in [index for index, flag in enumerate(shown.flags) if flag & UNREAD]:
-            about = (shown.names[index], *_about(shown.stats, index))
-            if about in known or about in meant:
+            name, size, _ = about = (shown.names[index], *_about(shown.stats, index))
+            if about in known or about in meant or (size <= SMALL and name in recorded):
                 found.append(low + index)
         low += len(shown.names)
     sizes_gone.update(size for _, size, _ in lacking)

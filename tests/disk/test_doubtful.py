@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from aefsync.core.growth import SMALL
 from aefsync.disk import doubtful, judging, listing
 from tests.disk.ground import pass_the_step
 from tests.disk.rememberer import VERSIONS, Rememberer
@@ -32,15 +33,17 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[set[bytes]]:
 def test_what_is_remembered_by_its_name_or_gone_by_its_size(
     root: Rememberer, asked: list[set[bytes]], monkeypatch: pytest.MonkeyPatch, rows: int
 ) -> None:
-    """Wherever pages of records and pages of a scan are cut."""
+    """So are small files that were edited; wherever pages of records and pages of a scan are cut."""
     monkeypatch.setattr("aefsync.disk.records.ROWS", 3)
     for number in range(10):
         root.write(b"f%d" % number, b"x" * number, mtime_ns=OLD + number)
+    root.write(b"large", b"once", mtime_ns=OLD)
     root.write(b"gone/with", b"x" * 77, mtime_ns=OLD)
     pass_the_step()
     root.see()
     monkeypatch.setattr(listing, "ROWS", rows)
     root.write(b"f3", b"333", mtime_ns=OLD + HOUR)
+    root.write(b"large", bytes(SMALL + 1), mtime_ns=OLD + HOUR)
     os.rename(root.place(b"f5"), root.place(b"a5"))
     root.remove(b"gone")
     root.write(b"moved", b"x" * 77, mtime_ns=OLD)
@@ -48,7 +51,7 @@ def test_what_is_remembered_by_its_name_or_gone_by_its_size(
     pass_the_step()
     asked.clear()
     root.see(VERSIONS._replace(ignore_index=True))
-    assert asked == [{b"f0", b"f1", b"f2", b"f4", b"f6", b"f7", b"f8", b"f9", b"a5", b"moved"}]
+    assert asked == [{b"f0", b"f1", b"f2", b"f3", b"f4", b"f6", b"f7", b"f8", b"f9", b"a5", b"moved"}]
     asked.clear()
     root.see()
     assert asked in ([], [set()])

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aefsync.core.action import Act, Action
+from aefsync.core.growth import SMALL
 from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Scan
 from aefsync.core.problem import ROT, SUSPECT, Problem
@@ -98,17 +99,18 @@ def test_scans_are_judged_as_a_simple_model_judges_them(
         root.close()
 
 
-def test_what_may_have_been_moved_is_read_as_it_is_judged(root: Rememberer) -> None:
-    for name in (b"d/a", b"d/b", b"gone/c"):
+def test_what_may_have_been_moved_or_is_a_small_edit_is_read_as_it_is_judged(root: Rememberer) -> None:
+    for name in (b"d/a", b"d/b", b"d/large", b"gone/c"):
         root.write(name, b"the content of " + name)
     root.see()
     os.rename(root.place(b"d/a"), root.place(b"d/z"))
     os.rename(root.place(b"gone"), root.place(b"come"))
     root.write(b"d/new", b"of another size")
-    root.write(b"d/b", b"edited, and so large")
+    root.write(b"d/b", b"edited, and so longer")
+    root.write(b"d/large", bytes(SMALL + 1))
     scanned = root.see(reads=False)
     unread = {path for path, entry in root.entries.items() if not entry.is_read}
-    assert (unread, scanned.unread_files) == ({b"d/new", b"d/b"}, 2)
+    assert (unread, scanned.unread_files) == ({b"d/new", b"d/large"}, 2)
     assert root.tombstones.keys() == {b"d/a", b"gone", b"gone/c"}
 
 

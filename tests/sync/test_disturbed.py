@@ -149,6 +149,7 @@ def test_what_is_deleted_before_it_is_read_does_not_come_back(tmp_path: Path, mo
     roots = [tree(tmp_path / name, {"d/a": "1", "d/b": "2"}) for name in "ab"]
     asked = RepairRequest(Request(tuple(map(str, roots))), policies=Policies())
     monkeypatch.setattr("aefsync.disk.replica.FEW_FILES", 0)
+    monkeypatch.setattr("aefsync.disk.doubtful.SMALL", 0)
     with threads():
         list(repair(asked, Silent()))
     for name in "ab":
