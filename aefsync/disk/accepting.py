@@ -12,7 +12,6 @@ from aefsync.core.view import STAT
 from aefsync.disk.building import directory_path
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.hashing import Seen
-from aefsync.disk.key_order import holding
 from aefsync.disk.rereading import Moved, open_anew, reread
 from aefsync.disk.scan import Scanner
 from aefsync.disk.sidecar import Sidecar
@@ -37,7 +36,7 @@ def accept(
     """Have index and pages say what is in a file."""
     prefix = path.prefix
     scanner.materialise({prefix})
-    for key, page, here in holding(scanner.pages, prefix, {path.name}):
+    for key, page, here in scanner.pages.holding(prefix, {path.name}):
         for row in rows_of(key[1], page):
             if row.position in here:
                 seen = Seen._make(STAT.unpack(row.shown.stat)[1:])

@@ -31,7 +31,7 @@ def adopt(pages: Pages, is_meant: Callable[[bytes], bool], donors: Iterable[Page
     if first is None:
         return
     donors = itertools.chain((first,), donors)
-    own = ((key, page.unread()) for key, page in pages.unsettled() if is_meant(key[0]))
+    own = ((key, page.unread()) for key, page in pages.flagged() if is_meant(key[0]))
     unread = {key: positions for key, positions in own if positions}
     found: Found = {}
     if sum(map(len, unread.values())) <= MANY:

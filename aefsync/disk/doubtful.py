@@ -52,7 +52,7 @@ def to_be_read(
     absent: Iterable[bytes],
 ) -> Doubtful:
     """Those in directories that `changed`, by what is recorded of these and of those that are `absent`."""
-    open_there = {key: positions for key, positions in unread(scanner.pages).items() if key[0] in changed}
+    open_there = unread(scanner.pages, changed)
     sidecar = chronicle.sidecar
     if not open_there or sidecar is None:
         return NOTHING._replace(may_have_moved=sidecar is not None and bool(changed))

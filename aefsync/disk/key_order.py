@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 from aefsync.disk.page import Brief, Page, PageKey
 
@@ -18,28 +17,6 @@ def keys_of(known: Container[PageKey], prefix: bytes) -> list[PageKey]:
 def pages_of(known: Mapping[PageKey, Page], prefix: bytes) -> Iterator[tuple[PageKey, Page]]:
     """The pages of one directory, in order."""
     return ((key, known[key]) for key in keys_of(known, prefix))
-
-
-def holding(
-    known: Mapping[PageKey, Page], prefix: bytes, names: Collection[bytes]
-) -> Iterator[tuple[PageKey, Page, dict[int, bytes]]]:
-    """The pages of one directory where these names belong, with the positions of those that are there.
-
-    Only these pages are looked into: a few names of a directory of a million cost what a few names cost.
-    """
-    count = len(keys_of(known, prefix))
-    wanted, low = sorted(names) if count else [], 0
-    while low < len(wanted):
-        number = max(0, bisect_right(range(count), wanted[low], key=lambda n: _first(known[prefix, n])) - 1)
-        last = number + 1 == count
-        high = len(wanted) if last else bisect_left(wanted, _first(known[prefix, number + 1]), low + 1)
-        here, page = frozenset(wanted[low:high]), known[prefix, number]
-        yield (prefix, number), page, {i: name for i, name in enumerate(page.name_list()) if name in here}
-        low = high
-
-
-def _first(page: Page) -> bytes:
-    return page.listed[: page.listed.find(b"\0")] if b"\0" in page.listed else page.listed
 
 
 def children(prefix: bytes, found: Page | Brief) -> list[bytes]:

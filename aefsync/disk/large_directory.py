@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import os
 from collections.abc import Iterator
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 
 from aefsync.disk.listing import EMPTY, MANY, Listing, encoded, list_part
 from aefsync.disk.page import ROWS
@@ -23,20 +23,32 @@ _RUN = 1 << 16
 
 def list_large_directory(fd: int, spill: Spill, *, stable: bool) -> Iterator[Listing]:
     """As `list_directory`: names are read at once, and looked at as they are asked for, whatever becomes of `fd`."""
-    names = _sorted_names(fd, spill)
-    return _listings(os.dup(fd), names, stable=stable)
+    # A name that is told twice is one.
+    names = (name for name, _ in groupby(_sorted_names(fd, spill)))
+    return _listings(_Duplicate(fd), names, stable=stable)
 
 
-def _listings(fd: int, names: Iterator[bytes], *, stable: bool) -> Iterator[Listing]:
-    try:
-        is_empty = True
-        while part := list(islice(names, ROWS)):
-            yield list_part(fd, part, stable=stable)
-            is_empty = False
-        if is_empty:
-            yield EMPTY
-    finally:
-        os.close(fd)
+class _Duplicate:
+    """A descriptor of its own, closed with the last who knows it, who may never have begun."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = -1
+        self.fd = os.dup(fd)
+
+    def __del__(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+
+
+def _listings(directory: _Duplicate, names: Iterator[bytes], *, stable: bool) -> Iterator[Listing]:
+    parts = iter(lambda: list(islice(names, ROWS)), [])
+    listings = (list_part(directory.fd, part, stable=stable) for part in parts)
+    is_empty = True
+    for listing in filter(Listing.has_any, listings):
+        yield listing
+        is_empty = False
+    if is_empty:
+        yield EMPTY
 
 
 def _sorted_names(fd: int, spill: Spill) -> Iterator[bytes]:

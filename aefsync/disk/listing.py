@@ -44,6 +44,10 @@ class Listing(NamedTuple):
     stats: bytes
     failed: tuple[tuple[bytes, str], ...]
 
+    def has_any(self) -> bool:
+        """Whether there is any name: all of them may have vanished before they were looked at."""
+        return bool(self.names or self.failed)
+
     @property
     def seen(self) -> bytes:
         """Identifies the listing; empty where it is not whole."""
@@ -73,14 +77,15 @@ def encoded(names: Sequence[str]) -> list[bytes]:
 
 def list_names(fd: int, names: list[bytes], *, stable: bool) -> list[Listing]:
     """As `list_directory`, of these names only, as far as they are there; the list of names is used up."""
-    names.sort(reverse=True)
+    # A name that is told twice is one.
+    names[:] = sorted(set(names), reverse=True)
     listings = []
     # From the end, so that the names of a large directory make room for their stats.
     while names:
         part = names[: -ROWS - 1 : -1]
         del names[-ROWS:]
         listings.append(list_part(fd, part, stable=stable))
-    return listings or [EMPTY]
+    return list(filter(Listing.has_any, listings)) or [EMPTY]
 
 
 def list_part(fd: int, names: list[bytes], *, stable: bool) -> Listing:
@@ -103,14 +108,14 @@ def read_directory(fd: int, *, stable: bool) -> tuple[list[Listing], dict[bytes,
         entries = list(islice((entry for entry in scan if entry.name != _RESERVED), MANY + 1))
     if len(entries) > MANY:
         return list_directory(fd, stable=stable), {}
-    entries.sort(key=_encoded)
-    names = [_encoded(entry) for entry in entries]
+    by_name = {_encoded(entry): entry for entry in entries}
+    names = sorted(by_name)
     stats: list[os.stat_result] = []
     contents: list[bytes] = []
     buffer = bytearray(_EAGER)
     buffers, view = [buffer], memoryview(buffer)
     digest = content_digester()
-    for entry in entries:
+    for entry in map(by_name.__getitem__, names):
         if not entry.is_file(follow_symlinks=False):
             stats.append(entry.stat(follow_symlinks=False))
             contents.append(UNKNOWN)

@@ -67,6 +67,7 @@ class Page(NamedTuple):
 
     @property
     def is_flagged(self) -> bool:
+        """Whether anything is unread or racy."""
         return any(self.flags)
 
     @property
@@ -175,12 +176,13 @@ class Page(NamedTuple):
         """What is enough to recognise the page as unchanged, once it is settled."""
         names = self.name_list() if self.directories else []
         children = tuple(names[i] for i in self.directories)
-        return Brief(self.seen, self.rules, self.digests, self.directories, children, self.stamp, self.is_flagged)
+        state = self.is_flagged, self.is_settled
+        return Brief(self.seen, self.rules, self.digests, self.directories, children, self.stamp, *state)
 
 
 class Brief(NamedTuple):
-    """A page as a scan needs it where nothing has changed: `seen`, `rules` and `stamp` as in the page, the entry
-    digests, and the positions and names of the sub-directories; `is_flagged`: something is unread or racy."""
+    """A page as a scan needs it where nothing has changed: `seen`, `rules`, `stamp` and what it `is` as in the page, the
+    entry digests, and the positions and names of the sub-directories."""
 
     seen: bytes
     rules: bytes
@@ -189,6 +191,7 @@ class Brief(NamedTuple):
     names: tuple[bytes, ...]
     stamp: bytes
     is_flagged: bool = False
+    is_settled: bool = True
 
     @property
     def length(self) -> int:

@@ -1,13 +1,16 @@
 """Pages: what a scan knows, all of which need not be in memory.
 
-Once many are there, others are put away in a file that only this session has (`spill`), and their briefs stand for them.  The index would not do in its place: another run may write other
-pages there meanwhile, and what this one has compared must be what it goes on with.
+Once many are there, others are put away in a file that only this session has (`spill`), and their briefs stand for
+them.  The index would not do in its place: another run may write other pages there meanwhile, and what this one has
+compared must be what it goes on with.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Container, Iterator, MutableMapping, Sequence
 
+from aefsync.core.named_tuple import NamedTuple
 from aefsync.disk.key_order import keys_of
 from aefsync.disk.on_demand import OnDemand
 from aefsync.disk.page import Brief, Page, PageKey, pack, unpack
@@ -21,6 +24,13 @@ _OBJECTS = 400
 
 Names = bytes | Place
 """The names of a page, joined by NUL, or where it is put away, lest they fill memory."""
+
+
+class Kept(NamedTuple):
+    """What was known of a page, and where it is: in memory, or where it is put away (`None`: in the index, perhaps)."""
+
+    known: Page | Brief
+    held: Page | Place | None
 
 
 class Own(OnDemand[Page]):
@@ -46,8 +56,6 @@ class Pages(MutableMapping[PageKey, Page]):
     def __init__(self, directory: str | None = None) -> None:
         self.known: dict[PageKey, Page | Brief] = {}
         self._places: dict[PageKey, Place] = {}
-        self._unsettled: set[PageKey] = set()
-        """those among what is put away"""
         self._spill = Spill(directory)
         self._is_full = False
         """nothing more is put away"""
@@ -75,6 +83,25 @@ class Pages(MutableMapping[PageKey, Page]):
         """Those of a page, wherever they are; raises `RootError`."""
         return names if isinstance(names, bytes) else self.taken(names).names
 
+    def holding(self, prefix: bytes, names: Collection[bytes]) -> Iterator[tuple[PageKey, Page, dict[int, bytes]]]:
+        """The pages of one directory where these names belong, with the positions of those that are there.
+
+        Only these pages are looked into: a few names of a directory of a million cost what a few names cost.
+        """
+        # A page of which all has vanished stands in no order.
+        keys = [key for key in keys_of(self.known, prefix) if self.known[key].length] if names else []
+        wanted, low = sorted(names) if keys else [], 0
+        while low < len(wanted):
+            number = max(0, bisect_right(keys, wanted[low], key=self._first) - 1)
+            last = number + 1 == len(keys)
+            high = len(wanted) if last else bisect_left(wanted, self._first(keys[number + 1]), low + 1)
+            here, page = frozenset(wanted[low:high]), self[keys[number]]
+            yield keys[number], page, {i: name for i, name in enumerate(page.name_list()) if name in here}
+            low = high
+
+    def _first(self, key: PageKey) -> bytes:
+        return self[key].names.partition(b"\0")[0]
+
     def lengths(self, prefix: bytes) -> list[int]:
         """How many entries each of them has; none is read for that."""
         return [self.known[key].length for key in keys_of(self.known, prefix)]
@@ -94,8 +121,6 @@ class Pages(MutableMapping[PageKey, Page]):
             self._is_full = True
             return False
         self.known[key] = page.brief()
-        if not page.is_settled:
-            self._unsettled.add(key)
         return True
 
     def _let_go(self, key: PageKey) -> None:
@@ -104,7 +129,21 @@ class Pages(MutableMapping[PageKey, Page]):
             self._size -= _size(before)
         elif before is not None:
             del self._places[key]
-            self._unsettled.discard(key)
+
+    def withdraw(self, key: PageKey) -> Kept:
+        """Take a page out, to be put back or not."""
+        kept = Kept(self.known[key], self.held(key))
+        del self[key]
+        return kept
+
+    def put_back(self, key: PageKey, kept: Kept) -> Page | Brief:
+        """Put a page where it was, as it was."""
+        if isinstance(kept.held, Page):
+            self[key] = kept.held
+        else:
+            assert kept.held is not None
+            self.known[key], self._places[key] = kept.known, kept.held
+        return self.known[key]
 
     def __delitem__(self, key: PageKey) -> None:
         self._let_go(key)
@@ -122,16 +161,21 @@ class Pages(MutableMapping[PageKey, Page]):
     def clear(self) -> None:
         self.known.clear()
         self._places.clear()
-        self._unsettled.clear()
         self._size = 0
 
     def unsettled(self) -> Iterator[tuple[PageKey, Page]]:
         """Those in which anything is unread, racy, left out, or without its digest, as they are when they come up."""
-        open_pages = self._unsettled
-        own = [
-            key for key, page in self.known.items() if key in open_pages or (type(page) is Page and not page.is_settled)
-        ]
-        return ((key, self[key]) for key in own if key in self.known)
+        return self._coming([key for key, each in self.known.items() if not each.is_settled])
+
+    def flagged(self, directories: Container[bytes] | None = None) -> Iterator[tuple[PageKey, Page]]:
+        """Those among them (of some directories) in which anything is unread or racy."""
+        known = self.known.items()
+        return self._coming(
+            [key for key, each in known if (directories is None or key[0] in directories) and each.is_flagged]
+        )
+
+    def _coming(self, keys: Sequence[PageKey]) -> Iterator[tuple[PageKey, Page]]:
+        return ((key, self[key]) for key in keys if key in self.known)
 
 
 def _size(page: Page) -> int:

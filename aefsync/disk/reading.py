@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 
 from aefsync.core.compare import Span
 from aefsync.core.entry import UNKNOWN
@@ -20,9 +20,9 @@ from aefsync.disk.scan import Scanner
 from aefsync.disk.sight import Wanted
 
 
-def unread(pages: Pages) -> Wanted:
-    """Every file whose content is not known."""
-    found = ((key, page.unread()) for key, page in pages.unsettled())
+def unread(pages: Pages, directories: Container[bytes] | None = None) -> Wanted:
+    """Every file (in some directories) whose content is not known."""
+    found = ((key, page.unread()) for key, page in pages.flagged(directories))
     return {key: positions for key, positions in found if positions}
 
 
@@ -78,8 +78,7 @@ def read_pages(scanner: Scanner, wanted: Wanted, on_bytes: Callable[[int], None]
 def materialised(scanner: Scanner) -> Pages:
     """Everything that a scan found, page by page; read again where the index no longer tells what it told then."""
     doubtful = scanner.materialise()
-    again = {key: found for key, found in unread(scanner.pages).items() if key[0] in doubtful} if doubtful else {}
-    read_pages(scanner, again, lambda done: None)
+    read_pages(scanner, unread(scanner.pages, doubtful), lambda done: None)
     return scanner.pages
 
 

@@ -14,7 +14,6 @@ from aefsync.core.problem import Problem
 from aefsync.core.snapshot import CONTENT, STAT_COLUMNS
 from aefsync.core.view import STAT
 from aefsync.disk.building import directory_path
-from aefsync.disk.key_order import holding
 from aefsync.disk.page import UNREAD, Page
 from aefsync.disk.pages import Pages
 from aefsync.disk.scan import Scanner
@@ -80,7 +79,7 @@ class Placed:
             placed = {
                 name: (stat, content) for name, stat, content in _rows(names, stats, contents) if content != UNKNOWN
             }
-            for key, page, here in holding(scanner.pages, prefix, placed):
+            for key, page, here in scanner.pages.holding(prefix, placed):
                 there = ((index, *placed[name]) for index, name in here.items())
                 found = {index: content for index, stat, content in there if _shows(page, index, stat)}
                 scanner.put(key, page.with_contents(found))
@@ -95,7 +94,7 @@ def learn(scanner: Scanner, learned: Iterable[Learned]) -> None:
             continue
         pairs = zip(names.split(b"\0"), _digests(contents), strict=True)
         known = {name: content for name, content in pairs if content != UNKNOWN}
-        for key, page, here in holding(scanner.pages, prefix, known):
+        for key, page, here in scanner.pages.holding(prefix, known):
             found = {index: known[name] for index, name in here.items() if page.flags[index] & UNREAD}
             scanner.put(key, page.with_contents(found))
 
@@ -103,7 +102,7 @@ def learn(scanner: Scanner, learned: Iterable[Learned]) -> None:
 def unread_among(pages: Pages, inodes: Collection[int]) -> set[bytes]:
     """The directories with unread names of these files, which were changed under another name: their stats are stale."""
     found = set()
-    for (prefix, _), page in pages.unsettled() if inodes else ():
+    for (prefix, _), page in pages.flagged() if inodes else ():
         column = memoryview(page.stats).cast("q")[STAT_COLUMNS - 1 :: STAT_COLUMNS].tolist() if page.stats else []
         if any(column[index] in inodes for index in page.unread()):
             found.add(prefix)

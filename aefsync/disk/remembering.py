@@ -135,7 +135,7 @@ class Remembering(Chronicling[Root, Keep]):
             return
         # Should this run end before it records anything, what becomes of these meanwhile is an edit of what others got.
         found = chronicle.deferred.intersection(prefix for prefix, *_ in learned) if learned else chronicle.deferred
-        read = found - {prefix for prefix, _ in unread(scanner.pages)}
+        read = found - {prefix for prefix, _ in unread(scanner.pages, found)}
         if read:
             scanner.seal(read)
             with self._remembering() as own:

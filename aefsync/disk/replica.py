@@ -142,7 +142,7 @@ class LocalReplica(Scrubbing):
 
     def _let_settle(self, scanner: Scanner) -> None:
         """What changed just now is looked at once more, so that what is remembered of it proves something."""
-        racy = {directory for (directory, _), page in scanner.pages.unsettled() if page.is_racy}
+        racy = {directory for (directory, _), page in scanner.pages.flagged() if page.is_racy}
         if racy and self._file_system.stable:
             time.sleep(self._file_system.step_ns / 1e9)
             scanner.rescan(racy)

@@ -9,7 +9,7 @@ is read later (`reading`), if it has to be read at all.
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 from aefsync.core.path import MAX_PATH, PathError, check_name, is_too_deep
@@ -18,11 +18,11 @@ from aefsync.disk.adopting import adopt
 from aefsync.disk.building import KINDS, Earlier, Limits, PageBuilder, above, directory_path
 from aefsync.disk.index import Index
 from aefsync.disk.key_order import children, pages_of
+from aefsync.disk.listing import Listing
 from aefsync.disk.mount_changes import MountPoints
 from aefsync.disk.page import Brief, Page, PageKey, left_out
-from aefsync.disk.pages import Pages
+from aefsync.disk.pages import Kept, Pages
 from aefsync.disk.sight import Sight
-from aefsync.disk.spill import Place
 from aefsync.disk.spreading import Look
 from aefsync.disk.syscalls import trim_memory
 
@@ -140,17 +140,14 @@ class Scanner:
         self._adopt(looked_at.__contains__, donors)
         return looked_at & {prefix for prefix, _ in self.pages}
 
-    def _withdraw(self, prefix: bytes) -> tuple[list[Page | Place | Brief], set[bytes]]:
-        """Forget what is known of a directory itself; what that was, put away or not, and the directories in it."""
+    def _withdraw(self, prefix: bytes) -> tuple[list[Kept], set[bytes]]:
+        """Forget what is known of a directory itself; what that was, page by page, and the directories in it."""
         self.problems.pop(prefix, None)
-        known, inside = list[Page | Place | Brief](), set[bytes]()
-        while (found := self.pages.known.get(key := (prefix, len(known))) or self.briefs.get(key)) is not None:
-            inside.update(children(prefix, found))
-            if key in self.pages:
-                known.append(self.pages.held(key))
-                del self.pages[key]
-            else:
-                known.append(self.briefs.pop(key))
+        known, inside = list[Kept](), set[bytes]()
+        while (key := (prefix, len(known))) in self.pages or key in self.briefs:
+            kept = self.pages.withdraw(key) if key in self.pages else Kept(self.briefs.pop(key), None)
+            inside.update(children(prefix, kept.known))
+            known.append(kept)
         return known, inside
 
     def _forget(self, gone: bytes) -> Iterator[Page]:
@@ -160,7 +157,7 @@ class Scanner:
             prefix = pending.pop()
             known, inside = self._withdraw(prefix)
             pending += inside
-            yield from (self.pages.taken(each) for each in known if not isinstance(each, Brief))
+            yield from (self.pages.taken(each.held) for each in known if each.held is not None)
 
     def _adopt(self, is_meant: Callable[[bytes], bool], donors: Iterable[Page]) -> None:
         """Take contents over, in the directories that are meant, from pages of those that are no longer there."""
@@ -199,9 +196,7 @@ class Scanner:
                 self.pages[key] = sealed
                 self._store(key, sealed)
 
-    def _visit(
-        self, prefix: bytes, before: list[Page | Place | Brief] | None = None, look: Look | None = None
-    ) -> list[Page | Brief]:
+    def _visit(self, prefix: bytes, before: list[Kept] | None = None, look: Look | None = None) -> list[Page | Brief]:
         """See one directory (`look`: as it was seen) and keep what is found; nothing where nothing can be known.
 
         What is kept of it is taken from `before`, or else looked for in the index: without `before` first in brief.
@@ -216,10 +211,11 @@ class Scanner:
             return []
         return [] if look is None or path in self.mounts.changed else self._take(look, prefix, before)
 
-    def _take(self, look: Look, prefix: bytes, before: list[Page | Place | Brief] | None) -> list[Page | Brief]:
+    def _take(self, look: Look, prefix: bytes, before: list[Kept] | None) -> list[Page | Brief]:
         in_brief = before is None and not self._ignores_index and self.narrowing.names(prefix) is None
         briefs = self.index.briefs(prefix) if in_brief else {}
-        earlier = Earlier(self._pages_before(prefix, before or []))
+        kept, put_back = before or (), set[int]()
+        earlier = Earlier(self._pages_before(prefix, kept, put_back) if kept else self._pages_of_index(prefix))
         builder = PageBuilder(prefix, self.limits, look.file_system, look.seen_at, self._link_contents)
         found: list[Page | Brief] = []
         for number, listing in enumerate(look.listings):
@@ -229,6 +225,9 @@ class Scanner:
             if brief is not None and brief.rules == self._rules and brief.seen == listing.seen:
                 self.briefs[prefix, number] = brief
                 found.append(brief)
+            elif number < len(kept) and look.file_system.stable and self._is_still(kept[number], listing):
+                found.append(self.pages.put_back((prefix, number), kept[number]))
+                put_back.add(number)
             else:
                 page = builder.build(listing, earlier.around(listing), self._rules, look.contents)
                 found.append(self._keep((prefix, number), page))
@@ -238,15 +237,21 @@ class Scanner:
             trim_memory()
         return found
 
-    def _pages_before(self, prefix: bytes, before: list[Page | Place | Brief]) -> Iterator[Page]:
-        """What was known of a directory, page by page, each let go of, or else what the index has of it."""
-        if not before and not self._ignores_index:
-            yield from self.index.pages(prefix)
-        for number in range(len(before)):
-            each = before.pop(0)
-            page = self.index.load((prefix, number), each.seen) if isinstance(each, Brief) else self.pages.taken(each)
-            if page is not None:
-                yield page
+    def _is_still(self, kept: Kept, listing: Listing) -> bool:
+        """Whether a page of which nothing is left to be found out shows what its directory shows now."""
+        known = kept.known
+        return kept.held is not None and known.is_settled and (known.seen, known.rules) == (listing.seen, self._rules)
+
+    def _pages_before(self, prefix: bytes, kept: Sequence[Kept], put_back: Container[int]) -> Iterator[Page]:
+        """What was known of a directory, page by page; not what is `put_back` when it comes up: its names are nowhere else."""
+        for number, (known, held) in enumerate(kept):
+            if number not in put_back:
+                page = self.index.load((prefix, number), known.seen) if held is None else self.pages.taken(held)
+                if page is not None:
+                    yield page
+
+    def _pages_of_index(self, prefix: bytes) -> Iterator[Page]:
+        return iter(()) if self._ignores_index else self.index.pages(prefix)
 
     def _keep(self, key: PageKey, page: Page) -> Page | Brief:
         self._report_left_out(key[0], page)

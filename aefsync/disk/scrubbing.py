@@ -15,7 +15,6 @@ from aefsync.core.rot import REASONS, Scrub, Scrubbed, Verdict
 from aefsync.core.version import FOUND
 from aefsync.disk.accepting import Edit, accept
 from aefsync.disk.confined import ConfinedRoot
-from aefsync.disk.key_order import holding
 from aefsync.disk.page import Page, PageKey
 from aefsync.disk.pending import Intention
 from aefsync.disk.records import record_of
@@ -185,5 +184,5 @@ class Scrubbing(RememberingHere):
 
 def _rows(scanner: Scanner, path: RelPath) -> Iterator[tuple[PageKey, Page, Row]]:
     """What the pages of a scan say of a file, with the page; nothing where it is none, or not there."""
-    for key, page, here in holding(scanner.pages, path.prefix, {path.name}):
+    for key, page, here in scanner.pages.holding(path.prefix, {path.name}):
         yield from ((key, page, row) for row in rows_of(key[1], page) if row.position in here)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -19,6 +21,19 @@ def refusing(number: int) -> Refusal:
         raise OSError(number, os.strerror(number))
 
     return refuse
+
+
+def telling_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each name of a directory is told twice, as POSIX lets it be where names change meanwhile."""
+    names, entries = os.listdir, os.scandir
+
+    @contextlib.contextmanager
+    def twice(fd: int) -> Iterator[Iterator[os.DirEntry[str]]]:
+        with entries(fd) as found:
+            yield itertools.chain.from_iterable(itertools.repeat(each, 2) for each in found)
+
+    monkeypatch.setattr(os, "listdir", lambda fd: names(fd) * 2)
+    monkeypatch.setattr(os, "scandir", twice)
 
 
 def like_nfs(monkeypatch: pytest.MonkeyPatch) -> None:

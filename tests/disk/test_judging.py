@@ -17,13 +17,13 @@ from aefsync.core.path import RelPath
 from aefsync.core.ports import Access, Scan
 from aefsync.core.problem import ROT, SUSPECT, Problem
 from aefsync.core.version import FOUND
-from aefsync.disk import listing, pages, recognising, records
+from aefsync.disk import large_directory, listing, pages, recognising, records, sight
 from aefsync.disk.judging import REAPPEARED
 from aefsync.disk.packed_stats import packed_stats
 from aefsync.disk.sight import LocalSight
 from aefsync.disk.spill import Spill
 from aefsync.disk.surveyed import Surveyed
-from tests.disk.file_systems import refusing
+from tests.disk.file_systems import refusing, telling_twice
 from tests.disk.ground import pass_the_step, unprivileged
 from tests.disk.ground import wanted as wanted_file
 from tests.disk.rememberer import VERSIONS, Model, Rememberer, is_below
@@ -112,6 +112,24 @@ def test_what_may_have_been_moved_or_is_a_small_edit_is_read_as_it_is_judged(roo
     unread = {path for path, entry in root.entries.items() if not entry.is_read}
     assert (unread, scanned.unread_files) == ({b"d/new", b"d/large"}, 2)
     assert root.tombstones.keys() == {b"d/a", b"gone", b"gone/c"}
+
+
+@pytest.mark.parametrize("large", [0, 1 << 60])
+def test_a_name_that_is_told_twice_shifts_no_versions(
+    root: Rememberer, monkeypatch: pytest.MonkeyPatch, large: int
+) -> None:
+    for module in (listing, large_directory):
+        monkeypatch.setattr(module, "ROWS", 6)
+    monkeypatch.setattr(sight, "LARGE", large)
+    for number in range(10):
+        root.write(b"n%d" % number, b"%d" % number)
+    root.see()
+    before = dict(root.versions)
+    root.write(b"n3", b"edited")
+    telling_twice(monkeypatch)
+    root.see()
+    monkeypatch.undo()
+    assert {path for path, version in root.versions.items() if version != before[path]} == {b"n3"}
 
 
 def test_a_second_scan_writes_nothing(root: Rememberer) -> None:

@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import stat
 
-from hypothesis import given
 from hypothesis import strategies as st
 
 from aefsync.core.digest import ENTRY_DIGEST
 from aefsync.core.snapshot import CONTENT
 from aefsync.core.view import STAT
 from aefsync.disk.blocks import assemble
-from aefsync.disk.key_order import holding, pages_of, runs
+from aefsync.disk.key_order import pages_of, runs
 from aefsync.disk.page import Page, PageKey
 from aefsync.disk.pages import Pages
 
@@ -33,25 +32,6 @@ def known(pages: dict[PageKey, Page]) -> Pages:
 def paged(prefix: bytes, names: list[bytes], size: int) -> dict[PageKey, Page]:
     names = sorted(names)
     return {(prefix, low // size): page(names[low : low + size]) for low in range(0, max(1, len(names)), size)}
-
-
-@given(NAMES, NAMES, st.integers(1, 4))
-def test_names_are_found_in_whatever_page_they_stand(there: list[bytes], wanted: list[bytes], size: int) -> None:
-    pages = {**paged(b"d\0", there, size), **paged(b"e\0", [b"else"], size)}
-    found = list(holding(pages, b"d\0", wanted))
-    assert sorted(name for _, _, here in found for name in here.values()) == sorted(set(there) & set(wanted))
-    assert len({key for key, _, _ in found}) == len(found)
-    for key, own, here in found:
-        assert pages[key] is own
-        assert all(own.name_list()[index] == name for index, name in here.items())
-
-
-def test_only_the_pages_that_may_hold_a_name_are_looked_into() -> None:
-    names = [b"%03d" % number for number in range(100)]
-    pages = paged(b"", names, 10)
-    assert [key for key, _, _ in holding(pages, b"", [b"005", b"0051", b"077"])] == [(b"", 0), (b"", 7)]
-    assert list(holding(pages, b"", [])) == []
-    assert list(holding(pages, b"other\0", [b"005"])) == []
 
 
 def test_a_page_with_others_in_its_midst_is_cut_and_one_without_shares_its_columns() -> None:

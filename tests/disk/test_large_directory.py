@@ -57,6 +57,24 @@ def test_it_outlives_the_descriptor_and_closes_its_own(ground: Ground, tmp_path:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+def test_one_that_is_never_begun_is_closed(ground: Ground) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    listings = list_large_directory(ground.root.fd, Spill(None), stable=True)
+    assert len(os.listdir("/proc/self/fd")) == before + 1
+    del listings
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_page_of_names_that_vanishes_meanwhile_is_none(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(large_directory, "ROWS", 2)
+    for number in range(10):
+        ground.write(b"%d" % number, b"x")
+    listings = list_large_directory(ground.root.fd, Spill(None), stable=True)
+    for number in range(2, 6):
+        os.unlink(ground.place(b"%d" % number))
+    assert [each.names for each in listings] == [b"0\x001", b"6\x007", b"8\x009"]
+
+
 def test_what_vanishes_meanwhile_is_left_out(ground: Ground, tmp_path: Path) -> None:
     fill(ground, 30)
     listings = list_large_directory(ground.root.fd, Spill(str(tmp_path)), stable=True)

@@ -12,7 +12,7 @@ from aefsync.core.entry import UNKNOWN
 from aefsync.core.view import STAT
 from aefsync.disk import listing
 from aefsync.disk.listing import Listing, list_directory, read_directory, without_sizes
-from tests.disk.file_systems import refusing
+from tests.disk.file_systems import refusing, telling_twice
 from tests.disk.ground import Ground
 from tests.support.trees import NAMES
 
@@ -186,3 +186,12 @@ def test_sizes_of_directories_mean_nothing() -> None:
     stats = STAT.pack(1, 2, 3, 4, 5) + STAT.pack(6, 7, 8, 9, 10)
     assert without_sizes(stats, []) is stats
     assert without_sizes(stats, [1]) == STAT.pack(1, 2, 3, 4, 5) + STAT.pack(6, 0, 8, 9, 10)
+
+
+def test_a_name_that_is_told_twice_is_one(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (b"a", b"b"):
+        ground.write(name, name)
+    expected = read_directory(ground.root.fd, stable=True)
+    telling_twice(monkeypatch)
+    assert list_directory(ground.root.fd, stable=True) == expected[0]
+    assert read_directory(ground.root.fd, stable=True) == expected

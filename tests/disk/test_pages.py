@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aefsync.core.digest import ENTRY_DIGEST
 from aefsync.core.entry import UNKNOWN
@@ -14,7 +16,7 @@ from aefsync.disk.page import RACY, UNREAD, Page, PageKey, nothing
 from aefsync.disk.pages import Pages
 from aefsync.disk.spill import Spill
 from aefsync.errors import RootError
-from tests.disk.test_key_order import page
+from tests.disk.test_key_order import NAMES, known, page, paged
 
 KEYS: list[PageKey] = [(b"", 0), (b"b\0", 0), (b"b\0", 1), (b"c\0", 0)]
 
@@ -189,3 +191,51 @@ def test_what_a_page_that_is_put_away_gets_later_counts(pages: Pages) -> None:
     pages[KEYS[1]] = known.with_contents({0: UNKNOWN})
     assert [key for key, _ in pages.unsettled()] == [KEYS[1]]
     assert pages[KEYS[1]].flags == bytes([UNREAD, 0])
+
+
+@given(NAMES, NAMES, st.integers(1, 4))
+def test_names_are_found_in_whatever_page_they_stand(there: list[bytes], wanted: list[bytes], size: int) -> None:
+    pages = known({**paged(b"d\0", there, size), **paged(b"e\0", [b"else"], size)})
+    found = list(pages.holding(b"d\0", wanted))
+    assert sorted(name for _, _, here in found for name in here.values()) == sorted(set(there) & set(wanted))
+    assert len({key for key, _, _ in found}) == len(found)
+    for key, own, here in found:
+        assert pages[key] is own
+        assert all(own.name_list()[index] == name for index, name in here.items())
+
+
+def test_only_the_pages_that_may_hold_a_name_are_looked_into() -> None:
+    names = [b"%03d" % number for number in range(100)]
+    pages = known(paged(b"", names, 10))
+    assert [key for key, _, _ in pages.holding(b"", [b"005", b"0051", b"077"])] == [(b"", 0), (b"", 7)]
+    assert list(pages.holding(b"", [])) == []
+    assert list(pages.holding(b"other\0", [b"005"])) == []
+
+
+def test_names_are_found_though_all_of_a_page_between_has_vanished() -> None:
+    pages = known(paged(b"", [b"%d" % number for number in range(8)], 2))
+    for number in (1, 2):
+        pages[b"", number] = pages[b"", number].without([0, 1])
+    found = [(key, list(here.values())) for key, _, here in pages.holding(b"", [b"1", b"3", b"6"])]
+    assert found == [((b"", 0), [b"1"]), ((b"", 3), [b"6"])]
+
+
+def test_what_is_taken_out_can_be_put_back(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = pages, in_memory()
+    kept = [[each.withdraw(key) for key in KEYS] for each in both]
+    assert [dict(each) for each in both] == [{}, {}]
+    monkeypatch.setattr(Spill, "put", lambda *_: pytest.fail("put away once more"))
+    for each, own in zip(both, kept, strict=True):
+        for key, one in zip(KEYS, own, strict=True):
+            assert each.put_back(key, one) is each.known[key]
+        assert dict(each) == dict(zip(KEYS, PAGES, strict=True))
+    assert in_memory_of(pages) == 0
+
+
+def test_those_with_anything_unread_or_racy(pages: Pages) -> None:
+    pages[KEYS[1]] = PAGES[1]._replace(flags=bytes([UNREAD, 0]))
+    pages[KEYS[3]] = PAGES[3]._replace(flags=bytes([0, RACY]))
+    pages[KEYS[0]] = PAGES[0]._replace(seen=b"")
+    assert [key for key, _ in pages.flagged()] == [KEYS[1], KEYS[3]]
+    assert [key for key, _ in pages.flagged({b"c\0"})] == [KEYS[3]]
+    assert {key for key, _ in pages.unsettled()} == {KEYS[0], KEYS[1], KEYS[3]}

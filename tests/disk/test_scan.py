@@ -5,6 +5,7 @@ import os
 import subprocess
 from array import array
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,17 +14,21 @@ from aefsync.core.digest import content_digest
 from aefsync.core.entry import UNKNOWN, Kind
 from aefsync.core.growth import Learned
 from aefsync.core.problem import ROT, Problem
+from aefsync.disk import listing
+from aefsync.disk import pages as pages_module
 from aefsync.disk import sight as sight_module
-from aefsync.disk.building import Limits
+from aefsync.disk.building import Limits, PageBuilder
 from aefsync.disk.confined import ConfinedRoot
 from aefsync.disk.filesystem import LOCAL, REMOTE
 from aefsync.disk.filter import Filter
 from aefsync.disk.index import Index
-from aefsync.disk.page import RACY
+from aefsync.disk.listing import Listing
+from aefsync.disk.page import RACY, Page
 from aefsync.disk.reading import read_pages, unread
 from aefsync.disk.recording import learn
 from aefsync.disk.scan import Scanner
 from aefsync.disk.sight import LocalSight
+from aefsync.disk.spill import Spill
 from aefsync.disk.summing import sum_up
 from tests.disk.ground import ALL, Ground, Opens, finish, later, pass_the_step, unprivileged
 from tests.support.rot import Mapped
@@ -310,6 +315,53 @@ def test_rescan_finds_what_is_new_and_what_is_gone(ground: Ground, index: Index)
     expected.update({path: before[path] for path in (b"docs", b"other")})
     assert after == expected
     assert scanner.entries == len(after)
+
+
+def hear_of_builds(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The names of pages that are built from now on."""
+    built: list[bytes] = []
+    build = PageBuilder.build
+
+    def heard(builder: PageBuilder, listed: Listing, *rest: Any) -> Page:
+        built.append(listed.names)
+        return build(builder, listed, *rest)
+
+    monkeypatch.setattr(PageBuilder, "build", heard)
+    return built
+
+
+@pytest.mark.parametrize("at_hand", [0, 1 << 20])
+def test_rescan_leaves_pages_that_show_what_they_showed(
+    ground: Ground, index: Index, monkeypatch: pytest.MonkeyPatch, at_hand: int
+) -> None:
+    monkeypatch.setattr(pages_module, "AT_HAND", at_hand)
+    monkeypatch.setattr(listing, "ROWS", 2)
+    for number in range(9):
+        ground.write(b"d/%d" % number, b"%d" % number)
+    scanner = ground.scanner(index, clock_ns=later)
+    finish(scanner)
+    with monkeypatch.context() as patch:
+        for owner, name in ((index, "store"), (Spill, "put"), (Spill, "get")):
+            patch.setattr(owner, name, lambda *_: pytest.fail("what is still the same was taken up"))
+        scanner.rescan([b"d\0"])
+    ground.write(b"d/3", b"edited")
+    os.chmod(ground.place(b"d/8"), 0o600)
+    built = hear_of_builds(monkeypatch)
+    scanner.rescan([b"d\0"])
+    assert built == [b"2\x003", b"8"]
+    assert finish(scanner) == ground.look()
+
+
+def test_rescan_takes_nothing_for_granted_where_ctimes_cannot_be_trusted(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (b"a", b"b"):
+        ground.write(name, name)
+    scanner = ground.scanner(file_system=REMOTE, clock_ns=later)
+    finish(scanner)
+    built = hear_of_builds(monkeypatch)
+    scanner.rescan([b""])
+    assert built == [b"a\0b"]
 
 
 def test_rescan_of_what_is_gone(ground: Ground) -> None:

@@ -203,7 +203,8 @@ def _is_gone(seen: Any) -> bool:
 
 
 def _listings(rows: list[tuple[bytes, FarStat]]) -> list[Listing]:
-    rows.sort()
+    # A name that is told twice is one.
+    rows = sorted(dict(rows).items())
     parts = (rows[low : low + ROWS] for low in range(0, len(rows), ROWS))
     return [
         Listing(b"\0".join([name for name, _ in part]), pack([seen for _, seen in part], stable=False), ())
