@@ -23,15 +23,23 @@ _LOUD = RESERVED.upper()
 
 
 class Absence:
-    """What is missing in a scan, all problems of which have been reported."""
+    """What is missing in a scan.  What is unknown is taken down when it is first asked for: all problems must have been
+    reported, and the mounts looked at again."""
 
     def __init__(self, root: Readable, scanner: Scanner) -> None:
         self._root = root
         self._scanner = scanner
-        self._unknown = frozenset(scanner.unseen())
         limits = scanner.limits
         self._leaves_out_nothing = not limits.filter.digest and not limits.own and limits.narrowing.is_everything
-        self._is_lost = any(each.subtree and not each.path for found in scanner.problems.values() for each in found)
+
+    @cached_property
+    def _unknown(self) -> frozenset[bytes]:
+        return frozenset(self._scanner.unseen())
+
+    @cached_property
+    def _is_lost(self) -> bool:
+        problems = (each for found in self._scanner.problems.values() for each in found)
+        return any(each.subtree and not each.path for each in problems)
 
     def is_open(self, directory: bytes) -> bool:
         """Whether what a directory (by its key with a closing NUL) shows, or its being gone, says anything of what was

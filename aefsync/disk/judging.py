@@ -24,7 +24,7 @@ from aefsync.disk.doubtful import Intended, to_be_read
 from aefsync.disk.merging import Merging, write
 from aefsync.disk.misplaced import NOWHERE, misplaced
 from aefsync.disk.page import RACY
-from aefsync.disk.pages import Own, Pages
+from aefsync.disk.pages import Own, Pages, names_of
 from aefsync.disk.pending import Intention
 from aefsync.disk.recognising import is_known, recognise
 from aefsync.disk.records import Record
@@ -68,6 +68,8 @@ class Judge:
         self._following: dict[int, int] = {}
         """the versions of what took the place of what had these versions"""
         self._misplaced = NOWHERE
+        self._lost: dict[bytes, set[bytes]] = {}
+        """the names that the scan saw in a directory, and the reading did not"""
         self._fresh: int | None = None
         """the version of what nothing is remembered of"""
 
@@ -83,7 +85,7 @@ class Judge:
         scanner.materialise(changed.keys())
         wanted, may_have_moved = to_be_read(chronicle, scanner, self._intended, changed, absent)
         if wanted:
-            read(wanted)
+            self._read(wanted, read)
         if may_have_moved:
             self._look_for_misplaced(changed, absent)
         for directory, heads in changed.items():
@@ -95,6 +97,18 @@ class Judge:
             chronicle.mint()
         if scanner.narrowing.is_everything and not chronicle.deferred:
             chronicle.looked_at_everything()
+
+    def _read(self, wanted: Wanted, read: Callable[[Wanted], None]) -> None:
+        """Have files read.  What vanishes meanwhile is not known to be gone: that its disk is no longer there looks the
+        same, and so does what is being saved anew; the next scan tells."""
+        pages = self._scanner.pages
+        before = {key: (pages.known[key].length, names_of(pages.held(key))) for key in wanted}
+        read(wanted)
+        self._scanner.mounts.look_again()
+        for key, (length, names) in before.items():
+            if pages.known[key].length < length:
+                shown = pages.names(names).split(b"\0")
+                self._lost.setdefault(key[0], set()).update(set(shown).difference(pages[key].name_list()))
 
     def _look_for_misplaced(self, changed: Mapping[bytes, Sequence[Head]], absent: Iterable[bytes]) -> None:
         if self._chronicle.sidecar is not None:
@@ -136,6 +150,9 @@ class Judge:
         gone |= self._absence.gone(directory, names)
 
     def _is_gone(self, directory: bytes, gone: Collection[bytes], name: bytes) -> bool:
+        if name in self._lost.get(directory, ()):
+            self._scanner.unexamined.add(directory_path(directory + name + b"\0"))
+            return False
         if name in gone:
             return True
         if self._absence.is_in_sight(directory, name):

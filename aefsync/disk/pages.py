@@ -26,6 +26,11 @@ Names = bytes | Place
 """The names of a page, joined by NUL, or where it is put away, lest they fill memory."""
 
 
+def names_of(held: Page | Place) -> Names:
+    """The names of a page that is held so."""
+    return held.names if isinstance(held, Page) else held
+
+
 class Kept(NamedTuple):
     """What was known of a page, and where it is: in memory, or where it is put away (`None`: in the index, perhaps)."""
 
@@ -42,8 +47,7 @@ class Own(OnDemand[Page]):
 
     def names(self, number: int) -> Names:
         """The names of one of them."""
-        held = self._held[number]
-        return held.names if isinstance(held, Page) else held
+        return names_of(self._held[number])
 
 
 class Pages(MutableMapping[PageKey, Page]):

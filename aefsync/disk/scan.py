@@ -138,6 +138,7 @@ class Scanner:
                 vanished.add(gone)
             pending += [new for new in after if (new, 0) not in self.pages and (new, 0) not in self.briefs]
         self._adopt(looked_at.__contains__, donors)
+        self.mounts.look_again()
         return looked_at & {prefix for prefix, _ in self.pages}
 
     def _withdraw(self, prefix: bytes) -> tuple[list[Kept], set[bytes]]:

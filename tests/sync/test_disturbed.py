@@ -6,15 +6,19 @@ The long form disturbs every story at every call, and a few in a tight loop as w
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from aefsync.core.policy import Policies
 from aefsync.core.silent import Silent
+from aefsync.disk import judging
+from aefsync.disk.doubtful import Doubtful
 from aefsync.sync.repair import repair
 from aefsync.sync.request import RepairRequest, Request
 from tests.support.stories import STORIES
@@ -162,6 +166,41 @@ def test_what_is_deleted_before_it_is_read_does_not_come_back(tmp_path: Path, mo
         list(repair(asked, Silent()))
     assert judge(*roots) == []
     assert not place.exists()
+
+
+@pytest.mark.parametrize("how", ["deleted", "unmounted"])
+def test_what_vanishes_as_it_is_read_is_not_deleted_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, how: str
+) -> None:
+    """Small edits are read as a scan is judged.  The next run tells what became of them."""
+    a, b = tree(tmp_path / "a", {"top": "top", "m/": None}), tree(tmp_path / "b", {})
+    unmount = ["umount", "-l", a / "m"]
+    if how == "unmounted":
+        if subprocess.run(["mount", "-t", "tmpfs", "none", a / "m"], check=False, capture_output=True).returncode:
+            pytest.skip("mounting is for root")
+        request.addfinalizer(lambda: subprocess.run(unmount, check=False, capture_output=True))
+    tree(a, {"m/x": "x", "m/y": "y"})
+    asked = RepairRequest(Request((str(a), str(b)), state_dir=str(tmp_path / "state")), policies=Policies())
+    whole, done = judging.to_be_read, list[str]()
+
+    def then_it_vanishes(*words: Any) -> Doubtful:
+        found = whole(*words)
+        if found.wanted and not done:
+            done.append(how)
+            (a / "m" / "x").unlink() if how == "deleted" else subprocess.run(unmount, check=True)
+        return found
+
+    with threads():
+        list(repair(asked, Silent()))
+        (a / "m" / "x").write_text("x, edited")
+        monkeypatch.setattr(judging, "to_be_read", then_it_vanishes)
+        list(repair(asked, Silent()))
+        assert done
+        assert {name: (b / "m" / name).read_text() for name in "xy"} == {"x": "x", "y": "y"}
+        if how == "deleted":
+            list(repair(asked, Silent()))
+            assert judge(a, b) == []
+            assert sorted(os.listdir(b / "m")) == ["y"]
 
 
 LOOP = """
