@@ -23,7 +23,8 @@ def nothing() -> None:
 
 
 class Run(NamedTuple):
-    """`peak_mib` is the peak of the largest single process among the program and those it waited for."""
+    """`peak_mib` is the peak of the largest single process among the program and those it waited for, and never less than
+    what the process that started it took (Linux counts that as the program's own)."""
 
     seconds: float
     cpu_seconds: float
