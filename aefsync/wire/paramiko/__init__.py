@@ -7,6 +7,7 @@ were renewed.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import getpass
 import logging
@@ -117,8 +118,10 @@ class ParamikoStream(Copying):
 
     def _disconnect(self) -> None:
         if self._opened is not None and not self._opened.closed and not self._is_awaited:
-            self._opened.shutdown_write()
-            self._opened.status_event.wait(_END_S)
+            # The connection may be lost at this very moment.
+            with contextlib.suppress(EOFError, paramiko.SSHException, OSError):
+                self._opened.shutdown_write()
+                self._opened.status_event.wait(_END_S)
         if self._client is not None:
             hang_up(self._client)
 
