@@ -56,8 +56,10 @@ def _by_listing(pages: Pages, unread: Mapping[PageKey, array[int]], donors: Iter
     listings = {pages.known[key].seen: key for key in unread if pages.known[key].seen}
     for donor in donors:
         key = listings.get(donor.seen)
-        page = pages[key] if key is not None else None
-        if key is not None and page is not None and (donor.names, donor.stats) == (page.names, page.stats):
+        if key is None:
+            continue
+        page = pages[key]
+        if (donor.names, donor.stats) == (page.names, page.stats):
             for index in unread[key]:
                 _take(donor, index, (key, index), found)
 

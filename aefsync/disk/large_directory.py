@@ -13,7 +13,7 @@ from itertools import chain, groupby, islice
 
 from aefsync.disk.listing import EMPTY, MANY, Listing, encoded, list_part
 from aefsync.disk.page import ROWS
-from aefsync.disk.spill import Place, Spill
+from aefsync.disk.spill import Spill
 
 LARGE = 2 << 20
 """A directory file of so many bytes makes a directory a large one: of 50,000 names or more, on most file systems."""
@@ -73,8 +73,4 @@ def _put_away(names: list[bytes], spill: Spill) -> Iterator[bytes]:
         places = [spill.put(b"\0".join(names[low : low + ROWS])) for low in range(0, len(names), ROWS)]
     except OSError:
         return iter(names)
-    return _brought_back(places, spill)
-
-
-def _brought_back(places: list[Place], spill: Spill) -> Iterator[bytes]:
     return chain.from_iterable(spill.get(place).split(b"\0") for place in places)

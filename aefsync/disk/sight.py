@@ -25,12 +25,12 @@ from aefsync.disk.crew import NOBODY, Crew
 from aefsync.disk.filesystem import FileSystem, file_system_of
 from aefsync.disk.hashing import HashFailure, Passed, Seen, hash_file, nobody
 from aefsync.disk.large_directory import LARGE, list_large_directory
-from aefsync.disk.listing import list_directory, list_names, read_directory
+from aefsync.disk.listing import Listing, list_directory, list_names, read_directory
 from aefsync.disk.mount_changes import LocalMounts, MountPoints
 from aefsync.disk.packed_stats import born_ns
 from aefsync.disk.page import Page, PageKey
 from aefsync.disk.spill import Spill
-from aefsync.disk.spreading import Listed, Look, Spread, looks, spread, used_up
+from aefsync.disk.spreading import Look, Spread, looks, spread, used_up
 
 Wanted = dict[PageKey, "array[int]"]
 """Positions within pages."""
@@ -149,18 +149,18 @@ class LocalSight(Sight):
             if seen.st_size >= LARGE and self._narrowing.names(prefix) is None:
                 listings = list_large_directory(fd, Spill(self._directory), stable=file_system.stable)
                 return Look(seen_at, listings, {}, file_system)
-            return Look(seen_at, *self._list(fd, prefix, file_system.stable, eager), file_system)
+            listed, contents = self._list(fd, prefix, file_system.stable, eager)
+            return Look(seen_at, used_up(listed), contents, file_system)
 
-    def _list(self, fd: int, prefix: bytes, stable: bool, eager: bool) -> Listed:  # noqa: FBT001
+    def _list(self, fd: int, prefix: bytes, stable: bool, eager: bool) -> tuple[list[Listing], dict[bytes, bytes]]:  # noqa: FBT001
         """List a directory; with it read its files, if that is wanted and ctimes can be trusted."""
         names = self._narrowing.names(prefix)
         if names is not None:
-            return used_up(list_names(fd, list(names), stable=stable)), {}
+            return list_names(fd, list(names), stable=stable), {}
         if eager and stable:
             with contextlib.suppress(OSError):
-                listings, contents = read_directory(fd, stable=True)
-                return used_up(listings), contents
-        return used_up(list_directory(fd, stable=stable)), {}
+                return read_directory(fd, stable=True)
+        return list_directory(fd, stable=stable), {}
 
     def link_contents(self, prefix: bytes, names: Mapping[int, bytes]) -> Results:
         try:

@@ -21,10 +21,6 @@ _RUN_BYTES = 4 << 20
 """What one piece of work reads at most: nobody waits long for a worker, and a worker not long for its end."""
 
 
-Listed = tuple[Iterator[Listing], dict[bytes, bytes]]
-"""The listings of a directory, and the contents that were read there, by name."""
-
-
 class Look(NamedTuple):
     """What was seen of a directory, when (ns), the listings being taken once, each when it is asked for; the contents that
     were read there, by name, and what its file system can be trusted with."""
@@ -59,8 +55,11 @@ def looks(
     for task, columns in crew.work(following):
         assert isinstance(task.what, _Visit)
         prefix, seen_at = task.what
-        listings, contents = looked(columns) if columns is not None else ([], {})
-        yield prefix, None if columns is None else Look(seen_at, used_up(listings), contents)
+        if columns is None:
+            yield prefix, None
+            continue
+        listings, contents = looked(columns)
+        yield prefix, Look(seen_at, used_up(listings), contents)
 
 
 class _Visit(NamedTuple):
