@@ -267,9 +267,28 @@ def test_who_comes_to_know_of_the_end_only_when_connected_hangs_up(
     assert stream._client.get_transport() is None
 
 
-@pytest.mark.parametrize(
+any_end = pytest.mark.parametrize(
     "ended", [EOFError(), paramiko.SSHException("the transport has ended"), OSError("Socket is closed")]
 )
+
+
+@any_end
+def test_a_transport_that_ends_just_as_the_stream_is_closed_is_no_trouble(
+    server: Sshd, opened: Opener, monkeypatch: pytest.MonkeyPatch, ended: Exception
+) -> None:
+    stream = cat(server, opened)
+    stream.write(b"before")
+
+    def shut(channel: paramiko.Channel) -> None:
+        raise ended
+
+    monkeypatch.setattr(paramiko.Channel, "shutdown_write", shut)
+    stream.close()
+    assert stream._client is not None
+    assert stream._client.get_transport() is None
+
+
+@any_end
 def test_a_transport_that_ends_while_something_is_sent_is_a_lost_connection(
     server: Sshd, opened: Opener, monkeypatch: pytest.MonkeyPatch, ended: Exception
 ) -> None:

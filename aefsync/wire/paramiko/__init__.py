@@ -26,6 +26,8 @@ from aefsync.wire.stderr import StandardError
 from aefsync.wire.stream import Copying
 
 _KEEP_ALIVE_S = 20
+_LOST = (EOFError, paramiko.SSHException, OSError)
+"""What paramiko raises where a connection is lost."""
 _END_S = 5.0
 
 
@@ -88,7 +90,7 @@ class ParamikoStream(Copying):
                 view = view[count:]
         except TimeoutError:
             raise TimeoutError(f"no byte for {self._link.timeout_s:g} s") from None
-        except (EOFError, paramiko.SSHException, OSError) as error:
+        except _LOST as error:
             # So it says that the channel is closed, or that its transport has ended between a look at it and the packet.
             raise BrokenPipeError(errno.EPIPE, "the other side has closed") from error
 
@@ -119,7 +121,7 @@ class ParamikoStream(Copying):
     def _disconnect(self) -> None:
         if self._opened is not None and not self._opened.closed and not self._is_awaited:
             # The connection may be lost at this very moment.
-            with contextlib.suppress(EOFError, paramiko.SSHException, OSError):
+            with contextlib.suppress(*_LOST):
                 self._opened.shutdown_write()
                 self._opened.status_event.wait(_END_S)
         if self._client is not None:
@@ -157,7 +159,7 @@ class ParamikoStream(Copying):
             channel = transport.open_session(timeout=self._link.connect_timeout_s)
             channel.settimeout(self._link.timeout_s)
             self._begin(channel)
-        except (paramiko.SSHException, EOFError, OSError) as error:
+        except _LOST as error:
             raise explain(settings.host, error) from error
         self._errors = StandardError(lambda: _read_stderr(channel), self._heard)
         return channel
